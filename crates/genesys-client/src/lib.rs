@@ -1,0 +1,1 @@
+//! The part of the Genesys Cloud Platform API that closing needs, within its quota.

@@ -1,0 +1,1 @@
+//! The HTTP interface for producers, operators and tools.

@@ -1,0 +1,1 @@
+//! Serves a router with the limits that an open port needs.

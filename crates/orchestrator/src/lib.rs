@@ -1,0 +1,1 @@
+//! Drives every closure: the one door through which its state changes.

@@ -1,0 +1,1 @@
+//! The embedded store: one writer thread, full sync, group commit.

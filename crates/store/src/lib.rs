@@ -1,0 +1,26 @@
+//! The port to durable state: its guarantees, a double in memory, and the suite that every store must pass.
+//!
+//! A store keeps rows and journal lines; it never decides. What a closure's `body` means is known to the
+//! orchestrator alone, so a store can be written and tested without the machine.
+//!
+//! ```text
+//! orchestrator ── commit(one transition) ──► store ──► row, journal lines, inbox entry, key: all or nothing
+//!              ◄─ Ok after it is durable ───┘
+//! ```
+//!
+//! What every store guarantees:
+//!
+//! - **Durable, then answered.** `commit` returns `Ok` only when the transition survives loss of power.
+//! - **All or nothing.** Row, journal lines, inbox entry and idempotency key of one commit are one unit.
+//! - **Versions are compared.** A commit names the version that it read; a stale writer changes nothing.
+//! - **One open closure for an organisation and conversation**, however many writers race.
+//! - **In order of asking.** Commits of one caller are applied in the order in which `commit` was called, also
+//!   when the futures are awaited in another order. A future that is dropped after its first poll is still
+//!   applied: dropping stops the waiting, never the write.
+//! - **Positions grow.** A journal line's position is larger than that of every line committed before it.
+
+mod model;
+mod port;
+
+pub use model::*;
+pub use port::*;

@@ -1,0 +1,146 @@
+//! The trait that every store implements.
+
+use std::{error::Error, fmt};
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::model::*;
+
+/// Why a commit changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommitRefused {
+    /// Somebody else wrote the closure first; load it again. Carries the stored version (0: there is no row).
+    Version(u64),
+    /// The conversation has an open closure already: this one.
+    OpenClosure(ClosureKey),
+    /// The same event, with the same body, was taken before.
+    SameEvent,
+    /// Another body was taken before under this event's id; the first one stands.
+    OtherBody,
+    /// The key was used before; the entry says for what.
+    KeyUsed(KeyEntry),
+    /// The store cannot write now (disk full, locked out, gone). Nothing of the commit is durable, or its fate is
+    /// unknown: the caller forgets what it has in memory and loads again.
+    Unavailable(StoreUnavailable),
+}
+
+/// The store cannot be reached or cannot write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreUnavailable {
+    /// One sentence for an operator, without secrets.
+    pub why: String,
+}
+
+impl fmt::Display for StoreUnavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the store is unavailable: {}", self.why)
+    }
+}
+
+impl Error for StoreUnavailable {}
+
+impl fmt::Display for CommitRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version(stored) => write!(f, "the closure is at version {stored} by now"),
+            Self::OpenClosure(key) => write!(f, "the conversation has the open closure {key}"),
+            Self::SameEvent => f.write_str("the event was taken before"),
+            Self::OtherBody => f.write_str("another event was taken before under the same id"),
+            Self::KeyUsed(entry) => write!(f, "the key was used before, for closure {}", entry.closure),
+            Self::Unavailable(_) => f.write_str("nothing was written"),
+        }
+    }
+}
+
+impl Error for CommitRefused {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unavailable(unavailable) => Some(unavailable),
+            Self::Version(_)
+            | Self::OpenClosure(_)
+            | Self::SameEvent
+            | Self::OtherBody
+            | Self::KeyUsed(_) => None,
+        }
+    }
+}
+
+/// Durable state. See the crate's first lines for what is guaranteed.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Makes one unit of work durable.
+    ///
+    /// Checks, in this order: idempotency key, inbox, open closure of the conversation, version. The first that
+    /// fails is returned and nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// See [`CommitRefused`].
+    async fn commit(&self, commit: Commit) -> Result<(), CommitRefused>;
+
+    /// Loads one row.
+    async fn load(&self, key: ClosureKey) -> Result<Option<Row>, StoreUnavailable>;
+
+    /// Finds the open closure of a conversation.
+    async fn open_of(&self, organisation: &str, conversation: Uuid) -> Result<Option<Row>, StoreUnavailable>;
+
+    /// Open rows whose `wake_at` is at or before `now`, the earliest first, at most `limit`.
+    async fn due(&self, now: Millis, limit: usize) -> Result<Vec<Row>, StoreUnavailable>;
+
+    /// Open rows with a key greater than `after`, in order of key, at most `limit`: the scan of a start.
+    async fn open_after(&self, after: Option<ClosureKey>, limit: usize)
+    -> Result<Vec<Row>, StoreUnavailable>;
+
+    /// One page of rows that match, beginning after the row `after` (its `created_at` and key).
+    async fn list(
+        &self,
+        filter: &Filter,
+        order: Order,
+        after: Option<(Millis, ClosureKey)>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreUnavailable>;
+
+    /// Counts rows by organisation, state and reason.
+    async fn tally(&self, filter: &Filter) -> Result<Vec<Tally>, StoreUnavailable>;
+
+    /// The whole journal of one closure, in order.
+    async fn journal(&self, key: ClosureKey) -> Result<Vec<PlacedLine>, StoreUnavailable>;
+
+    /// Lines with an announcement and a position greater than `after`, in order, at most `limit`.
+    async fn announcements(&self, after: u64, limit: usize) -> Result<Vec<PlacedLine>, StoreUnavailable>;
+
+    /// The position up to which the reader `name` has passed announcements on; 0 for a new reader.
+    async fn cursor(&self, name: &str) -> Result<u64, StoreUnavailable>;
+
+    /// Moves a reader's cursor; it never moves back.
+    async fn move_cursor(&self, name: &str, position: u64) -> Result<(), StoreUnavailable>;
+
+    /// The entry of an idempotency key.
+    async fn key(&self, scope: &str, key: &str) -> Result<Option<KeyEntry>, StoreUnavailable>;
+
+    /// The inbox, the latest first, at most `limit`; of one conversation, or of all.
+    async fn inbox(
+        &self,
+        conversation: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<InboxEntry>, StoreUnavailable>;
+
+    /// Sets an unreadable row aside: it is no longer open, due or listed, but its bytes are kept.
+    async fn quarantine(&self, record: Quarantined) -> Result<(), StoreUnavailable>;
+
+    /// What was set aside, the latest first.
+    async fn quarantined(&self) -> Result<Vec<Quarantined>, StoreUnavailable>;
+
+    /// Removes rows that ended before `rows_before` with their journals, and inbox entries and keys from before
+    /// `inbox_before`; at most `limit` of each. Returns how many rows went.
+    async fn prune(
+        &self,
+        rows_before: Millis,
+        inbox_before: Millis,
+        limit: usize,
+    ) -> Result<u64, StoreUnavailable>;
+
+    /// Writes and reads back nothing of value: whether the store can commit now.
+    async fn check(&self) -> Result<(), StoreUnavailable>;
+}

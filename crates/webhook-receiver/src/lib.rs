@@ -1,0 +1,1 @@
+//! Takes webhooks in: bytes, signature, evidence, answer.

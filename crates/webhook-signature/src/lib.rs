@@ -1,0 +1,1 @@
+//! Webhook signature schemes: bytes in, verdict out.

@@ -1,0 +1,1 @@
+//! Process-level tests: the program as a user meets it.
