@@ -1,0 +1,266 @@
+//! The double in memory: the guarantees of a store without the durability, and failures on demand.
+
+mod state;
+
+use std::{
+    future::{Future, ready},
+    pin::Pin,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::{model::*, port::*};
+use state::State;
+
+/// A store in memory, for tests and for programs that may forget.
+///
+/// It keeps every guarantee of [`Store`] except that nothing survives the process. A commit is applied inside the
+/// call of [`Store::commit`], before the future is polled. Tests take the store away with [`fail_next`],
+/// [`apply_but_fail_next`] and [`set_unavailable`].
+///
+/// [`fail_next`]: MemoryStore::fail_next
+/// [`apply_but_fail_next`]: MemoryStore::apply_but_fail_next
+/// [`set_unavailable`]: MemoryStore::set_unavailable
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    state: State,
+    unavailable: bool,
+    failing: u64,
+    losing_answers: u64,
+    commits: u64,
+}
+
+impl MemoryStore {
+    /// Makes an empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes the next `n` commits answer [`CommitRefused::Unavailable`] and change nothing.
+    ///
+    /// The count replaces what is left of an earlier one; 0 ends the failures.
+    pub fn fail_next(&self, n: u64) {
+        self.lock().failing = n;
+    }
+
+    /// Makes the next `n` commits answer [`CommitRefused::Unavailable`] although they are applied: the answer is
+    /// lost, not the write. A commit that is refused for another reason gives that reason.
+    pub fn apply_but_fail_next(&self, n: u64) {
+        self.lock().losing_answers = n;
+    }
+
+    /// Takes the whole store away (`true`), reads included, or brings it back with all that it held (`false`).
+    pub fn set_unavailable(&self, unavailable: bool) {
+        self.lock().unavailable = unavailable;
+    }
+
+    /// Counts the commits that were applied since the store was made.
+    pub fn commits(&self) -> u64 {
+        self.lock().commits
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&State) -> T) -> Result<T, StoreUnavailable> {
+        let inner = self.lock();
+        inner.available()?;
+        Ok(read(&inner.state))
+    }
+
+    fn write<T>(&self, write: impl FnOnce(&mut State) -> T) -> Result<T, StoreUnavailable> {
+        let mut inner = self.lock();
+        inner.available()?;
+        Ok(write(&mut inner.state))
+    }
+}
+
+impl Inner {
+    fn available(&self) -> Result<(), StoreUnavailable> {
+        if self.unavailable {
+            return Err(unavailable("it was taken away by the test"));
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, commit: Commit) -> Result<(), CommitRefused> {
+        self.available().map_err(CommitRefused::Unavailable)?;
+        if take_one(&mut self.failing) {
+            return Err(CommitRefused::Unavailable(unavailable(
+                "the test makes this commit fail",
+            )));
+        }
+        self.state.commit(commit)?;
+        self.commits += 1;
+        if take_one(&mut self.losing_answers) {
+            return Err(CommitRefused::Unavailable(unavailable(
+                "the test loses this answer",
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn take_one(left: &mut u64) -> bool {
+    let any = *left > 0;
+    *left = left.saturating_sub(1);
+    any
+}
+
+fn unavailable(why: &str) -> StoreUnavailable {
+    StoreUnavailable { why: why.to_owned() }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    // Not an `async fn`: its body would only run at the first poll, and the order of asking is the order of calls.
+    fn commit<'store, 'future>(
+        &'store self,
+        commit: Commit,
+    ) -> Pin<Box<dyn Future<Output = Result<(), CommitRefused>> + Send + 'future>>
+    where
+        'store: 'future,
+        Self: 'future,
+    {
+        Box::pin(ready(self.lock().commit(commit)))
+    }
+
+    async fn load(&self, key: ClosureKey) -> Result<Option<Row>, StoreUnavailable> {
+        self.read(|state| state.row(key))
+    }
+
+    async fn open_of(&self, organisation: &str, conversation: Uuid) -> Result<Option<Row>, StoreUnavailable> {
+        self.read(|state| state.open_of(organisation, conversation))
+    }
+
+    async fn due(&self, now: Millis, limit: usize) -> Result<Vec<Row>, StoreUnavailable> {
+        self.read(|state| state.due(now, limit))
+    }
+
+    async fn open_after(
+        &self,
+        after: Option<ClosureKey>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreUnavailable> {
+        self.read(|state| state.open_after(after, limit))
+    }
+
+    async fn list(
+        &self,
+        filter: &Filter,
+        order: Order,
+        after: Option<(Millis, ClosureKey)>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreUnavailable> {
+        self.read(|state| state.list(filter, order, after, limit))
+    }
+
+    async fn tally(&self, filter: &Filter) -> Result<Vec<Tally>, StoreUnavailable> {
+        self.read(|state| state.tally(filter))
+    }
+
+    async fn journal(&self, key: ClosureKey) -> Result<Vec<PlacedLine>, StoreUnavailable> {
+        self.read(|state| state.journal(key))
+    }
+
+    async fn announcements(&self, after: u64, limit: usize) -> Result<Vec<PlacedLine>, StoreUnavailable> {
+        self.read(|state| state.announcements(after, limit))
+    }
+
+    async fn cursor(&self, name: &str) -> Result<u64, StoreUnavailable> {
+        self.read(|state| state.cursor(name))
+    }
+
+    async fn move_cursor(&self, name: &str, position: u64) -> Result<(), StoreUnavailable> {
+        self.write(|state| state.move_cursor(name, position))
+    }
+
+    async fn key(&self, scope: &str, key: &str) -> Result<Option<KeyEntry>, StoreUnavailable> {
+        self.read(|state| state.key(scope, key))
+    }
+
+    async fn inbox(
+        &self,
+        conversation: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<InboxEntry>, StoreUnavailable> {
+        self.read(|state| state.inbox(conversation, limit))
+    }
+
+    async fn quarantine(&self, record: Quarantined) -> Result<(), StoreUnavailable> {
+        self.write(|state| state.quarantine(record))
+    }
+
+    async fn quarantined(&self) -> Result<Vec<Quarantined>, StoreUnavailable> {
+        self.read(State::quarantined)
+    }
+
+    async fn prune(
+        &self,
+        rows_before: Millis,
+        inbox_before: Millis,
+        limit: usize,
+    ) -> Result<u64, StoreUnavailable> {
+        self.write(|state| state.prune(rows_before, inbox_before, limit))
+    }
+
+    async fn check(&self) -> Result<(), StoreUnavailable> {
+        self.write(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    #[tokio::test]
+    async fn a_failing_commit_changes_nothing_and_the_one_after_it_is_taken() {
+        let store = MemoryStore::new();
+        store.fail_next(1);
+        let commit = samples::insert(&samples::row(1));
+        assert!(matches!(
+            store.commit(commit.clone()).await,
+            Err(CommitRefused::Unavailable(_))
+        ));
+        assert_eq!(store.load(samples::row(1).key).await.unwrap(), None);
+        assert_eq!(store.commit(commit).await, Ok(()));
+        assert_eq!(store.commits(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_leaves_the_commit_applied() {
+        let store = MemoryStore::new();
+        store.apply_but_fail_next(1);
+        let refused = store.commit(samples::insert(&samples::row(1))).await;
+        assert!(matches!(refused, Err(CommitRefused::Unavailable(_))));
+        assert_eq!(
+            store.load(samples::row(1).key).await.unwrap(),
+            Some(samples::row(1))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_store_that_was_taken_away_comes_back_with_all_it_held() {
+        let store = MemoryStore::new();
+        store.commit(samples::insert(&samples::row(1))).await.unwrap();
+        store.set_unavailable(true);
+        assert!(store.load(samples::row(1).key).await.is_err());
+        assert!(store.check().await.is_err());
+        assert!(store.commit(samples::insert(&samples::row(2))).await.is_err());
+        store.set_unavailable(false);
+        assert_eq!(
+            store.load(samples::row(1).key).await.unwrap(),
+            Some(samples::row(1))
+        );
+        assert_eq!(store.load(samples::row(2).key).await.unwrap(), None);
+    }
+}
