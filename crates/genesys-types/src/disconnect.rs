@@ -35,11 +35,8 @@ pub enum DisconnectType {
 impl DisconnectType {
     /// Parses any of the three spellings. Never fails: what is unknown is `Other`.
     pub fn parse(text: &str) -> Self {
-        let folded: String = text
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .map(|c| c.to_ascii_lowercase())
-            .collect();
+        let folded: String =
+            text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
         match folded.as_str() {
             "endpoint" | "endpointdonotdisturb" | "endpointdnd" => Self::Endpoint,
             "client" => Self::Client,
@@ -102,38 +99,19 @@ mod tests {
     #[test]
     fn three_spellings_mean_the_same() {
         for text in ["session.expired", "SESSION_EXPIRED", "sessionExpired"] {
-            assert_eq!(
-                DisconnectType::parse(text),
-                DisconnectType::SessionExpired,
-                "{text}"
-            );
+            assert_eq!(DisconnectType::parse(text), DisconnectType::SessionExpired, "{text}");
         }
-        for text in [
-            "transfer.dnd",
-            "TRANSFER",
-            "transfer.noanswer",
-            "transferDoNotDisturb",
-        ] {
+        for text in ["transfer.dnd", "TRANSFER", "transfer.noanswer", "transferDoNotDisturb"] {
             assert!(DisconnectType::parse(text).hands_on(), "{text}");
         }
-        assert_eq!(
-            DisconnectType::parse("a value of next year"),
-            DisconnectType::Other
-        );
+        assert_eq!(DisconnectType::parse("a value of next year"), DisconnectType::Other);
     }
 
     #[test]
     fn a_name_parses_to_itself() {
-        for text in [
-            "endpoint",
-            "client",
-            "system",
-            "transfer",
-            "transport.failure",
-            "peer",
-            "timeout",
-            "takeover",
-        ] {
+        for text in
+            ["endpoint", "client", "system", "transfer", "transport.failure", "peer", "timeout", "takeover"]
+        {
             assert_eq!(DisconnectType::parse(text).name(), text);
         }
     }

@@ -13,11 +13,7 @@ pub struct InvalidId {
 
 impl fmt::Display for InvalidId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "a {} is a UUID such as 2f7bf00a-0fc2-4d6a-9b56-92238191433e",
-            self.kind
-        )
+        write!(f, "a {} is a UUID such as 2f7bf00a-0fc2-4d6a-9b56-92238191433e", self.kind)
     }
 }
 

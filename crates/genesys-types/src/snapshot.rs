@@ -24,9 +24,7 @@ impl Snapshot {
 
     /// The first leg of a human agent that is not over. An agent in after-call work has a leg that is over.
     pub fn connected_agent(&self) -> Option<&Leg> {
-        self.legs
-            .iter()
-            .find(|leg| leg.purpose == Purpose::Agent && !leg.state.is_over())
+        self.legs.iter().find(|leg| leg.purpose == Purpose::Agent && !leg.state.is_over())
     }
 
     /// Whether every leg is over. `false` for a snapshot without legs: nothing seen proves nothing.

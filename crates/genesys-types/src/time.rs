@@ -125,9 +125,8 @@ mod tests {
 
     #[test]
     fn a_span_is_written_in_its_largest_whole_unit() {
-        let shown: Vec<String> = [0, 250, 1_000, 90_000, 120_000, 259_200_000]
-            .map(|ms| Span::from_millis(ms).to_string())
-            .into();
+        let shown: Vec<String> =
+            [0, 250, 1_000, 90_000, 120_000, 259_200_000].map(|ms| Span::from_millis(ms).to_string()).into();
         assert_eq!(shown, ["0s", "250ms", "1s", "90s", "2m", "72h"]);
     }
 

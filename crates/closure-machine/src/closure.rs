@@ -1,0 +1,406 @@
+//! A closure: what is known, and whose turn it is.
+
+use genesys_types::{CommunicationId, ConversationId, ParticipantId, Span, Time, UserId, WrapUp};
+
+use crate::policy::{Evidence, Policy, WrapperClose};
+
+/// One request to close one session, with everything that decides what happens to it next.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Closure {
+    /// How many transitions there were; the first, acceptance, is 1. It is also the version that a commit compares.
+    pub sequence: u64,
+    /// When the command was accepted.
+    pub accepted_at: Time,
+    /// The conversation to close.
+    pub conversation: ConversationId,
+    /// The guest participant that the command named, if it named one.
+    pub named: Option<ParticipantId>,
+    /// What is under way.
+    pub step: Step,
+    /// Whose turn it is, and until when.
+    pub turn: Turn,
+    /// The guest's legs that were seen, with the proof that each is gone.
+    pub guests: Vec<GuestLeg>,
+    /// The proof that the whole conversation has ended.
+    pub ended: Option<Proof>,
+    /// Whether everything is over but a wrap-up, as the last read or event showed it.
+    pub wrap_up: WrapUp,
+    /// The agent's leg that owes a wrap-up, or was last seen connected.
+    pub agent: Option<(ParticipantId, Option<CommunicationId>, Option<UserId>)>,
+    /// How many calls were made; also the id of the latest.
+    pub calls: u32,
+    /// When the first close was asked, of the guest or of the wrapper.
+    pub first_asked_at: Option<Time>,
+    /// How often the guest's close was asked in rounds that count.
+    pub rounds: u8,
+    /// How many closes, of the guest or since its proof of the wrapper, were refused or had an unclear outcome.
+    pub refused: u8,
+    /// How many calls in a row failed in passing.
+    pub faults: u8,
+    /// How often the wrapper's close was asked and accepted, or is being asked.
+    pub wrapper_asks: u8,
+    /// Whether a close of the wrapper was accepted.
+    pub wrapper_accepted: bool,
+    /// Whether a wrap-up was set or skipped on behalf of the agent; that is done once at most.
+    pub wrap_up_tried: bool,
+    /// Whether an operator forced the end.
+    pub forced: bool,
+    /// Whether an event spoke of the guest's end without naming what this closure waits for.
+    pub doubtful: bool,
+    /// When a read first showed that an accepted close had no effect.
+    pub still_there_at: Option<Time>,
+    /// When something that should be there was first missed, or an agent was first waited for.
+    pub missed_at: Option<Time>,
+    /// The ghost that this closure is, or was before it was looked at: kept until proof, an end, or an operator's retry,
+    /// so that its age goes on and it is announced once.
+    pub haunted: Option<Ghost>,
+}
+
+/// What is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Waiting for the moment before which the producer wants nothing done.
+    Scheduled,
+    /// Reading the conversation.
+    Verifying,
+    /// Asking Genesys to disconnect the guest.
+    ClosingParticipant,
+    /// Waiting for proof that the guest is gone.
+    AwaitingConfirmation,
+    /// Closing the conversation itself.
+    ClosingWrapper(WrapperStage),
+    /// Tearing the conversation down because an operator said so.
+    Forcing,
+    /// Waiting until the organisation may do this again.
+    Blocked(Block),
+    /// Held without proof: listed, looked at again, healed by late evidence.
+    Ghost(Ghost),
+    /// Over, for good.
+    Ended(Ending),
+}
+
+/// How far the wrapper's close is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WrapperStage {
+    /// The close is to be asked.
+    Ask,
+    /// Its outcome is to be read.
+    Look,
+    /// The wrap-up that stands in its way is to be given.
+    WrapUp,
+}
+
+/// Why nothing can be done for now.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Block {
+    /// What is wrong.
+    pub why: BlockReason,
+    /// Where the closure goes on.
+    pub resume: Resume,
+    /// Since when.
+    pub since: Time,
+}
+
+/// What is wrong with the organisation's credential.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum BlockReason {
+    /// A role permission is missing; named where Genesys names it.
+    Permission(Option<Box<str>>),
+    /// The credential is not accepted.
+    Credential,
+}
+
+/// Where a blocked closure goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Resume {
+    /// By reading the conversation.
+    Verifying,
+    /// By closing the guest.
+    ClosingParticipant,
+    /// By closing the wrapper.
+    ClosingWrapper(WrapperStage),
+    /// By tearing down.
+    Forcing,
+}
+
+/// A closure that is held without proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ghost {
+    /// What is missing.
+    pub reason: GhostReason,
+    /// Since when.
+    pub since: Time,
+    /// How often it was looked at since.
+    pub looks: u16,
+}
+
+/// What a ghost lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum GhostReason {
+    /// The close was accepted and nothing shows that the guest is gone.
+    NoConfirmation,
+    /// The guest is gone and the conversation stays open.
+    ConversationOpen,
+    /// An agent is still connected, and the policy does not allow to cut in.
+    AgentStillConnected,
+    /// A wrap-up is demanded, and none is configured or it was not taken.
+    WrapUpPending,
+    /// An event speaks of the guest's end, and reads show the guest connected.
+    ConfirmationMismatch,
+    /// The guest came back more often than the policy closes.
+    ReopenedByGuest,
+    /// Genesys refuses the close.
+    Rejected,
+    /// Genesys could not be reached often enough to find out.
+    Unreachable,
+}
+
+/// How a closure ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ending {
+    /// The end.
+    pub end: End,
+    /// When.
+    pub at: Time,
+}
+
+/// The ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum End {
+    /// Closed by us, with proof.
+    Closed,
+    /// Found closed; nothing was asked.
+    AlreadyClosed,
+    /// Not closed.
+    Failed(FailReason),
+    /// Called off by an operator.
+    Cancelled,
+    /// Settled by an operator, who gave a reason.
+    Resolved,
+}
+
+/// Why a closure failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FailReason {
+    /// There is no such conversation.
+    NotFound,
+    /// The conversation has no guest, or not the one that was named.
+    ParticipantNotFound,
+    /// The participant that was named is an agent, a queue or a flow.
+    ParticipantNotGuest,
+    /// An agent is connected, and the policy is to refuse.
+    AgentConnected,
+    /// A ghost that nothing healed in time.
+    Abandoned,
+}
+
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Turn {
+    /// Ours: at this moment the step's call is to be made.
+    Due {
+        /// When.
+        at: Time,
+    },
+    /// Theirs: a call is in flight.
+    InFlight {
+        /// Which.
+        call: CallId,
+        /// What it asks.
+        request: Request,
+        /// When it counts as lost.
+        until: Time,
+    },
+    /// Nobody's: the closure has ended.
+    Over,
+}
+
+/// The number of a call within its closure, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u32);
+
+/// A call to make, to be answered by [`crate::Event::Replied`] with the same id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// Its number.
+    pub id: CallId,
+    /// What to ask.
+    pub request: Request,
+}
+
+/// What can be asked of Genesys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Request {
+    /// `GET /api/v2/conversations/{conversationId}`
+    Read,
+    /// `PATCH …/messages/{conversationId}/participants/{participantId}` with `{"state":"disconnected"}`
+    CloseParticipant(ParticipantId),
+    /// `PATCH …/messages/{conversationId}` or `DELETE …/{conversationId}`
+    CloseWrapper(WrapperClose),
+    /// `POST …/communications/{communicationId}/wrapup`, or `wrapupSkipped` on the participant
+    GiveWrapUp {
+        /// The agent's participant.
+        participant: ParticipantId,
+        /// The agent's communication, where it is known.
+        communication: Option<CommunicationId>,
+    },
+    /// `POST …/{conversationId}/disconnect`
+    Disconnect,
+}
+
+impl Request {
+    /// Whether the call changes something at Genesys.
+    pub const fn is_write(self) -> bool {
+        match self {
+            Self::Read => false,
+            Self::CloseParticipant(_)
+            | Self::CloseWrapper(_)
+            | Self::GiveWrapUp { .. }
+            | Self::Disconnect => true,
+        }
+    }
+}
+
+/// One leg of the guest.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct GuestLeg {
+    /// The participant.
+    pub participant: ParticipantId,
+    /// The communication, where the source named it.
+    pub communication: Option<CommunicationId>,
+    /// When its close was last asked, if a read has not shown since that it had no effect.
+    pub asked_at: Option<Time>,
+    /// Whether that close was accepted (a 2xx that could be read), as opposed to an unclear outcome.
+    pub accepted: bool,
+    /// The proof that it is gone.
+    pub gone: Option<Proof>,
+}
+
+/// How something is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Proof {
+    /// By what.
+    pub source: ProofSource,
+    /// Since when it is known here.
+    pub at: Time,
+    /// Whether it was found before any close was asked: then even a policy that wants an event takes a read.
+    pub before_asking: bool,
+}
+
+/// The kinds of evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProofSource {
+    /// A webhook.
+    Webhook,
+    /// The notification WebSocket.
+    Notification,
+    /// An event that came through a queue.
+    QueueEvent,
+    /// A read.
+    ReadBack,
+    /// An operator's word.
+    Operator,
+}
+
+impl Proof {
+    /// Whether the policy takes this as proof.
+    pub fn counts(self, policy: &Policy) -> bool {
+        match (policy.evidence, self.source) {
+            (Evidence::WebhookOnly, ProofSource::ReadBack) => self.before_asking,
+            (Evidence::WebhookOrReadBack | Evidence::WebhookOnly, _) => true,
+        }
+    }
+}
+
+impl GuestLeg {
+    /// Whether there is proof, of a kind that the policy takes, that the leg is gone.
+    pub fn proven(&self, policy: &Policy) -> bool {
+        self.gone.is_some_and(|proof| proof.counts(policy))
+    }
+
+    /// Whether its close may be asked: it is there, and was not asked since the last read that counts.
+    pub fn may_be_asked(&self) -> bool {
+        self.gone.is_none() && self.asked_at.is_none()
+    }
+}
+
+impl Closure {
+    /// When the closure wants to be woken; `None` exactly when it has ended.
+    pub fn wake_at(&self) -> Option<Time> {
+        match self.turn {
+            Turn::Due { at } => Some(at),
+            Turn::InFlight { until, .. } => Some(until),
+            Turn::Over => None,
+        }
+    }
+
+    /// Whether it has reached an end.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.step, Step::Ended(_))
+    }
+
+    /// Whether every guest leg that was seen is proven gone, and at least one was seen; or the whole has ended.
+    pub fn guest_is_proven_gone(&self, policy: &Policy) -> bool {
+        let ended = self.ended.is_some_and(|proof| proof.counts(policy));
+        ended || (!self.guests.is_empty() && self.guests.iter().all(|leg| leg.proven(policy)))
+    }
+
+    /// The proof that completed the case: the latest one of a guest leg, else that of the conversation's end.
+    pub fn proof(&self) -> Option<Proof> {
+        self.guests.iter().filter_map(|leg| leg.gone).max_by_key(|proof| proof.at).or(self.ended)
+    }
+
+    /// When a closure without proof becomes a ghost; `None` until a close was asked.
+    pub fn deadline(&self, policy: &Policy) -> Option<Time> {
+        self.first_asked_at.map(|asked| asked + policy.deadline)
+    }
+
+    /// How long it has been open, or was open until its end.
+    pub fn age(&self, now: Time) -> Span {
+        match self.step {
+            Step::Ended(Ending { at, .. }) => at.since(self.accepted_at),
+            Step::Scheduled
+            | Step::Verifying
+            | Step::ClosingParticipant
+            | Step::AwaitingConfirmation
+            | Step::ClosingWrapper(_)
+            | Step::Forcing
+            | Step::Blocked(_)
+            | Step::Ghost(_) => now.since(self.accepted_at),
+        }
+    }
+
+    /// The call that the step makes when it is due; `None` where nothing is left to ask.
+    pub fn request(&self, policy: &Policy) -> Option<Request> {
+        match &self.step {
+            Step::Scheduled | Step::Verifying | Step::AwaitingConfirmation | Step::Ghost(_) => {
+                Some(Request::Read)
+            }
+            Step::ClosingParticipant => self.close_participant(),
+            Step::ClosingWrapper(stage) => self.wrapper_request(*stage, policy),
+            Step::Forcing => Some(Request::Disconnect),
+            Step::Blocked(block) => match block.resume {
+                Resume::Verifying => Some(Request::Read),
+                Resume::ClosingParticipant => self.close_participant(),
+                Resume::ClosingWrapper(stage) => self.wrapper_request(stage, policy),
+                Resume::Forcing => Some(Request::Disconnect),
+            },
+            Step::Ended(_) => None,
+        }
+    }
+
+    fn close_participant(&self) -> Option<Request> {
+        let leg = self.guests.iter().find(|leg| leg.may_be_asked())?;
+        Some(Request::CloseParticipant(leg.participant))
+    }
+
+    fn wrapper_request(&self, stage: WrapperStage, policy: &Policy) -> Option<Request> {
+        match stage {
+            WrapperStage::Ask => Some(Request::CloseWrapper(policy.wrapper_close)),
+            WrapperStage::Look => Some(Request::Read),
+            WrapperStage::WrapUp => self
+                .agent
+                .map(|(participant, communication, _)| Request::GiveWrapUp { participant, communication }),
+        }
+    }
+}

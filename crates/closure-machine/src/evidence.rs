@@ -1,0 +1,170 @@
+//! Events that arrive by themselves, and how far they prove anything.
+
+use genesys_types::{CommunicationId, ParticipantId, Snapshot, Span, Time, WrapUp};
+
+use crate::{
+    closure::{GuestLeg, Proof, Step, Turn, WrapperStage},
+    draft::Draft,
+    event::{Heard, What},
+    transition::Rejected,
+};
+
+/// How much older than our intent an event's own time may be and still count as its effect: clocks of two services
+/// differ (design §3, "replayed genuine event").
+const CLOCKS_DIFFER: Span = Span::from_secs(60);
+
+/// How far an event concerns a closure.
+enum Bearing {
+    /// It names a leg, or a participant after our intent.
+    Proves,
+    /// It speaks of a guest's end without naming what is waited for: a read has to confirm it.
+    Hints,
+    /// It is about something else, or about what is known.
+    Nothing,
+}
+
+impl Draft<'_> {
+    /// An event arrived. It counts in whatever state the closure is, and leads on as soon as the case is complete.
+    pub(crate) fn heard(&mut self, heard: &Heard) -> Result<(), Rejected> {
+        match &heard.what {
+            What::GuestLeft { participant, communication } => {
+                match self.bearing(heard, *participant, *communication) {
+                    Bearing::Proves => self.go_on_if_proven(false),
+                    Bearing::Hints => self.confirm_by_reading()?,
+                    Bearing::Nothing => return Err(Rejected::NothingNew),
+                }
+            }
+            What::Conversation(snapshot) => self.conversation_heard(heard, snapshot)?,
+        }
+        Ok(())
+    }
+
+    fn bearing(
+        &mut self,
+        heard: &Heard,
+        who: Option<ParticipantId>,
+        leg: Option<CommunicationId>,
+    ) -> Bearing {
+        let proof =
+            Proof { source: heard.source, at: self.now, before_asking: self.next.first_asked_at.is_none() };
+        let policy = self.policy;
+        if let Some(communication) = leg
+            && self.next.guests.iter().any(|known| known.communication == Some(communication))
+        {
+            let named = |known: &GuestLeg| known.communication == Some(communication);
+            return self.prove(named, proof);
+        }
+        let after_intent = |known: &GuestLeg, occurred_at: Time| {
+            known.asked_at.is_some_and(|asked| occurred_at >= asked - CLOCKS_DIFFER)
+        };
+        match who {
+            Some(participant) if !self.next.guests.iter().any(|known| known.participant == participant) => {
+                Bearing::Nothing
+            }
+            Some(participant) if leg.is_none() || self.knows_no_communication_of(participant) => {
+                let occurred_at = heard.occurred_at;
+                let covered =
+                    |known: &GuestLeg| known.participant == participant && after_intent(known, occurred_at);
+                if self.next.guests.iter().any(covered) {
+                    self.prove(covered, proof)
+                } else {
+                    Bearing::Nothing
+                }
+            }
+            Some(_) | None => {
+                let waits = self
+                    .next
+                    .guests
+                    .iter()
+                    .any(|known| !known.proven(policy) && after_intent(known, heard.occurred_at));
+                if waits { Bearing::Hints } else { Bearing::Nothing }
+            }
+        }
+    }
+
+    fn knows_no_communication_of(&self, participant: ParticipantId) -> bool {
+        self.next.guests.iter().all(|known| known.participant != participant || known.communication.is_none())
+    }
+
+    /// Records the proof for every leg that `named` picks.
+    fn prove(&mut self, named: impl Fn(&GuestLeg) -> bool, proof: Proof) -> Bearing {
+        let mut bearing = Bearing::Nothing;
+        for leg in self.next.guests.iter_mut().filter(|leg| named(leg)) {
+            if !leg.proven(self.policy) {
+                leg.gone = Some(proof);
+                bearing = Bearing::Proves;
+            }
+        }
+        bearing
+    }
+
+    fn conversation_heard(&mut self, heard: &Heard, snapshot: &Snapshot) -> Result<(), Rejected> {
+        let before = self.next.clone();
+        let proof =
+            Proof { source: heard.source, at: self.now, before_asking: self.next.first_asked_at.is_none() };
+        for leg in snapshot.guest_legs().filter(|leg| leg.state.is_over()) {
+            let at = leg.disconnected_at.unwrap_or(heard.occurred_at);
+            let ended = Heard { source: heard.source, occurred_at: at, what: heard.what.clone() };
+            self.bearing(&ended, Some(leg.participant), leg.communication);
+        }
+        if snapshot.ended_at.is_some() && self.next.first_asked_at.is_some() {
+            self.next.ended.get_or_insert(proof);
+        }
+        if snapshot.pending_wrap_up().is_some() {
+            self.next.wrap_up = WrapUp::Pending;
+        }
+        if self.next == before {
+            return Err(Rejected::NothingNew);
+        }
+        self.go_on_if_proven(snapshot.all_over() || snapshot.ended_at.is_some());
+        Ok(())
+    }
+
+    /// Leads on when the guest is proven gone; until then the closure goes on waiting as it does.
+    fn go_on_if_proven(&mut self, all_over: bool) {
+        if !self.next.guest_is_proven_gone(self.policy) {
+            return;
+        }
+        match self.next.step {
+            // What else there is to close is not known before the first read.
+            Step::Scheduled | Step::Verifying if self.next.first_asked_at.is_none() => {}
+            // The wrapper's own close is under way; its outcome matters unless all is over.
+            Step::ClosingWrapper(WrapperStage::Ask | WrapperStage::WrapUp) if !all_over => {
+                self.close_if_wrapper_was_accepted();
+            }
+            Step::ClosingWrapper(WrapperStage::Look) if !all_over => {}
+            Step::Forcing if !all_over => {}
+            Step::Scheduled
+            | Step::Verifying
+            | Step::ClosingParticipant
+            | Step::AwaitingConfirmation
+            | Step::ClosingWrapper(_)
+            | Step::Forcing
+            | Step::Blocked(_)
+            | Step::Ghost(_) => self.close_the_rest(all_over),
+            Step::Ended(_) => {}
+        }
+    }
+
+    fn close_if_wrapper_was_accepted(&mut self) {
+        if self.next.wrapper_accepted {
+            self.close();
+        }
+    }
+
+    /// A read is due now instead of at the deadline.
+    fn confirm_by_reading(&mut self) -> Result<(), Rejected> {
+        match (&self.next.step, self.next.turn) {
+            (Step::AwaitingConfirmation | Step::Ghost(_), Turn::Due { at }) if at > self.now => {
+                self.next.doubtful = true;
+                self.due(self.now);
+                Ok(())
+            }
+            _ if !self.next.doubtful => {
+                self.next.doubtful = true;
+                Ok(())
+            }
+            _ => Err(Rejected::NothingNew),
+        }
+    }
+}

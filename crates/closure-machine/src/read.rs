@@ -1,0 +1,268 @@
+//! Replies to reads: what they show, and what follows.
+
+use genesys_types::{Leg, LegState, Purpose, Snapshot, Time, WrapUp};
+
+use crate::{
+    closure::{BlockReason, End, FailReason, GhostReason, GuestLeg, Proof, ProofSource, Step, WrapperStage},
+    draft::Draft,
+    event::Reply,
+    policy::{AgentConnected, Evidence, Order},
+};
+
+impl Draft<'_> {
+    /// A read was answered.
+    pub(crate) fn read_answered(&mut self, reply: &Reply) {
+        match reply {
+            Reply::Saw(snapshot) | Reply::Accepted(Some(snapshot)) => {
+                self.next.faults = 0;
+                self.learn(snapshot, ProofSource::ReadBack, self.now);
+                self.decide(snapshot);
+            }
+            Reply::NotFound => self.conversation_missing(),
+            Reply::RateLimited(pause) => self.pause(*pause),
+            Reply::Forbidden(missing) => self.block(BlockReason::Permission(missing.clone())),
+            Reply::Unauthenticated => self.block(BlockReason::Credential),
+            Reply::Accepted(None)
+            | Reply::Conflict
+            | Reply::WrapUpRequired
+            | Reply::Rejected
+            | Reply::NotSent
+            | Reply::Failed
+            | Reply::Unknown => self.read_failed(),
+        }
+    }
+
+    /// Takes over what `snapshot` shows. A leg proven gone stays gone: an older `connected` never undoes it.
+    pub(crate) fn learn(&mut self, snapshot: &Snapshot, source: ProofSource, at: Time) {
+        let before_asking = self.next.first_asked_at.is_none();
+        let proof = Proof { source, at, before_asking };
+        let named = self.next.named;
+        let guest = |leg: &&Leg| {
+            leg.purpose == Purpose::Customer
+                || (leg.purpose == Purpose::Other && named == Some(leg.participant))
+        };
+        for leg in snapshot.legs.iter().filter(guest) {
+            self.learn_leg(leg, proof);
+        }
+        if snapshot.ended_at.is_some() {
+            self.next.ended.get_or_insert(proof);
+            self.next.guests.iter_mut().for_each(|leg| leg.gone = leg.gone.or(Some(proof)));
+        }
+        self.next.wrap_up = match snapshot.pending_wrap_up() {
+            Some(_) => WrapUp::Pending,
+            None if snapshot.legs.iter().any(|leg| leg.wrap_up == WrapUp::Done) => WrapUp::Done,
+            None => self.next.wrap_up,
+        };
+        let agent = snapshot.pending_wrap_up().or_else(|| snapshot.connected_agent());
+        if let Some(agent) = agent {
+            self.next.agent = Some((agent.participant, agent.communication, agent.user));
+        }
+    }
+
+    fn learn_leg(&mut self, seen: &Leg, proof: Proof) {
+        let same = |known: &GuestLeg| {
+            known.participant == seen.participant
+                && (known.communication == seen.communication
+                    || known.communication.is_none()
+                    || seen.communication.is_none())
+        };
+        let over = seen.state == LegState::Disconnected;
+        let mut known = false;
+        for leg in self.next.guests.iter_mut().filter(|leg| same(leg)) {
+            known = true;
+            leg.communication = leg.communication.or(seen.communication);
+            if over && leg.gone.is_none_or(|gone| !gone.counts(self.policy)) {
+                leg.gone = Some(leg.gone.filter(|gone| gone.counts(self.policy)).unwrap_or(proof));
+            }
+        }
+        if !known {
+            self.next.guests.push(GuestLeg {
+                participant: seen.participant,
+                communication: seen.communication,
+                asked_at: None,
+                accepted: false,
+                gone: over.then_some(proof),
+            });
+        }
+    }
+
+    /// Decides what follows from what a read showed.
+    fn decide(&mut self, snapshot: &Snapshot) {
+        if self.next.ended.is_some_and(|proof| proof.counts(self.policy)) {
+            return self.close();
+        }
+        if let Some(named) = self.next.named
+            && snapshot.legs.iter().any(|leg| {
+                leg.participant == named
+                    && matches!(leg.purpose, Purpose::Agent | Purpose::Acd | Purpose::Flow)
+            })
+        {
+            return self.end(End::Failed(FailReason::ParticipantNotGuest));
+        }
+        let named_is_missing = self.next.named.is_some_and(|named| !snapshot.names(named));
+        if self.next.guests.is_empty() || (named_is_missing && self.next.first_asked_at.is_none()) {
+            return self.missing(FailReason::ParticipantNotFound);
+        }
+        let proven = self.next.guest_is_proven_gone(self.policy);
+        let to_be_asked = self.next.guests.iter().any(GuestLeg::may_be_asked);
+        if proven && snapshot.all_over() {
+            return self.close();
+        }
+        if (proven || to_be_asked) && self.agent_stands_in_the_way(snapshot) {
+            return;
+        }
+        self.next.missed_at = None;
+        match (proven, &self.next.step) {
+            (true, Step::ClosingWrapper(WrapperStage::Look)) => self.wrapper_still_open(),
+            (true, Step::Ghost(ghost)) if ghost.reason == GhostReason::ConversationOpen => {
+                self.haunt(GhostReason::ConversationOpen);
+            }
+            (true, Step::Ghost(ghost)) if ghost.reason == GhostReason::WrapUpPending => {
+                self.haunt(GhostReason::WrapUpPending);
+            }
+            (true, _) => self.close_the_rest(false),
+            (false, _) if to_be_asked => self.ask_in_a_new_round(),
+            (false, _) => self.nothing_proven(),
+        }
+    }
+
+    /// Asks for the close of what was not asked yet, if there is a round left.
+    fn ask_in_a_new_round(&mut self) {
+        if self.next.rounds >= self.policy.max_rounds {
+            return self.haunt(GhostReason::ReopenedByGuest);
+        }
+        self.next.rounds += 1;
+        self.ask_again();
+    }
+
+    fn ask_again(&mut self) {
+        self.next.still_there_at = None;
+        match self.policy.order {
+            Order::ConversationFirst if !self.next.wrapper_accepted => {
+                self.go(Step::ClosingWrapper(WrapperStage::Ask));
+            }
+            Order::GuestFirst | Order::ConversationFirst => self.go(Step::ClosingParticipant),
+        }
+    }
+
+    /// Every leg was asked and some are not proven gone. One read that shows a leg connected proves nothing; a second one,
+    /// some time after it, ends the round.
+    fn nothing_proven(&mut self) {
+        let past_deadline = self.next.deadline(self.policy).is_some_and(|deadline| self.now >= deadline);
+        let reason = self.reason_for_no_proof();
+        if matches!(self.next.step, Step::Ghost(_)) {
+            return self.haunt(reason);
+        }
+        if self.next.guests.iter().all(|leg| leg.gone.is_some()) {
+            // Reads show the guest gone, and the policy wants an event: only time can tell.
+            return match self.next.deadline(self.policy) {
+                Some(deadline) if !past_deadline => self.go_at(Step::AwaitingConfirmation, deadline),
+                Some(_) | None => self.haunt(reason),
+            };
+        }
+        let first = *self.next.still_there_at.get_or_insert(self.now);
+        let settled = first + self.policy.stale_read_gap;
+        if self.now < settled {
+            return self.go_at(Step::AwaitingConfirmation, settled);
+        }
+        let unclear = self.next.guests.iter().any(|leg| leg.gone.is_none() && !leg.accepted);
+        if self.next.forced || past_deadline {
+            return self.haunt(reason);
+        }
+        if unclear {
+            if self.next.refused >= self.policy.max_attempts {
+                return self.haunt(GhostReason::Unreachable);
+            }
+            self.next.refused += 1;
+        } else if self.next.rounds >= self.policy.max_rounds {
+            return self.haunt(reason);
+        } else {
+            self.next.rounds += 1;
+        }
+        for leg in self.next.guests.iter_mut().filter(|leg| leg.gone.is_none()) {
+            leg.asked_at = None;
+            leg.accepted = false;
+        }
+        if self.policy.order == Order::ConversationFirst {
+            self.next.wrapper_accepted = false;
+        }
+        self.ask_again();
+    }
+
+    fn reason_for_no_proof(&self) -> GhostReason {
+        let gone_by_read_only = self.policy.evidence == Evidence::WebhookOnly;
+        if self.next.doubtful && !gone_by_read_only {
+            GhostReason::ConfirmationMismatch
+        } else {
+            GhostReason::NoConfirmation
+        }
+    }
+
+    /// Whether a connected agent keeps the closure from going on; if so, what follows is set.
+    fn agent_stands_in_the_way(&mut self, snapshot: &Snapshot) -> bool {
+        let wrapper_is_closing = matches!(self.next.step, Step::ClosingWrapper(_));
+        let asked_already = self.next.forced || self.next.wrapper_asks > 0 || wrapper_is_closing;
+        if asked_already || self.policy.agent_connected == AgentConnected::Allow {
+            return false;
+        }
+        if snapshot.connected_agent().is_none() {
+            return false;
+        }
+        if self.next.first_asked_at.is_some() || matches!(self.next.step, Step::Ghost(_)) {
+            self.haunt(GhostReason::AgentStillConnected);
+            return true;
+        }
+        match self.policy.agent_connected {
+            AgentConnected::Refuse | AgentConnected::Allow => {
+                self.end(End::Failed(FailReason::AgentConnected));
+            }
+            AgentConnected::Wait => {
+                let since = *self.next.missed_at.get_or_insert(self.now);
+                if self.now >= since + self.policy.deadline {
+                    self.haunt(GhostReason::AgentStillConnected);
+                } else {
+                    let at = (self.now + self.policy.stale_read_gap).min(since + self.policy.deadline);
+                    self.go_at(Step::Verifying, at);
+                }
+            }
+        }
+        true
+    }
+
+    /// The conversation cannot be found.
+    fn conversation_missing(&mut self) {
+        self.next.faults = 0;
+        if self.next.guest_is_proven_gone(self.policy) {
+            self.close();
+        } else if self.next.guests.is_empty() {
+            self.missing(FailReason::NotFound);
+        } else {
+            self.haunt(GhostReason::NoConfirmation);
+        }
+    }
+
+    /// Something that should be there is not: it is looked for a while, and then the closure fails.
+    fn missing(&mut self, reason: FailReason) {
+        let since = *self.next.missed_at.get_or_insert(self.now);
+        let until = since + self.policy.participant_grace;
+        if self.now >= until {
+            return self.end(End::Failed(reason));
+        }
+        let tries = self.next.calls.min(6);
+        let at = self.now + self.backoff(u8::try_from(tries).unwrap_or(u8::MAX));
+        self.go_at(Step::Verifying, at.min(until));
+    }
+
+    /// A read failed in passing.
+    fn read_failed(&mut self) {
+        if let Step::Ghost(ghost) = self.next.step {
+            return self.haunt(ghost.reason);
+        }
+        self.next.faults = self.next.faults.saturating_add(1);
+        if self.next.faults >= self.policy.max_attempts {
+            return self.haunt(GhostReason::Unreachable);
+        }
+        let at = self.now + self.backoff(self.next.faults);
+        self.due(at);
+    }
+}

@@ -1,0 +1,181 @@
+//! Replies to calls that change something. None of them is evidence.
+
+use crate::{
+    closure::{BlockReason, GhostReason, Request, Step, WrapperStage},
+    draft::Draft,
+    event::Reply,
+    policy::Order,
+};
+
+impl Draft<'_> {
+    /// The guest's close was answered.
+    pub(crate) fn participant_answered(&mut self, request: Request, reply: &Reply) {
+        let Request::CloseParticipant(participant) = request else {
+            return;
+        };
+        match reply {
+            Reply::Accepted(_) | Reply::Saw(_) => {
+                self.next.faults = 0;
+                for leg in self.next.guests.iter_mut().filter(|leg| leg.participant == participant) {
+                    leg.accepted |= leg.asked_at.is_some();
+                }
+                self.close_next_guest_or_wait();
+            }
+            Reply::Unknown => self.close_next_guest_or_wait(),
+            Reply::Failed => {
+                self.next.refused = self.next.refused.saturating_add(1);
+                let at = self.now + self.backoff(self.next.refused);
+                self.go_at(Step::AwaitingConfirmation, at);
+            }
+            Reply::NotFound | Reply::Conflict | Reply::Rejected | Reply::WrapUpRequired => {
+                self.refused(request);
+                self.read_or_give_up(Step::Verifying);
+            }
+            Reply::RateLimited(pause) => {
+                self.unmark_asked(request);
+                self.pause(*pause);
+            }
+            Reply::NotSent => self.not_sent(request),
+            Reply::Forbidden(_) | Reply::Unauthenticated => self.not_allowed(request, reply),
+        }
+    }
+
+    /// The conversation's close was answered.
+    pub(crate) fn wrapper_answered(&mut self, request: Request, reply: &Reply) {
+        match reply {
+            Reply::Saw(snapshot) | Reply::Accepted(Some(snapshot)) => {
+                self.wrapper_was_accepted();
+                self.answer_showed(snapshot);
+            }
+            Reply::Accepted(None) => {
+                self.wrapper_was_accepted();
+                self.wrapper_is_done();
+            }
+            Reply::NotFound if self.next.guest_is_proven_gone(self.policy) => self.close(),
+            Reply::WrapUpRequired => self.wrap_up_demanded(request),
+            Reply::Unknown | Reply::Failed | Reply::NotFound | Reply::Conflict | Reply::Rejected => {
+                self.refused(request);
+                self.read_or_give_up(Step::ClosingWrapper(WrapperStage::Look));
+            }
+            Reply::RateLimited(pause) => {
+                self.unmark_asked(request);
+                self.pause(*pause);
+            }
+            Reply::NotSent => self.not_sent(request),
+            Reply::Forbidden(_) | Reply::Unauthenticated => self.not_allowed(request, reply),
+        }
+    }
+
+    /// A wrap-up was given or skipped, or not. Either way the wrapper's close is tried once more.
+    pub(crate) fn wrap_up_answered(&mut self, request: Request, reply: &Reply) {
+        match reply {
+            Reply::Accepted(_) | Reply::Saw(_) | Reply::Unknown | Reply::Conflict => {
+                self.go(Step::ClosingWrapper(WrapperStage::Ask));
+            }
+            Reply::NotFound | Reply::WrapUpRequired | Reply::Rejected => {
+                self.haunt(GhostReason::WrapUpPending);
+            }
+            Reply::RateLimited(pause) => self.pause(*pause),
+            Reply::NotSent | Reply::Failed => self.not_sent(request),
+            Reply::Forbidden(_) | Reply::Unauthenticated => self.not_allowed(request, reply),
+        }
+    }
+
+    /// The forced teardown was answered.
+    pub(crate) fn disconnect_answered(&mut self, request: Request, reply: &Reply) {
+        match reply {
+            Reply::Accepted(_) | Reply::Saw(_) => {
+                self.wrapper_was_accepted();
+                self.next.guests.iter_mut().for_each(|leg| leg.accepted |= leg.asked_at.is_some());
+                let at = self.now + self.policy.backoff.first;
+                self.go_at(Step::AwaitingConfirmation, at);
+            }
+            Reply::Unknown | Reply::Failed | Reply::Conflict | Reply::NotFound => {
+                self.next.refused = self.next.refused.saturating_add(1);
+                let at = self.now + self.backoff(self.next.refused);
+                self.go_at(Step::AwaitingConfirmation, at);
+            }
+            Reply::Rejected | Reply::WrapUpRequired => {
+                self.unmark_asked(request);
+                self.haunt(GhostReason::Rejected);
+            }
+            Reply::RateLimited(pause) => {
+                self.unmark_asked(request);
+                self.pause(*pause);
+            }
+            Reply::NotSent => self.not_sent(request),
+            Reply::Forbidden(_) | Reply::Unauthenticated => self.not_allowed(request, reply),
+        }
+    }
+
+    /// Closes the guest's next participant that is still to be asked, else waits for proof.
+    pub(crate) fn close_next_guest_or_wait(&mut self) {
+        if self.next.guests.iter().any(|leg| leg.may_be_asked()) {
+            return self.go(Step::ClosingParticipant);
+        }
+        let at = self.now + self.policy.confirm_within;
+        self.go_at(Step::AwaitingConfirmation, at);
+    }
+
+    fn wrapper_was_accepted(&mut self) {
+        self.next.faults = 0;
+        self.next.wrapper_accepted = true;
+        if self.policy.order == Order::ConversationFirst {
+            self.next.guests.iter_mut().for_each(|leg| leg.accepted |= leg.asked_at.is_some());
+        }
+    }
+
+    /// A close was refused, or its outcome is unclear and only a read can tell: the round does not count.
+    fn refused(&mut self, request: Request) {
+        self.next.refused = self.next.refused.saturating_add(1);
+        self.unmark_asked(request);
+        let of_the_guest = match request {
+            Request::CloseParticipant(_) => true,
+            Request::CloseWrapper(_) => self.policy.order == Order::ConversationFirst,
+            Request::Read | Request::GiveWrapUp { .. } | Request::Disconnect => false,
+        };
+        if of_the_guest {
+            self.next.rounds = self.next.rounds.saturating_sub(1);
+        }
+    }
+
+    /// Reads, by way of `step`, after a wait that grows; holds the closure when that was tried often enough.
+    fn read_or_give_up(&mut self, step: Step) {
+        if self.next.refused >= self.policy.max_attempts {
+            return self.haunt(GhostReason::Rejected);
+        }
+        self.next.still_there_at = None;
+        let at = self.now + self.backoff(self.next.refused);
+        self.go_at(step, at);
+    }
+
+    /// The call never left, so nothing was asked; it is made again after a wait.
+    fn not_sent(&mut self, request: Request) {
+        self.unmark_asked(request);
+        self.next.faults = self.next.faults.saturating_add(1);
+        if self.next.faults >= self.policy.max_attempts {
+            return self.haunt(GhostReason::Unreachable);
+        }
+        let at = self.now + self.backoff(self.next.faults);
+        self.due(at);
+    }
+
+    /// The organisation may not do this: nothing was asked, and nothing is charged to the closure.
+    pub(crate) fn not_allowed(&mut self, request: Request, reply: &Reply) {
+        self.unmark_asked(request);
+        self.block(match reply {
+            Reply::Forbidden(missing) => BlockReason::Permission(missing.clone()),
+            Reply::Saw(_)
+            | Reply::Accepted(_)
+            | Reply::NotFound
+            | Reply::Conflict
+            | Reply::WrapUpRequired
+            | Reply::Rejected
+            | Reply::Unauthenticated
+            | Reply::RateLimited(_)
+            | Reply::NotSent
+            | Reply::Failed
+            | Reply::Unknown => BlockReason::Credential,
+        });
+    }
+}
