@@ -19,11 +19,10 @@
 //!   applied: dropping stops the waiting, never the write.
 //! - **Positions grow.** A journal line's position is larger than that of every line committed before it.
 
+pub mod conformance;
 mod memory;
 mod model;
 mod port;
-#[cfg(test)]
-mod samples;
 mod shape;
 
 pub use memory::MemoryStore;

@@ -94,16 +94,12 @@ impl Inner {
     fn commit(&mut self, commit: Commit) -> Result<(), CommitRefused> {
         self.available().map_err(CommitRefused::Unavailable)?;
         if take_one(&mut self.failing) {
-            return Err(CommitRefused::Unavailable(unavailable(
-                "the test makes this commit fail",
-            )));
+            return Err(CommitRefused::Unavailable(unavailable("the test makes this commit fail")));
         }
         self.state.commit(commit)?;
         self.commits += 1;
         if take_one(&mut self.losing_answers) {
-            return Err(CommitRefused::Unavailable(unavailable(
-                "the test loses this answer",
-            )));
+            return Err(CommitRefused::Unavailable(unavailable("the test loses this answer")));
         }
         Ok(())
     }
@@ -220,17 +216,14 @@ impl Store for MemoryStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples;
+    use crate::conformance::samples;
 
     #[tokio::test]
     async fn a_failing_commit_changes_nothing_and_the_one_after_it_is_taken() {
         let store = MemoryStore::new();
         store.fail_next(1);
         let commit = samples::insert(&samples::row(1));
-        assert!(matches!(
-            store.commit(commit.clone()).await,
-            Err(CommitRefused::Unavailable(_))
-        ));
+        assert!(matches!(store.commit(commit.clone()).await, Err(CommitRefused::Unavailable(_))));
         assert_eq!(store.load(samples::row(1).key).await.unwrap(), None);
         assert_eq!(store.commit(commit).await, Ok(()));
         assert_eq!(store.commits(), 1);
@@ -242,10 +235,7 @@ mod tests {
         store.apply_but_fail_next(1);
         let refused = store.commit(samples::insert(&samples::row(1))).await;
         assert!(matches!(refused, Err(CommitRefused::Unavailable(_))));
-        assert_eq!(
-            store.load(samples::row(1).key).await.unwrap(),
-            Some(samples::row(1))
-        );
+        assert_eq!(store.load(samples::row(1).key).await.unwrap(), Some(samples::row(1)));
     }
 
     #[tokio::test]
@@ -257,10 +247,7 @@ mod tests {
         assert!(store.check().await.is_err());
         assert!(store.commit(samples::insert(&samples::row(2))).await.is_err());
         store.set_unavailable(false);
-        assert_eq!(
-            store.load(samples::row(1).key).await.unwrap(),
-            Some(samples::row(1))
-        );
+        assert_eq!(store.load(samples::row(1).key).await.unwrap(), Some(samples::row(1)));
         assert_eq!(store.load(samples::row(2).key).await.unwrap(), None);
     }
 }

@@ -72,14 +72,18 @@ pub trait Store: Send + Sync + 'static {
     /// Makes one unit of work durable.
     ///
     /// Checks, in this order: idempotency key, inbox, open closure of the conversation, version. The first that
-    /// fails is returned and nothing is changed.
+    /// fails is returned and nothing is changed. A commit with a [flaw](Commit::flaw), or with a line whose sequence
+    /// the journal has already, is a mistake of the caller and answered with [`CommitRefused::malformed`] or another
+    /// [`CommitRefused::Unavailable`]; it never spoils the commits beside it.
+    ///
+    /// A commit that is not awaited is applied all the same; a read that is asked before its answer may not see it.
     ///
     /// # Errors
     ///
     /// See [`CommitRefused`].
     async fn commit(&self, commit: Commit) -> Result<(), CommitRefused>;
 
-    /// Loads one row.
+    /// Loads one row, also one that was set aside.
     async fn load(&self, key: ClosureKey) -> Result<Option<Row>, StoreUnavailable>;
 
     /// Finds the open closure of a conversation.
@@ -92,7 +96,7 @@ pub trait Store: Send + Sync + 'static {
     async fn open_after(&self, after: Option<ClosureKey>, limit: usize)
     -> Result<Vec<Row>, StoreUnavailable>;
 
-    /// One page of rows that match, beginning after the row `after` (its `created_at` and key).
+    /// One page of rows that match, beginning after the row `after` (its `created_at` and key), at most `limit`.
     async fn list(
         &self,
         filter: &Filter,
@@ -101,7 +105,7 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Row>, StoreUnavailable>;
 
-    /// Counts rows by organisation, state and reason.
+    /// Counts rows by organisation, state and reason, in this order.
     async fn tally(&self, filter: &Filter) -> Result<Vec<Tally>, StoreUnavailable>;
 
     /// The whole journal of one closure, in order.
@@ -126,14 +130,18 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<InboxEntry>, StoreUnavailable>;
 
-    /// Sets an unreadable row aside: it is no longer open, due or listed, but its bytes are kept.
+    /// Sets an unreadable row aside: it is no longer open, due, listed, counted or pruned, but its bytes are kept.
+    ///
+    /// Its version stays, and a later commit that replaces this version makes it an ordinary row again and removes the
+    /// record. A second record for the same closure replaces the first.
     async fn quarantine(&self, record: Quarantined) -> Result<(), StoreUnavailable>;
 
     /// What was set aside, the latest first.
     async fn quarantined(&self) -> Result<Vec<Quarantined>, StoreUnavailable>;
 
     /// Removes rows that ended before `rows_before` with their journals, and inbox entries and keys from before
-    /// `inbox_before`; at most `limit` of each. Returns how many rows went.
+    /// `inbox_before`; at most `limit` of each, the oldest first. Returns how many rows went. Positions of lines that
+    /// went are never given out again.
     async fn prune(
         &self,
         rows_before: Millis,

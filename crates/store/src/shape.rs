@@ -19,11 +19,7 @@ impl Commit {
         if row.ended == row.wake_at.is_some() {
             return Some("a closure wakes up exactly when it is open");
         }
-        if self
-            .lines
-            .windows(2)
-            .any(|pair| pair[0].sequence >= pair[1].sequence)
-        {
+        if self.lines.windows(2).any(|pair| pair[0].sequence >= pair[1].sequence) {
             return Some("the lines are out of sequence");
         }
         None
@@ -33,9 +29,7 @@ impl Commit {
 impl CommitRefused {
     /// Refuses a commit that no store can ever take: a mistake of the caller. Nothing is changed.
     pub fn malformed(flaw: &str) -> Self {
-        Self::Unavailable(StoreUnavailable {
-            why: format!("the commit is malformed: {flaw}"),
-        })
+        Self::Unavailable(StoreUnavailable { why: format!("the commit is malformed: {flaw}") })
     }
 }
 
@@ -46,10 +40,7 @@ impl Filter {
         one_of(&self.organisations, &row.organisation)
             && one_of(&self.states, &row.state)
             && (self.reasons.is_empty()
-                || row
-                    .reason
-                    .as_ref()
-                    .is_some_and(|reason| self.reasons.contains(reason)))
+                || row.reason.as_ref().is_some_and(|reason| self.reasons.contains(reason)))
             && self.source.as_ref().is_none_or(|source| *source == row.source)
             && (self.conversation.is_none() || self.conversation == row.conversation)
             && (self.participant.is_none() || self.participant == row.participant)

@@ -64,10 +64,7 @@ impl State {
         let Some(conversation) = row.conversation.filter(|_| !row.ended) else {
             return Ok(());
         };
-        match self
-            .open_conversations
-            .get(&(row.organisation.clone(), conversation))
-        {
+        match self.open_conversations.get(&(row.organisation.clone(), conversation)) {
             Some(open) if *open != row.key => Err(CommitRefused::OpenClosure(*open)),
             Some(_) | None => Ok(()),
         }
@@ -78,11 +75,7 @@ impl State {
             return Ok(());
         };
         let stored = self.rows.get(&row.key).map_or(0, |stored| stored.version);
-        if stored == *expected {
-            Ok(())
-        } else {
-            Err(CommitRefused::Version(stored))
-        }
+        if stored == *expected { Ok(()) } else { Err(CommitRefused::Version(stored)) }
     }
 
     fn check_sequences(&self, commit: &Commit) -> Result<(), CommitRefused> {
@@ -92,11 +85,7 @@ impl State {
         let Some(journal) = self.journals.get(&row.key) else {
             return Ok(());
         };
-        if commit
-            .lines
-            .iter()
-            .any(|line| journal.contains_key(&line.sequence))
-        {
+        if commit.lines.iter().any(|line| journal.contains_key(&line.sequence)) {
             return Err(CommitRefused::malformed("a line's sequence is taken"));
         }
         Ok(())
@@ -109,25 +98,14 @@ impl State {
             for line in commit.lines {
                 self.last_position += 1;
                 let position = self.last_position;
-                self.journals
-                    .entry(closure)
-                    .or_default()
-                    .insert(line.sequence, position);
-                self.lines.insert(
-                    position,
-                    PlacedLine {
-                        position,
-                        closure,
-                        line,
-                    },
-                );
+                self.journals.entry(closure).or_default().insert(line.sequence, position);
+                self.lines.insert(position, PlacedLine { position, closure, line });
             }
         }
         if let Some(entry) = commit.inbox {
             self.last_arrival += 1;
             let id = (entry.adapter.clone(), entry.event.clone());
-            self.inbox_order
-                .insert((entry.received_at, self.last_arrival), id.clone());
+            self.inbox_order.insert((entry.received_at, self.last_arrival), id.clone());
             self.inbox.insert(id, entry);
         }
         if let Some(entry) = commit.key {
@@ -142,8 +120,7 @@ impl State {
             self.open.insert(row.key);
             self.wake_ups.insert((wake_at, row.key));
             if let Some(conversation) = row.conversation {
-                self.open_conversations
-                    .insert((row.organisation.clone(), conversation), row.key);
+                self.open_conversations.insert((row.organisation.clone(), conversation), row.key);
             }
         }
         self.rows.insert(row.key, row);
@@ -159,8 +136,7 @@ impl State {
             self.wake_ups.remove(&(wake_at, key));
         }
         if let Some(conversation) = row.conversation {
-            self.open_conversations
-                .remove(&(row.organisation.clone(), conversation));
+            self.open_conversations.remove(&(row.organisation.clone(), conversation));
         }
     }
 
@@ -169,9 +145,7 @@ impl State {
     }
 
     pub(super) fn open_of(&self, organisation: &str, conversation: Uuid) -> Option<Row> {
-        let key = self
-            .open_conversations
-            .get(&(organisation.to_owned(), conversation))?;
+        let key = self.open_conversations.get(&(organisation.to_owned(), conversation))?;
         self.row(*key)
     }
 
@@ -182,11 +156,7 @@ impl State {
 
     pub(super) fn open_after(&self, after: Option<ClosureKey>, limit: usize) -> Vec<Row> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.open
-            .range((from, Bound::Unbounded))
-            .take(limit)
-            .filter_map(|key| self.row(*key))
-            .collect()
+        self.open.range((from, Bound::Unbounded)).take(limit).filter_map(|key| self.row(*key)).collect()
     }
 
     pub(super) fn list(
@@ -212,38 +182,28 @@ impl State {
     pub(super) fn tally(&self, filter: &Filter) -> Vec<Tally> {
         let mut groups: BTreeMap<(&str, &str, Option<&str>), (u64, Millis)> = BTreeMap::new();
         for row in self.matching(filter) {
-            let group = (
-                row.organisation.as_str(),
-                row.state.as_str(),
-                row.reason.as_deref(),
-            );
+            let group = (row.organisation.as_str(), row.state.as_str(), row.reason.as_deref());
             let (rows, oldest) = groups.entry(group).or_insert((0, Millis::MAX));
             *rows += 1;
             *oldest = row.created_at.min(*oldest);
         }
-        let tally = groups
-            .into_iter()
-            .map(|((organisation, state, reason), (rows, oldest))| Tally {
-                organisation: organisation.to_owned(),
-                state: state.to_owned(),
-                reason: reason.map(str::to_owned),
-                rows,
-                oldest,
-            });
+        let tally = groups.into_iter().map(|((organisation, state, reason), (rows, oldest))| Tally {
+            organisation: organisation.to_owned(),
+            state: state.to_owned(),
+            reason: reason.map(str::to_owned),
+            rows,
+            oldest,
+        });
         tally.collect()
     }
 
     fn matching<'a>(&'a self, filter: &'a Filter) -> impl Iterator<Item = &'a Row> {
-        self.rows
-            .values()
-            .filter(|row| !self.set_aside.contains_key(&row.key) && filter.matches(row))
+        self.rows.values().filter(|row| !self.set_aside.contains_key(&row.key) && filter.matches(row))
     }
 
     pub(super) fn journal(&self, key: ClosureKey) -> Vec<PlacedLine> {
         let positions = self.journals.get(&key).into_iter().flat_map(BTreeMap::values);
-        positions
-            .filter_map(|position| self.lines.get(position).cloned())
-            .collect()
+        positions.filter_map(|position| self.lines.get(position).cloned()).collect()
     }
 
     pub(super) fn announcements(&self, after: u64, limit: usize) -> Vec<PlacedLine> {
@@ -266,11 +226,7 @@ impl State {
     }
 
     pub(super) fn inbox(&self, conversation: Option<Uuid>, limit: usize) -> Vec<InboxEntry> {
-        let latest_first = self
-            .inbox_order
-            .values()
-            .rev()
-            .filter_map(|id| self.inbox.get(id));
+        let latest_first = self.inbox_order.values().rev().filter_map(|id| self.inbox.get(id));
         let asked = latest_first.filter(|entry| conversation.is_none() || entry.conversation == conversation);
         asked.take(limit).cloned().collect()
     }
@@ -288,28 +244,17 @@ impl State {
 
     pub(super) fn prune(&mut self, rows_before: Millis, inbox_before: Millis, limit: usize) -> u64 {
         let pruned = self.prune_rows(rows_before, limit);
-        let old: Vec<_> = self
-            .inbox_order
-            .range(..(inbox_before, 0))
-            .take(limit)
-            .map(|(place, _)| *place)
-            .collect();
+        let old: Vec<_> =
+            self.inbox_order.range(..(inbox_before, 0)).take(limit).map(|(place, _)| *place).collect();
         for place in old {
             if let Some(id) = self.inbox_order.remove(&place) {
                 self.inbox.remove(&id);
             }
         }
-        let mut old: Vec<_> = self
-            .keys
-            .values()
-            .filter(|entry| entry.used_at < inbox_before)
-            .collect();
+        let mut old: Vec<_> = self.keys.values().filter(|entry| entry.used_at < inbox_before).collect();
         old.sort_by_key(|entry| entry.used_at);
-        let old: HashSet<_> = old
-            .into_iter()
-            .take(limit)
-            .map(|entry| (entry.scope.clone(), entry.key.clone()))
-            .collect();
+        let old: HashSet<_> =
+            old.into_iter().take(limit).map(|entry| (entry.scope.clone(), entry.key.clone())).collect();
         self.keys.retain(|id, _| !old.contains(id));
         pruned
     }
@@ -324,12 +269,7 @@ impl State {
         old.truncate(limit);
         for (_, key) in &old {
             self.rows.remove(key);
-            for position in self
-                .journals
-                .remove(key)
-                .into_iter()
-                .flat_map(BTreeMap::into_values)
-            {
+            for position in self.journals.remove(key).into_iter().flat_map(BTreeMap::into_values) {
                 self.lines.remove(&position);
             }
         }

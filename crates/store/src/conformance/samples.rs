@@ -1,4 +1,4 @@
-//! Small made-up records for tests of stores.
+//! Small made-up records to test stores with.
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -6,20 +6,20 @@ use uuid::Uuid;
 use crate::model::*;
 
 /// The moment at which the samples begin.
-pub(crate) const START: Millis = 1_700_000_000_000;
+pub const START: Millis = 1_700_000_000_000;
 
 /// The key of sample `n`; keys grow with `n`.
-pub(crate) fn key(n: u64) -> ClosureKey {
+pub fn key(n: u64) -> ClosureKey {
     Uuid::from_u128((0x0190_0000_0000_7000_8000 << 48) | u128::from(n))
 }
 
 /// The conversation of sample `n`.
-pub(crate) fn conversation(n: u64) -> Uuid {
+pub fn conversation(n: u64) -> Uuid {
     Uuid::from_u128((0xc0 << 120) | u128::from(n))
 }
 
 /// An open closure at version 1 of its own conversation, due `n` seconds after the start.
-pub(crate) fn row(n: u64) -> Row {
+pub fn row(n: u64) -> Row {
     let at = START + i64::try_from(n).expect("samples are numbered from 0") * 1_000;
     Row {
         key: key(n),
@@ -40,43 +40,28 @@ pub(crate) fn row(n: u64) -> Row {
 }
 
 /// The version after `row`, still open.
-pub(crate) fn next(row: &Row) -> Row {
+pub fn next(row: &Row) -> Row {
     let version = row.version + 1;
-    Row {
-        version,
-        body: Bytes::from(format!("version {version}")),
-        ..row.clone()
-    }
+    Row { version, body: Bytes::from(format!("version {version}")), ..row.clone() }
 }
 
 /// The version after `row`, at its end.
-pub(crate) fn ended(row: &Row) -> Row {
-    Row {
-        state: "closed".to_owned(),
-        ended: true,
-        wake_at: None,
-        ..next(row)
-    }
+pub fn ended(row: &Row) -> Row {
+    Row { state: "closed".to_owned(), ended: true, wake_at: None, ..next(row) }
 }
 
 /// The commit that writes `row` over the version before it, with nothing else.
-pub(crate) fn bare(row: &Row) -> Commit {
-    Commit {
-        closure: Some((row.clone(), row.version - 1)),
-        ..Commit::default()
-    }
+pub fn bare(row: &Row) -> Commit {
+    Commit { closure: Some((row.clone(), row.version - 1)), ..Commit::default() }
 }
 
 /// The commit that writes `row` over the version before it, with one journal line.
-pub(crate) fn insert(row: &Row) -> Commit {
-    Commit {
-        lines: vec![line(row.version, None)],
-        ..bare(row)
-    }
+pub fn insert(row: &Row) -> Commit {
+    Commit { lines: vec![line(row.version, None)], ..bare(row) }
 }
 
 /// A journal line.
-pub(crate) fn line(sequence: u64, announcement: Option<&str>) -> Line {
+pub fn line(sequence: u64, announcement: Option<&str>) -> Line {
     Line {
         sequence,
         at: START,
@@ -87,7 +72,7 @@ pub(crate) fn line(sequence: u64, announcement: Option<&str>) -> Line {
 }
 
 /// An event that was taken in at the start.
-pub(crate) fn event(id: &str) -> InboxEntry {
+pub fn event(id: &str) -> InboxEntry {
     InboxEntry {
         adapter: "genesys".to_owned(),
         event: id.to_owned(),
@@ -100,7 +85,7 @@ pub(crate) fn event(id: &str) -> InboxEntry {
 }
 
 /// An idempotency key that was used at the start for sample 1.
-pub(crate) fn idempotency_key(name: &str) -> KeyEntry {
+pub fn idempotency_key(name: &str) -> KeyEntry {
     KeyEntry {
         scope: "producer".to_owned(),
         key: name.to_owned(),
