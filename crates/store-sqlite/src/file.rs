@@ -1,0 +1,128 @@
+//! The file: its lock, its connections and their settings.
+
+use std::{
+    ffi::OsString,
+    fs::{File, OpenOptions, TryLockError},
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    process,
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::{
+    failure::OpenError,
+    schema::{self, Found},
+};
+
+/// How long a connection waits for a lock that a checkpoint or a backup of another process holds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Pages in the write-ahead log at which they are moved into the database: 32 MiB. A page that changes often is then
+/// moved once for many commits; more would only lengthen the pause and the start after a crash.
+const CHECKPOINT_PAGES: i64 = 8_192;
+
+/// The size to which the write-ahead log is cut after a long reader let it grow: 64 MiB.
+const LOG_LIMIT: i64 = 64 << 20;
+
+/// Memory for pages on the writing connection, in KiB (negative is how SQLite tells KiB from pages).
+const WRITER_CACHE: i64 = -16_384;
+
+/// Memory for pages on each reading connection, in KiB.
+const READER_CACHE: i64 = -2_048;
+
+/// The statements that a connection keeps prepared; more than the store has.
+const STATEMENTS: usize = 96;
+
+/// Holds the right to be the only process that writes. The operating system lets go of it when the process ends,
+/// however it ends.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    pub(crate) fn take(database: &Path) -> Result<Self, OpenError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(beside(database, ".lock")).map_err(OpenError::File)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut owner = String::new();
+                let by = file.read_to_string(&mut owner).ok().and_then(|_| owner.trim().parse().ok());
+                return Err(OpenError::InUse { by });
+            }
+            Err(TryLockError::Error(failure)) => return Err(OpenError::File(failure)),
+        }
+        let owner = file.set_len(0).and_then(|()| writeln!(file, "{}", process::id()));
+        owner.map_err(OpenError::File)?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// The path of a file that belongs to the database and lies beside it.
+pub(crate) fn beside(database: &Path, ending: &str) -> PathBuf {
+    let mut path = OsString::from(database);
+    path.push(ending);
+    path.into()
+}
+
+/// Whether a database may be made where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    Create,
+    Refuse,
+}
+
+/// Opens the connection that writes. A file that is refused is left as it was.
+pub(crate) fn open_writer(database: &Path, missing: Missing) -> Result<Connection, OpenError> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    match missing {
+        Missing::Create => flags |= OpenFlags::SQLITE_OPEN_CREATE,
+        Missing::Refuse if !database.exists() => return Err(OpenError::Gone),
+        Missing::Refuse => {}
+    }
+    let mut connection = Connection::open_with_flags(database, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let version = match schema::inspect(&connection)? {
+        Found::Ours(version) if version > schema::VERSION => {
+            return Err(OpenError::Newer { found: version, known: schema::VERSION });
+        }
+        Found::Ours(version) => version,
+        Found::Empty => 0,
+        Found::NotOurs => return Err(OpenError::NotOurs),
+    };
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
+    connection.pragma_update(None, "cache_size", WRITER_CACHE)?;
+    settle(&connection)?;
+    schema::migrate(&mut connection, version)?;
+    Ok(connection)
+}
+
+/// Opens a database in memory: no file, no durability, gone with the connection.
+pub(crate) fn open_in_memory() -> Result<Connection, OpenError> {
+    let mut connection = Connection::open_in_memory()?;
+    settle(&connection)?;
+    schema::migrate(&mut connection, 0)?;
+    Ok(connection)
+}
+
+/// Opens a connection that only reads; it sees every transaction that is durable, and never makes the writer wait.
+pub(crate) fn open_reader(database: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(database, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "cache_size", READER_CACHE)?;
+    settle(&connection)?;
+    Ok(connection)
+}
+
+fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "temp_store", "MEMORY")
+}

@@ -1,0 +1,80 @@
+//! The tables and how an older file is brought up to them.
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::failure::OpenError;
+
+/// Marks a file as ours in the header's application id: the letters `Clos`.
+pub(crate) const APPLICATION_ID: i32 = 0x436c_6f73;
+
+/// What was changed from one schema version to the next; version `n` is reached after the `n`th of them.
+/// They are kept as they were released: a file of any age passes through all that it has not seen.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_begin.sql")];
+
+/// The schema version that this program reads and writes.
+pub(crate) const VERSION: usize = MIGRATIONS.len();
+
+/// Whose file this is and how old, read without changing it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    Empty,
+    Ours(usize),
+    NotOurs,
+}
+
+pub(crate) fn inspect(connection: &Connection) -> rusqlite::Result<Found> {
+    let application_id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let objects: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
+    Ok(match (application_id, usize::try_from(version)) {
+        (APPLICATION_ID, Ok(version)) => Found::Ours(version),
+        (0, Ok(0)) if objects == 0 => Found::Empty,
+        (_, _) => Found::NotOurs,
+    })
+}
+
+/// Brings the file to [`VERSION`] in one transaction: after a crash it is the old one or the new one.
+pub(crate) fn migrate(connection: &mut Connection, from: usize) -> Result<(), OpenError> {
+    let Some(missing) = MIGRATIONS.get(from..) else {
+        return Err(OpenError::Newer { found: from, known: VERSION });
+    };
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
+    for migration in missing {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", i64::try_from(VERSION).expect("migrations are few"))?;
+    transaction.commit()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_brought_to_the_version_of_this_program() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        assert_eq!(inspect(&connection).unwrap(), Found::Empty);
+        migrate(&mut connection, 0).unwrap();
+        assert_eq!(inspect(&connection).unwrap(), Found::Ours(VERSION));
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused_and_left_as_it_is() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let refused = migrate(&mut connection, VERSION + 1).unwrap_err();
+        assert!(matches!(refused, OpenError::Newer { .. }), "{refused}");
+        assert_eq!(inspect(&connection).unwrap(), Found::Empty);
+    }
+
+    #[test]
+    fn the_tables_of_another_program_are_not_ours() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE recipes (name TEXT)").unwrap();
+        assert_eq!(inspect(&connection).unwrap(), Found::NotOurs);
+    }
+}

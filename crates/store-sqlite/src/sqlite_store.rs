@@ -1,0 +1,233 @@
+//! The store as callers hold it: writes go to the writer, reads to the readers.
+
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    pin::Pin,
+};
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use store::{
+    ClosureKey, Commit, CommitRefused, Filter, InboxEntry, KeyEntry, Millis, Order, PlacedLine, Quarantined,
+    Row, Store, StoreUnavailable, Tally,
+};
+use uuid::Uuid;
+
+use crate::{
+    backup::{self, BackupError, BackupProgress},
+    failure::{OpenError, unavailable},
+    file::{self, Lock, Missing},
+    listing, metrics, read,
+    readers::Readers,
+    upkeep,
+    writer::Writer,
+};
+
+/// A store in one SQLite file, for one process.
+///
+/// All guarantees of [`Store`] hold. A read sees everything that was answered before it was asked. When the disk is
+/// full or fails, commits answer [`CommitRefused::Unavailable`] and are taken again as soon as it works: no restart is
+/// needed. Dropping the store waits until what is in line is written.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Writer,
+    // Nothing when the database is in memory: its one connection is the writer's.
+    readers: Option<Readers>,
+}
+
+impl SqliteStore {
+    /// Opens the store in `path`, making it or bringing an older one up to date where needed. Blocks meanwhile.
+    ///
+    /// The file `<path>.lock` beside it is locked for as long as the store is open, and let go of by the operating
+    /// system however the process ends. SQLite keeps `<path>-wal` and `<path>-shm` there too.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`]. A file that is refused is left as it was.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = resolved(path.as_ref());
+        let lock = Lock::take(&path)?;
+        let connection = file::open_writer(&path, Missing::Create)?;
+        metrics::describe();
+        let writer = Writer::start(connection, Some((path.clone(), lock)))?;
+        Ok(Self { writer, readers: Some(Readers::new(path)) })
+    }
+
+    /// Makes a store in memory. It runs the same statements as one in a file, and forgets all when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no memory or no thread to be had.
+    pub fn open_in_memory() -> Result<Self, OpenError> {
+        metrics::describe();
+        Ok(Self { writer: Writer::start(file::open_in_memory()?, None)?, readers: None })
+    }
+
+    /// Copies the store to the new file `to` while it goes on; see [`backup_file`](crate::backup_file).
+    ///
+    /// `progress` is called every few MiB, on another thread.
+    ///
+    /// # Errors
+    ///
+    /// See [`BackupError`].
+    pub async fn backup(
+        &self,
+        to: &Path,
+        progress: impl FnMut(BackupProgress) + Send + 'static,
+    ) -> Result<(), BackupError> {
+        let to = to.to_owned();
+        let copied = self.read(move |connection| Ok(backup::copy(connection, &to, progress))).await;
+        copied.unwrap_or_else(|failure| Err(BackupError::Unavailable(failure)))
+    }
+
+    /// Reads the whole database and tells what is wrong with it, one sentence each; nothing when it is sound.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the database cannot be read at all.
+    pub async fn check_integrity(&self) -> Result<Vec<String>, StoreUnavailable> {
+        self.read(backup::problems).await
+    }
+
+    /// Counts the transactions that were made durable since the store was opened. Commits that were in line together
+    /// share one.
+    pub fn transactions(&self) -> u64 {
+        self.writer.transactions()
+    }
+
+    /// Bounds the database to so many pages more than it has, or takes the bound away: how tests fill the disk.
+    #[doc(hidden)]
+    pub async fn allow_more_pages(&self, more: Option<i64>) -> Result<(), StoreUnavailable> {
+        let bounded = self.writer.visit(move |connection| {
+            let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+            let most = more.map_or(i64::from(u32::MAX) - 1, |more| pages + more);
+            connection.query_row(&format!("PRAGMA max_page_count = {most}"), (), |_| Ok(()))
+        });
+        bounded.await?.map_err(|failure| unavailable(&failure))
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreUnavailable> {
+        match &self.readers {
+            Some(readers) => readers.read(read).await,
+            None => self.writer.visit(read).await?.map_err(|failure| unavailable(&failure)),
+        }
+    }
+}
+
+/// The file itself, so that two names of one file have one lock.
+fn resolved(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    // Not an `async fn`: its body would only run at the first poll, and the order of asking is the order of calls.
+    fn commit<'store, 'future>(
+        &'store self,
+        commit: Commit,
+    ) -> Pin<Box<dyn Future<Output = Result<(), CommitRefused>> + Send + 'future>>
+    where
+        'store: 'future,
+        Self: 'future,
+    {
+        Box::pin(self.writer.commit(commit))
+    }
+
+    async fn load(&self, key: ClosureKey) -> Result<Option<Row>, StoreUnavailable> {
+        self.read(move |connection| read::load(connection, key)).await
+    }
+
+    async fn open_of(&self, organisation: &str, conversation: Uuid) -> Result<Option<Row>, StoreUnavailable> {
+        let organisation = organisation.to_owned();
+        self.read(move |connection| read::open_of(connection, &organisation, conversation)).await
+    }
+
+    async fn due(&self, now: Millis, limit: usize) -> Result<Vec<Row>, StoreUnavailable> {
+        self.read(move |connection| read::due(connection, now, limit)).await
+    }
+
+    async fn open_after(
+        &self,
+        after: Option<ClosureKey>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreUnavailable> {
+        self.read(move |connection| read::open_after(connection, after, limit)).await
+    }
+
+    async fn list(
+        &self,
+        filter: &Filter,
+        order: Order,
+        after: Option<(Millis, ClosureKey)>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreUnavailable> {
+        let filter = filter.clone();
+        self.read(move |connection| listing::list(connection, &filter, order, after, limit)).await
+    }
+
+    async fn tally(&self, filter: &Filter) -> Result<Vec<Tally>, StoreUnavailable> {
+        let filter = filter.clone();
+        self.read(move |connection| listing::tally(connection, &filter)).await
+    }
+
+    async fn journal(&self, key: ClosureKey) -> Result<Vec<PlacedLine>, StoreUnavailable> {
+        self.read(move |connection| read::journal(connection, key)).await
+    }
+
+    async fn announcements(&self, after: u64, limit: usize) -> Result<Vec<PlacedLine>, StoreUnavailable> {
+        self.read(move |connection| read::announcements(connection, after, limit)).await
+    }
+
+    async fn cursor(&self, name: &str) -> Result<u64, StoreUnavailable> {
+        let name = name.to_owned();
+        self.read(move |connection| read::cursor(connection, &name)).await
+    }
+
+    async fn move_cursor(&self, name: &str, position: u64) -> Result<(), StoreUnavailable> {
+        let name = name.to_owned();
+        let moved = self.writer.write(move |connection, _| upkeep::move_cursor(connection, &name, position));
+        moved.await.map(drop)
+    }
+
+    async fn key(&self, scope: &str, key: &str) -> Result<Option<KeyEntry>, StoreUnavailable> {
+        let (scope, key) = (scope.to_owned(), key.to_owned());
+        self.read(move |connection| read::key(connection, &scope, &key)).await
+    }
+
+    async fn inbox(
+        &self,
+        conversation: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<InboxEntry>, StoreUnavailable> {
+        self.read(move |connection| read::inbox(connection, conversation, limit)).await
+    }
+
+    async fn quarantine(&self, record: Quarantined) -> Result<(), StoreUnavailable> {
+        let quarantined = self.writer.write(move |connection, _| upkeep::quarantine(connection, &record));
+        quarantined.await.map(drop)
+    }
+
+    async fn quarantined(&self) -> Result<Vec<Quarantined>, StoreUnavailable> {
+        self.read(read::quarantined).await
+    }
+
+    async fn prune(
+        &self,
+        rows_before: Millis,
+        inbox_before: Millis,
+        limit: usize,
+    ) -> Result<u64, StoreUnavailable> {
+        let pruned = self.writer.write(move |connection, last_position| {
+            upkeep::prune(connection, rows_before, inbox_before, limit, last_position)
+        });
+        pruned.await
+    }
+
+    async fn check(&self) -> Result<(), StoreUnavailable> {
+        self.writer.write(|connection, _| upkeep::check(connection)).await.map(drop)
+    }
+}
