@@ -224,7 +224,7 @@ fn search(
     lines: [Line<'_>; 3],
     body: &[u8],
 ) -> Vec<Finding> {
-    let tags = readings_of_tags(value);
+    let tags = readings_of_tags(value, scheme.encoding);
     let envelope = Envelope { id: lines[2].optional().ok().flatten(), time: sent_time(scheme, lines) };
     let layout_fits = scheme.layout.read(value, scheme.encoding).is_ok();
     let bodies = readings_of_body(body);

@@ -157,13 +157,14 @@ pub(crate) fn readings_of_key(text: &str, form: KeyForm) -> Vec<(Option<KeyReadi
     readings
 }
 
-/// Every full tag that stands somewhere in a signature header, in whatever spelling, with the spelling's name.
-pub(crate) fn readings_of_tags(value: &[u8]) -> Vec<(Tag, &'static str)> {
+/// Every full tag that stands somewhere in a signature header, in whatever spelling, with the spelling's name. A tag
+/// that can be read in the scheme's own encoding is.
+pub(crate) fn readings_of_tags(value: &[u8], own: Encoding) -> Vec<(Tag, &'static str)> {
     let mut readings = Vec::new();
     for piece in value.split(|byte| b" ,;".contains(byte)) {
         let after_name = piece.iter().position(|byte| *byte == b'=' || *byte == b':');
         for text in [Some(piece), after_name.map(|at| &piece[at + 1..])].into_iter().flatten() {
-            readings.extend(read_tag_leniently(text));
+            readings.extend(read_tag_leniently(text, own));
         }
     }
     // As many as a header within limits can hold; a header of nothing but tags must not cost more.
@@ -171,17 +172,17 @@ pub(crate) fn readings_of_tags(value: &[u8]) -> Vec<(Tag, &'static str)> {
     readings
 }
 
-fn read_tag_leniently(text: &[u8]) -> Option<(Tag, &'static str)> {
-    if let Some(found) =
-        Encoding::ALL.into_iter().find_map(|encoding| encoding.decode(text).map(|tag| (tag, encoding.name())))
-    {
-        return Some(found);
-    }
-    if let Some(tag) = Encoding::Hex.decode(&text.to_ascii_lowercase()) {
-        return Some((tag, "upper-case hex"));
-    }
-    let padded = [text, b"="].concat();
-    Encoding::Base64.decode(&padded).map(|tag| (tag, "base64 without padding"))
+fn read_tag_leniently(text: &[u8], own: Encoding) -> Option<(Tag, &'static str)> {
+    let exactly = |encoding: Encoding| encoding.decode(text).map(|tag| (tag, encoding.name()));
+    let upper_case = || Some((Encoding::Hex.decode(&text.to_ascii_lowercase())?, "upper-case hex"));
+    let unpadded = || Some((Encoding::Base64.decode(&[text, b"="].concat())?, "base64 without padding"));
+    exactly(own)
+        .or_else(|| exactly(Encoding::Hex))
+        .or_else(upper_case)
+        .or_else(|| exactly(Encoding::Base64))
+        .or_else(unpadded)
+        .or_else(|| exactly(Encoding::Base64Url))
+        .or_else(|| exactly(Encoding::Base64UrlPadded))
 }
 
 fn decode_base64_leniently(text: &str) -> Option<Vec<u8>> {
