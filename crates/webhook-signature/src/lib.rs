@@ -97,11 +97,7 @@ impl WebhookSignature {
         minimum: MinimumLength,
     ) -> Result<Self, ConfigurationError> {
         let method = scheme.method()?;
-        if matches!(method, Method::Unsigned) {
-            if !texts.is_empty() {
-                return Err(ConfigurationError::SecretWithoutUse);
-            }
-        } else if texts.is_empty() {
+        if texts.is_empty() && !matches!(method, Method::Unsigned) {
             return Err(ConfigurationError::NoSecret);
         }
         let secrets = texts

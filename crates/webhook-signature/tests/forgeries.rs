@@ -283,3 +283,24 @@ fn an_id_that_holds_the_separator_is_refused_though_its_signature_is_right() {
     let lines = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     assert_eq!(hook.verify(lines, b"x", 2), Err(Refused::MalformedMessageId));
 }
+
+#[test]
+fn a_list_is_refused_when_its_time_or_its_entries_are_in_doubt() {
+    let stripe = hook(&Scheme::Hmac(HmacScheme::stripe()), &["a secret of the relay"]);
+    let (_, value) = stripe.sign(None, NOW, b"{}").unwrap().remove(0);
+    let filled = format!("{value}{}", ",v0=x".repeat(15));
+    assert!(stripe.verify([("Stripe-Signature", filled.as_bytes())], b"{}", NOW).is_ok());
+    let cases = [
+        (format!("t=1,{value}"), Refused::MalformedSignature),
+        (format!("{value},t={NOW}"), Refused::MalformedSignature),
+        (format!("{value},"), Refused::MalformedSignature),
+        (format!("{value},=x"), Refused::MalformedSignature),
+        (value.replace(',', ", "), Refused::OtherSignatureVersion),
+        (value.replace("t=", "T="), Refused::MalformedTimestamp),
+        (format!("{filled},v0=x"), Refused::TooManySignatures),
+    ];
+    for (doubtful, expected) in cases {
+        let verdict = stripe.verify([("Stripe-Signature", doubtful.as_bytes())], b"{}", NOW);
+        assert_eq!(verdict, Err(expected), "{doubtful}");
+    }
+}
