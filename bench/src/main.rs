@@ -1,3 +1,160 @@
 //! The load driver, its stub of the remote side, and the benchmarks.
+//!
+//! ```text
+//!            ┌── POST /v1/closures ──► program under test ── GET, PATCH, PATCH ──►┐
+//!  driver ───┤                              ▲                                      stub
+//!            └── "the wrapper is closed" ◄──┼────── signed webhook ◄──────────────┘
+//! ```
+//!
+//! Driver and stub live in this process, so that the close of a wrapper is seen and timed with one clock; the program
+//! under test is a child process. Everything talks over loopback; every run is bounded in number and time.
 
-fn main() {}
+use anyhow::Context;
+use clap::Parser;
+
+mod bare;
+mod driver;
+mod http_pool;
+mod listen;
+mod machine;
+mod measure;
+mod options;
+mod process;
+mod report;
+mod run;
+mod service;
+mod signature;
+mod stub;
+mod waiting;
+
+use driver::Completion;
+use measure::{Proof, measure_kills, measure_load, prove};
+use options::{
+    Act, LoadOptions, Options, Output, RunOptions, SceneOptions, StubOptions, Until, WaitingOptions,
+};
+use run::{Sizes, plan};
+use service::{Scene, Setup, Subject};
+use stub::{HookTarget, Stub};
+use waiting::{WaitingPlan, measure_waiting};
+
+/// The exit code when a measurement was made but a promise was broken.
+const PROMISE_BROKEN: u8 = 1;
+
+/// The exit code when nothing could be measured.
+const NOT_MEASURED: u8 = 2;
+
+fn main() -> std::process::ExitCode {
+    let options = Options::parse();
+    if let Act::Child { parent, command } = &options.act {
+        // Returns only when it failed.
+        return finish(process::become_child(*parent, command).map(|()| true));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    finish(runtime.context("cannot start the runtime").and_then(|runtime| {
+        runtime.block_on(async {
+            tokio::select! {
+                done = act(options.act) => done,
+                _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+            }
+        })
+    }))
+}
+
+fn finish(done: anyhow::Result<bool>) -> std::process::ExitCode {
+    match done {
+        Ok(true) => std::process::ExitCode::SUCCESS,
+        Ok(false) => PROMISE_BROKEN.into(),
+        Err(error) => {
+            eprintln!("closeout-bench: {error:#}");
+            NOT_MEASURED.into()
+        }
+    }
+}
+
+/// Does what was asked for; true when every promise was kept.
+async fn act(act: Act) -> anyhow::Result<bool> {
+    match act {
+        Act::Run(options) => run_all(options).await,
+        Act::Load(options) => load(options).await,
+        Act::Waiting(options) => wait(options).await,
+        Act::Stub(options) => serve_stub(options).await,
+        Act::Bare(options) => {
+            bare::serve(options.listen, options.genesys, &options.hook_secret).await?;
+            Ok(true)
+        }
+        Act::Child { .. } => anyhow::bail!("a child is started before the runtime"),
+    }
+}
+
+async fn run_all(options: RunOptions) -> anyhow::Result<bool> {
+    let mut sizes = if options.quick { Sizes::quick() } else { Sizes::full() };
+    sizes.many = options.count.unwrap_or(sizes.many);
+    sizes.single = options.single.unwrap_or(sizes.single);
+    sizes.kills = options.kills.unwrap_or(sizes.kills);
+    sizes.waiting = options.waiting.unwrap_or(sizes.waiting);
+    let (service, setup) = scene(options.scene);
+    let service = (!options.only_bare).then_some(&service);
+    let report = run::run(service, &setup, &sizes, &|what| eprintln!("measuring {what} …")).await?;
+    match options.output {
+        Output::Table => print!("{}", report::table(&report)),
+        Output::Json => println!("{}", serde_json::to_string_pretty(&report)?),
+    }
+    Ok(report.broken_promises.is_empty())
+}
+
+async fn load(options: LoadOptions) -> anyhow::Result<bool> {
+    let (service, setup) = scene(options.scene);
+    let subject = if options.bare { Subject::Bare } else { service };
+    let completion = match options.until {
+        Until::Wrapper => Completion::WrapperClosed,
+        Until::Wait => Completion::LongPoll,
+    };
+    let mut plan = plan(1, options.count, options.unfinished, completion, options.limit);
+    let mut scene = Scene::open(&subject, &setup).await?;
+    if let Some(every) = options.kill_every {
+        plan.patience = every;
+        let figures = measure_kills(&mut scene, plan, every, options.kills, options.limit).await?;
+        println!("{}", serde_json::to_string_pretty(&figures)?);
+        return Ok(kept(&figures.proof, true) && figures.outcome.errors == 0);
+    }
+    let figures = measure_load(&mut scene, plan.clone()).await?;
+    let requested = figures.outcome.requested;
+    let proof = prove(&scene, &[(&plan, requested)], std::time::Duration::ZERO).await?;
+    println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "load": figures, "proof": proof }))?);
+    Ok(kept(&proof, false) && figures.outcome.finished == requested)
+}
+
+async fn wait(options: WaitingOptions) -> anyhow::Result<bool> {
+    let (service, setup) = scene(options.scene);
+    let size = WaitingPlan {
+        waiting: options.count,
+        warm_up: options.warm_up,
+        submitting: run::UNFINISHED,
+        limit: options.limit,
+    };
+    let figures = measure_waiting(&service, &setup, size).await?;
+    println!("{}", serde_json::to_string_pretty(&figures)?);
+    Ok(kept(&figures.proof, true))
+}
+
+async fn serve_stub(options: StubOptions) -> anyhow::Result<bool> {
+    let hook = HookTarget { url: options.hook, secret: options.hook_secret, delay: options.webhook_delay };
+    let stub = Stub::start(options.listen, &hook)?;
+    eprintln!("the stub listens on http://{}", stub.address());
+    std::future::pending::<()>().await;
+    Ok(true)
+}
+
+fn scene(options: SceneOptions) -> (Subject, Setup) {
+    let setup = Setup { folder: options.folder, webhook_delay: options.webhook_delay, patience: None };
+    (Subject::Closeout(options.closeout), setup)
+}
+
+/// Tells every broken promise; true when there is none.
+fn kept(proof: &Proof, after_kills: bool) -> bool {
+    let broken = proof.broken_promises(after_kills);
+    for promise in &broken {
+        eprintln!("BROKEN  {promise}");
+    }
+    broken.is_empty()
+}

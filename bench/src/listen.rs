@@ -1,0 +1,36 @@
+//! Listening sockets that do not distort a measurement.
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+
+/// The length of the queue of connections that wait to be accepted.
+///
+/// A queue of 128 or 1,024 loses a SYN when hundreds of connections open at once, and its retransmission shows
+/// as a latency of one second. The kernel lowers this to `net.core.somaxconn` (4,096 by default).
+const BACKLOG: i32 = 4096;
+
+/// Opens a listening socket with a deep queue; port 0 takes a free port.
+///
+/// Must be called inside a Tokio runtime. Fails when the address is taken or not allowed.
+pub fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let open = || -> std::io::Result<TcpListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        TcpListener::from_std(socket.into())
+    };
+    open().with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Finds a loopback port that is free at this moment.
+///
+/// Another program may take it before it is used; the one who then fails to listen says so.
+pub fn free_loopback_port() -> anyhow::Result<SocketAddr> {
+    let probe = std::net::TcpListener::bind(("127.0.0.1", 0)).context("no free loopback port")?;
+    probe.local_addr().context("the probe for a free port has no address")
+}

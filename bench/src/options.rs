@@ -1,0 +1,219 @@
+//! The command line of the benchmark.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Load driver, stub of the remote side, and benchmarks.
+#[derive(Debug, Parser)]
+#[command(name = "closeout-bench", version, max_term_width = 100)]
+pub struct Options {
+    /// What to do.
+    #[command(subcommand)]
+    pub act: Act,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Act {
+    /// Measures everything and prints one table.
+    Run(RunOptions),
+    /// Runs one load and prints what came of it as JSON.
+    Load(LoadOptions),
+    /// Lets closures wait, kills the service, and prints what that cost as JSON.
+    Waiting(WaitingOptions),
+    /// Serves the stub of the remote side until it is interrupted.
+    Stub(StubOptions),
+    /// Serves the bare-HTTP ceiling until it is interrupted.
+    Bare(BareOptions),
+    /// Becomes a program that ends with its parent.
+    #[command(hide = true)]
+    Child {
+        /// The process that must be the parent.
+        #[arg(long)]
+        parent: u32,
+        /// The program and its arguments.
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
+}
+
+/// What every measurement needs.
+#[derive(Debug, Args)]
+pub struct SceneOptions {
+    /// The service's program.
+    #[arg(long, value_name = "FILE", default_value = "target/release/closeout")]
+    pub closeout: PathBuf,
+    /// A folder on disk for the store, the configuration and the log, in a temporary folder.
+    #[arg(long, value_name = "FOLDER", default_value_os_t = std::env::temp_dir())]
+    pub folder: PathBuf,
+    /// The time from the participant's close to the webhook.
+    #[arg(long, value_name = "TIME", default_value = "2.5ms", value_parser = duration)]
+    pub webhook_delay: Duration,
+}
+
+/// The options of `run`.
+#[derive(Debug, Args)]
+pub struct RunOptions {
+    #[command(flatten)]
+    pub scene: SceneOptions,
+    /// Small sizes: shows that everything works, in under a minute.
+    #[arg(long)]
+    pub quick: bool,
+    /// Measures only the ceiling.
+    #[arg(long)]
+    pub only_bare: bool,
+    /// Closures at 256 unfinished.
+    #[arg(long, value_name = "N")]
+    pub count: Option<u64>,
+    /// Closures at 1 unfinished.
+    #[arg(long, value_name = "N")]
+    pub single: Option<u64>,
+    /// Numbers of waiting closures.
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub waiting: Option<Vec<u64>>,
+    /// Number of kills; 0 leaves them out.
+    #[arg(long, value_name = "N")]
+    pub kills: Option<u32>,
+    /// How the report is printed.
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// The options of `load`.
+#[derive(Debug, Args)]
+pub struct LoadOptions {
+    #[command(flatten)]
+    pub scene: SceneOptions,
+    /// Loads the bare-HTTP ceiling in place of the service.
+    #[arg(long)]
+    pub bare: bool,
+    /// How many closures to request.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub count: u64,
+    /// How many may be unfinished at once.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one)]
+    pub unfinished: usize,
+    /// When a closure is finished.
+    #[arg(long, value_enum, default_value_t = Until::Wrapper)]
+    pub until: Until,
+    /// Kills the service this often and starts it again.
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "bare")]
+    pub kill_every: Option<Duration>,
+    /// Number of kills; the load goes on past its count until the last one.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub kills: u32,
+    /// How long the load may take.
+    #[arg(long, value_name = "TIME", default_value = "180s", value_parser = duration)]
+    pub limit: Duration,
+}
+
+/// The options of `waiting`.
+#[derive(Debug, Args)]
+pub struct WaitingOptions {
+    #[command(flatten)]
+    pub scene: SceneOptions,
+    /// How many closures wait.
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub count: u64,
+    /// How many closures are closed before.
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    pub warm_up: u64,
+    /// The bound for each step.
+    #[arg(long, value_name = "TIME", default_value = "180s", value_parser = duration)]
+    pub limit: Duration,
+}
+
+/// The options of `stub`.
+#[derive(Debug, Args)]
+pub struct StubOptions {
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1:8081")]
+    pub listen: SocketAddr,
+    /// The URL that takes webhooks; its host must be an IP address with a port.
+    #[arg(long, default_value = "http://127.0.0.1:8080/hooks/stub")]
+    pub hook: http::Uri,
+    /// The secret that webhooks are signed with.
+    #[arg(long, env = "BENCH_HOOK_SECRET", hide_env_values = true)]
+    pub hook_secret: String,
+    /// The time from the participant's close to the webhook.
+    #[arg(long, value_name = "TIME", default_value = "2.5ms", value_parser = duration)]
+    pub webhook_delay: Duration,
+}
+
+/// The options of `bare`.
+#[derive(Debug, Args)]
+pub struct BareOptions {
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// The base URL of the stub.
+    #[arg(long, default_value = "http://127.0.0.1:8081")]
+    pub genesys: String,
+    /// The secret that webhooks are signed with.
+    #[arg(long, env = "BENCH_HOOK_SECRET", hide_env_values = true)]
+    pub hook_secret: String,
+}
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// When a closure is finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Until {
+    /// When the stub has received the close of the wrapper.
+    Wrapper,
+    /// When `POST /v1/closures?wait=30s` has answered that it ended.
+    Wait,
+}
+
+/// Reads `2.5ms`, `2s` or `1m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let seconds_in_unit = match &text[digits.len()..] {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => return Err("a number with ms, s or m, such as 2.5ms".to_owned()),
+    };
+    let number: f64 = digits.parse().map_err(|_| format!("{digits:?} is not a number"))?;
+    Duration::try_from_secs_f64(number * seconds_in_unit).map_err(|error| error.to_string())
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("a whole number, at least 1".to_owned()),
+        Ok(number) => Ok(number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_read_with_their_unit() {
+        assert_eq!(duration("2.5ms"), Ok(Duration::from_micros(2_500)));
+        assert_eq!(duration("2s"), Ok(Duration::from_secs(2)));
+        assert_eq!(duration("1m"), Ok(Duration::from_secs(60)));
+        for wrong in ["2", "s", "-1s", "1h", ""] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What closures cost that only wait, and how they come back after SIGKILL.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use serde::Serialize;
+use tokio::time::sleep;
+
+use crate::driver::{Completion, Load, LoadPlan};
+use crate::measure::{Proof, measure_load, prove, wait_until};
+use crate::service::{Scene, Service, Setup, Subject};
+
+/// Longer than any run: nothing that waits is looked at again before the webhooks are released.
+pub const PATIENCE: Duration = Duration::from_secs(3_600);
+
+/// The pause between two readings of memory that should agree.
+const READING_PAUSE: Duration = Duration::from_millis(200);
+
+/// How many readings in a row must agree, within one part in two hundred.
+const AGREEING_READINGS: u32 = 3;
+
+/// The most readings.
+const MOST_READINGS: u32 = 50;
+
+/// What N waiting closures cost, and how fast they were back.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingFigures {
+    /// How many closures waited for their webhook.
+    pub waiting: u64,
+    /// Closures accepted per second while none could finish.
+    pub accepted_per_second: f64,
+    /// Resident memory after the warm-up, in bytes.
+    pub resident_before: u64,
+    /// Resident memory with all of them waiting, in bytes.
+    pub resident_waiting: u64,
+    /// The difference, for one closure.
+    pub bytes_per_closure: f64,
+    /// Resident memory of the new process with all of them recovered, before the first webhook, in bytes.
+    pub resident_recovered: u64,
+    /// From SIGKILL to a ready new process, in seconds.
+    pub ready_after_seconds: f64,
+    /// From SIGKILL to the close of the last wrapper, in seconds.
+    pub closed_after_seconds: f64,
+    /// What the stub and the store say in the end.
+    pub proof: Proof,
+}
+
+/// How large a waiting measurement is.
+#[derive(Debug, Clone, Copy)]
+pub struct WaitingPlan {
+    /// How many closures wait.
+    pub waiting: u64,
+    /// How many closures are closed before, so that pools and caches are not counted as waiting closures.
+    pub warm_up: u64,
+    /// How many submits are under way at once.
+    pub submitting: usize,
+    /// The bound for each step: all accepted, all closed.
+    pub limit: Duration,
+}
+
+/// Lets closures wait for webhooks that are withheld, kills the service, releases the webhooks, and waits for the end.
+pub async fn measure_waiting(
+    program: &Subject,
+    setup: &Setup,
+    size: WaitingPlan,
+) -> anyhow::Result<WaitingFigures> {
+    let setup = Setup { patience: Some(PATIENCE), ..setup.clone() };
+    let mut scene = Scene::open(program, &setup).await?;
+    let plan = |seed, count, completion| LoadPlan {
+        seed,
+        count,
+        unfinished: size.submitting,
+        completion,
+        patience: size.limit,
+        limit: size.limit,
+    };
+    let warm_up = plan(1, size.warm_up, Completion::WrapperClosed);
+    let warmed = measure_load(&mut scene, warm_up.clone()).await?.outcome;
+    ensure!(warmed.finished == size.warm_up, "the warm-up did not finish: {warmed:?}");
+    let resident_before = settled_memory(&scene.service).await?;
+
+    scene.stub.hold_webhooks();
+    let held = plan(2, size.waiting, Completion::Accepted);
+    let (service, ledger) = (&mut scene.service, scene.stub.ledger());
+    let load = Load::begin(service.address(), service.token(), scene.stub.ledger(), held.clone());
+    let accepted = load.outcome().await?;
+    ensure!(accepted.accepted == size.waiting, "not every closure was accepted: {accepted:?}");
+    let all = size.warm_up + size.waiting;
+    let asked = || ledger.participants_asked() == all;
+    wait_until(service, "every participant was asked to leave", size.limit, asked).await?;
+    let resident_waiting = settled_memory(service).await?;
+
+    let killed = Instant::now();
+    service.kill().await?;
+    service.restart().await?;
+    let ready_after = killed.elapsed();
+    let resident_recovered = service.usage()?.resident;
+    scene.stub.release_webhooks();
+    let closed = || ledger.wrappers_closed() == all;
+    wait_until(service, "every wrapper is closed", size.limit, closed).await?;
+    let closed_after = killed.elapsed();
+
+    let proof = prove(&scene, &[(&warm_up, size.warm_up), (&held, size.waiting)], size.limit).await?;
+    let growth = resident_waiting as f64 - resident_before as f64;
+    Ok(WaitingFigures {
+        waiting: size.waiting,
+        accepted_per_second: accepted.per_second,
+        resident_before,
+        resident_waiting,
+        bytes_per_closure: growth / size.waiting as f64,
+        resident_recovered,
+        ready_after_seconds: ready_after.as_secs_f64(),
+        closed_after_seconds: closed_after.as_secs_f64(),
+        proof,
+    })
+}
+
+/// Reads the resident memory until it no longer moves.
+async fn settled_memory(service: &Service) -> anyhow::Result<u64> {
+    let mut last = service.usage()?.resident;
+    let mut agreeing = 0;
+    for _ in 0..MOST_READINGS {
+        sleep(READING_PAUSE).await;
+        let resident = service.usage()?.resident;
+        agreeing = if resident.abs_diff(last) <= last / 200 { agreeing + 1 } else { 0 };
+        last = resident;
+        if agreeing == AGREEING_READINGS {
+            break;
+        }
+    }
+    Ok(last)
+}
