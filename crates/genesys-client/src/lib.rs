@@ -1,1 +1,31 @@
 //! The part of the Genesys Cloud Platform API that closing needs, within its quota.
+//!
+//! ```text
+//! Quota ── Permit ──► Client ── token, request ──► Genesys
+//!   ▲                    │
+//!   └─ headers, 429 ─────┴──► Answer (taken) or Fault (what is known of the outcome)
+//! ```
+//!
+//! It never decides what to call, never calls again on its own but for the two harmless cases that [`Client`] names,
+//! and never takes an answer for a proof. Tokens, secrets and bodies enter neither logs nor errors.
+
+mod answer;
+mod call;
+mod client;
+mod config;
+mod conversation;
+mod error_body;
+mod fault;
+mod json;
+mod metrics;
+mod quota;
+mod region;
+mod token;
+
+pub use client::{Answer, Client, Identity};
+pub use config::{ClientConfig, ConfigError, Credentials};
+pub use fault::{Fault, FaultKind};
+pub use quota::{
+    Class, Clock, Permit, Quota, QuotaConfig, RateHeaders, Sent, Wait, WaitReason, monotonic_clock,
+};
+pub use region::{InvalidRegion, Region};
