@@ -1,0 +1,243 @@
+//! Which call of the platform's API a request is.
+
+use http::Method;
+use uuid::Uuid;
+
+use crate::refusal::Refusal;
+
+/// A call of the platform's API, with the ids of its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    ReadConversation(Uuid),
+    ReadMessageConversation(Uuid),
+    UpdateParticipant { conversation: Uuid, participant: Uuid },
+    UpdateCommunication { conversation: Uuid, participant: Uuid, communication: Uuid },
+    GiveWrapUp { conversation: Uuid, participant: Uuid, communication: Uuid },
+    ReadWrapUp { conversation: Uuid, participant: Uuid, communication: Uuid },
+    ListParticipantWrapUpCodes { conversation: Uuid, participant: Uuid },
+    UpdateConversation(Uuid),
+    DeleteConversation(Uuid),
+    ForceDisconnect(Uuid),
+    ReadAnalytics(Uuid),
+    QueryAnalytics,
+    SearchAttributes,
+    ListWrapUpCodes,
+    ListQueueWrapUpCodes,
+    ReadToken,
+}
+
+const VIEW: &[&str] = &["conversation:communication:view"];
+const DISCONNECT: &[&str] = &["conversation:communication:disconnect"];
+const PARTICIPANT: &[&str] =
+    &["conversation:communication:disconnect", "conversation:participant:wrapup", "conversation:call:record"];
+const CLOSE: &[&str] = &["conversation:communication:disconnect", "conversation:message:park"];
+const ANALYTICS: &[&str] = &["analytics:conversationDetail:view", "analytics:agentConversationDetail:view"];
+
+impl Operation {
+    /// Reads a method and a path.
+    pub(crate) fn of(method: &Method, path: &str) -> Result<Self, Refusal> {
+        let rest = path.strip_prefix("/api/v2/").ok_or_else(Refusal::not_found)?;
+        let parts: Vec<&str> = rest.split('/').collect();
+        let found = match parts.as_slice() {
+            ["conversations", rest @ ..] => Self::of_conversations(method, rest)?,
+            ["analytics", "conversations", "details", "query"] => {
+                only(method, &Method::POST, Self::QueryAnalytics)?
+            }
+            ["analytics", "conversations", id, "details"] => {
+                only(method, &Method::GET, Self::ReadAnalytics(uuid(id)?))?
+            }
+            ["routing", "wrapupcodes"] => only(method, &Method::GET, Self::ListWrapUpCodes)?,
+            ["routing", "queues", queue, "wrapupcodes"] => {
+                uuid(queue)?;
+                only(method, &Method::GET, Self::ListQueueWrapUpCodes)?
+            }
+            ["tokens", "me"] => only(method, &Method::GET, Self::ReadToken)?,
+            _ => return Err(Refusal::not_found()),
+        };
+        Ok(found)
+    }
+
+    fn of_conversations(method: &Method, parts: &[&str]) -> Result<Self, Refusal> {
+        match parts {
+            ["participants", "attributes", "search"] => only(method, &Method::POST, Self::SearchAttributes),
+            ["messages", id] => match *method {
+                Method::GET => Ok(Self::ReadMessageConversation(uuid(id)?)),
+                Method::PATCH => Ok(Self::UpdateConversation(uuid(id)?)),
+                _ => Err(Refusal::method_not_allowed()),
+            },
+            ["messages", id, "participants", participant, rest @ ..] => {
+                Self::of_participant(method, uuid(id)?, uuid(participant)?, rest)
+            }
+            [id] => match *method {
+                Method::GET => Ok(Self::ReadConversation(uuid(id)?)),
+                Method::DELETE => Ok(Self::DeleteConversation(uuid(id)?)),
+                _ => Err(Refusal::method_not_allowed()),
+            },
+            [id, "disconnect"] => only(method, &Method::POST, Self::ForceDisconnect(uuid(id)?)),
+            [id, "participants", participant] => {
+                let (conversation, participant) = (uuid(id)?, uuid(participant)?);
+                only(method, &Method::PATCH, Self::UpdateParticipant { conversation, participant })
+            }
+            _ => Err(Refusal::not_found()),
+        }
+    }
+
+    fn of_participant(
+        method: &Method,
+        conversation: Uuid,
+        participant: Uuid,
+        parts: &[&str],
+    ) -> Result<Self, Refusal> {
+        match parts {
+            [] => only(method, &Method::PATCH, Self::UpdateParticipant { conversation, participant }),
+            ["wrapupcodes"] => {
+                only(method, &Method::GET, Self::ListParticipantWrapUpCodes { conversation, participant })
+            }
+            ["communications", communication] => {
+                let communication = uuid(communication)?;
+                let update = Self::UpdateCommunication { conversation, participant, communication };
+                only(method, &Method::PATCH, update)
+            }
+            ["communications", communication, "wrapup"] => {
+                let communication = uuid(communication)?;
+                match *method {
+                    Method::POST => Ok(Self::GiveWrapUp { conversation, participant, communication }),
+                    Method::GET => Ok(Self::ReadWrapUp { conversation, participant, communication }),
+                    _ => Err(Refusal::method_not_allowed()),
+                }
+            }
+            _ => Err(Refusal::not_found()),
+        }
+    }
+
+    /// Answers the conversation that the path names.
+    pub(crate) fn conversation(&self) -> Option<Uuid> {
+        match *self {
+            Self::ReadConversation(id)
+            | Self::ReadMessageConversation(id)
+            | Self::UpdateConversation(id)
+            | Self::DeleteConversation(id)
+            | Self::ForceDisconnect(id)
+            | Self::ReadAnalytics(id) => Some(id),
+            Self::UpdateParticipant { conversation, .. }
+            | Self::UpdateCommunication { conversation, .. }
+            | Self::GiveWrapUp { conversation, .. }
+            | Self::ReadWrapUp { conversation, .. }
+            | Self::ListParticipantWrapUpCodes { conversation, .. } => Some(conversation),
+            Self::QueryAnalytics
+            | Self::SearchAttributes
+            | Self::ListWrapUpCodes
+            | Self::ListQueueWrapUpCodes
+            | Self::ReadToken => None,
+        }
+    }
+
+    /// Answers the permissions of which one is needed; empty when none is.
+    pub(crate) fn permissions(&self) -> &'static [&'static str] {
+        match self {
+            Self::ReadConversation(_) => VIEW,
+            Self::UpdateParticipant { .. } => PARTICIPANT,
+            Self::GiveWrapUp { .. } => &["conversation:participant:wrapup"],
+            Self::UpdateConversation(_) => CLOSE,
+            Self::DeleteConversation(_) | Self::ForceDisconnect(_) => DISCONNECT,
+            Self::ReadAnalytics(_) | Self::QueryAnalytics => ANALYTICS,
+            Self::SearchAttributes => &["conversation:participant:attributesview"],
+            Self::ListWrapUpCodes => &["routing:wrapupCode:view"],
+            Self::ListQueueWrapUpCodes => &["routing:queue:view"],
+            Self::ReadMessageConversation(_)
+            | Self::UpdateCommunication { .. }
+            | Self::ReadWrapUp { .. }
+            | Self::ListParticipantWrapUpCodes { .. }
+            | Self::ReadToken => &[],
+        }
+    }
+
+    /// Answers whether the call carries a JSON body.
+    pub(crate) fn has_body(&self) -> bool {
+        matches!(
+            self,
+            Self::UpdateParticipant { .. }
+                | Self::UpdateCommunication { .. }
+                | Self::GiveWrapUp { .. }
+                | Self::UpdateConversation(_)
+                | Self::QueryAnalytics
+                | Self::SearchAttributes
+        )
+    }
+
+    /// Answers whether the call changes a conversation.
+    pub(crate) fn is_write(&self) -> bool {
+        matches!(
+            self,
+            Self::UpdateParticipant { .. }
+                | Self::UpdateCommunication { .. }
+                | Self::GiveWrapUp { .. }
+                | Self::UpdateConversation(_)
+                | Self::DeleteConversation(_)
+                | Self::ForceDisconnect(_)
+        )
+    }
+}
+
+fn only(method: &Method, wanted: &Method, operation: Operation) -> Result<Operation, Refusal> {
+    if method == wanted { Ok(operation) } else { Err(Refusal::method_not_allowed()) }
+}
+
+fn uuid(text: &str) -> Result<Uuid, Refusal> {
+    // Genesys writes ids hyphenated; the other spellings that a parser of UUIDs takes are not its own.
+    (text.len() == 36).then(|| Uuid::parse_str(text).ok()).flatten().ok_or_else(Refusal::bad_request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "7d1b5a44-3f0e-4d0c-9f4e-0a6c2b7e9a11";
+
+    #[test]
+    fn each_documented_path_is_known() {
+        let messages = format!("/api/v2/conversations/messages/{ID}");
+        let communication = format!("{messages}/participants/{ID}/communications/{ID}");
+        let known = [
+            (Method::GET, format!("/api/v2/conversations/{ID}")),
+            (Method::DELETE, format!("/api/v2/conversations/{ID}")),
+            (Method::POST, format!("/api/v2/conversations/{ID}/disconnect")),
+            (Method::PATCH, format!("/api/v2/conversations/{ID}/participants/{ID}")),
+            (Method::GET, messages.clone()),
+            (Method::PATCH, messages.clone()),
+            (Method::PATCH, format!("{messages}/participants/{ID}")),
+            (Method::GET, format!("{messages}/participants/{ID}/wrapupcodes")),
+            (Method::PATCH, communication.clone()),
+            (Method::POST, format!("{communication}/wrapup")),
+            (Method::GET, format!("{communication}/wrapup")),
+            (Method::POST, "/api/v2/analytics/conversations/details/query".into()),
+            (Method::GET, format!("/api/v2/analytics/conversations/{ID}/details")),
+            (Method::POST, "/api/v2/conversations/participants/attributes/search".into()),
+            (Method::GET, "/api/v2/routing/wrapupcodes".into()),
+            (Method::GET, format!("/api/v2/routing/queues/{ID}/wrapupcodes")),
+            (Method::GET, "/api/v2/tokens/me".into()),
+        ];
+        for (method, path) in known {
+            assert!(Operation::of(&method, &path).is_ok(), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn what_forums_invent_is_not_found() {
+        for path in [
+            format!("/api/v2/conversations/webmessaging/{ID}"),
+            format!("/api/v2/conversations/messaging/{ID}"),
+            format!("/api/v2/conversations/messages/{ID}/sessions/{ID}"),
+            "/elsewhere".to_owned(),
+        ] {
+            assert_eq!(Operation::of(&Method::PATCH, &path).unwrap_err().status, 404, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_method_and_a_malformed_id_are_told_apart() {
+        let path = format!("/api/v2/conversations/{ID}");
+        assert_eq!(Operation::of(&Method::PUT, &path).unwrap_err().status, 405);
+        assert_eq!(Operation::of(&Method::GET, "/api/v2/conversations/abc").unwrap_err().status, 400);
+    }
+}
