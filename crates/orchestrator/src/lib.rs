@@ -1,1 +1,52 @@
 //! Drives every closure: the one door through which its state changes.
+//!
+//! ```text
+//!  producer ── submit ──┐
+//!  webhook ─── deliver ─┤                                              ┌─ call ─────► remote ──┐
+//!  operator ── act ─────┼─► advance: load → step → commit ─► effects ──┤                       │
+//!  reply ───────────────┤            (versions compared)               └─ tell ─► watchers     │
+//!  wake-up ─────────────┘◄─────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! - Nothing is done outside, and nothing is answered, before the transition is durable.
+//! - Whoever commits the intent of a call makes the call; a stale writer changes nothing and calls nobody.
+//! - A closure that waits is a record in memory and an entry in one ordered set: no task, no timer, no connection.
+//! - Starting is waking: there is no other recovery.
+//! - A call needs a permit of its organisation's quota *before* its intent is committed, so that nothing is in flight
+//!   while it queues.
+
+mod advance;
+mod clock;
+mod config;
+mod deliver;
+mod due;
+mod id;
+mod journal;
+mod metrics;
+pub mod names;
+mod operate;
+mod organisation;
+mod query;
+mod record;
+mod recover;
+mod registry;
+mod remote;
+mod remote_genesys;
+mod stored;
+mod submit;
+mod upkeep;
+mod wake;
+
+pub use advance::Orchestrator;
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use config::{Config, OrganisationSetup, StartError};
+pub use deliver::{Delivered, Delivery};
+pub use id::{InvalidClosureId, closure_id, event_id, parse_closure_id};
+pub use journal::{Answered, Asks, Entry, HeardLine, OperatorLine, Seen};
+pub use operate::{ActError, Operation};
+pub use organisation::OrganisationStatus;
+pub use query::{Page, QueryError, TimelineLine};
+pub use record::{Callback, ConfirmedBy, Overrides, Record, Said};
+pub use remote::{CallDetails, CallFacts, Outcome, Permit, Remote};
+pub use remote_genesys::GenesysRemote;
+pub use submit::{ProducerKey, Submission, SubmitError, Submitted};

@@ -1,0 +1,431 @@
+//! The one door: load, step, commit by version, effects.
+
+use std::{collections::HashMap, sync::Arc};
+
+use closure_machine::{
+    Announcement, Call, Effect, Event, Moment, Policy, ProofSource, Rejected, Reply, Step, Transition, Turn,
+    step,
+};
+use genesys_client::Class;
+use genesys_types::{Organisation, Span, Time};
+use store::{ClosureKey, Commit, CommitRefused, InboxEntry, Store, StoreUnavailable};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument, debug, error, info, info_span, warn};
+
+use crate::{
+    clock::Clock,
+    closure_id,
+    journal::{Cause, Happening},
+    metrics, names,
+    organisation::Org,
+    record::{ConfirmedBy, Record},
+    registry::Registry,
+    remote::{CallDetails, Permit},
+};
+
+/// How often a transition is worked out anew because somebody else wrote first.
+const TRIES_AGAINST_OTHERS: u32 = 16;
+
+/// How long a reply waits before it is offered again to a store that is away.
+const STORE_AWAY: Span = Span::from_millis(250);
+
+/// The driver. Cheap to clone.
+#[derive(Clone)]
+pub struct Orchestrator {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) registry: Registry,
+    pub(crate) organisations: HashMap<Organisation, Arc<Org>>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stopping: CancellationToken,
+    pub(crate) retention: Span,
+    pub(crate) inbox_retention: Span,
+}
+
+/// What is to happen to a closure, and what is to be committed with it.
+pub(crate) struct Trigger {
+    pub(crate) event: Event,
+    pub(crate) cause: Cause,
+    pub(crate) inbox: Option<InboxEntry>,
+    pub(crate) permit: Option<Permit>,
+    pub(crate) if_version: Option<u64>,
+}
+
+impl Trigger {
+    pub(crate) fn new(event: Event) -> Self {
+        Self { event, cause: Cause::default(), inbox: None, permit: None, if_version: None }
+    }
+}
+
+/// Why a closure did not advance.
+#[derive(Debug)]
+pub(crate) enum NotAdvanced {
+    /// The event changes nothing.
+    Rejected(Rejected, Arc<Record>),
+    /// There is no such closure.
+    Missing,
+    /// It is at another version than the caller expects.
+    OtherVersion(u64),
+    /// The event was taken before.
+    SameEvent,
+    /// Another event was taken before under its id.
+    OtherBody,
+    /// Nothing could be written.
+    Unavailable(StoreUnavailable),
+}
+
+impl std::fmt::Debug for Orchestrator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Orchestrator").field("open", &self.inner.registry.open()).finish_non_exhaustive()
+    }
+}
+
+impl Orchestrator {
+    pub(crate) fn now(&self) -> Time {
+        self.inner.clock.now()
+    }
+
+    /// The policy that holds for a record: the organisation's, with what the command sets differently.
+    pub(crate) fn policy(&self, record: &Record) -> Arc<Policy> {
+        let standing = match self.inner.organisations.get(&record.organisation) {
+            Some(org) => Arc::clone(&org.policy),
+            None => Arc::default(),
+        };
+        match record.overrides() {
+            None => standing,
+            Some(overrides) => Arc::new(overrides.applied_to(&standing)),
+        }
+    }
+
+    /// The record of a closure, from memory or from the store.
+    pub(crate) async fn load(&self, key: ClosureKey) -> Result<Option<Arc<Record>>, StoreUnavailable> {
+        if let Some(record) = self.inner.registry.record(key) {
+            return Ok(Some(record));
+        }
+        self.read(key).await
+    }
+
+    async fn read(&self, key: ClosureKey) -> Result<Option<Arc<Record>>, StoreUnavailable> {
+        let Some(row) = self.inner.store.load(key).await? else { return Ok(None) };
+        match Record::from_row(&row) {
+            Ok(record) => Ok(Some(Arc::new(record))),
+            Err(why) => {
+                self.set_aside(key, why).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    pub(crate) async fn set_aside(&self, key: ClosureKey, why: String) -> Result<(), StoreUnavailable> {
+        error!(closure.id = %closure_id(key), why, "a stored closure cannot be read and was set aside");
+        let at = self.now().millis();
+        self.inner.store.quarantine(store::Quarantined { closure: key, reason: why, at }).await
+    }
+
+    /// Advances one closure by one event.
+    pub(crate) async fn advance(
+        &self,
+        key: ClosureKey,
+        trigger: Trigger,
+    ) -> Result<Arc<Record>, NotAdvanced> {
+        let guard = self.inner.registry.lock(key).await;
+        let Trigger { event, cause, inbox, mut permit, if_version } = trigger;
+        for _ in 0..TRIES_AGAINST_OTHERS {
+            let record =
+                self.load(key).await.map_err(NotAdvanced::Unavailable)?.ok_or(NotAdvanced::Missing)?;
+            let closure = &record.closure;
+            if if_version.is_some_and(|expected| expected != closure.sequence) {
+                return Err(NotAdvanced::OtherVersion(closure.sequence));
+            }
+            if permit.is_none() {
+                permit = self.permit_for(&record, &event);
+            }
+            let policy = self.policy(&record);
+            let moment = Moment { now: self.now(), may_call: permit.is_some() };
+            let transition = match step(closure, &event, &policy, moment) {
+                Ok(transition) => transition,
+                Err(rejected) => {
+                    self.give_back(&record, permit);
+                    return Err(NotAdvanced::Rejected(rejected, record));
+                }
+            };
+            debug_assert_eq!(
+                closure_machine::check_transition(Some(closure), &transition, &policy),
+                Ok(()),
+                "{event:?} of {closure:?}"
+            );
+            let move_ = Move::new(&record, transition, &event, &cause, &policy, moment.now);
+            let commit = Commit {
+                closure: Some((move_.next.row(), closure.sequence)),
+                lines: move_.lines(&record, &event, &cause, moment.now),
+                inbox: inbox.clone(),
+                key: None,
+            };
+            match self.inner.store.commit(commit).await {
+                Ok(()) => {
+                    let next = Arc::new(move_.next);
+                    self.committed(&record, &next, &event, &move_.announces);
+                    drop(guard);
+                    match (move_.call, permit) {
+                        (Some(call), Some(permit)) => self.make_call(&next, call, permit, &policy),
+                        (_, unused) => self.give_back(&next, unused),
+                    }
+                    return Ok(next);
+                }
+                Err(CommitRefused::Version(stored)) => {
+                    debug!(closure.id = %closure_id(key), stored, "somebody else wrote first");
+                    self.inner.registry.forget(key);
+                    if let Some(fresh) = self.read(key).await.map_err(NotAdvanced::Unavailable)? {
+                        self.inner.registry.put(fresh);
+                    }
+                }
+                Err(CommitRefused::SameEvent) => return Err(NotAdvanced::SameEvent),
+                Err(CommitRefused::OtherBody) => return Err(NotAdvanced::OtherBody),
+                Err(CommitRefused::Unavailable(unavailable)) => {
+                    self.reload_later(key);
+                    return Err(NotAdvanced::Unavailable(unavailable));
+                }
+                Err(refused @ (CommitRefused::OpenClosure(_) | CommitRefused::KeyUsed(_))) => {
+                    let why = format!("the commit of a transition was refused: {refused}");
+                    return Err(NotAdvanced::Unavailable(StoreUnavailable { why }));
+                }
+            }
+        }
+        let why = "others kept writing the same closure first".to_owned();
+        Err(NotAdvanced::Unavailable(StoreUnavailable { why }))
+    }
+
+    /// A permit for the call that the event may lead to right away. A wake-up brings its own.
+    fn permit_for(&self, record: &Record, event: &Event) -> Option<Permit> {
+        let org = self.inner.organisations.get(&record.organisation)?;
+        let class = match (event, &record.closure.step) {
+            (Event::Woke, _) => return None,
+            (Event::Heard(_), _) => Class::Confirmation,
+            (Event::Replied { .. }, Step::ClosingParticipant)
+                if record.closure.guests.len() < 2 && record.closure.proof().is_none() =>
+            {
+                return None;
+            }
+            (Event::Replied { .. }, Step::Verifying) | (Event::Act(_), _) => Class::Close,
+            (Event::Replied { .. }, _) => Class::Confirmation,
+        };
+        org.permit_at_once(class)
+    }
+
+    /// Takes over what is durable now, and tells whoever listens.
+    pub(crate) fn committed(
+        &self,
+        before: &Record,
+        next: &Arc<Record>,
+        event: &Event,
+        told: &[Announcement],
+    ) {
+        let org = self.inner.organisations.get(&next.organisation);
+        if let Some(org) = org {
+            match (&before.closure.step, &next.closure.step, event) {
+                (
+                    _,
+                    Step::Blocked(_),
+                    Event::Replied { reply: Reply::Forbidden(_) | Reply::Unauthenticated, .. },
+                ) => {
+                    org.block(self.now());
+                }
+                (Step::Blocked(_), _, Event::Replied { .. }) => org.unblock(),
+                _ => {}
+            }
+            if next.closure.has_ended() && !before.closure.has_ended() {
+                org.open.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+        self.inner.registry.put(Arc::clone(next));
+        metrics::transition(before, next, told);
+        tell(next, told);
+    }
+
+    /// Gives a permit back that was not used, for whoever queues.
+    fn give_back(&self, record: &Record, unused: Option<Permit>) {
+        if unused.is_some()
+            && let Some(org) = self.inner.organisations.get(&record.organisation)
+        {
+            drop(unused);
+            org.nudge();
+        }
+    }
+
+    pub(crate) fn make_call(&self, record: &Record, call: Call, permit: Permit, policy: &Policy) {
+        let Some(org) = self.inner.organisations.get(&record.organisation) else { return };
+        let org = Arc::clone(org);
+        let orchestrator = self.clone();
+        let (key, conversation) = (record.key, record.closure.conversation);
+        let details = CallDetails {
+            wrap_up_code: match policy.wrap_up {
+                closure_machine::WrapUpPolicy::Code(code) => Some(code),
+                closure_machine::WrapUpPolicy::None | closure_machine::WrapUpPolicy::Skip => None,
+            },
+            wrap_up_notes: record.overrides().and_then(|overrides| overrides.wrap_up_notes.clone()),
+        };
+        let span = info_span!("call", closure.id = %closure_id(key), conversation.id = %conversation);
+        let task = async move {
+            let outcome = org.setup.remote.call(permit, conversation, call.request, details).await;
+            org.nudge();
+            let event = Event::Replied { call: call.id, reply: outcome.reply };
+            orchestrator
+                .bring_back(key, event, Cause { facts: Some(outcome.facts), ..Cause::default() })
+                .await;
+        };
+        self.inner.tasks.spawn(task.instrument(span));
+    }
+
+    /// Brings a reply home, also while the store is away for a while: until then no one else repeats the call.
+    async fn bring_back(&self, key: ClosureKey, event: Event, cause: Cause) {
+        loop {
+            let trigger = Trigger { cause: cause.clone(), ..Trigger::new(event.clone()) };
+            match self.advance(key, trigger).await {
+                Ok(_) => return,
+                Err(NotAdvanced::Unavailable(unavailable)) => {
+                    warn!(%unavailable, "a reply waits for the store");
+                    tokio::select! {
+                        () = tokio::time::sleep(STORE_AWAY.duration()) => {}
+                        () = self.inner.stopping.cancelled() => return,
+                    }
+                }
+                Err(NotAdvanced::Rejected(rejected, _)) => {
+                    debug!(%rejected, "a reply changed nothing");
+                    return;
+                }
+                Err(
+                    NotAdvanced::Missing
+                    | NotAdvanced::OtherVersion(_)
+                    | NotAdvanced::SameEvent
+                    | NotAdvanced::OtherBody,
+                ) => return,
+            }
+        }
+    }
+
+    /// The fate of a commit is unknown: what is in memory may be old, so it is read again before the next use.
+    fn reload_later(&self, key: ClosureKey) {
+        let orchestrator = self.clone();
+        self.inner.tasks.spawn(async move {
+            while !orchestrator.inner.stopping.is_cancelled() {
+                let guard = orchestrator.inner.registry.lock(key).await;
+                match orchestrator.read(key).await {
+                    Ok(Some(fresh)) => {
+                        orchestrator.inner.registry.put(fresh);
+                        return;
+                    }
+                    Ok(None) => return,
+                    Err(_) => {
+                        drop(guard);
+                        tokio::time::sleep(STORE_AWAY.duration()).await;
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// A transition with what belongs to it outside the machine.
+pub(crate) struct Move {
+    pub(crate) next: Record,
+    pub(crate) call: Option<Call>,
+    pub(crate) announces: Vec<Announcement>,
+}
+
+impl Move {
+    pub(crate) fn new(
+        record: &Record,
+        transition: Transition,
+        event: &Event,
+        cause: &Cause,
+        policy: &Policy,
+        now: Time,
+    ) -> Self {
+        let mut call = None;
+        let mut announces = Vec::new();
+        for effect in transition.effects {
+            match effect {
+                Effect::Call(asked) => call = Some(asked),
+                Effect::Announce(announcement) => announces.push(announcement),
+            }
+        }
+        let proven = transition.next.guest_is_proven_gone(policy);
+        let newly_proven = proven && !record.closure.guest_is_proven_gone(policy);
+        let mut next = Record { closure: transition.next, updated_at: now, ..record.clone() };
+        if newly_proven {
+            next.confirmed_by = Some(Box::new(confirmed_by(&next, event, cause, now)));
+        }
+        if announces.contains(&Announcement::ParticipantClosed) {
+            next.participant_closed_at.get_or_insert(now);
+        }
+        Self { next, call, announces }
+    }
+
+    pub(crate) fn lines(&self, before: &Record, event: &Event, cause: &Cause, now: Time) -> Vec<store::Line> {
+        Happening {
+            before: Some(&before.closure),
+            event: Some(event),
+            next: &self.next.closure,
+            asks: self.call,
+            announces: &self.announces,
+            cause,
+            now,
+        }
+        .lines()
+    }
+}
+
+fn confirmed_by(next: &Record, event: &Event, cause: &Cause, now: Time) -> ConfirmedBy {
+    match (event, &cause.adapter) {
+        (Event::Heard(heard), Some(adapter)) => ConfirmedBy {
+            kind: heard.source,
+            adapter: Some(adapter.adapter.clone()),
+            event_type: Some(adapter.event_type.clone()),
+            event_id: Some(adapter.event_id.clone()),
+            at: now,
+        },
+        (Event::Heard(_) | Event::Woke | Event::Replied { .. } | Event::Act(_), _) => ConfirmedBy {
+            kind: next.closure.proof().map_or(ProofSource::ReadBack, |proof| proof.source),
+            adapter: None,
+            event_type: None,
+            event_id: None,
+            at: now,
+        },
+    }
+}
+
+fn tell(record: &Record, told: &[Announcement]) {
+    let id = closure_id(record.key);
+    let conversation = record.closure.conversation;
+    let reason = names::reason(&record.closure).unwrap_or_default();
+    for announcement in told {
+        match announcement {
+            Announcement::GhostDetected => {
+                warn!(closure.id = %id, conversation.id = %conversation, reason, "a session has no proof of its end");
+            }
+            Announcement::Blocked => {
+                warn!(closure.id = %id, conversation.id = %conversation, reason, "Genesys refuses the organisation");
+            }
+            Announcement::GhostCleared
+            | Announcement::Failed
+            | Announcement::Cancelled
+            | Announcement::Resolved => {
+                info!(closure.id = %id, conversation.id = %conversation, reason, state = names::state(&record.closure));
+            }
+            Announcement::Accepted
+            | Announcement::ParticipantClosed
+            | Announcement::Confirmed
+            | Announcement::Closed
+            | Announcement::AlreadyClosed => {
+                debug!(closure.id = %id, conversation.id = %conversation, state = names::state(&record.closure));
+            }
+        }
+    }
+    if let (true, Turn::InFlight { .. }) = (told.is_empty(), record.closure.turn) {
+        debug!(closure.id = %id, conversation.id = %conversation, state = names::state(&record.closure), "asks");
+    }
+}

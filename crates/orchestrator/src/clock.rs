@@ -1,0 +1,57 @@
+//! The clock of the driver.
+
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use genesys_types::{Span, Time};
+
+/// Tells the time. It never goes back.
+pub trait Clock: Send + Sync + 'static {
+    /// The present moment.
+    fn now(&self) -> Time;
+}
+
+/// Wall time as it was at the start, moved on by the monotonic clock: a jump of the machine's clock moves no wait.
+#[derive(Debug)]
+pub struct SystemClock {
+    wall: i64,
+    started: Instant,
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { wall: i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX), started: Instant::now() }
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Time {
+        let passed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Time::from_millis(self.wall.saturating_add(passed))
+    }
+}
+
+/// A clock that stands still until it is moved: for tests.
+#[derive(Debug)]
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// A clock that stands at `at`.
+    pub const fn new(at: Time) -> Self {
+        Self(AtomicI64::new(at.millis()))
+    }
+
+    /// Moves the clock on.
+    pub fn advance(&self, span: Span) {
+        self.0.fetch_add(i64::from(span.millis()), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Time {
+        Time::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}

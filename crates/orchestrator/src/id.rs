@@ -1,0 +1,96 @@
+//! The outside form of keys: a prefix and a time-sortable text, such as `cl_01jd5w3k9m2q8r7tb4x0y6z1ne`.
+
+use std::{error::Error, fmt};
+
+use uuid::Uuid;
+
+/// Crockford's base 32 in lower case: no `i`, `l`, `o`, `u`, so that ids survive being read aloud.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// 128 bits in groups of five.
+const LENGTH: usize = 26;
+
+/// A text that is not the id of a closure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidClosureId;
+
+impl fmt::Display for InvalidClosureId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a closure id looks like cl_01jd5w3k9m2q8r7tb4x0y6z1ne")
+    }
+}
+
+impl Error for InvalidClosureId {}
+
+/// Writes a closure's key as its id.
+pub fn closure_id(key: Uuid) -> String {
+    write("cl_", key)
+}
+
+/// Reads a closure's id.
+///
+/// # Errors
+///
+/// [`InvalidClosureId`] for anything that [`closure_id`] does not write.
+pub fn parse_closure_id(text: &str) -> Result<Uuid, InvalidClosureId> {
+    read(text.strip_prefix("cl_").ok_or(InvalidClosureId)?)
+}
+
+/// Writes the id of an event that is told to the outside: the closure and the line's place in its journal.
+pub fn event_id(position: u64) -> String {
+    format!("ev_{position:016x}")
+}
+
+fn write(prefix: &str, key: Uuid) -> String {
+    let mut text = String::with_capacity(prefix.len() + LENGTH);
+    text.push_str(prefix);
+    let bits = key.as_u128();
+    for group in (0..LENGTH).rev() {
+        let index = usize::try_from((bits >> (group * 5)) & 31).expect("five bits fit");
+        text.push(char::from(ALPHABET[index]));
+    }
+    text
+}
+
+fn read(text: &str) -> Result<Uuid, InvalidClosureId> {
+    if text.len() != LENGTH {
+        return Err(InvalidClosureId);
+    }
+    let mut bits: u128 = 0;
+    for byte in text.bytes() {
+        let value = ALPHABET.iter().position(|&letter| letter == byte).ok_or(InvalidClosureId)?;
+        if bits >> 123 != 0 {
+            return Err(InvalidClosureId);
+        }
+        bits = (bits << 5) | u128::try_from(value).map_err(|_| InvalidClosureId)?;
+    }
+    Ok(Uuid::from_u128(bits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_as_it_was_written_and_sorts_by_time() {
+        let (first, second) = (Uuid::now_v7(), Uuid::from_u128(u128::MAX));
+        for key in [Uuid::nil(), first, second] {
+            assert_eq!(parse_closure_id(&closure_id(key)), Ok(key));
+        }
+        assert!(closure_id(first) < closure_id(second));
+    }
+
+    #[test]
+    fn other_texts_are_not_ids() {
+        for text in [
+            "",
+            "cl_",
+            "bt_01jd5w3k9m2q8r7tb4x0y6z1ne",
+            "cl_01jd5w3k9m2q8r7t",
+            "cl_zzzzzzzzzzzzzzzzzzzzzzzzzz",
+            "cl_01JD5W3K9M2Q8R7TB4X0Y6Z1NE",
+        ] {
+            assert_eq!(parse_closure_id(text), Err(InvalidClosureId), "{text}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Operators' acts.
+
+use std::{error::Error, fmt, sync::Arc};
+
+use closure_machine::{Act, Event, Rejected};
+use genesys_types::Organisation;
+use store::{ClosureKey, StoreUnavailable};
+
+use crate::{
+    advance::{NotAdvanced, Orchestrator, Trigger},
+    journal::Cause,
+    metrics, names,
+    record::Record,
+};
+
+/// What an operator wants done, and who that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// What.
+    pub act: Act,
+    /// Who: the name of the key.
+    pub by: String,
+    /// The role of the key.
+    pub role: &'static str,
+    /// Why. Kept in the journal.
+    pub reason: Option<String>,
+    /// The version that the operator saw (`If-Match`).
+    pub if_version: Option<u64>,
+}
+
+/// Why an act was not done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ActError {
+    /// There is no such closure.
+    Missing,
+    /// It does not fit what is under way.
+    Unfit(Rejected, Arc<Record>),
+    /// The closure is at this version by now.
+    OtherVersion(u64),
+    /// Nothing could be written.
+    Unavailable(StoreUnavailable),
+}
+
+impl fmt::Display for ActError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("there is no such closure"),
+            Self::Unfit(Rejected::Ended, record) => {
+                write!(f, "the closure has ended as {} and stays so", names::state(&record.closure))
+            }
+            Self::Unfit(_, record) => {
+                write!(f, "the act does not fit a closure that is {}", names::state(&record.closure))
+            }
+            Self::OtherVersion(version) => write!(f, "the closure is at version {version} by now"),
+            Self::Unavailable(unavailable) => unavailable.fmt(f),
+        }
+    }
+}
+
+impl Error for ActError {}
+
+impl Orchestrator {
+    /// Does what an operator asks. When this returns `Ok`, the act is durable; what it set off goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`ActError`]; nothing was changed.
+    pub async fn act(&self, key: ClosureKey, operation: Operation) -> Result<Arc<Record>, ActError> {
+        let name = names::act(operation.act);
+        let cause = Cause { operator: Some((operation.by, operation.reason)), ..Cause::default() };
+        let trigger =
+            Trigger { cause, if_version: operation.if_version, ..Trigger::new(Event::Act(operation.act)) };
+        match self.advance(key, trigger).await {
+            Ok(record) => {
+                metrics::operator_action(name, operation.role);
+                Ok(record)
+            }
+            Err(NotAdvanced::Rejected(rejected, record)) => Err(ActError::Unfit(rejected, record)),
+            Err(NotAdvanced::Missing) => Err(ActError::Missing),
+            Err(NotAdvanced::OtherVersion(version)) => Err(ActError::OtherVersion(version)),
+            Err(NotAdvanced::Unavailable(unavailable)) => Err(ActError::Unavailable(unavailable)),
+            Err(NotAdvanced::SameEvent | NotAdvanced::OtherBody) => Err(ActError::Missing),
+        }
+    }
+
+    /// Stops every call of an organisation, or lets go on; `false` when there is no such organisation.
+    pub fn pause_outgoing(&self, organisation: &Organisation, paused: bool) -> bool {
+        let Some(org) = self.inner.organisations.get(organisation) else { return false };
+        org.pause(paused);
+        true
+    }
+}

@@ -1,0 +1,253 @@
+//! What is asked of the driver, and answered without changing anything.
+
+use std::{collections::BTreeMap, error::Error, fmt, sync::Arc, time::Duration};
+
+use genesys_types::{Organisation, Time};
+use store::{ClosureKey, Filter, InboxEntry, Millis, Order, Quarantined, StoreUnavailable, Tally};
+use uuid::Uuid;
+
+use crate::{
+    advance::Orchestrator, journal::Entry, metrics, names, organisation::OrganisationStatus, record::Record,
+};
+
+/// One page of a listing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The records.
+    pub records: Vec<Record>,
+    /// Where the next page begins; `None` on the last.
+    pub next: Option<(Millis, ClosureKey)>,
+}
+
+/// One line of a closure's journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimelineLine {
+    /// The line's place in the whole journal.
+    pub position: u64,
+    /// Counts per closure.
+    pub sequence: u64,
+    /// When it happened.
+    pub at: Time,
+    /// A short name of what happened.
+    pub kind: String,
+    /// The evidence.
+    pub entry: Entry,
+}
+
+/// Why a question has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueryError {
+    /// The store cannot be read.
+    Unavailable(StoreUnavailable),
+    /// A journal line cannot be read.
+    Unreadable(String),
+}
+
+impl fmt::Display for QueryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(unavailable) => unavailable.fmt(f),
+            Self::Unreadable(why) => write!(f, "a journal line cannot be read: {why}"),
+        }
+    }
+}
+
+impl Error for QueryError {}
+
+impl From<StoreUnavailable> for QueryError {
+    fn from(unavailable: StoreUnavailable) -> Self {
+        Self::Unavailable(unavailable)
+    }
+}
+
+impl Orchestrator {
+    /// One closure.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn closure(&self, key: ClosureKey) -> Result<Option<Arc<Record>>, QueryError> {
+        Ok(self.load(key).await?)
+    }
+
+    /// One closure, as soon as it is settled as `settled` says, else as it is after `wait`.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn wait_for(
+        &self,
+        key: ClosureKey,
+        wait: Duration,
+        settled: impl Fn(&Record) -> bool + Send,
+    ) -> Result<Option<Arc<Record>>, QueryError> {
+        let mut watch = self.inner.registry.watch(key);
+        let patience = tokio::time::sleep(wait);
+        tokio::pin!(patience);
+        let found = loop {
+            watch.mark_unchanged();
+            let found = self.load(key).await?;
+            if found.as_deref().is_none_or(&settled) {
+                break found;
+            }
+            tokio::select! {
+                changed = watch.changed() => if changed.is_err() { break found },
+                () = &mut patience => break found,
+                () = self.inner.stopping.cancelled() => break found,
+            }
+        };
+        drop(watch);
+        self.inner.registry.unwatch(key);
+        Ok(found)
+    }
+
+    /// One page of closures.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn list(
+        &self,
+        filter: &Filter,
+        order: Order,
+        after: Option<(Millis, ClosureKey)>,
+        limit: usize,
+    ) -> Result<Page, QueryError> {
+        let mut rows = self.inner.store.list(filter, order, after, limit + 1).await?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = if more { rows.last().map(|row| (row.created_at, row.key)) } else { None };
+        let mut records = Vec::with_capacity(rows.len());
+        for row in rows {
+            match Record::from_row(&row) {
+                Ok(record) => records.push(record),
+                Err(why) => self.set_aside(row.key, why).await?,
+            }
+        }
+        Ok(Page { records, next })
+    }
+
+    /// Counts closures by organisation, state and reason.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn tally(&self, filter: &Filter) -> Result<Vec<Tally>, QueryError> {
+        Ok(self.inner.store.tally(filter).await?)
+    }
+
+    /// The journal of a closure, in order.
+    ///
+    /// # Errors
+    ///
+    /// When the store, or a line, cannot be read.
+    pub async fn timeline(&self, key: ClosureKey) -> Result<Vec<TimelineLine>, QueryError> {
+        let lines = self.inner.store.journal(key).await?;
+        lines
+            .into_iter()
+            .map(|placed| {
+                let entry = serde_json::from_slice(&placed.line.body)
+                    .map_err(|error| QueryError::Unreadable(error.to_string()))?;
+                Ok(TimelineLine {
+                    position: placed.position,
+                    sequence: placed.line.sequence,
+                    at: Time::from_millis(placed.line.at),
+                    kind: placed.line.kind,
+                    entry,
+                })
+            })
+            .collect()
+    }
+
+    /// What came in lately, the latest first; of one conversation, or of all.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn inbox(
+        &self,
+        conversation: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<InboxEntry>, QueryError> {
+        Ok(self.inner.store.inbox(conversation, limit).await?)
+    }
+
+    /// The records that could not be read.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn quarantined(&self) -> Result<Vec<Quarantined>, QueryError> {
+        Ok(self.inner.store.quarantined().await?)
+    }
+
+    /// Whether the store can commit now.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot.
+    pub async fn check_store(&self) -> Result<(), StoreUnavailable> {
+        self.inner.store.check().await
+    }
+
+    /// Whether the program is stopping.
+    pub fn is_stopping(&self) -> bool {
+        self.inner.stopping.is_cancelled()
+    }
+
+    /// The names of the organisations.
+    pub fn organisations(&self) -> Vec<Organisation> {
+        let mut names: Vec<_> = self.inner.organisations.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    /// How the organisations are doing.
+    pub fn status(&self) -> Vec<OrganisationStatus> {
+        let mut all: Vec<_> = self.inner.organisations.values().map(|org| org.status()).collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        all
+    }
+
+    /// How many closures are open.
+    pub fn open_closures(&self) -> usize {
+        self.inner.registry.open()
+    }
+
+    /// The clock's present moment.
+    pub fn present(&self) -> Time {
+        self.now()
+    }
+
+    /// Sets the gauges that are worked out when somebody asks.
+    pub fn observe(&self) {
+        let now = self.now();
+        let mut states: BTreeMap<(Organisation, &'static str), (u32, Time)> = BTreeMap::new();
+        let mut ghosts: BTreeMap<(Organisation, &'static str), u32> = BTreeMap::new();
+        for organisation in self.inner.organisations.keys() {
+            for state in names::STATES.into_iter().take_while(|state| *state != "closed") {
+                states.insert((organisation.clone(), state), (0, now));
+            }
+            for reason in names::GHOST_REASONS {
+                ghosts.insert((organisation.clone(), reason), 0);
+            }
+        }
+        self.inner.registry.for_each(|record| {
+            let state = names::state(&record.closure);
+            let (number, oldest) = states.entry((record.organisation.clone(), state)).or_insert((0, now));
+            *number += 1;
+            *oldest = record.closure.accepted_at.min(*oldest);
+            if let closure_machine::Step::Ghost(ghost) = record.closure.step {
+                let reason = names::ghost_reason(ghost.reason);
+                *ghosts.entry((record.organisation.clone(), reason)).or_default() += 1;
+            }
+        });
+        for ((organisation, state), (number, oldest)) in states {
+            let age = f64::from(now.since(oldest).millis()) / 1_000.0;
+            metrics::open(organisation.as_str(), state, number, age);
+        }
+        for ((organisation, reason), number) in ghosts {
+            metrics::ghosts_open(organisation.as_str(), reason, number);
+        }
+    }
+}

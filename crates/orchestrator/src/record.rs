@@ -1,0 +1,150 @@
+//! A closure together with what was said around it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use closure_machine::{
+    AgentConnected, Closure, Evidence, Order, Policy, ProofSource, WrapUpPolicy, WrapperClose,
+};
+use genesys_types::{Organisation, ParticipantId, Span, Time};
+use store::{ClosureKey, Row};
+
+use crate::{names, stored};
+
+/// A closure, its command and its proof: one row of the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The key.
+    pub key: ClosureKey,
+    /// The organisation.
+    pub organisation: Organisation,
+    /// The closure.
+    pub closure: Closure,
+    /// What the command said beside the conversation; `None` for a command that said nothing else.
+    pub said: Option<Box<Said>>,
+    /// Where the command came from.
+    pub source: Arc<str>,
+    /// The latest moment at which the row was written.
+    pub updated_at: Time,
+    /// What completed the proof that the guest is gone.
+    pub confirmed_by: Option<Box<ConfirmedBy>>,
+    /// When a close of the guest was first accepted.
+    pub participant_closed_at: Option<Time>,
+}
+
+/// What a command said beside the conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Said {
+    /// The producer's reason, a short text of its own.
+    pub reason: Option<String>,
+    /// What the command sets differently from the organisation's policy.
+    pub overrides: Overrides,
+    /// Labels, in the order given.
+    pub labels: Vec<(String, String)>,
+    /// Where to report, as the producer gave it.
+    pub callback: Option<Callback>,
+}
+
+/// Where a producer wants to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callback {
+    /// The URL.
+    pub url: String,
+    /// Which ends and states are told.
+    pub on: Vec<String>,
+}
+
+/// What a command sets differently from the organisation's policy; `None` everywhere else.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Overrides {
+    /// What counts as proof.
+    pub evidence: Option<Evidence>,
+    /// Who is closed first.
+    pub order: Option<Order>,
+    /// How the wrapper is closed.
+    pub wrapper_close: Option<WrapperClose>,
+    /// What a connected agent means.
+    pub agent_connected: Option<AgentConnected>,
+    /// What a demanded wrap-up means.
+    pub wrap_up: Option<WrapUpPolicy>,
+    /// Notes for the wrap-up.
+    pub wrap_up_notes: Option<String>,
+    /// When a closure without proof becomes a ghost.
+    pub deadline: Option<Span>,
+}
+
+/// What completed the proof that the guest is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfirmedBy {
+    /// The kind of evidence.
+    pub kind: ProofSource,
+    /// The adapter, for an event.
+    pub adapter: Option<String>,
+    /// The type of the event, for an event.
+    pub event_type: Option<String>,
+    /// The id of the event, for an event.
+    pub event_id: Option<String>,
+    /// When it was received or read.
+    pub at: Time,
+}
+
+impl Overrides {
+    /// Whether nothing is set.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The organisation's policy with these differences.
+    pub fn applied_to(&self, policy: &Policy) -> Policy {
+        let mut policy = policy.clone();
+        policy.evidence = self.evidence.unwrap_or(policy.evidence);
+        policy.order = self.order.unwrap_or(policy.order);
+        policy.wrapper_close = self.wrapper_close.unwrap_or(policy.wrapper_close);
+        policy.agent_connected = self.agent_connected.unwrap_or(policy.agent_connected);
+        policy.wrap_up = self.wrap_up.unwrap_or(policy.wrap_up);
+        policy.deadline = self.deadline.unwrap_or(policy.deadline);
+        policy
+    }
+}
+
+impl Record {
+    /// What the command sets differently from the organisation's policy.
+    pub fn overrides(&self) -> Option<&Overrides> {
+        self.said.as_ref().map(|said| &said.overrides).filter(|overrides| !overrides.is_empty())
+    }
+
+    /// The guest participant: the one named, else the first that was seen.
+    pub fn participant(&self) -> Option<ParticipantId> {
+        self.closure.named.or_else(|| self.closure.guests.first().map(|leg| leg.participant))
+    }
+
+    /// The row that the store keeps.
+    pub fn row(&self) -> Row {
+        let closure = &self.closure;
+        Row {
+            key: self.key,
+            organisation: self.organisation.as_str().to_owned(),
+            conversation: Some(closure.conversation.uuid()),
+            participant: self.participant().map(ParticipantId::uuid),
+            version: closure.sequence,
+            state: names::state(closure).to_owned(),
+            reason: names::reason(closure).map(str::to_owned),
+            source: self.source.as_ref().to_owned(),
+            ended: closure.has_ended(),
+            wake_at: closure.wake_at().map(Time::millis),
+            created_at: closure.accepted_at.millis(),
+            updated_at: self.updated_at.millis(),
+            labels: self.said.as_ref().map(|said| said.labels.clone()).unwrap_or_default(),
+            body: Bytes::from(stored::write(self)),
+        }
+    }
+
+    /// Reads a row back.
+    ///
+    /// # Errors
+    ///
+    /// One sentence that says what cannot be read; the row is then set aside.
+    pub fn from_row(row: &Row) -> Result<Self, String> {
+        stored::read(row)
+    }
+}

@@ -1,0 +1,124 @@
+//! Starting and stopping.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use closure_machine::{Event, Reply, Turn};
+use genesys_types::Span;
+use store::{ClosureKey, StoreUnavailable};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{info, warn};
+
+use crate::{
+    advance::{Inner, Orchestrator, Trigger},
+    config::{Config, StartError},
+    journal::Cause,
+    organisation::Org,
+    record::Record,
+    registry::Registry,
+    remote::CallFacts,
+};
+
+/// How many rows one query of the start reads.
+const PAGE: usize = 4_096;
+
+/// EventBridge repeats an event for 24 hours (design §3); one more for clocks that differ.
+const INBOX_AT_LEAST: Span = Span::from_secs(25 * 3_600);
+
+impl Orchestrator {
+    /// Reads every open closure and goes on where each stands. Commands and events can be taken as soon as this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; nothing runs then.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        if config.inbox_retention < INBOX_AT_LEAST {
+            return Err(StartError::InboxTooShort(config.inbox_retention.duration()));
+        }
+        let organisations: HashMap<_, _> = config
+            .organisations
+            .into_iter()
+            .map(|setup| (setup.name.clone(), Arc::new(Org::new(setup))))
+            .collect();
+        let orchestrator = Self {
+            inner: Arc::new(Inner {
+                store: config.store,
+                clock: config.clock,
+                registry: Registry::default(),
+                organisations,
+                tasks: TaskTracker::new(),
+                stopping: CancellationToken::new(),
+                retention: config.retention,
+                inbox_retention: config.inbox_retention,
+            }),
+        };
+        let lost = orchestrator.read_open(config.sole_owner).await.map_err(StartError::Store)?;
+        orchestrator.run();
+        orchestrator.take_calls_for_lost(lost);
+        Ok(orchestrator)
+    }
+
+    /// Reads every open closure into memory; returns those with a call in flight that nobody can answer any more.
+    async fn read_open(&self, sole_owner: bool) -> Result<Vec<ClosureKey>, StoreUnavailable> {
+        let mut lost = Vec::new();
+        let mut after = None;
+        loop {
+            let rows = self.inner.store.open_after(after, PAGE).await?;
+            let Some(last) = rows.last() else { break };
+            after = Some(last.key);
+            for row in &rows {
+                match Record::from_row(row) {
+                    Ok(record) => {
+                        if sole_owner && matches!(record.closure.turn, Turn::InFlight { .. }) {
+                            lost.push(record.key);
+                        }
+                        match self.inner.organisations.get(&record.organisation) {
+                            Some(org) => {
+                                org.open.fetch_add(1, Ordering::Relaxed);
+                            }
+                            None => warn!(
+                                organisation = %record.organisation,
+                                "open closures belong to an organisation that is not configured: they wait"
+                            ),
+                        }
+                        self.inner.registry.put(Arc::new(record));
+                    }
+                    Err(why) => self.set_aside(row.key, why).await?,
+                }
+            }
+        }
+        if self.inner.registry.open() > 0 {
+            info!(open = self.inner.registry.open(), in_flight = lost.len(), "open closures go on");
+        }
+        Ok(lost)
+    }
+
+    /// Settles calls that were in flight when the only owner of the store stopped: their replies are lost for certain.
+    fn take_calls_for_lost(&self, lost: Vec<ClosureKey>) {
+        let orchestrator = self.clone();
+        self.inner.tasks.spawn(async move {
+            for key in lost {
+                let Some(record) = orchestrator.inner.registry.record(key) else { continue };
+                let Turn::InFlight { call, .. } = record.closure.turn else { continue };
+                let message = Some("the program stopped while the call was in flight".to_owned());
+                let facts = CallFacts { message, ..CallFacts::default() };
+                let event = Event::Replied { call, reply: Reply::Unknown };
+                let cause = Cause { facts: Some(facts), ..Cause::default() };
+                // What is refused or fails here is woken by the call's own time-out.
+                let _ = orchestrator.advance(key, Trigger { cause, ..Trigger::new(event) }).await;
+            }
+        });
+    }
+
+    /// Stops: no more commands, no more wake-ups; calls in flight get `grace` to come home.
+    ///
+    /// Returns whether all of them did. What did not is found again at the next start.
+    pub async fn stop(&self, grace: Duration) -> bool {
+        self.inner.stopping.cancel();
+        self.inner.tasks.close();
+        tokio::time::timeout(grace, self.inner.tasks.wait()).await.is_ok()
+    }
+}

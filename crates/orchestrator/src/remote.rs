@@ -1,0 +1,85 @@
+//! The remote side as the driver needs it, and the real one behind it.
+
+use std::{any::Any, fmt, time::Duration};
+
+use async_trait::async_trait;
+use closure_machine::{Reply, Request};
+use genesys_client::Class;
+use genesys_types::{ConversationId, WrapUpCodeId};
+
+/// Leave to make one call. Dropping it unused gives it back.
+pub struct Permit(Box<dyn Any + Send>);
+
+impl Permit {
+    /// Wraps what the remote side hands out.
+    pub fn new(inner: impl Any + Send) -> Self {
+        Self(Box::new(inner))
+    }
+
+    /// Takes the inner permit out again; `None` when it is of another type.
+    pub fn into_inner<T: Any>(self) -> Option<T> {
+        self.0.downcast::<T>().ok().map(|inner| *inner)
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Permit")
+    }
+}
+
+/// What came of a call, with the facts that an operator needs beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// What the machine is told.
+    pub reply: Reply,
+    /// What the journal keeps.
+    pub facts: CallFacts,
+}
+
+/// What is kept of a call as evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CallFacts {
+    /// The HTTP status, if there was an answer.
+    pub status: Option<u16>,
+    /// Genesys' error code, if it gave one.
+    pub code: Option<String>,
+    /// Genesys' words, or what went wrong on the way.
+    pub message: Option<String>,
+    /// `ININ-Correlation-Id`: what Genesys' support asks for.
+    pub correlation_id: Option<String>,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// What a call needs beyond its request.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CallDetails {
+    /// The wrap-up code to set; `None` to skip the wrap-up.
+    pub wrap_up_code: Option<WrapUpCodeId>,
+    /// Notes for the wrap-up.
+    pub wrap_up_notes: Option<String>,
+}
+
+/// One organisation at Genesys.
+#[async_trait]
+pub trait Remote: Send + Sync + 'static {
+    /// Takes leave for one call of this class, or says after what time to ask again (at the latest).
+    ///
+    /// # Errors
+    ///
+    /// The time to wait.
+    fn try_permit(&self, class: Class) -> Result<Permit, Duration>;
+
+    /// Completes when asking for a permit may have a better answer than before.
+    async fn changed(&self);
+
+    /// Makes one call. Never takes longer than the client's time-out.
+    async fn call(
+        &self,
+        permit: Permit,
+        conversation: ConversationId,
+        request: Request,
+        details: CallDetails,
+    ) -> Outcome;
+}

@@ -1,0 +1,122 @@
+//! Genesys Cloud behind the driver's [`Remote`]: client errors become what the machine understands, in one place.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use closure_machine::{Reply, Request, WrapperClose};
+use genesys_client::{Answer, Class, Client, Fault, FaultKind};
+use genesys_types::{ConversationId, Span};
+
+use crate::remote::{CallDetails, CallFacts, Outcome, Permit, Remote};
+
+/// How long to wait where only the end of another call can change the answer; its end is told by [`Remote::changed`].
+const UNTIL_A_CALL_ENDS: Duration = Duration::from_millis(500);
+
+/// One organisation at Genesys Cloud.
+#[derive(Clone)]
+pub struct GenesysRemote(Client);
+
+impl GenesysRemote {
+    /// Takes a client.
+    pub const fn new(client: Client) -> Self {
+        Self(client)
+    }
+}
+
+#[async_trait]
+impl Remote for GenesysRemote {
+    fn try_permit(&self, class: Class) -> Result<Permit, Duration> {
+        match self.0.quota().try_take(class) {
+            Ok(permit) => Ok(Permit::new(permit)),
+            Err(wait) => Err(wait.at_most.unwrap_or(UNTIL_A_CALL_ENDS)),
+        }
+    }
+
+    async fn changed(&self) {
+        self.0.quota().changed().await;
+    }
+
+    async fn call(
+        &self,
+        permit: Permit,
+        conversation: ConversationId,
+        request: Request,
+        details: CallDetails,
+    ) -> Outcome {
+        let Some(permit) = permit.into_inner::<genesys_client::Permit>() else {
+            let message = Some("the permit is of another client".to_owned());
+            return Outcome { reply: Reply::NotSent, facts: CallFacts { message, ..CallFacts::default() } };
+        };
+        let client = &self.0;
+        match request {
+            Request::Read => told(client.conversation(permit, conversation).await, Reply::Saw),
+            Request::CloseParticipant(participant) => {
+                let answer = client.disconnect_participant(permit, conversation, participant).await;
+                told(answer, |()| Reply::Accepted(None))
+            }
+            Request::CloseWrapper(WrapperClose::Patch) => {
+                told(client.disconnect_conversation(permit, conversation).await, Reply::Accepted)
+            }
+            Request::CloseWrapper(WrapperClose::Delete) => {
+                told(client.delete_conversation(permit, conversation).await, |()| Reply::Accepted(None))
+            }
+            Request::GiveWrapUp { participant, communication } => {
+                let answer = match (details.wrap_up_code, communication) {
+                    (Some(code), Some(communication)) => {
+                        let notes = details.wrap_up_notes.as_deref();
+                        client
+                            .set_wrap_up(permit, conversation, participant, communication, code, notes)
+                            .await
+                    }
+                    (Some(_), None) | (None, _) => {
+                        client.skip_wrap_up(permit, conversation, participant).await
+                    }
+                };
+                told(answer, |()| Reply::Accepted(None))
+            }
+            Request::Disconnect => {
+                told(client.force_disconnect(permit, conversation).await, |()| Reply::Accepted(None))
+            }
+        }
+    }
+}
+
+fn told<T>(answer: Result<Answer<T>, Fault>, reply: impl FnOnce(T) -> Reply) -> Outcome {
+    match answer {
+        Ok(answer) => Outcome {
+            facts: CallFacts {
+                status: Some(answer.status),
+                code: None,
+                message: None,
+                correlation_id: answer.correlation_id.map(String::from),
+                took_ms: u64::try_from(answer.took.as_millis()).unwrap_or(u64::MAX),
+            },
+            reply: reply(answer.value),
+        },
+        Err(fault) => Outcome {
+            reply: refused(&fault.kind),
+            facts: CallFacts {
+                status: fault.status,
+                code: fault.code.map(String::from),
+                message: Some(fault.message.into()).filter(|message: &String| !message.is_empty()),
+                correlation_id: fault.correlation_id.map(String::from),
+                took_ms: 0,
+            },
+        },
+    }
+}
+
+fn refused(kind: &FaultKind) -> Reply {
+    match kind {
+        FaultKind::NotSent => Reply::NotSent,
+        FaultKind::OutcomeUnknown => Reply::Unknown,
+        FaultKind::RateLimited { retry_after } => Reply::RateLimited(Span::from(*retry_after)),
+        FaultKind::Unauthenticated => Reply::Unauthenticated,
+        FaultKind::Forbidden { missing } => Reply::Forbidden(missing.clone()),
+        FaultKind::NotFound => Reply::NotFound,
+        FaultKind::Conflict => Reply::Conflict,
+        FaultKind::WrapUpRequired => Reply::WrapUpRequired,
+        FaultKind::Server => Reply::Failed,
+        FaultKind::Rejected => Reply::Rejected,
+    }
+}

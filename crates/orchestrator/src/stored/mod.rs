@@ -1,0 +1,199 @@
+//! The stored form of a record. Names here never change; a field that is gone stays readable, a new one has a default.
+
+mod known;
+mod life;
+
+use std::{str::FromStr, sync::Arc};
+
+use closure_machine::{Closure, Ghost, GuestLeg, Proof};
+use genesys_types::{CommunicationId, ConversationId, Organisation, ParticipantId, Time, UserId};
+use serde::{Deserialize, Serialize};
+use store::Row;
+use uuid::Uuid;
+
+use self::{
+    known::{StoredConfirmedBy, StoredLeg, StoredOverrides, StoredProof, StoredWrapUp},
+    life::{StoredGhost, StoredStep, StoredTurn},
+};
+use crate::record::{Callback, Overrides, Record, Said};
+
+/// The only form so far. A reader refuses a larger number in plain words.
+const FORM: u8 = 1;
+
+/// Writes the two directions between an enum of the machine and its stored form.
+macro_rules! same_names {
+    ($ours:ty, $stored:ty { $($name:ident => $stored_name:ident),+ $(,)? }) => {
+        impl From<$ours> for $stored {
+            fn from(value: $ours) -> Self {
+                match value { $(<$ours>::$name => Self::$stored_name),+ }
+            }
+        }
+        impl From<$stored> for $ours {
+            fn from(value: $stored) -> Self {
+                match value { $(<$stored>::$stored_name => Self::$name),+ }
+            }
+        }
+    };
+}
+
+pub(crate) use same_names;
+
+#[derive(Serialize, Deserialize)]
+struct StoredRecord {
+    form: u8,
+    step: StoredStep,
+    turn: StoredTurn,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    named: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    guests: Vec<StoredLeg>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended: Option<StoredProof>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    wrap_up: StoredWrapUp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    agent: Option<(Uuid, Option<Uuid>, Option<Uuid>)>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    calls: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_asked_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    rounds: u8,
+    #[serde(default, skip_serializing_if = "is_default")]
+    refused: u8,
+    #[serde(default, skip_serializing_if = "is_default")]
+    faults: u8,
+    #[serde(default, skip_serializing_if = "is_default")]
+    wrapper_asks: u8,
+    #[serde(default, skip_serializing_if = "is_default")]
+    wrapper_accepted: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    wrap_up_tried: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    forced: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    doubtful: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    still_there_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    missed_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    haunted: Option<StoredGhost>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    confirmed_by: Option<StoredConfirmedBy>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    participant_closed_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    overrides: Option<StoredOverrides>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    callback: Option<(String, Vec<String>)>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Writes a record. The columns of the row are not repeated.
+pub(crate) fn write(record: &Record) -> Vec<u8> {
+    serde_json::to_vec(&StoredRecord::from(record)).expect("a record has no key that is not a text")
+}
+
+/// Reads a row.
+pub(crate) fn read(row: &Row) -> Result<Record, String> {
+    let stored: StoredRecord = serde_json::from_slice(&row.body).map_err(|error| error.to_string())?;
+    if stored.form > FORM {
+        return Err(format!("it is of form {} and this program reads forms up to {FORM}", stored.form));
+    }
+    let conversation = row.conversation.ok_or("it names no conversation")?;
+    let organisation = Organisation::from_str(&row.organisation).map_err(|error| error.to_string())?;
+    let time = Time::from_millis;
+    let said = Said {
+        reason: stored.reason,
+        overrides: stored.overrides.map(Overrides::from).unwrap_or_default(),
+        labels: row.labels.clone(),
+        callback: stored.callback.map(|(url, on)| Callback { url, on }),
+    };
+    let closure = Closure {
+        sequence: row.version,
+        accepted_at: time(row.created_at),
+        conversation: ConversationId::from_uuid(conversation),
+        named: stored.named.map(ParticipantId::from_uuid),
+        step: stored.step.into(),
+        turn: stored.turn.into(),
+        guests: stored.guests.into_iter().map(GuestLeg::from).collect(),
+        ended: stored.ended.map(Proof::from),
+        wrap_up: stored.wrap_up.into(),
+        agent: stored.agent.map(|(participant, communication, user)| {
+            (
+                ParticipantId::from_uuid(participant),
+                communication.map(CommunicationId::from_uuid),
+                user.map(UserId::from_uuid),
+            )
+        }),
+        calls: stored.calls,
+        first_asked_at: stored.first_asked_at.map(time),
+        rounds: stored.rounds,
+        refused: stored.refused,
+        faults: stored.faults,
+        wrapper_asks: stored.wrapper_asks,
+        wrapper_accepted: stored.wrapper_accepted,
+        wrap_up_tried: stored.wrap_up_tried,
+        forced: stored.forced,
+        doubtful: stored.doubtful,
+        still_there_at: stored.still_there_at.map(time),
+        missed_at: stored.missed_at.map(time),
+        haunted: stored.haunted.map(Ghost::from),
+    };
+    if closure.wake_at().map(Time::millis) != row.wake_at || closure.has_ended() != row.ended {
+        return Err("its columns contradict its state".to_owned());
+    }
+    Ok(Record {
+        key: row.key,
+        organisation,
+        closure,
+        said: (said != Said::default()).then(|| Box::new(said)),
+        source: Arc::from(row.source.as_str()),
+        updated_at: time(row.updated_at),
+        confirmed_by: stored.confirmed_by.map(|confirmed| Box::new(confirmed.into())),
+        participant_closed_at: stored.participant_closed_at.map(time),
+    })
+}
+
+impl From<&Record> for StoredRecord {
+    fn from(record: &Record) -> Self {
+        let closure = &record.closure;
+        let said = record.said.as_deref();
+        Self {
+            form: FORM,
+            step: (&closure.step).into(),
+            turn: (&closure.turn).into(),
+            named: closure.named.map(ParticipantId::uuid),
+            guests: closure.guests.iter().map(StoredLeg::from).collect(),
+            ended: closure.ended.map(StoredProof::from),
+            wrap_up: closure.wrap_up.into(),
+            agent: closure.agent.map(|(participant, communication, user)| {
+                (participant.uuid(), communication.map(CommunicationId::uuid), user.map(UserId::uuid))
+            }),
+            calls: closure.calls,
+            first_asked_at: closure.first_asked_at.map(Time::millis),
+            rounds: closure.rounds,
+            refused: closure.refused,
+            faults: closure.faults,
+            wrapper_asks: closure.wrapper_asks,
+            wrapper_accepted: closure.wrapper_accepted,
+            wrap_up_tried: closure.wrap_up_tried,
+            forced: closure.forced,
+            doubtful: closure.doubtful,
+            still_there_at: closure.still_there_at.map(Time::millis),
+            missed_at: closure.missed_at.map(Time::millis),
+            haunted: closure.haunted.map(StoredGhost::from),
+            confirmed_by: record.confirmed_by.as_deref().map(StoredConfirmedBy::from),
+            participant_closed_at: record.participant_closed_at.map(Time::millis),
+            reason: said.and_then(|said| said.reason.clone()),
+            overrides: record.overrides().map(StoredOverrides::from),
+            callback: said.and_then(|said| said.callback.as_ref()).map(|to| (to.url.clone(), to.on.clone())),
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Commands in: a closure for each, once.
+
+use std::{
+    error::Error,
+    fmt,
+    sync::{Arc, atomic::Ordering},
+};
+
+use closure_machine::{Command, Moment, accept};
+use genesys_client::Class;
+use genesys_types::{Organisation, Span};
+use store::{ClosureKey, Commit, CommitRefused, KeyEntry, StoreUnavailable};
+use uuid::Uuid;
+
+use crate::{
+    advance::Orchestrator,
+    journal::{Cause, Happening},
+    metrics,
+    organisation::Org,
+    record::{Overrides, Record, Said},
+};
+
+/// A command as a producer gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// The organisation.
+    pub organisation: Organisation,
+    /// What to close.
+    pub command: Command,
+    /// What else the command says.
+    pub said: Said,
+    /// Where it came from, for example `http`.
+    pub source: Arc<str>,
+    /// The producer's key, where it gave one.
+    pub key: Option<ProducerKey>,
+}
+
+/// A producer's idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProducerKey {
+    /// Whose key it is.
+    pub scope: String,
+    /// The key.
+    pub key: String,
+    /// SHA-256 of the command as it was sent.
+    pub digest: [u8; 32],
+}
+
+/// What became of a command. In every case it is durable.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Submitted {
+    /// A closure was opened for it.
+    Accepted(Arc<Record>),
+    /// The conversation has an open closure, and this command is content with it.
+    Attached(Arc<Record>),
+    /// The key was used before, for the same command.
+    Repeated {
+        /// The closure that answers for it, as it is now.
+        record: Arc<Record>,
+        /// Whether the first use was attached.
+        attached: bool,
+    },
+}
+
+/// Why a command was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SubmitError {
+    /// No such organisation is configured.
+    UnknownOrganisation,
+    /// The key was used before, for another command.
+    KeyReused,
+    /// The conversation has an open closure that does something else.
+    Contradicts {
+        /// That closure.
+        closure: ClosureKey,
+        /// What differs.
+        what: &'static str,
+    },
+    /// Too many closures are open.
+    Full {
+        /// When to try again.
+        retry_after: Span,
+    },
+    /// The program is stopping.
+    Stopping,
+    /// Nothing could be written.
+    Unavailable(StoreUnavailable),
+}
+
+impl fmt::Display for SubmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownOrganisation => f.write_str("no such organisation is configured"),
+            Self::KeyReused => f.write_str("the idempotency key was used before, for another command"),
+            Self::Contradicts { what, .. } => {
+                write!(f, "the conversation has an open closure with another {what}")
+            }
+            Self::Full { .. } => f.write_str("too many closures are open"),
+            Self::Stopping => f.write_str("the service is stopping"),
+            Self::Unavailable(unavailable) => unavailable.fmt(f),
+        }
+    }
+}
+
+impl Error for SubmitError {}
+
+impl Orchestrator {
+    /// Takes a command. When this returns `Ok`, the command survives whatever happens next.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError`]; nothing was kept of the command.
+    pub async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitError> {
+        let source = Arc::clone(&submission.source);
+        let result = self.take(submission).await;
+        metrics::command(
+            &source,
+            match &result {
+                Ok(Submitted::Accepted(_)) => "accepted",
+                Ok(Submitted::Attached(_)) => "attached",
+                Ok(Submitted::Repeated { .. }) => "repeated",
+                Err(SubmitError::Full { .. }) => "full",
+                Err(SubmitError::Stopping | SubmitError::Unavailable(_)) => "unavailable",
+                Err(
+                    SubmitError::UnknownOrganisation
+                    | SubmitError::KeyReused
+                    | SubmitError::Contradicts { .. },
+                ) => "refused",
+            },
+        );
+        result
+    }
+
+    async fn take(&self, submission: Submission) -> Result<Submitted, SubmitError> {
+        let org =
+            self.inner.organisations.get(&submission.organisation).ok_or(SubmitError::UnknownOrganisation)?;
+        if self.inner.stopping.is_cancelled() {
+            return Err(SubmitError::Stopping);
+        }
+        let conversation = submission.command.conversation;
+        if let Some(open) = self.inner.registry.of_conversation(&submission.organisation, conversation)
+            && let Some(submitted) = self.attach(&submission, open).await?
+        {
+            return Ok(submitted);
+        }
+        self.open(&submission, org).await
+    }
+
+    async fn open(&self, submission: &Submission, org: &Arc<Org>) -> Result<Submitted, SubmitError> {
+        if org.open.load(Ordering::Relaxed) >= org.setup.max_open {
+            return Err(SubmitError::Full { retry_after: org.retry_after() });
+        }
+        let permit = org.permit_at_once(Class::Verify);
+        let now = self.now();
+        let overrides = &submission.said.overrides;
+        let policy = if overrides.is_empty() {
+            Arc::clone(&org.policy)
+        } else {
+            Arc::new(overrides.applied_to(&org.policy))
+        };
+        let transition = accept(&submission.command, &policy, Moment { now, may_call: permit.is_some() });
+        let (record, call, announces) = opened(submission, transition, now);
+        let lines = Happening {
+            before: None,
+            event: None,
+            next: &record.closure,
+            asks: call,
+            announces: &announces,
+            cause: &Cause::default(),
+            now,
+        }
+        .lines();
+        let commit = Commit {
+            closure: Some((record.row(), 0)),
+            lines,
+            inbox: None,
+            key: submission.key.as_ref().map(|key| key_entry(key, record.key, false, now.millis())),
+        };
+        match self.inner.store.commit(commit).await {
+            Ok(()) => {
+                org.open.fetch_add(1, Ordering::Relaxed);
+                let record = Arc::new(record);
+                self.inner.registry.put(Arc::clone(&record));
+                if let (Some(call), Some(permit)) = (call, permit) {
+                    self.make_call(&record, call, permit, &policy);
+                }
+                Ok(Submitted::Accepted(record))
+            }
+            Err(CommitRefused::KeyUsed(entry)) => self.repeat(submission, entry).await,
+            Err(CommitRefused::OpenClosure(open)) => match self.attach(submission, open).await? {
+                Some(submitted) => Ok(submitted),
+                None => Err(SubmitError::Full { retry_after: org.retry_after() }),
+            },
+            Err(CommitRefused::Unavailable(unavailable)) => Err(SubmitError::Unavailable(unavailable)),
+            Err(
+                refused @ (CommitRefused::Version(_) | CommitRefused::SameEvent | CommitRefused::OtherBody),
+            ) => Err(SubmitError::Unavailable(StoreUnavailable { why: refused.to_string() })),
+        }
+    }
+
+    /// Answers a key that was used before.
+    async fn repeat(&self, submission: &Submission, entry: KeyEntry) -> Result<Submitted, SubmitError> {
+        if submission.key.as_ref().is_none_or(|key| key.digest != entry.digest) {
+            return Err(SubmitError::KeyReused);
+        }
+        match self.load(entry.closure).await.map_err(SubmitError::Unavailable)? {
+            Some(record) => Ok(Submitted::Repeated { record, attached: entry.attached }),
+            None => Err(SubmitError::KeyReused),
+        }
+    }
+
+    /// Attaches a command to the open closure of its conversation; `None` when that has ended meanwhile.
+    async fn attach(
+        &self,
+        submission: &Submission,
+        open: ClosureKey,
+    ) -> Result<Option<Submitted>, SubmitError> {
+        let Some(record) = self.load(open).await.map_err(SubmitError::Unavailable)? else { return Ok(None) };
+        if record.closure.has_ended() {
+            return Ok(None);
+        }
+        if let Some(key) = &submission.key {
+            let known = self.inner.store.key(&key.scope, &key.key).await.map_err(SubmitError::Unavailable)?;
+            if let Some(entry) = known {
+                return self.repeat(submission, entry).await.map(Some);
+            }
+        }
+        if let Some(what) = contradiction(submission, &record) {
+            return Err(SubmitError::Contradicts { closure: open, what });
+        }
+        if let Some(key) = &submission.key {
+            let entry = key_entry(key, open, true, self.now().millis());
+            let commit = Commit { key: Some(entry), ..Commit::default() };
+            match self.inner.store.commit(commit).await {
+                Ok(()) => {}
+                Err(CommitRefused::KeyUsed(entry)) => return self.repeat(submission, entry).await.map(Some),
+                Err(CommitRefused::Unavailable(unavailable)) => {
+                    return Err(SubmitError::Unavailable(unavailable));
+                }
+                Err(
+                    refused @ (CommitRefused::Version(_)
+                    | CommitRefused::OpenClosure(_)
+                    | CommitRefused::SameEvent
+                    | CommitRefused::OtherBody),
+                ) => return Err(SubmitError::Unavailable(StoreUnavailable { why: refused.to_string() })),
+            }
+        }
+        Ok(Some(Submitted::Attached(record)))
+    }
+}
+
+fn opened(
+    submission: &Submission,
+    transition: closure_machine::Transition,
+    now: genesys_types::Time,
+) -> (Record, Option<closure_machine::Call>, Vec<closure_machine::Announcement>) {
+    let said = submission.said.clone();
+    let blank = Record {
+        key: Uuid::now_v7(),
+        organisation: submission.organisation.clone(),
+        closure: transition.next.clone(),
+        said: (said != Said::default()).then(|| Box::new(said)),
+        source: Arc::clone(&submission.source),
+        updated_at: now,
+        confirmed_by: None,
+        participant_closed_at: None,
+    };
+    let mut call = None;
+    let mut announces = Vec::new();
+    for effect in transition.effects {
+        match effect {
+            closure_machine::Effect::Call(asked) => call = Some(asked),
+            closure_machine::Effect::Announce(announcement) => announces.push(announcement),
+        }
+    }
+    (blank, call, announces)
+}
+
+fn key_entry(key: &ProducerKey, closure: ClosureKey, attached: bool, used_at: store::Millis) -> KeyEntry {
+    KeyEntry {
+        scope: key.scope.clone(),
+        key: key.key.clone(),
+        digest: key.digest,
+        closure,
+        attached,
+        used_at,
+    }
+}
+
+/// What a command wants otherwise than the open closure of its conversation does.
+fn contradiction(submission: &Submission, record: &Record) -> Option<&'static str> {
+    let standing = record.said.as_deref().map(|said| said.overrides.clone()).unwrap_or_default();
+    let wanted = &submission.said.overrides;
+    let participant = submission.command.participant;
+    if participant.is_some_and(|wanted| record.participant().is_some_and(|has| has != wanted)) {
+        return Some("participant");
+    }
+    // A command that sets nothing is content with whatever is under way.
+    let differs = |pick: fn(&Overrides) -> bool, differ: bool| pick(wanted) && differ;
+    if differs(|wanted| wanted.evidence.is_some(), wanted.evidence != standing.evidence) {
+        return Some("evidence");
+    }
+    if differs(|wanted| wanted.order.is_some(), wanted.order != standing.order) {
+        return Some("order");
+    }
+    if differs(|wanted| wanted.wrapper_close.is_some(), wanted.wrapper_close != standing.wrapper_close) {
+        return Some("wrapperClose");
+    }
+    if differs(|wanted| wanted.agent_connected.is_some(), wanted.agent_connected != standing.agent_connected)
+    {
+        return Some("agentConnected");
+    }
+    if differs(|wanted| wanted.wrap_up.is_some(), wanted.wrap_up != standing.wrap_up) {
+        return Some("wrapUp");
+    }
+    differs(|wanted| wanted.deadline.is_some(), wanted.deadline != standing.deadline).then_some("deadline")
+}

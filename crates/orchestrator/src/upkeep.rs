@@ -1,0 +1,42 @@
+//! Keeping house: what is past its retention goes.
+
+use std::time::Duration;
+
+use tracing::{debug, warn};
+
+use crate::advance::Orchestrator;
+
+/// How often old rows are looked for.
+const INTERVAL: Duration = Duration::from_secs(600);
+
+/// How many rows one sweep removes at most, so that the writer is never held up for long.
+const AT_ONCE: usize = 1_000;
+
+impl Orchestrator {
+    pub(crate) async fn keep_house(&self) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(INTERVAL) => {}
+                () = self.inner.stopping.cancelled() => return,
+            }
+            self.prune().await;
+        }
+    }
+
+    async fn prune(&self) {
+        loop {
+            let now = self.now();
+            let rows_before = (now - self.inner.retention).millis();
+            let inbox_before = (now - self.inner.inbox_retention).millis();
+            match self.inner.store.prune(rows_before, inbox_before, AT_ONCE).await {
+                Ok(0) => return,
+                Ok(gone) => debug!(gone, "rows past their retention are gone"),
+                Err(unavailable) => {
+                    warn!(%unavailable, "old rows stay for now");
+                    return;
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}

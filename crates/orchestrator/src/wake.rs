@@ -1,0 +1,131 @@
+//! Wake-ups: one loop for all closures, and one dispatcher for each organisation.
+
+use std::{sync::Arc, time::Duration};
+
+use closure_machine::{Event, Step};
+use store::ClosureKey;
+use tracing::{debug, warn};
+
+use crate::{
+    advance::{NotAdvanced, Orchestrator, Trigger},
+    organisation::{Next, Org, class_of, waits_for_permit},
+    remote::Permit,
+};
+
+/// How many closures one round of the loop wakes before it looks at the clock again.
+const ROUND: usize = 1_024;
+
+/// The longest sleep of the loop, so that a clock that was moved by hand is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_millis(500);
+
+/// How often the store is asked for due closures that are not in memory.
+const SWEEP: Duration = Duration::from_secs(5);
+
+impl Orchestrator {
+    /// Starts the loops.
+    pub(crate) fn run(&self) {
+        let waker = self.clone();
+        self.inner.tasks.spawn(async move { waker.wake_the_due().await });
+        for org in self.inner.organisations.values() {
+            let (dispatcher, org) = (self.clone(), Arc::clone(org));
+            self.inner.tasks.spawn(async move { dispatcher.dispatch(&org).await });
+        }
+        let sweeper = self.clone();
+        self.inner.tasks.spawn(async move { sweeper.sweep().await });
+        let keeper = self.clone();
+        self.inner.tasks.spawn(async move { keeper.keep_house().await });
+    }
+
+    async fn wake_the_due(&self) {
+        let registry = &self.inner.registry;
+        while !self.inner.stopping.is_cancelled() {
+            let due = registry.due.take_due(self.now(), ROUND);
+            if due.is_empty() {
+                let sleep = registry.due.next().map_or(LONGEST_SLEEP, |at| at.since(self.now()).duration());
+                tokio::select! {
+                    () = tokio::time::sleep(sleep.min(LONGEST_SLEEP)) => {}
+                    () = registry.due.became_earlier() => {}
+                    () = self.inner.stopping.cancelled() => return,
+                }
+                continue;
+            }
+            for key in due {
+                self.wake(key);
+            }
+        }
+    }
+
+    /// Queues a due closure for its call, or settles a call that was never answered.
+    fn wake(&self, key: ClosureKey) {
+        let Some(record) = self.inner.registry.record(key) else { return };
+        let Some(org) = self.inner.organisations.get(&record.organisation) else { return };
+        if waits_for_permit(&record.closure) {
+            org.make_ready(key, class_of(&record.closure, &self.policy(&record)));
+        } else {
+            self.spawn_woken(key, None);
+        }
+    }
+
+    fn spawn_woken(&self, key: ClosureKey, permit: Option<Permit>) {
+        let orchestrator = self.clone();
+        self.inner.tasks.spawn(async move {
+            let trigger = Trigger { permit, ..Trigger::new(Event::Woke) };
+            match orchestrator.advance(key, trigger).await {
+                Ok(_) | Err(NotAdvanced::Missing) => {}
+                Err(NotAdvanced::Rejected(rejected, _)) => {
+                    debug!(%rejected, "a wake-up changed nothing");
+                    orchestrator.inner.registry.due_again(key);
+                }
+                Err(NotAdvanced::Unavailable(unavailable)) => {
+                    warn!(%unavailable, "a wake-up waits for the store");
+                    tokio::time::sleep(LONGEST_SLEEP).await;
+                    orchestrator.inner.registry.due_again(key);
+                }
+                Err(NotAdvanced::OtherVersion(_) | NotAdvanced::SameEvent | NotAdvanced::OtherBody) => {
+                    orchestrator.inner.registry.due_again(key);
+                }
+            }
+        });
+    }
+
+    async fn dispatch(&self, org: &Org) {
+        while !self.inner.stopping.is_cancelled() {
+            let is_blocked = |key: ClosureKey| {
+                let record = self.inner.registry.record(key);
+                record.is_some_and(|record| matches!(record.closure.step, Step::Blocked(_)))
+            };
+            match org.next(self.now(), is_blocked) {
+                Next::Wake(key, permit) => self.spawn_woken(key, Some(permit)),
+                Next::Wait(wait) => {
+                    let wait = wait.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = org.changed() => {}
+                        () = self.inner.stopping.cancelled() => return,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Finds due closures that are not in memory: what another process opened, or what was forgotten after an error.
+    async fn sweep(&self) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(SWEEP) => {}
+                () = self.inner.stopping.cancelled() => return,
+            }
+            let Ok(rows) = self.inner.store.due(self.now().millis(), ROUND).await else { continue };
+            for row in rows {
+                if self.inner.registry.record(row.key).is_some() {
+                    continue;
+                }
+                let _guard = self.inner.registry.lock(row.key).await;
+                let Ok(Some(record)) = self.load(row.key).await else { continue };
+                if !record.closure.has_ended() {
+                    self.inner.registry.put(record);
+                }
+            }
+        }
+    }
+}
