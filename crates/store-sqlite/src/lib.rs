@@ -16,6 +16,8 @@ mod failure;
 mod file;
 mod listing;
 mod metrics;
+#[cfg(test)]
+mod plans;
 mod read;
 mod readers;
 mod record;

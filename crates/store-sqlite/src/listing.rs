@@ -45,6 +45,16 @@ fn list_one(
     after: Option<(Millis, ClosureKey)>,
     limit: usize,
 ) -> rusqlite::Result<Vec<Row>> {
+    let (sql, values) = list_query(filter, order, after, limit);
+    connection.prepare_cached(&sql)?.query_map(params_from_iter(&values), record::row)?.collect()
+}
+
+pub(crate) fn list_query(
+    filter: &Filter,
+    order: Order,
+    after: Option<(Millis, ClosureKey)>,
+    limit: usize,
+) -> (String, Vec<Value>) {
     let mut query = Query::matching(filter);
     let place = query.place;
     let (comparison, direction) = match order {
@@ -61,19 +71,14 @@ fn list_one(
         "SELECT {ROW_COLUMNS} FROM {} WHERE {} ORDER BY {} {direction}, {} {direction} LIMIT ?",
         query.tables, query.condition, place.created_at, place.key
     );
-    connection.prepare_cached(&sql)?.query_map(params_from_iter(&query.values), record::row)?.collect()
+    (sql, query.values)
 }
 
 /// Counts of matching rows.
 pub(crate) fn tally(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Tally>> {
-    let query = Query::matching(filter);
-    let sql = format!(
-        "SELECT c.organisation, c.state, c.reason, count(*), min(c.created_at) FROM {} WHERE {}
-         GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-        query.tables, query.condition
-    );
+    let (sql, values) = tally_query(filter);
     let mut tally = connection.prepare_cached(&sql)?;
-    let tally = tally.query_map(params_from_iter(&query.values), |columns| {
+    let tally = tally.query_map(params_from_iter(&values), |columns| {
         Ok(Tally {
             organisation: columns.get(0)?,
             state: columns.get(1)?,
@@ -83,6 +88,16 @@ pub(crate) fn tally(connection: &Connection, filter: &Filter) -> rusqlite::Resul
         })
     })?;
     tally.collect()
+}
+
+pub(crate) fn tally_query(filter: &Filter) -> (String, Vec<Value>) {
+    let query = Query::matching(filter);
+    let sql = format!(
+        "SELECT c.organisation, c.state, c.reason, count(*), min(c.created_at) FROM {} WHERE {}
+         GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        query.tables, query.condition
+    );
+    (sql, query.values)
 }
 
 /// Where a row's place in the order is read from, so that the index that is walked is also the order.

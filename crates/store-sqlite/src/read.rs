@@ -16,20 +16,28 @@ pub(crate) fn open_of(
     organisation: &str,
     conversation: Uuid,
 ) -> rusqlite::Result<Option<Row>> {
-    let sql = format!(
-        "SELECT {ROW_COLUMNS} FROM closures c
-         WHERE c.organisation = ? AND c.conversation = ? AND c.standing = 0"
-    );
+    let sql = open_of_query();
     let mut open = connection.prepare_cached(&sql)?;
     open.query_row((organisation, conversation.as_bytes()), record::row).optional()
 }
 
+pub(crate) fn open_of_query() -> String {
+    format!(
+        "SELECT {ROW_COLUMNS} FROM closures c
+         WHERE c.organisation = ? AND c.conversation = ? AND c.standing = 0"
+    )
+}
+
 pub(crate) fn due(connection: &Connection, now: Millis, limit: usize) -> rusqlite::Result<Vec<Row>> {
-    let sql = format!(
+    let sql = due_query();
+    all(connection, &sql, (now, rows(limit)), record::row)
+}
+
+pub(crate) fn due_query() -> String {
+    format!(
         "SELECT {ROW_COLUMNS} FROM closures c
          WHERE c.standing = 0 AND c.wake_at <= ? ORDER BY c.wake_at, c.key LIMIT ?"
-    );
-    all(connection, &sql, (now, rows(limit)), record::row)
+    )
 }
 
 pub(crate) fn open_after(
@@ -39,11 +47,15 @@ pub(crate) fn open_after(
 ) -> rusqlite::Result<Vec<Row>> {
     // The empty blob sorts before every key.
     let after = after.as_ref().map_or(&[][..], |key| key.as_bytes());
-    let sql = format!(
+    let sql = open_after_query();
+    all(connection, &sql, (after, rows(limit)), record::row)
+}
+
+pub(crate) fn open_after_query() -> String {
+    format!(
         "SELECT {ROW_COLUMNS} FROM closures c INDEXED BY closures_open
          WHERE c.standing = 0 AND c.key > ? ORDER BY c.key LIMIT ?"
-    );
-    all(connection, &sql, (after, rows(limit)), record::row)
+    )
 }
 
 pub(crate) fn journal(connection: &Connection, key: ClosureKey) -> rusqlite::Result<Vec<PlacedLine>> {
@@ -56,11 +68,15 @@ pub(crate) fn announcements(
     after: u64,
     limit: usize,
 ) -> rusqlite::Result<Vec<PlacedLine>> {
-    let sql = format!(
+    let sql = announcements_query();
+    all(connection, &sql, (signed(after), rows(limit)), record::placed_line)
+}
+
+pub(crate) fn announcements_query() -> String {
+    format!(
         "SELECT {LINE_COLUMNS} FROM journal INDEXED BY journal_announcements
          WHERE announcement IS NOT NULL AND position > ? ORDER BY position LIMIT ?"
-    );
-    all(connection, &sql, (signed(after), rows(limit)), record::placed_line)
+    )
 }
 
 pub(crate) fn cursor(connection: &Connection, name: &str) -> rusqlite::Result<u64> {

@@ -40,9 +40,14 @@ type Write = Box<dyn Fn(&Connection, u64) -> rusqlite::Result<u64> + Send>;
 type Visit = Box<dyn FnOnce(&Connection) + Send>;
 
 enum Request {
+    Change(Change),
+    Visit(Visit),
+}
+
+/// Something to write, and whom to answer.
+enum Change {
     Commit(Box<Commit>, oneshot::Sender<Result<(), CommitRefused>>),
     Write(Write, oneshot::Sender<Result<u64, StoreUnavailable>>),
-    Visit(Visit),
 }
 
 /// What callers and the thread both see.
@@ -84,7 +89,7 @@ impl Writer {
         commit: Commit,
     ) -> impl Future<Output = Result<(), CommitRefused>> + Send + 'static {
         let (answer, answered) = oneshot::channel();
-        let sent = self.send(Request::Commit(Box::new(commit), answer));
+        let sent = self.send(Request::Change(Change::Commit(Box::new(commit), answer)));
         async move {
             sent.map_err(CommitRefused::Unavailable)?;
             answered.await.unwrap_or_else(|_| Err(CommitRefused::Unavailable(stopped())))
@@ -97,7 +102,7 @@ impl Writer {
         write: impl Fn(&Connection, u64) -> rusqlite::Result<u64> + Send + 'static,
     ) -> Result<u64, StoreUnavailable> {
         let (answer, answered) = oneshot::channel();
-        self.send(Request::Write(Box::new(write), answer))?;
+        self.send(Request::Change(Change::Write(Box::new(write), answer)))?;
         answered.await.unwrap_or_else(|_| Err(stopped()))
     }
 
@@ -153,11 +158,8 @@ struct Desk {
     able: bool,
 }
 
-/// What one request of a transaction came to.
-enum Done {
-    Commit(Result<(), CommitRefused>),
-    Write(u64),
-}
+/// What each change of a transaction came to: `Ok` with a count, which is 0 for a commit, or a refusal.
+type Outcomes = Vec<Result<u64, CommitRefused>>;
 
 impl Desk {
     fn run(mut self) {
@@ -170,16 +172,16 @@ impl Desk {
     }
 
     fn serve(&mut self, batch: Vec<Request>) {
-        let mut writes = Vec::with_capacity(batch.len());
+        let mut changes = Vec::with_capacity(batch.len());
         let mut visits = Vec::new();
         for request in batch {
             match request {
-                Request::Commit(..) | Request::Write(..) => writes.push(request),
+                Request::Change(change) => changes.push(change),
                 Request::Visit(visit) => visits.push(visit),
             }
         }
-        if !writes.is_empty() {
-            self.write(writes);
+        if !changes.is_empty() {
+            self.write(changes);
         }
         for visit in visits {
             match self.connected() {
@@ -190,20 +192,20 @@ impl Desk {
         }
     }
 
-    fn write(&mut self, batch: Vec<Request>) {
+    fn write(&mut self, batch: Vec<Change>) {
         let started = Instant::now();
         match self.transact(&batch) {
-            Ok(done) => {
+            Ok(outcomes) => {
                 metrics::transaction_written(batch.len(), started.elapsed());
                 self.shared.transactions.fetch_add(1, Ordering::Relaxed);
                 self.note_able();
-                for (request, done) in batch.into_iter().zip(done) {
-                    answer(request, done);
+                for (change, outcome) in batch.into_iter().zip(outcomes) {
+                    change.answer(outcome);
                 }
             }
             Err(Failure::Commit(_)) if batch.len() > 1 => {
-                for request in batch {
-                    self.write(vec![request]);
+                for change in batch {
+                    self.write(vec![change]);
                 }
             }
             Err(Failure::Commit(why)) => refuse(batch, &why),
@@ -215,7 +217,7 @@ impl Desk {
     }
 
     /// Runs all requests in one transaction and makes it durable.
-    fn transact(&mut self, batch: &[Request]) -> Result<Vec<Done>, Failure> {
+    fn transact(&mut self, batch: &[Change]) -> Result<Outcomes, Failure> {
         let mut last_position = self.last_position;
         let connection = self.connected()?;
         let done = in_transaction(connection, batch, &mut last_position);
@@ -280,39 +282,79 @@ fn reopening(failure: &OpenError) -> StoreUnavailable {
 
 fn in_transaction(
     connection: &Connection,
-    batch: &[Request],
+    batch: &[Change],
     last_position: &mut u64,
-) -> rusqlite::Result<Vec<Done>> {
+) -> rusqlite::Result<Outcomes> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
-    let mut done = Vec::with_capacity(batch.len());
-    for request in batch {
-        done.push(match request {
-            Request::Commit(commit, _) => Done::Commit(apply::commit(connection, commit, last_position)?),
-            Request::Write(write, _) => Done::Write(write(connection, *last_position)?),
-            Request::Visit(_) => unreachable!("visits are kept out of transactions"),
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for change in batch {
+        outcomes.push(match change {
+            Change::Commit(commit, _) => apply::commit(connection, commit, last_position)?.map(|()| 0),
+            Change::Write(write, _) => Ok(write(connection, *last_position)?),
         });
     }
     connection.prepare_cached("COMMIT")?.execute(())?;
-    Ok(done)
+    Ok(outcomes)
 }
 
-// A caller that dropped its future has no use for the answer; what it asked for is done all the same.
-fn answer(request: Request, done: Done) {
-    match (request, done) {
-        (Request::Commit(_, answer), Done::Commit(outcome)) => drop(answer.send(outcome)),
-        (Request::Write(_, answer), Done::Write(count)) => drop(answer.send(Ok(count))),
-        (Request::Commit(..) | Request::Write(..) | Request::Visit(_), Done::Commit(_) | Done::Write(_)) => {
-            unreachable!("every request is done as what it is")
+impl Change {
+    /// Tells the caller. One that dropped its future has no use for the answer; what it asked for is done all the same.
+    fn answer(self, outcome: Result<u64, CommitRefused>) {
+        match self {
+            Self::Commit(_, answer) => drop(answer.send(outcome.map(drop))),
+            Self::Write(_, answer) => drop(answer.send(outcome.map_err(|refused| match refused {
+                CommitRefused::Unavailable(why) => why,
+                CommitRefused::Version(_)
+                | CommitRefused::OpenClosure(_)
+                | CommitRefused::SameEvent
+                | CommitRefused::OtherBody
+                | CommitRefused::KeyUsed(_) => StoreUnavailable { why: refused.to_string() },
+            }))),
         }
     }
 }
 
-fn refuse(batch: Vec<Request>, why: &StoreUnavailable) {
-    for request in batch {
-        match request {
-            Request::Commit(_, answer) => drop(answer.send(Err(CommitRefused::Unavailable(why.clone())))),
-            Request::Write(_, answer) => drop(answer.send(Err(why.clone()))),
-            Request::Visit(visit) => drop(visit),
-        }
+fn refuse(batch: Vec<Change>, why: &StoreUnavailable) {
+    for change in batch {
+        change.answer(Err(CommitRefused::Unavailable(why.clone())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::conformance::samples;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_cannot_be_trusted_any_more_is_opened_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("closeout.db");
+        let lock = Lock::take(&database).unwrap();
+        let connection = file::open_writer(&database, Missing::Create).unwrap();
+        let writer = Writer::start(connection, Some((database, lock))).unwrap();
+        writer.commit(samples::insert(&samples::row(1))).await.unwrap();
+        writer.visit(|connection| connection.pragma_update(None, "query_only", true)).await.unwrap().unwrap();
+        let refused = writer.commit(samples::insert(&samples::row(2))).await.unwrap_err();
+        assert!(matches!(refused, CommitRefused::Unavailable(_)), "{refused}");
+        writer.commit(samples::insert(&samples::row(2))).await.unwrap();
+        let last_position = writer.visit(read::last_position);
+        assert_eq!(last_position.await.unwrap().unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_has_gone_is_not_replaced_by_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("closeout.db");
+        let lock = Lock::take(&database).unwrap();
+        let connection = file::open_writer(&database, Missing::Create).unwrap();
+        let writer = Writer::start(connection, Some((database.clone(), lock))).unwrap();
+        writer.visit(|connection| connection.pragma_update(None, "query_only", true)).await.unwrap().unwrap();
+        writer.commit(samples::insert(&samples::row(1))).await.unwrap_err();
+        std::fs::remove_file(&database).unwrap();
+        let refused = writer.commit(samples::insert(&samples::row(1))).await.unwrap_err();
+        let CommitRefused::Unavailable(why) = refused else { panic!("{refused}") };
+        assert!(why.why.contains("the file has gone"), "{why}");
+        assert!(!database.exists());
     }
 }

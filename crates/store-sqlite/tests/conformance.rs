@@ -11,13 +11,16 @@ struct Folder(TempDir);
 
 impl Folder {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self(tempfile::tempdir().expect("the test has a folder that can be written"))
     }
 }
 
 impl Place for Folder {
     async fn open(&self) -> Arc<dyn Store> {
-        Arc::new(SqliteStore::open(self.0.path().join("closeout.db")).unwrap())
+        Arc::new(
+            SqliteStore::open(self.0.path().join("closeout.db"))
+                .expect("the test has a folder that can be written"),
+        )
     }
 }
 
@@ -33,8 +36,10 @@ struct Memory(Mutex<Option<Arc<dyn Store>>>);
 
 impl Place for Memory {
     async fn open(&self) -> Arc<dyn Store> {
-        let mut kept = self.0.lock().unwrap();
-        Arc::clone(kept.get_or_insert_with(|| Arc::new(SqliteStore::open_in_memory().unwrap())))
+        let mut kept = self.0.lock().expect("no other thread panicked");
+        Arc::clone(
+            kept.get_or_insert_with(|| Arc::new(SqliteStore::open_in_memory().expect("there is memory"))),
+        )
     }
 }
 

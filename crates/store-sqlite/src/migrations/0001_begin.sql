@@ -26,7 +26,7 @@ CREATE INDEX closures_created_at ON closures (created_at);
 CREATE INDEX closures_conversation ON closures (conversation, created_at) WHERE conversation IS NOT NULL;
 CREATE INDEX closures_participant ON closures (participant, created_at) WHERE participant IS NOT NULL;
 -- Holds all that a tally counts, so that counting never reads a body.
-CREATE INDEX closures_state ON closures (state, created_at, organisation, reason, standing);
+CREATE INDEX closures_state ON closures (state, created_at, key, organisation, reason, standing);
 
 -- The labels once more, to search by; `closures.labels` keeps their order.
 CREATE TABLE labels (
