@@ -116,12 +116,12 @@ impl Draft<'_> {
         if self.next == before {
             return Err(Rejected::NothingNew);
         }
-        self.go_on_if_proven(snapshot.all_over() || snapshot.ended_at.is_some());
+        self.go_on_if_proven(self.nothing_is_left(snapshot));
         Ok(())
     }
 
     /// Leads on when the guest is proven gone; until then the closure goes on waiting as it does.
-    fn go_on_if_proven(&mut self, all_over: bool) {
+    fn go_on_if_proven(&mut self, nothing_is_left: bool) {
         if !self.next.guest_is_proven_gone(self.policy) {
             return;
         }
@@ -129,11 +129,11 @@ impl Draft<'_> {
             // What else there is to close is not known before the first read.
             Step::Scheduled | Step::Verifying if self.next.first_asked_at.is_none() => {}
             // The wrapper's own close is under way; its outcome matters unless all is over.
-            Step::ClosingWrapper(WrapperStage::Ask | WrapperStage::WrapUp) if !all_over => {
+            Step::ClosingWrapper(WrapperStage::Ask | WrapperStage::WrapUp) if !nothing_is_left => {
                 self.close_if_wrapper_was_accepted();
             }
-            Step::ClosingWrapper(WrapperStage::Look) if !all_over => {}
-            Step::Forcing if !all_over => {}
+            Step::ClosingWrapper(WrapperStage::Look) if !nothing_is_left => {}
+            Step::Forcing if !nothing_is_left => {}
             Step::Scheduled
             | Step::Verifying
             | Step::ClosingParticipant
@@ -141,7 +141,7 @@ impl Draft<'_> {
             | Step::ClosingWrapper(_)
             | Step::Forcing
             | Step::Blocked(_)
-            | Step::Ghost(_) => self.close_the_rest(all_over),
+            | Step::Ghost(_) => self.close_the_rest(nothing_is_left),
             Step::Ended(_) => {}
         }
     }

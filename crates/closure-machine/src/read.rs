@@ -105,7 +105,7 @@ impl Draft<'_> {
         }
         let proven = self.next.guest_is_proven_gone(self.policy);
         let to_be_asked = self.next.guests.iter().any(GuestLeg::may_be_asked);
-        if proven && snapshot.all_over() {
+        if proven && self.nothing_is_left(snapshot) {
             return self.close();
         }
         if (proven || to_be_asked) && self.agent_stands_in_the_way(snapshot) {
@@ -124,6 +124,14 @@ impl Draft<'_> {
             (false, _) if to_be_asked => self.ask_in_a_new_round(),
             (false, _) => self.nothing_proven(),
         }
+    }
+
+    /// Whether the wrapper needs no close: the conversation has ended; or every leg is over, and either only a wrap-up
+    /// keeps it open, or its close was accepted.
+    pub(crate) fn nothing_is_left(&self, snapshot: &Snapshot) -> bool {
+        let closed_by_us = self.next.wrapper_asks > 0 || self.next.wrapper_accepted;
+        let excused = closed_by_us || snapshot.pending_wrap_up().is_some();
+        snapshot.ended_at.is_some() || (snapshot.all_over() && excused)
     }
 
     /// Asks for the close of what was not asked yet, if there is a round left.

@@ -10,12 +10,12 @@ use crate::{
 
 impl Draft<'_> {
     /// The guest is proven gone: closes what is left, which may be nothing.
-    pub(crate) fn close_the_rest(&mut self, all_over: bool) {
+    pub(crate) fn close_the_rest(&mut self, nothing_is_left: bool) {
         self.next.still_there_at = None;
         self.next.faults = 0;
         self.next.refused = 0;
         self.next.haunted = None;
-        if all_over || self.next.wrapper_accepted {
+        if nothing_is_left || self.next.wrapper_accepted {
             return self.close();
         }
         self.go(Step::ClosingWrapper(WrapperStage::Ask));

@@ -1,0 +1,10 @@
+//! The true driver in a world of one process: virtual time, a store in memory, and a remote side whose truth is known.
+
+mod crashes;
+mod faults;
+mod intake;
+mod operators;
+mod paths;
+mod quota;
+mod replicas;
+mod world;
