@@ -27,7 +27,7 @@ pub fn step(
         Event::Woke => draft.woke(moment)?,
         Event::Replied { call, reply } => match closure.turn {
             Turn::InFlight { call: awaited, request, .. } if awaited == *call => {
-                draft.replied(request, reply)
+                draft.replied(request, reply);
             }
             Turn::InFlight { .. } | Turn::Due { .. } | Turn::Over => return Err(Rejected::Stale),
         },

@@ -1,5 +1,7 @@
 //! The true driver in a world of one process: virtual time, a store in memory, and a remote side whose truth is known.
 
+#![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
+
 mod crashes;
 mod faults;
 mod intake;
