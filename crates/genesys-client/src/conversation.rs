@@ -237,3 +237,204 @@ fn time(text: &Text) -> Option<Time> {
     let moment: jiff::Timestamp = text.0.as_deref()?.parse().ok()?;
     Some(Time::from_millis(moment.as_millisecond()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONVERSATION: &str = "7d1b5a44-3f0e-4d0c-9f4e-0a6c2b7e9a11";
+    const GUEST: &str = "c0a5e2d6-6c2c-4b9e-8a57-1f3b5f9d2e01";
+    const AGENT: &str = "a9e1d3f2-0b77-4c52-9d0f-6f6a5f0c7b02";
+
+    fn of(json: &str) -> Result<Snapshot, Unreadable> {
+        snapshot(json.as_bytes(), CONVERSATION.parse().unwrap())
+    }
+
+    fn sample(name: &str) -> Snapshot {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/genesys/samples/rest/");
+        of(&std::fs::read_to_string(format!("{folder}{name}")).unwrap()).unwrap()
+    }
+
+    fn participants(rows: &str) -> Result<Snapshot, Unreadable> {
+        of(&format!(r#"{{"participants": [{rows}]}}"#))
+    }
+
+    #[test]
+    fn a_connected_conversation_shows_both_legs() {
+        let snapshot = sample("conversation-connected.json");
+        assert_eq!(snapshot.ended_at, None);
+        let [guest, agent] = snapshot.legs.as_slice() else { panic!("two legs") };
+        assert_eq!(guest.participant, GUEST.parse().unwrap());
+        assert_eq!(guest.communication, Some("11111111-aaaa-4aaa-8aaa-000000000001".parse().unwrap()));
+        assert_eq!((guest.purpose, guest.state), (Purpose::Customer, LegState::Connected));
+        assert_eq!(guest.queue, Some("9bfb36aa-cde3-4706-9744-70f0645754cf".parse().unwrap()));
+        assert_eq!((agent.purpose, agent.wrap_up), (Purpose::Agent, WrapUp::NotRequired));
+        assert_eq!(agent.user, Some("5f0f2a1c-9c55-4a63-8e2a-2a0d1c7f6b04".parse().unwrap()));
+        assert!(snapshot.connected_agent().is_some());
+    }
+
+    #[test]
+    fn an_ended_conversation_shows_when_and_why() {
+        let snapshot = sample("conversation-ended.json");
+        assert_eq!(snapshot.ended_at, Some(Time::from_millis(1_795_255_201_000)));
+        assert!(snapshot.all_over());
+        let guest = snapshot.guest_legs().next().unwrap();
+        assert_eq!(guest.disconnect_type, Some(DisconnectType::Client));
+        assert_eq!(guest.disconnected_at, Some(Time::from_millis(1_795_255_200_000)));
+        assert_eq!(snapshot.pending_wrap_up().unwrap().participant, AGENT.parse().unwrap());
+    }
+
+    #[test]
+    fn the_shape_of_the_messages_resource_is_understood_too() {
+        let snapshot = sample("message-conversation-customer-disconnected.json");
+        assert_eq!(snapshot.legs.len(), 3);
+        assert!(snapshot.legs.iter().all(|leg| leg.communication.is_none()));
+        let guest = snapshot.guest_legs().next().unwrap();
+        assert_eq!(guest.disconnect_type, Some(DisconnectType::Client));
+        assert_eq!(guest.disconnected_at, Some(Time::from_millis(1_795_255_200_000)));
+        assert_eq!(snapshot.legs[1].disconnect_type, Some(DisconnectType::Transfer));
+        assert!(snapshot.connected_agent().unwrap().user.is_some());
+        let pending = sample("message-conversation-all-disconnected-wrapup-pending.json");
+        assert_eq!(pending.pending_wrap_up().unwrap().purpose, Purpose::Agent);
+        let ended = sample("message-conversation-ended.json");
+        assert!(ended.pending_wrap_up().is_none());
+        assert_eq!(ended.legs[2].wrap_up, WrapUp::Done);
+    }
+
+    #[test]
+    fn a_stub_may_give_ids_and_states_alone() {
+        let snapshot = participants(&format!(
+            r#"{{"id": "{GUEST}", "purpose": "customer", "messages": [{{"id": "m-1", "state": "connected"}}]}}"#
+        ))
+        .unwrap();
+        assert_eq!(snapshot.legs[0].communication, None);
+        assert_eq!(snapshot.legs[0].state, LegState::Connected);
+        let snapshot =
+            participants(&format!(r#"{{"id": "{GUEST}", "purpose": "customer", "state": "disconnected"}}"#))
+                .unwrap();
+        assert!(snapshot.all_over());
+    }
+
+    #[test]
+    fn one_participant_can_have_several_legs() {
+        let snapshot = participants(&format!(
+            r#"{{"id": "{AGENT}", "purpose": "agent", "messages": [
+                {{"state": "disconnected", "disconnectType": "transfer.noanswer"}}, {{"state": "connected"}}]}}"#
+        ))
+        .unwrap();
+        let states: Vec<LegState> = snapshot.legs.iter().map(|leg| leg.state).collect();
+        assert_eq!(states, [LegState::Disconnected, LegState::Connected]);
+    }
+
+    #[test]
+    fn unknown_fields_and_values_are_tolerated() {
+        let snapshot = participants(&format!(
+            r#"{{"id": "{GUEST}", "purpose": "customer", "userId": 7, "queue": "q", "new": {{"a": [1]}},
+                "wrapup": null, "messages": [{{"state": "hovering", "disconnectType": 3, "afterCallWork": false}}]}},
+               {{"id": "{AGENT}", "purpose": "oracle", "messages": [{{"state": null}}]}}"#
+        ))
+        .unwrap();
+        assert_eq!(snapshot.legs[0].state, LegState::Other);
+        assert_eq!((snapshot.legs[1].purpose, snapshot.legs[1].state), (Purpose::Other, LegState::Other));
+        assert!(!snapshot.all_over());
+        assert_eq!(of("{}").unwrap(), Snapshot::default());
+        assert_eq!(of(r#"{"participants": null, "endTime": ""}"#).unwrap(), Snapshot::default());
+    }
+
+    #[test]
+    fn other_media_are_no_legs_of_messaging() {
+        let snapshot = participants(&format!(
+            r#"{{"id": "{GUEST}", "purpose": "customer", "calls": [{{"state": "connected"}}]}},
+               {{"id": "{AGENT}", "purpose": "agent", "state": "connected", "chats": [{{}}], "messages": []}},
+               {{"id": "unreadable", "purpose": "agent", "calls": [{{}}]}}"#
+        ))
+        .unwrap();
+        assert_eq!(snapshot.legs, []);
+    }
+
+    #[test]
+    fn a_guest_never_vanishes_from_an_answer() {
+        for row in [
+            r#"{"id": "guest-1", "purpose": "customer", "messages": [{"state": "connected"}]}"#,
+            r#"{"id": "guest-1", "purpose": "customer", "state": "disconnected"}"#,
+            r#"{"purpose": "customer"}"#,
+            r#"{"id": 7, "messages": [{"state": "connected"}]}"#,
+            r#"{"id": "agent-1", "purpose": "agent", "messages": [{"state": "disconnected"}]}"#,
+            r#"{"id": "acd-1", "purpose": "acd", "messages": [{"state": "connected"}]}"#,
+            r#"["c0a5e2d6-6c2c-4b9e-8a57-1f3b5f9d2e01"]"#,
+            r#""c0a5e2d6-6c2c-4b9e-8a57-1f3b5f9d2e01""#,
+            "null",
+        ] {
+            assert!(participants(row).is_err(), "{row}");
+        }
+        assert_eq!(
+            participants(r#"{"id": "acd-1", "purpose": "acd", "messages": [{"state": "disconnected"}]}"#),
+            Ok(Snapshot::default())
+        );
+        let untold = participants(&format!(r#"{{"id": "{GUEST}", "purpose": "customer"}}"#)).unwrap();
+        assert_eq!(untold.legs[0].state, LegState::Other);
+    }
+
+    #[test]
+    fn what_is_no_conversation_is_unreadable() {
+        for body in [
+            "",
+            "[]",
+            "null",
+            "<html></html>",
+            r#"{"participants": {}}"#,
+            r#"{"participants": [}"#,
+            r#"{"participants": [], "participants": []}"#,
+            r#"{"id": "00000000-0000-4000-8000-000000000000", "participants": []}"#,
+            &format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000)),
+        ] {
+            assert!(of(body).is_err(), "{}", &body[..body.len().min(80)]);
+        }
+    }
+
+    #[test]
+    fn the_answer_to_a_close_may_say_nothing() {
+        let id: ConversationId = CONVERSATION.parse().unwrap();
+        for silent in ["", " \r\n", "{}", r#"{"id": "7d1b5a44-3f0e-4d0c-9f4e-0a6c2b7e9a11"}"#] {
+            assert_eq!(snapshot_if_told(silent.as_bytes(), id), Ok(None), "{silent:?}");
+        }
+        let told = snapshot_if_told(br#"{"participants": []}"#, id).unwrap();
+        assert_eq!(told, Some(Snapshot::default()));
+        assert!(snapshot_if_told(b"<html>", id).is_err());
+    }
+
+    #[test]
+    fn a_wrap_up_is_owed_from_the_end_of_the_leg_until_it_is_given() {
+        for (participant, message, expected) in [
+            (r#""wrapupRequired": true"#, r#""state": "connected""#, WrapUp::NotRequired),
+            (r#""wrapupRequired": true"#, r#""state": "disconnected""#, WrapUp::Pending),
+            (r#""wrapupRequired": false"#, r#""state": "disconnected""#, WrapUp::NotRequired),
+            (
+                r#""wrapupRequired": true, "wrapup": {"code": "x"}"#,
+                r#""state": "disconnected""#,
+                WrapUp::Done,
+            ),
+            (
+                r#""wrapupRequired": true, "wrapup": {"code": "x", "provisional": true}"#,
+                r#""state": "disconnected""#,
+                WrapUp::Pending,
+            ),
+            (r#""wrapupRequired": true, "wrapupSkipped": true"#, r#""state": "disconnected""#, WrapUp::Done),
+            (
+                r#""x": 1"#,
+                r#""state": "disconnected", "afterCallWorkRequired": true, "afterCallWork": {"state": "pending"}"#,
+                WrapUp::Pending,
+            ),
+            (
+                r#""x": 1"#,
+                r#""state": "disconnected", "afterCallWorkRequired": true, "afterCallWork": {"state": "skipped"}"#,
+                WrapUp::Done,
+            ),
+        ] {
+            let row = format!(
+                r#"{{"id": "{AGENT}", "purpose": "agent", {participant}, "messages": [{{{message}}}]}}"#
+            );
+            assert_eq!(participants(&row).unwrap().legs[0].wrap_up, expected, "{row}");
+        }
+    }
+}

@@ -18,6 +18,10 @@ use super::{Class, RateHeaders, WaitReason, window::Boundary};
 /// Windows for which the boundary is not believed after a 429 that the bucket did not expect.
 const DISTRUST_WINDOWS: u64 = 10;
 
+/// The part of the limit that is left unused while others use it too: one in so many. Two replicas in a race for the
+/// last requests overshoot by about that much.
+const OTHERS_MARGIN: u64 = 64;
+
 /// The longest pause that is taken from a `Retry-After`: a day, since some APIs send a daily limit with a 429.
 const LONGEST_PAUSE: u64 = 24 * 3_600_000;
 
@@ -130,7 +134,7 @@ impl Bucket {
     pub(super) fn throttled(&mut self, now: u64, retry_after: u64, jitter: u64) {
         self.advance(now);
         self.counted(now);
-        if self.free() > 0 && self.foreign == 0 {
+        if self.free() > 0 && now >= self.others_until {
             self.distrust_until = now + self.window * DISTRUST_WINDOWS;
         }
         self.paused_until = self.paused_until.max(now + retry_after.min(LONGEST_PAUSE) + jitter);
@@ -177,9 +181,13 @@ impl Bucket {
         if !self.heard && self.open > 0 {
             return Err(Refusal { reason: WaitReason::Learning, for_ms: None });
         }
-        let free = self.free();
-        if now < self.others_until && self.open > 0 && self.open >= free.div_ceil(2) {
-            return Err(Refusal { reason: WaitReason::Learning, for_ms: self.next_release(now) });
+        let mut free = self.free();
+        if now < self.others_until {
+            // What others send meanwhile is not known yet: go by halves, and leave them the last few.
+            free = free.saturating_sub(self.allowed / OTHERS_MARGIN);
+            if self.open > 0 && self.open >= free.div_ceil(2) {
+                return Err(Refusal { reason: WaitReason::Learning, for_ms: self.next_release(now) });
+            }
         }
         if free <= ahead {
             return Err(Refusal { reason: WaitReason::Quota, for_ms: self.next_release(now) });

@@ -1,0 +1,8 @@
+//! The client over real HTTP against a stub on loopback: what goes out, and what is made of what comes back.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod hostile;
+mod operations;
+mod stub;
+mod tokens;
