@@ -70,7 +70,13 @@ pub(crate) fn query(world: &World, body: &Value) -> Result<Reply, Refusal> {
     let (from, until) = interval(query.interval.as_deref())?;
     let as_of = as_of(world);
     let mut found: Vec<(String, Uuid, Value)> = Vec::new();
-    for talk in &world.conversations {
+    let named = query.conversation_filters.iter().find_map(Filter::named_conversations);
+    let candidates: Vec<Uuid> = match named {
+        Some(ids) => ids,
+        None => world.conversations.iter().map(|talk| talk.id).collect(),
+    };
+    for id in candidates {
+        let Some(talk) = world.conversations.get(&id) else { continue };
         if talk.started_at < from || talk.started_at >= until {
             continue;
         }
@@ -242,6 +248,25 @@ fn values_of(record: &Value, dimension: &str) -> Vec<String> {
 }
 
 impl Filter {
+    /// Answers the conversations that can fit at all, when the filter names them one by one. It spares looking at
+    /// every other conversation when a client asks about a few.
+    fn named_conversations(&self) -> Option<Vec<Uuid>> {
+        let alternatives = self.kind.as_deref() == Some("or") || self.predicates.len() == 1;
+        if !alternatives || !self.clauses.is_empty() || self.predicates.is_empty() {
+            return None;
+        }
+        let mut ids: Vec<Uuid> = Vec::new();
+        for predicate in &self.predicates {
+            let by_id = predicate.dimension.as_deref() == Some("conversationId")
+                && predicate.operator.as_deref().is_none_or(|operator| operator == "matches");
+            let value = predicate.value.as_deref().filter(|_| by_id)?;
+            ids.extend(Uuid::parse_str(value).ok());
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        Some(ids)
+    }
+
     fn holds(&self, values: &dyn Fn(&str) -> Vec<String>) -> Result<bool, Refusal> {
         let mut verdicts = Vec::new();
         for clause in &self.clauses {

@@ -1,4 +1,20 @@
 //! The control under `/_sim`: make conversations, choose faults, move the clock, read the journal.
+//!
+//! | method and path | does | body |
+//! | --- | --- | --- |
+//! | `POST /_sim/conversations` | makes one, or `count` | [`NewConversation`]; may be empty |
+//! | `GET /_sim/conversations?open=&limit=` | lists | |
+//! | `GET /_sim/conversations/{id}` | shows one with what only the simulator knows | |
+//! | `POST /_sim/conversations/{id}/guest` | the guest acts | `{"action": "reload" \| "return" \| "leave" \| "type", "text"}` |
+//! | `GET`, `POST /_sim/chaos` | shows or replaces faults | `{"presets": [name or rule], "rate", "seed", "conversations"}` |
+//! | `GET`, `POST /_sim/clock` | tells or pushes the time | `{"advanceMs"}` or `{"advance": "PT10M"}` |
+//! | `GET /_sim/journal?conversationId=&kind=&since=&limit=` | everything seen and done, in order | |
+//! | `GET /_sim/verdict` | judges the run | |
+//! | `POST /_sim/reset` | forgets all but clients and webhooks | `{"seed"}`; may be empty |
+//! | `POST /_sim/trigger` | sends an event on demand | [`Trigger`] |
+//! | `GET`, `PUT /_sim/adapters` | shows or replaces the webhooks | `{"webhooks": [WebhookAdapter]}` |
+//! | `POST /_sim/clients` | lets an OAuth client log in | [`OauthClient`] |
+//! | `GET /_sim/guest/{id}`, `…/state` | what the guest sees, as a page or as JSON | |
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +54,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/_sim/verdict", get(verdict))
         .route("/_sim/reset", post(reset))
         .route("/_sim/trigger", post(trigger))
-        .route("/_sim/adapters", get(show_adapters).put(replace_adapters).post(replace_adapters))
+        .route("/_sim/adapters", get(show_adapters).put(replace_adapters))
         .route("/_sim/clients", post(admit_client))
         .route("/_sim/guest/{id}", get(guest_page::page))
         .route("/_sim/guest/{id}/state", get(guest_page::state))

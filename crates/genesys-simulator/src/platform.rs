@@ -59,73 +59,77 @@ pub(crate) async fn answer(State(world): State<Arc<World>>, request: Request) ->
     let nth = world.answers.fetch_add(1, Ordering::Relaxed);
     let correlation = Draw::new(world.seed(), Uuid::nil(), "correlation", nth).uuid().to_string();
     let operation = Operation::of(&parts.method, parts.uri.path());
-    let mut quota = None;
-    let outcome = match read(body).await {
-        Ok(body) => {
-            let mut fault = None;
-            let visit =
-                Visit { world: &world, headers: &parts.headers, query: parts.uri.query().unwrap_or("") };
-            let result = visit.carry_out(operation.clone(), &body, &mut quota, &mut fault).await;
-            result.map_err(|refusal| (refusal, fault))
-        }
-        Err(refusal) => Err((refusal, None)),
+    let mut visit = Visit {
+        world: &world,
+        headers: &parts.headers,
+        query: parts.uri.query().unwrap_or(""),
+        quota: None,
+        fault: None,
+        closes: None,
     };
+    let outcome = match read(body).await {
+        Ok(body) => visit.carry_out(operation.clone(), &body).await,
+        Err(refusal) => Err(refusal),
+    };
+    let Visit { quota, fault, closes, .. } = visit;
     let (status, fault) = match &outcome {
-        Ok(reply) => (reply.status, reply.fault),
-        Err((refusal, fault)) => (refusal.status, *fault),
+        Ok(reply) => (reply.status, reply.fault.or(fault)),
+        Err(refusal) => (refusal.status, fault),
     };
     let conversation = operation.as_ref().ok().and_then(Operation::conversation);
-    account_for(&world, operation.as_ref().ok(), status);
+    account_for(&world, conversation, closes, status);
     let what = format!("{} {}", parts.method, parts.uri.path());
     world.note(Note::new(JournalKind::Call, conversation, what).status(status).fault(fault));
-    written(outcome.map_err(|(refusal, _)| refusal), quota, &correlation)
+    written(outcome, quota, &correlation)
 }
 
 async fn read(body: Body) -> Result<Bytes, Refusal> {
     axum::body::to_bytes(body, BODY_LIMIT).await.map_err(|_| Refusal::too_large())
 }
 
-/// A request that is being answered.
+/// A request that is being answered, with what is learnt on the way.
 struct Visit<'a> {
     world: &'a Arc<World>,
     headers: &'a HeaderMap,
     query: &'a str,
+    quota: Option<QuotaState>,
+    fault: Option<&'static str>,
+    /// What the request asks to close, once it was understood.
+    closes: Option<CloseTarget>,
 }
 
 impl Visit<'_> {
     async fn carry_out(
-        &self,
+        &mut self,
         operation: Result<Operation, Refusal>,
         body: &[u8],
-        quota: &mut Option<QuotaState>,
-        fault: &mut Option<&'static str>,
     ) -> Result<Reply, Refusal> {
         let token = bearer(self.headers).ok_or_else(Refusal::authentication_required)?;
-        let admission =
-            self.world.credentials.admit(token, self.world.clock.now()).map_err(|refused| match refused {
-                TokenRefused::Unknown => Refusal::bad_credentials(),
-                TokenRefused::Expired => Refusal::credentials_expired(),
-            })?;
-        *quota = admission.quota;
+        let now = self.world.clock.now();
+        let admission = self.world.credentials.admit(token, now).map_err(|refused| match refused {
+            TokenRefused::Unknown => Refusal::bad_credentials(),
+            TokenRefused::Expired => Refusal::credentials_expired(),
+        })?;
+        self.quota = admission.quota;
         if let Some(state) = admission.quota.filter(QuotaState::is_exceeded) {
             return Err(Refusal::too_many_requests(state.reset_seconds.max(1), state.allowed));
         }
         let operation = operation?;
         permit(&admission, &operation)?;
         let body = self.json(&operation, body)?;
+        self.closes = close_target(&operation, &body);
         match storms::strike(self.world, &operation, token) {
-            Strike::None => {}
+            Strike::None => calls::perform(self.world, &operation, &body, self.query, &admission).await,
             Strike::Refuse(refusal, name) => {
-                *fault = Some(name);
-                return Err(refusal);
+                self.fault = Some(name);
+                Err(refusal)
             }
             Strike::PerformThenRefuse(refusal, name) => {
-                *fault = Some(name);
+                self.fault = Some(name);
                 calls::perform(self.world, &operation, &body, self.query, &admission).await?;
-                return Err(refusal);
+                Err(refusal)
             }
         }
-        calls::perform(self.world, &operation, &body, self.query, &admission).await
     }
 
     fn json(&self, operation: &Operation, body: &[u8]) -> Result<Value, Refusal> {
@@ -158,12 +162,11 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Counts the call for its conversation, and notices when a close is asked twice without a read in between.
-fn account_for(world: &World, operation: Option<&Operation>, status: u16) {
+fn account_for(world: &World, conversation: Option<Uuid>, closes: Option<CloseTarget>, status: u16) {
     let mut repeated = None;
-    let conversation = operation.and_then(Operation::conversation);
     if let Some(mut talk) = conversation.and_then(|id| world.find(id)) {
         talk.ledger.calls += 1;
-        if let Some(target) = operation.and_then(close_target)
+        if let Some(target) = closes
             && talk.ledger.note_close(target, status)
         {
             repeated = Some((target, talk.id));
@@ -186,13 +189,18 @@ fn account_for(world: &World, operation: Option<&Operation>, status: u16) {
     }
 }
 
-fn close_target(operation: &Operation) -> Option<CloseTarget> {
+/// Answers what a request asks to close; a participant may also be asked for something else, such as a wrap-up.
+fn close_target(operation: &Operation, body: &Value) -> Option<CloseTarget> {
+    let disconnects = || body["state"] == "disconnected";
     match *operation {
-        Operation::UpdateParticipant { participant, .. } => Some(CloseTarget::Participant(participant)),
-        Operation::UpdateCommunication { communication, .. } => {
-            Some(CloseTarget::Communication(communication))
+        Operation::UpdateParticipant { participant, .. } => {
+            disconnects().then_some(CloseTarget::Participant(participant))
         }
-        Operation::UpdateConversation(_) | Operation::DeleteConversation(_) => Some(CloseTarget::Wrapper),
+        Operation::UpdateCommunication { communication, .. } => {
+            disconnects().then_some(CloseTarget::Communication(communication))
+        }
+        Operation::UpdateConversation(_) => disconnects().then_some(CloseTarget::Wrapper),
+        Operation::DeleteConversation(_) => Some(CloseTarget::Wrapper),
         Operation::ReadConversation(_)
         | Operation::ReadMessageConversation(_)
         | Operation::GiveWrapUp { .. }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::chaos::{ChaosSpec, Preset};
+use crate::chaos::{ChaosSpec, FaultRule, Preset};
 use crate::conversation::{Conversation, ConversationDisconnect, Disconnect, DisconnectNotice, Purpose};
 use crate::ledger::Ledger;
 use crate::random::Draw;
@@ -50,9 +50,6 @@ impl Default for MessengerSetting {
     }
 }
 
-/// A fault by name, or a whole specification, for the conversations of one request.
-type Presets = ChaosSpec;
-
 /// What a new conversation is like; everything has a default.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -84,7 +81,10 @@ pub struct NewConversation {
     /// What the guest is told of the end.
     pub messenger: MessengerSetting,
     /// Faults for these conversations alone, in place of the general ones.
-    pub chaos: Option<Presets>,
+    pub chaos: Option<ChaosSpec>,
+    /// The same in short: presets that strike each of these conversations. `chaos` wins when both are given.
+    #[serde(deserialize_with = "crate::chaos::rules")]
+    pub presets: Vec<FaultRule>,
 }
 
 impl NewConversation {
@@ -107,6 +107,11 @@ impl NewConversation {
     pub fn chaos(mut self, chaos: ChaosSpec) -> Self {
         self.chaos = Some(chaos);
         self
+    }
+
+    fn own_chaos(&self) -> Option<ChaosSpec> {
+        let short = || ChaosSpec { presets: self.presets.clone(), rate: None };
+        self.chaos.clone().or_else(|| (!self.presets.is_empty()).then(short))
     }
 }
 
@@ -195,7 +200,7 @@ impl World {
             guest_left: false,
             guest_lines: Vec::new(),
             wrap_up_blocks: wanted.wrap_up_blocks,
-            chaos: wanted.chaos.clone(),
+            chaos: wanted.own_chaos(),
             occasions: HashMap::new(),
             ledger: Ledger::default(),
         };

@@ -18,7 +18,7 @@ use crate::world::{Task, World};
 /// waits between two reads, shorter than a demonstration.
 const USUAL_LATENESS_MS: u64 = 5_000;
 
-/// The time between an event and its duplicates or its stale forerunner, in milliseconds.
+/// The time between an event and its duplicates, in milliseconds.
 const ECHO_MS: Millis = 15;
 
 /// Told of the first sendings of an event, one receiver per webhook.
@@ -28,6 +28,10 @@ pub(crate) type Waiting = Vec<oneshot::Receiver<Outcome>>;
 struct Sending {
     due: Millis,
     copies: u64,
+    /// Whether a reply is held back until the event has arrived.
+    awaited: bool,
+    /// Whether an older event follows.
+    reordered: bool,
     fault: Option<&'static str>,
 }
 
@@ -70,27 +74,28 @@ impl World {
         let mut note = Note::new(JournalKind::Event, Some(talk.id), event.topic_name()).fault(sending.fault);
         note.detail = Some(format!("event {}", event.id));
         self.note(note);
-        let at_once = sending.fault == Some(Preset::EarlyWebhook.name());
+        let stale = sending.reordered.then(|| self.stale_forerunner(talk, event));
         for adapter in self.relay.adapters().iter() {
             for copy in 0..sending.copies {
                 let due = sending.due + ECHO_MS * Millis::try_from(copy).unwrap_or(0);
                 let mut delivery = delivery(event, adapter, sending.fault);
-                if at_once && copy == 0 {
+                if sending.awaited && copy == 0 {
                     let (done, arrived) = oneshot::channel();
                     delivery.done = Some(done);
                     early.push(arrived);
                 }
+                if let Some(stale) = stale.as_ref().filter(|_| copy == 0) {
+                    let follower = self::delivery(stale, adapter, Some(Preset::Reordered.name()));
+                    delivery.followed_by = Some(Box::new(follower));
+                }
                 self.schedule.add(due, Task::Deliver(delivery));
             }
-        }
-        if sending.fault == Some(Preset::Reordered.name()) {
-            self.send_stale_forerunner(talk, event, sending.due + ECHO_MS);
         }
     }
 
     fn sending(&self, talk: &mut Conversation, chaos: &ChaosSpec, event: &Event, usual: Millis) -> Sending {
         let seed = self.seed();
-        let mut sending = Sending { due: usual, copies: 1, fault: None };
+        let mut sending = Sending { due: usual, copies: 1, awaited: false, reordered: false, fault: None };
         if let Some(copies) = self.copies(talk, chaos) {
             sending.copies = copies;
             sending.fault = Some(Preset::DuplicateWebhook.name());
@@ -99,6 +104,7 @@ impl World {
             return sending;
         }
         if chaos.strikes(Preset::Reordered, seed, talk).is_some() {
+            sending.reordered = true;
             sending.fault = Some(Preset::Reordered.name());
         }
         if let Some(rule) = chaos.strikes(Preset::LateWebhook, seed, talk) {
@@ -108,6 +114,7 @@ impl World {
             sending.fault = Some(Preset::LateWebhook.name());
         } else if chaos.touching(Preset::EarlyWebhook, seed, talk.id).is_some() {
             sending.due = self.clock.now();
+            sending.awaited = true;
             sending.fault = Some(Preset::EarlyWebhook.name());
         }
         sending
@@ -132,10 +139,9 @@ impl World {
         }
     }
 
-    /// Sends an event from before the end, which says that the participant is connected, after the event of the end.
-    fn send_stale_forerunner(&self, talk: &mut Conversation, event: &Event, due: Millis) {
+    /// Makes an event from before the end, which says that the participant is connected.
+    fn stale_forerunner(&self, talk: &mut Conversation, event: &Event) -> Arc<Event> {
         let id = event_id(self.seed(), talk.id, talk.arise("event-id"));
-        let began = event.occurred_at - 1_000;
         let mut then = talk.clone();
         for participant in &mut then.participants {
             participant.ended_at = participant.ended_at.filter(|at| *at < event.occurred_at);
@@ -143,17 +149,11 @@ impl World {
                 leg.ended = leg.ended.filter(|(at, _)| *at < event.occurred_at);
             }
         }
-        let stale = Happening {
-            what: What::LegConnected,
-            participant: event.participant,
-            leg: event.leg,
-            at: began.max(talk.started_at),
-        };
-        let stale = Arc::new(Event::of(&then, stale, id));
-        for adapter in self.relay.adapters().iter() {
-            let delivery = delivery(&stale, adapter, Some(Preset::Reordered.name()));
-            self.schedule.add(due, Task::Deliver(delivery));
-        }
+        // A second before the end, but not before the beginning, and in any case before the end.
+        let at = (event.occurred_at - 1_000).max(talk.started_at).min(event.occurred_at - 1);
+        let what = What::LegConnected;
+        let connected = Happening { what, participant: event.participant, leg: event.leg, at };
+        Arc::new(Event::of(&then, connected, id))
     }
 
     /// Sends a forged event that claims the end of a guest leg.
@@ -220,5 +220,6 @@ fn delivery(event: &Arc<Event>, adapter: &Arc<Adapter>, fault: Option<&'static s
         attempt: 1,
         fault,
         done: None,
+        followed_by: None,
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct Delivery {
     pub fault: Option<&'static str>,
     /// Told of the outcome of the first try.
     pub done: Option<oneshot::Sender<Outcome>>,
+    /// Sent once the first try of this one is over, whatever came of it.
+    pub followed_by: Option<Box<Delivery>>,
 }
 
 /// What came of a sending.

@@ -121,6 +121,7 @@ impl World {
                 attempt: self.config.delivery_attempts,
                 fault: Some("on demand"),
                 done: Some(done),
+                followed_by: None,
             };
             Arc::clone(self).deliver(delivery).await;
             results.push(result(name, arrived.await.unwrap_or(Outcome::NotExpressible)));

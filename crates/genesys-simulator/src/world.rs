@@ -170,6 +170,9 @@ impl World {
     pub(crate) async fn deliver(self: Arc<Self>, mut delivery: Delivery) {
         self.mark_shown(&delivery);
         let outcome = self.relay.send(&delivery, self.config.organisation).await;
+        if let Some(follower) = delivery.followed_by.take() {
+            self.schedule.add(self.clock.now(), Task::Deliver(*follower));
+        }
         if outcome == Outcome::NotExpressible {
             tell(delivery.done.take(), outcome);
             return;
