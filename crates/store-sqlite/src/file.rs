@@ -131,3 +131,19 @@ fn settle(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "temp_store", "MEMORY")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_writer_syncs_the_log_with_every_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = open_writer(&folder.path().join("closeout.db"), Missing::Create).unwrap();
+        let setting = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        // No test can cut the power; 2 is FULL.
+        assert_eq!(setting("synchronous").unwrap(), 2);
+        let journal: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        assert_eq!(journal, "wal");
+    }
+}
