@@ -1,1 +1,9 @@
-//! Process-level tests: the program as a user meets it.
+//! A harness for process-level tests: the true program as a child process, a simulated Genesys in this one.
+
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test may end where it stands")]
+
+mod program;
+mod scene;
+
+pub use program::{Ended, program, run};
+pub use scene::{Scene, SceneOptions, wait_until};

@@ -1,0 +1,38 @@
+# What there is to do here. `just` lists it.
+
+default:
+    @just --list
+
+# Simulator, service, a real run, and what happened.
+demo:
+    cargo run --release -- demo
+
+# Simulator and service on fixed ports, to play with.
+dev *ARGS:
+    cargo run -- dev {{ARGS}}
+
+# Everything that must pass before a commit.
+test:
+    scripts/test
+
+# Formats, lints, audits, tests.
+check: fmt lint deny test
+
+fmt:
+    cargo fmt --all
+
+lint:
+    cargo clippy --workspace --all-targets --features closure-machine/mutants -- -D warnings
+
+# Licences, bans and duplicates (needs cargo-deny).
+deny:
+    cargo deny check bans licenses sources
+
+# Rewrites docs/transitions.md from the machine.
+transitions:
+    UPDATE=1 cargo test -p closure-machine --test transitions
+
+# Every figure of the README, on this machine.
+bench *ARGS:
+    cargo build --release -p closeout -p closeout-bench
+    target/release/closeout-bench run --closeout target/release/closeout {{ARGS}}

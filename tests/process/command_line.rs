@@ -1,0 +1,95 @@
+//! The command line against a running service: outputs and exit codes of interfaces §4.
+
+use std::path::Path;
+
+use closeout_tests::{Ended, Scene, SceneOptions, run};
+use genesys_simulator::{AgentPresence, NewConversation};
+use serde_json::Value;
+use uuid::Uuid;
+
+async fn command(scene: &Scene, arguments: &[&str]) -> Ended {
+    let folder = scene.folder.path().to_path_buf();
+    let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    let environment = scene.environment().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    tokio::task::spawn_blocking(move || {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let environment: Vec<(&str, &str)> =
+            environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        run(&folder, &arguments, &environment)
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_closure_is_made_shown_and_explained() {
+    let scene = Scene::begin(SceneOptions::default()).await;
+    let made = scene.simulator.create(&NewConversation::default()).unwrap()[0];
+    let conversation = made.conversation_id.to_string();
+    let closed = command(&scene, &["close", &conversation, "--wait", "20s", "-o", "json"]).await;
+    assert_eq!(closed.code, 0, "{closed:?}");
+    let printed: Value = serde_json::from_str(&closed.stdout).unwrap();
+    let closure = if printed.is_array() { &printed[0] } else { &printed };
+    assert_eq!(closure["state"], "closed");
+    let id = closure["id"].as_str().unwrap();
+    for (arguments, says) in [
+        (vec!["get", id], "closed"),
+        (vec!["timeline", id], "heard"),
+        (vec!["explain", id], "webhook"),
+        (vec!["list"], "closed"),
+        (vec!["get", &conversation, "-o", "id"], id),
+    ] {
+        let shown = command(&scene, &arguments).await;
+        assert_eq!(shown.code, 0, "{arguments:?}: {shown:?}");
+        assert!(shown.stdout.contains(says), "{arguments:?} does not say {says:?}: {}", shown.stdout);
+    }
+}
+
+#[tokio::test]
+async fn exit_codes_tell_what_happened() {
+    let scene = Scene::begin(SceneOptions::default()).await;
+    let nobody = Uuid::new_v4().to_string();
+    let with_agent = NewConversation::default().agent(AgentPresence::Connected);
+    let agent = scene.simulator.create(&with_agent).unwrap()[0].conversation_id.to_string();
+    let refused = command(&scene, &["close", &agent, "--wait", "20s"]).await;
+    assert_eq!(refused.code, 8, "failed: {refused:?}");
+    let missing = command(&scene, &["get", &nobody]).await;
+    assert_eq!(missing.code, 3, "not found: {missing:?}");
+    let wrong = command(&scene, &["get", "no-id-at-all"]).await;
+    assert_eq!(wrong.code, 2, "usage: {wrong:?}");
+    let unreachable = run(
+        scene.folder.path(),
+        &["get", &nobody, "--server", "http://127.0.0.1:9"],
+        &[("CLOSEOUT_TOKEN", "any")],
+    );
+    assert_eq!(unreachable.code, 10, "unreachable: {unreachable:?}");
+    let stranger = run(
+        scene.folder.path(),
+        &["get", &nobody, "--server", &scene.base],
+        &[("CLOSEOUT_TOKEN", "a wrong key")],
+    );
+    assert_eq!(stranger.code, 4, "not allowed: {stranger:?}");
+}
+
+#[test]
+fn every_command_teaches_how_it_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in [
+        "demo", "dev", "serve", "close", "get", "list", "watch", "timeline", "explain", "ghosts", "hooks",
+        "config", "sim",
+    ] {
+        let help = run(folder.path(), &[command, "--help"], &[]);
+        assert_eq!(help.code, 0, "{command}");
+        assert!(help.stdout.contains("Usage:"), "{command}: {}", help.stdout);
+    }
+}
+
+#[test]
+fn a_signature_is_made_and_checked_on_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("body.json"), br#"{"state":"disconnected"}"#).unwrap();
+    std::fs::write(folder.path().join("secret"), "a-secret-token-longer-than-15-chars").unwrap();
+    assert!(Path::new(&folder.path().join("secret")).exists());
+    let help = run(folder.path(), &["hooks", "sign", "--help"], &[]);
+    assert_eq!(help.code, 0, "{help:?}");
+}

@@ -1,0 +1,11 @@
+//! The program as a user meets it: real HTTP, a real store on disk, signed webhooks, and real crashes.
+
+#![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
+
+mod bad_input;
+mod closing;
+mod command_line;
+mod crashes;
+mod demo;
+mod quota;
+mod webhooks;

@@ -1,0 +1,258 @@
+//! A scene: a simulated Genesys in this process, the service as a child, and a client for it.
+
+use std::{
+    fs::{self, File},
+    future::Future,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use genesys_simulator::{
+    BodyFormat, DelayRange, Quota, Signing, Simulator, SimulatorBuilder, WebhookAdapter,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::program;
+
+/// The key of an administrator in every scene, and its SHA-256.
+const KEY: &str = "ck_scene_administrator_0123456789abcdef";
+
+/// The secret of the relay in every scene.
+const SECRET: &str = "a secret of the scene, 32 bytes long";
+
+/// What differs from scene to scene.
+pub struct SceneOptions {
+    /// Lines for `[closing]`.
+    pub closing: String,
+    /// How the relay writes its bodies.
+    pub format: BodyFormat,
+    /// Requests that Genesys allows in two seconds; `None` for no limit.
+    pub requests: Option<u32>,
+    /// The seed of all faults.
+    pub seed: u64,
+}
+
+impl Default for SceneOptions {
+    fn default() -> Self {
+        Self {
+            closing: "confirm_within = \"1s\"\ndeadline = \"15s\"\nstale_read_gap = \"500ms\"\n".to_owned(),
+            format: BodyFormat::Eventbridge,
+            requests: None,
+            seed: 1,
+        }
+    }
+}
+
+/// A simulated Genesys, the service, and a client.
+pub struct Scene {
+    /// The folder with configuration, database and log.
+    pub folder: TempDir,
+    /// The simulator.
+    pub simulator: Simulator,
+    /// The address of the service, as `http://127.0.0.1:port`.
+    pub base: String,
+    client: reqwest::Client,
+    service: Option<Child>,
+    stop: CancellationToken,
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(mut service) = self.service.take() {
+            let _ = service.kill();
+            let _ = service.wait();
+        }
+    }
+}
+
+impl Scene {
+    /// Sets the scene and starts the service.
+    pub async fn begin(options: SceneOptions) -> Self {
+        Self::begin_with(options, |builder| builder).await
+    }
+
+    /// The same, with a say in the simulator.
+    pub async fn begin_with(
+        options: SceneOptions,
+        adjust: impl FnOnce(SimulatorBuilder) -> SimulatorBuilder,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let base = format!("http://127.0.0.1:{port}");
+        let signing = Signing::HubSha256Base64 { secret: SECRET.to_owned().into() };
+        let webhook =
+            WebhookAdapter::new("relay", format!("{base}/hooks/relay"), signing).format(options.format);
+        let builder = Simulator::builder()
+            .seed(options.seed)
+            .quota(Quota { requests: options.requests, window: Duration::from_secs(2) })
+            .effect_delay(DelayRange::millis(1, 20))
+            .event_delay(DelayRange::millis(1, 30))
+            .delivery_retries(Duration::from_millis(200), 20)
+            .webhook(webhook);
+        let simulator = adjust(builder).build().unwrap();
+        let stop = CancellationToken::new();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let region = format!("http://{}", listener.local_addr().unwrap());
+        let (serving, stopping) = (simulator.clone(), stop.clone());
+        tokio::spawn(async move { serving.serve(listener, stopping).await });
+        write_configuration(folder.path(), port, &region, &options);
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+        let mut scene = Self { folder, simulator, base, client, service: None, stop };
+        scene.start().await;
+        scene
+    }
+
+    /// Starts the service and waits until it is ready.
+    pub async fn start(&mut self) {
+        let log =
+            File::options().create(true).append(true).open(self.folder.path().join("service.log")).unwrap();
+        let child = Command::new(program())
+            .args(["serve", "--config"])
+            .arg(self.configuration())
+            .env("GENESYSCLOUD_OAUTHCLIENT_ID", genesys_simulator::DEFAULT_CLIENT_ID)
+            .env("GENESYSCLOUD_OAUTHCLIENT_SECRET", genesys_simulator::DEFAULT_CLIENT_SECRET)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.service = Some(child);
+        let ready = wait_until(Duration::from_secs(20), || async {
+            let answer = self.client.get(format!("{}/readyz", self.base)).send().await.ok()?;
+            answer.status().is_success().then_some(())
+        });
+        assert!(ready.await.is_some(), "the service is not ready: {}", self.log());
+    }
+
+    /// Ends the service at once, as `kill -9` does.
+    pub fn kill(&mut self) {
+        let mut service = self.service.take().unwrap();
+        service.kill().unwrap();
+        service.wait().unwrap();
+    }
+
+    /// Asks the service to stop, as an init system does, and waits for its exit code.
+    pub fn terminate(&mut self) -> i32 {
+        let mut service = self.service.take().unwrap();
+        let asked = Command::new("kill").args(["-TERM", &service.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        service.wait().unwrap().code().unwrap_or(-1)
+    }
+
+    /// The configuration file.
+    pub fn configuration(&self) -> PathBuf {
+        self.folder.path().join("closeout.toml")
+    }
+
+    /// What the service has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("service.log")).unwrap_or_default()
+    }
+
+    /// The environment with which the command line reaches the service.
+    pub fn environment(&self) -> [(&str, &str); 2] {
+        [("CLOSEOUT_SERVER", &self.base), ("CLOSEOUT_TOKEN", KEY)]
+    }
+
+    /// Sends a request; answers with status and body (`null` where there is none).
+    pub async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let method = method.parse().unwrap();
+        let mut request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(KEY);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// Asks for the close of a conversation and waits until the closure has ended or `wait` has passed.
+    pub async fn close(&self, conversation: Uuid, wait: &str) -> Value {
+        let body = json!({ "conversationId": conversation });
+        let (status, closure) = self.ask("POST", &format!("/v1/closures?wait={wait}"), Some(body)).await;
+        assert!(matches!(status, 200 | 202), "{status} {closure}");
+        closure
+    }
+
+    /// The closure once it is in one of these states.
+    pub async fn settled(&self, id: &str, states: &[&str]) -> Value {
+        let found = wait_until(Duration::from_secs(60), || async {
+            let (_, closure) = self.ask("GET", &format!("/v1/closures/{id}"), None).await;
+            states.contains(&closure["state"].as_str()?).then_some(closure)
+        });
+        found.await.unwrap_or_else(|| panic!("{id} is none of {states:?}: {}", self.log()))
+    }
+}
+
+fn write_configuration(folder: &Path, port: u16, region: &str, options: &SceneOptions) {
+    let digest = sha256_of_key();
+    let requests = options.requests.unwrap_or(0);
+    let closing = &options.closing;
+    let database = folder.join("closeout.db");
+    let tokens = folder.join("tokens.toml");
+    let configuration = format!(
+        r#"[server]
+listen = "127.0.0.1:{port}"
+
+[store]
+url = "sqlite:{database}"
+
+[genesys.main]
+region = "{region}"
+requests_per_minute = {requests}
+quota_window = "2s"
+
+[closing]
+{closing}
+
+[[confirm]]
+name = "relay"
+kind = "webhook"
+verify = "hub-sha256-base64"
+secrets = ["{SECRET}"]
+
+[auth]
+tokens_file = "{tokens}"
+"#,
+        database = database.display(),
+        tokens = tokens.display(),
+    );
+    fs::write(folder.join("closeout.toml"), configuration).unwrap();
+    let token = format!(
+        "[[token]]\nname = \"scene\"\nsha256 = \"{digest}\"\nrole = \"admin\"\norganisations = [\"main\"]\n"
+    );
+    fs::write(tokens, token).unwrap();
+}
+
+/// The SHA-256 of [`KEY`], as `printf %s KEY | sha256sum` prints it.
+fn sha256_of_key() -> String {
+    use std::io::Write as _;
+    let mut child = Command::new("sha256sum").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(KEY.as_bytes()).unwrap();
+    let printed = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    printed.split_whitespace().next().unwrap().to_owned()
+}
+
+/// Looks again and again until `look` finds something, for at most `patience`.
+pub async fn wait_until<T, F: Future<Output = Option<T>>>(
+    patience: Duration,
+    look: impl Fn() -> F,
+) -> Option<T> {
+    let give_up = Instant::now() + patience;
+    loop {
+        if let Some(found) = look().await {
+            return Some(found);
+        }
+        if Instant::now() > give_up {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

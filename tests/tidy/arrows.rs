@@ -1,0 +1,137 @@
+//! Arrows between our crates go down only. A new arrow changes this table; think before you change it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+};
+
+use serde_json::Value;
+
+/// What each crate may use of ours, in the order of the layers. Tests of a crate may also use what stands under `tests`.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("genesys-types", &[]),
+    ("webhook-signature", &[]),
+    ("closure-machine", &["genesys-types"]),
+    ("genesys-client", &["genesys-types"]),
+    ("store", &[]),
+    ("store-sqlite", &["store"]),
+    ("http-listener", &[]),
+    ("orchestrator", &["closure-machine", "genesys-client", "genesys-types", "store"]),
+    ("webhook-receiver", &["closure-machine", "genesys-types", "orchestrator", "webhook-signature"]),
+    ("http-api", &["closure-machine", "genesys-types", "orchestrator", "store"]),
+    ("genesys-simulator", &["webhook-signature"]),
+    (
+        "closeout",
+        &[
+            "closure-machine",
+            "genesys-client",
+            "genesys-simulator",
+            "genesys-types",
+            "http-api",
+            "http-listener",
+            "orchestrator",
+            "store",
+            "store-sqlite",
+            "webhook-receiver",
+            "webhook-signature",
+        ],
+    ),
+    ("closeout-bench", &[]),
+    ("closeout-tests", &["genesys-simulator"]),
+];
+
+/// Crates that neither wait, read a clock, log nor serialise: what they may use of others.
+const PURE: &[(&str, &[&str])] = &[
+    ("genesys-types", &["uuid"]),
+    ("closure-machine", &[]),
+    ("webhook-signature", &["base64", "hmac", "secrecy", "sha2", "subtle"]),
+];
+
+fn metadata() -> Value {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The dependencies of each of our crates, those for its tests left out.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let metadata = metadata();
+    let normal = |dependency: &&Value| dependency["kind"].is_null();
+    let name = |dependency: &Value| dependency["name"].as_str().unwrap().to_owned();
+    metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| {
+            let uses = package["dependencies"].as_array().unwrap().iter().filter(normal).map(name).collect();
+            (package["name"].as_str().unwrap().to_owned(), uses)
+        })
+        .collect()
+}
+
+#[test]
+fn crates_use_only_what_lies_below_them() {
+    let found = dependencies();
+    let ours: BTreeSet<&str> = found.keys().map(String::as_str).collect();
+    let listed: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(ours, listed, "every crate of the workspace stands in the table");
+    for (name, allowed) in ARROWS {
+        let uses: BTreeSet<&str> =
+            found[*name].iter().map(String::as_str).filter(|uses| ours.contains(uses)).collect();
+        let allowed: BTreeSet<&str> = allowed.iter().copied().collect();
+        let beyond: Vec<_> = uses.difference(&allowed).collect();
+        assert!(beyond.is_empty(), "{name} may not use {beyond:?}");
+        let unused: Vec<_> = allowed.difference(&uses).collect();
+        assert!(unused.is_empty(), "{name} does not use {unused:?}: take the arrow out of the table");
+    }
+}
+
+#[test]
+fn the_table_has_no_circle() {
+    let arrows: BTreeMap<&str, &[&str]> = ARROWS.iter().copied().collect();
+    for name in arrows.keys() {
+        let mut seen = BTreeSet::new();
+        let mut next: Vec<&str> = arrows[name].to_vec();
+        while let Some(below) = next.pop() {
+            assert_ne!(below, *name, "{name} uses itself");
+            if seen.insert(below) {
+                next.extend(arrows[below]);
+            }
+        }
+    }
+}
+
+#[test]
+fn pure_crates_use_nothing_that_waits_or_speaks() {
+    let found = dependencies();
+    for (name, allowed) in PURE {
+        let ours = |uses: &str| ARROWS.iter().any(|(ours, _)| *ours == uses);
+        let beyond: Vec<_> =
+            found[*name].iter().filter(|uses| !allowed.contains(&uses.as_str()) && !ours(uses)).collect();
+        assert!(beyond.is_empty(), "{name} is pure and uses {beyond:?}");
+    }
+}
+
+#[test]
+fn a_crate_is_named_as_its_folder() {
+    for package in metadata()["packages"].as_array().unwrap() {
+        let (name, manifest) =
+            (package["name"].as_str().unwrap(), package["manifest_path"].as_str().unwrap());
+        let folder = manifest.rsplit('/').nth(1).unwrap();
+        assert_eq!(
+            name.trim_start_matches("closeout-"),
+            folder.trim_start_matches("closeout-"),
+            "{manifest}"
+        );
+        if let Some(dependencies) = package["dependencies"].as_array() {
+            for dependency in dependencies {
+                let pinned_here = dependency["source"].is_null() || dependency["req"] != "*";
+                assert!(pinned_here, "{name} takes any version of {}", dependency["name"]);
+            }
+        }
+    }
+}
