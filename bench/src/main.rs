@@ -49,7 +49,8 @@ fn main() -> std::process::ExitCode {
         // Returns only when it failed.
         return finish(process::become_child(*parent, command).map(|()| true));
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let threads = options.threads.unwrap_or_else(half_of_the_cores);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     finish(runtime.context("cannot start the runtime").and_then(|runtime| {
         runtime.block_on(async {
             tokio::select! {
@@ -58,6 +59,11 @@ fn main() -> std::process::ExitCode {
             }
         })
     }))
+}
+
+/// The other half is for the program under test; threads that fight for a core make both sides slower.
+fn half_of_the_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
 
 fn finish(done: anyhow::Result<bool>) -> std::process::ExitCode {

@@ -11,6 +11,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "closeout-bench", version, max_term_width = 100)]
 pub struct Options {
+    /// Threads of driver and stub, or of the ceiling; half of the cores by default.
+    #[arg(long, global = true, value_name = "N", value_parser = at_least_one)]
+    pub threads: Option<usize>,
     /// What to do.
     #[command(subcommand)]
     pub act: Act,

@@ -88,8 +88,12 @@ fn runs(process: &str) -> bool {
 
 #[test]
 fn the_child_dies_with_the_driver() {
+    // A killed driver cannot clear its folder away.
+    let folder = tempfile::tempdir().unwrap();
     let driver = Command::new(BENCH)
         .args(["load", "--bare", "--count", "1000000", "--unfinished", "1", "--limit", "60s"])
+        .arg("--folder")
+        .arg(folder.path())
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
