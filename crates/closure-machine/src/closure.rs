@@ -155,6 +155,20 @@ pub enum GhostReason {
     Unreachable,
 }
 
+impl GhostReason {
+    /// Whether proof that the guest is gone leaves the ghost as it is, because it lacks something else.
+    pub const fn outlasts_proof(self) -> bool {
+        match self {
+            Self::ConversationOpen | Self::AgentStillConnected | Self::WrapUpPending => true,
+            Self::NoConfirmation
+            | Self::ConfirmationMismatch
+            | Self::ReopenedByGuest
+            | Self::Rejected
+            | Self::Unreachable => false,
+        }
+    }
+}
+
 /// How a closure ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ending {

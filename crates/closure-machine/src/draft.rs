@@ -17,13 +17,16 @@ pub(crate) struct Draft<'a> {
     pub(crate) next: Closure,
     pub(crate) policy: &'a Policy,
     pub(crate) now: Time,
+    /// Whether the guest was proven gone before.
+    was_proven: bool,
     may_call: bool,
     call: Option<Call>,
 }
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(closure: Closure, policy: &'a Policy, moment: Moment) -> Self {
-        Self { next: closure, policy, now: moment.now, may_call: moment.may_call, call: None }
+        let was_proven = closure.guest_is_proven_gone(policy);
+        Self { next: closure, policy, now: moment.now, was_proven, may_call: moment.may_call, call: None }
     }
 
     /// Completes the transition: one more in the sequence, the call, and what the difference announces.
@@ -145,6 +148,16 @@ impl<'a> Draft<'a> {
         self.next.faults = 0;
         self.next.still_there_at = None;
         self.go_at(Step::Ghost(ghost), at);
+    }
+
+    /// The guest is proven gone. What was held for want of that is healed, and refusals are counted anew for the
+    /// wrapper. A ghost that lacks something else goes on ageing until its end, however often it is tried.
+    pub(crate) fn proof_heals(&mut self) {
+        if self.was_proven {
+            return;
+        }
+        self.next.refused = 0;
+        self.next.haunted = self.next.haunted.filter(|ghost| !ghost.reason.outlasts_proof());
     }
 
     /// Waits until the organisation may do this again.

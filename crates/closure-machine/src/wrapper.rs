@@ -13,8 +13,7 @@ impl Draft<'_> {
     pub(crate) fn close_the_rest(&mut self, nothing_is_left: bool) {
         self.next.still_there_at = None;
         self.next.faults = 0;
-        self.next.refused = 0;
-        self.next.haunted = None;
+        self.proof_heals();
         if nothing_is_left || self.next.wrapper_accepted {
             return self.close();
         }
