@@ -3,7 +3,7 @@
 use genesys_types::{CommunicationId, ParticipantId, Snapshot, Span, Time, WrapUp};
 
 use crate::{
-    closure::{GuestLeg, Proof, Step, Turn, WrapperStage},
+    closure::{Block, GuestLeg, Proof, Resume, Step, Turn, WrapperStage},
     draft::Draft,
     event::{Heard, What},
     transition::Rejected,
@@ -127,15 +127,19 @@ impl Draft<'_> {
         }
         match self.next.step {
             // What else there is to close is not known before the first read.
-            Step::Scheduled | Step::Verifying if self.next.first_asked_at.is_none() => {}
+            Step::Scheduled => {}
+            // A read is owed; it also tells whether an agent stands in the way.
+            Step::Verifying if !nothing_is_left => self.look_now(),
+            Step::Ghost(ghost) if ghost.reason.outlasts_proof() && !nothing_is_left => self.look_now(),
+            Step::Blocked(Block { resume: Resume::Verifying, .. })
+                if self.next.first_asked_at.is_none() && !nothing_is_left => {}
             // The wrapper's own close is under way; its outcome matters unless all is over.
             Step::ClosingWrapper(WrapperStage::Ask | WrapperStage::WrapUp) if !nothing_is_left => {
                 self.close_if_wrapper_was_accepted();
             }
             Step::ClosingWrapper(WrapperStage::Look) if !nothing_is_left => {}
             Step::Forcing if !nothing_is_left => {}
-            Step::Scheduled
-            | Step::Verifying
+            Step::Verifying
             | Step::ClosingParticipant
             | Step::AwaitingConfirmation
             | Step::ClosingWrapper(_)
@@ -143,6 +147,13 @@ impl Draft<'_> {
             | Step::Blocked(_)
             | Step::Ghost(_) => self.close_the_rest(nothing_is_left),
             Step::Ended(_) => {}
+        }
+    }
+
+    /// The read that waits for its time is due now.
+    fn look_now(&mut self) {
+        if matches!(self.next.turn, Turn::Due { at } if at > self.now) {
+            self.due(self.now);
         }
     }
 
