@@ -384,37 +384,38 @@ impl Closure {
         }
     }
 
-    /// The call that the step makes when it is due; `None` where nothing is left to ask.
+    /// The call that the step makes when it is due; a read where what was to be asked is no longer there. `None` exactly
+    /// when the closure has ended.
     pub fn request(&self, policy: &Policy) -> Option<Request> {
         match &self.step {
             Step::Scheduled | Step::Verifying | Step::AwaitingConfirmation | Step::Ghost(_) => {
                 Some(Request::Read)
             }
-            Step::ClosingParticipant => self.close_participant(),
-            Step::ClosingWrapper(stage) => self.wrapper_request(*stage, policy),
+            Step::ClosingParticipant => Some(self.close_participant()),
+            Step::ClosingWrapper(stage) => Some(self.wrapper_request(*stage, policy)),
             Step::Forcing => Some(Request::Disconnect),
             Step::Blocked(block) => match block.resume {
                 Resume::Verifying => Some(Request::Read),
-                Resume::ClosingParticipant => self.close_participant(),
-                Resume::ClosingWrapper(stage) => self.wrapper_request(stage, policy),
+                Resume::ClosingParticipant => Some(self.close_participant()),
+                Resume::ClosingWrapper(stage) => Some(self.wrapper_request(stage, policy)),
                 Resume::Forcing => Some(Request::Disconnect),
             },
             Step::Ended(_) => None,
         }
     }
 
-    fn close_participant(&self) -> Option<Request> {
-        let leg = self.guests.iter().find(|leg| leg.may_be_asked())?;
-        Some(Request::CloseParticipant(leg.participant))
+    fn close_participant(&self) -> Request {
+        let leg = self.guests.iter().find(|leg| leg.may_be_asked());
+        leg.map_or(Request::Read, |leg| Request::CloseParticipant(leg.participant))
     }
 
-    fn wrapper_request(&self, stage: WrapperStage, policy: &Policy) -> Option<Request> {
+    fn wrapper_request(&self, stage: WrapperStage, policy: &Policy) -> Request {
         match stage {
-            WrapperStage::Ask => Some(Request::CloseWrapper(policy.wrapper_close)),
-            WrapperStage::Look => Some(Request::Read),
-            WrapperStage::WrapUp => self
-                .agent
-                .map(|(participant, communication, _)| Request::GiveWrapUp { participant, communication }),
+            WrapperStage::Ask => Request::CloseWrapper(policy.wrapper_close),
+            WrapperStage::Look => Request::Read,
+            WrapperStage::WrapUp => self.agent.map_or(Request::Read, |(participant, communication, _)| {
+                Request::GiveWrapUp { participant, communication }
+            }),
         }
     }
 }

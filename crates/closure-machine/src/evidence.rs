@@ -123,7 +123,7 @@ impl Draft<'_> {
     /// Leads on when the guest is proven gone; until then the closure goes on waiting as it does.
     fn go_on_if_proven(&mut self, nothing_is_left: bool) {
         if !self.next.guest_is_proven_gone(self.policy) {
-            return;
+            return self.wait_if_all_were_asked();
         }
         match self.next.step {
             // What else there is to close is not known before the first read.
@@ -147,6 +147,15 @@ impl Draft<'_> {
             | Step::Blocked(_)
             | Step::Ghost(_) => self.close_the_rest(nothing_is_left),
             Step::Ended(_) => {}
+        }
+    }
+
+    /// The guest whose close was due left by itself, and others are still waited for.
+    fn wait_if_all_were_asked(&mut self) {
+        let due = matches!(self.next.turn, Turn::Due { .. });
+        let none_left = !self.next.guests.iter().any(GuestLeg::may_be_asked);
+        if self.next.step == Step::ClosingParticipant && due && none_left {
+            self.close_next_guest_or_wait();
         }
     }
 
