@@ -332,6 +332,11 @@ impl GuestLeg {
         self.gone.is_some_and(|proof| proof.counts(policy))
     }
 
+    /// Whether its close was asked, at the moment `at` or before.
+    pub fn asked_before(&self, at: Time) -> bool {
+        self.asked_at.is_some_and(|asked| asked <= at)
+    }
+
     /// Whether its close may be asked: it is there, and was not asked since the last read that counts.
     pub fn may_be_asked(&self) -> bool {
         self.gone.is_none() && self.asked_at.is_none()

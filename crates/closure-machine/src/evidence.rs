@@ -1,6 +1,6 @@
 //! Events that arrive by themselves, and how far they prove anything.
 
-use genesys_types::{CommunicationId, ParticipantId, Snapshot, Span, Time, WrapUp};
+use genesys_types::{CommunicationId, ParticipantId, Snapshot, Span, WrapUp};
 
 use crate::{
     closure::{Block, GuestLeg, Proof, Resume, Step, Turn, WrapperStage},
@@ -47,39 +47,36 @@ impl Draft<'_> {
     ) -> Bearing {
         let proof =
             Proof { source: heard.source, at: self.now, before_asking: self.next.first_asked_at.is_none() };
-        let policy = self.policy;
         if let Some(communication) = leg
             && self.next.guests.iter().any(|known| known.communication == Some(communication))
         {
             let named = |known: &GuestLeg| known.communication == Some(communication);
             return self.prove(named, proof);
         }
-        let after_intent = |known: &GuestLeg, occurred_at: Time| {
-            known.asked_at.is_some_and(|asked| occurred_at >= asked - CLOCKS_DIFFER)
-        };
-        match who {
-            Some(participant) if !self.next.guests.iter().any(|known| known.participant == participant) => {
-                Bearing::Nothing
-            }
-            Some(participant) if leg.is_none() || self.knows_no_communication_of(participant) => {
-                let occurred_at = heard.occurred_at;
-                let covered =
-                    |known: &GuestLeg| known.participant == participant && after_intent(known, occurred_at);
-                if self.next.guests.iter().any(covered) {
-                    self.prove(covered, proof)
-                } else {
-                    Bearing::Nothing
-                }
-            }
-            Some(_) | None => {
-                let waits = self
-                    .next
-                    .guests
-                    .iter()
-                    .any(|known| !known.proven(policy) && after_intent(known, heard.occurred_at));
-                if waits { Bearing::Hints } else { Bearing::Nothing }
+        if let Some(participant) = who
+            && (leg.is_none() || self.knows_no_communication_of(participant))
+        {
+            let slack = self.slack_for(participant);
+            let occurred_at = heard.occurred_at;
+            let covered = |known: &GuestLeg| {
+                known.participant == participant && known.asked_before(occurred_at + slack)
+            };
+            if self.next.guests.iter().any(covered) {
+                return self.prove(covered, proof);
             }
         }
+        let latest = heard.occurred_at + CLOCKS_DIFFER;
+        let meant = |known: &GuestLeg| who.is_none_or(|participant| known.participant == participant);
+        let waits_for = |known: &GuestLeg| !known.proven(self.policy) && known.asked_before(latest);
+        let waits = self.next.guests.iter().any(|known| meant(known) && waits_for(known));
+        if waits { Bearing::Hints } else { Bearing::Nothing }
+    }
+
+    /// How much older than our intent the end of a participant may be. None where an earlier leg of the participant
+    /// ended: its end must not be taken for that of the present leg.
+    fn slack_for(&self, participant: ParticipantId) -> Span {
+        let mut legs = self.next.guests.iter().filter(|known| known.participant == participant);
+        if legs.any(|known| known.gone.is_some()) { Span::ZERO } else { CLOCKS_DIFFER }
     }
 
     fn knows_no_communication_of(&self, participant: ParticipantId) -> bool {
