@@ -1,6 +1,6 @@
 //! Replies to reads: what they show, and what follows.
 
-use genesys_types::{Leg, LegState, Purpose, Snapshot, Time, WrapUp};
+use genesys_types::{Leg, LegState, Purpose, Snapshot, WrapUp};
 
 use crate::{
     closure::{BlockReason, End, FailReason, GhostReason, GuestLeg, Proof, ProofSource, Step, WrapperStage},
@@ -9,13 +9,22 @@ use crate::{
     policy::{AgentConnected, Evidence, Order},
 };
 
+/// By what a conversation was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// A read, which is evidence.
+    ByARead,
+    /// The answer to a write, which is none.
+    ByAnAnswer,
+}
+
 impl Draft<'_> {
     /// A read was answered.
     pub(crate) fn read_answered(&mut self, reply: &Reply) {
         match reply {
             Reply::Saw(snapshot) | Reply::Accepted(Some(snapshot)) => {
                 self.next.faults = 0;
-                self.learn(snapshot, ProofSource::ReadBack, self.now);
+                self.learn(snapshot, Shown::ByARead);
                 self.decide(snapshot);
             }
             Reply::NotFound => self.conversation_missing(),
@@ -33,9 +42,12 @@ impl Draft<'_> {
     }
 
     /// Takes over what `snapshot` shows. A leg proven gone stays gone: an older `connected` never undoes it.
-    pub(crate) fn learn(&mut self, snapshot: &Snapshot, source: ProofSource, at: Time) {
+    pub(crate) fn learn(&mut self, snapshot: &Snapshot, shown: Shown) {
         let before_asking = self.next.first_asked_at.is_none();
-        let proof = Proof { source, at, before_asking };
+        let proof = match shown {
+            Shown::ByARead => Some(Proof { source: ProofSource::ReadBack, at: self.now, before_asking }),
+            Shown::ByAnAnswer => None,
+        };
         let named = self.next.named;
         let guest = |leg: &&Leg| {
             leg.purpose == Purpose::Customer
@@ -45,8 +57,8 @@ impl Draft<'_> {
             self.learn_leg(leg, proof);
         }
         if snapshot.ended_at.is_some() {
-            self.next.ended.get_or_insert(proof);
-            self.next.guests.iter_mut().for_each(|leg| leg.gone = leg.gone.or(Some(proof)));
+            self.next.ended = self.next.ended.or(proof);
+            self.next.guests.iter_mut().for_each(|leg| leg.gone = leg.gone.or(proof));
         }
         self.next.wrap_up = match snapshot.pending_wrap_up() {
             Some(_) => WrapUp::Pending,
@@ -59,7 +71,8 @@ impl Draft<'_> {
         }
     }
 
-    fn learn_leg(&mut self, seen: &Leg, proof: Proof) {
+    /// Takes over one leg; `proof` is `None` where what is shown proves nothing.
+    fn learn_leg(&mut self, seen: &Leg, proof: Option<Proof>) {
         let same = |known: &GuestLeg| {
             known.participant == seen.participant
                 && (known.communication == seen.communication
@@ -71,17 +84,17 @@ impl Draft<'_> {
         for leg in self.next.guests.iter_mut().filter(|leg| same(leg)) {
             known = true;
             leg.communication = leg.communication.or(seen.communication);
-            if over && leg.gone.is_none_or(|gone| !gone.counts(self.policy)) {
-                leg.gone = Some(leg.gone.filter(|gone| gone.counts(self.policy)).unwrap_or(proof));
+            if over {
+                leg.gone = leg.gone.or(proof);
             }
         }
-        if !known {
+        if !known && (!over || proof.is_some()) {
             self.next.guests.push(GuestLeg {
                 participant: seen.participant,
                 communication: seen.communication,
                 asked_at: None,
                 accepted: false,
-                gone: over.then_some(proof),
+                gone: proof.filter(|_| over),
             });
         }
     }

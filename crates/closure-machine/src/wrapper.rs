@@ -3,9 +3,10 @@
 use genesys_types::{Leg, Snapshot, Time, WrapUp};
 
 use crate::{
-    closure::{GhostReason, ProofSource, Request, Step, WrapperStage},
+    closure::{GhostReason, Request, Step, WrapperStage},
     draft::Draft,
     policy::WrapUpPolicy,
+    read::Shown,
 };
 
 impl Draft<'_> {
@@ -26,7 +27,7 @@ impl Draft<'_> {
         let guests = |leg: &Leg| self.next.guests.iter().any(|known| known.participant == leg.participant);
         let shows_open = snapshot.ended_at.is_none()
             && snapshot.legs.iter().any(|leg| !leg.state.is_over() && !guests(leg));
-        self.learn(snapshot, ProofSource::ReadBack, self.now);
+        self.learn(snapshot, Shown::ByAnAnswer);
         if shows_open {
             self.next.wrapper_accepted = false;
             let at = self.now + self.policy.stale_read_gap;
