@@ -105,7 +105,7 @@ impl Draft<'_> {
             self.bearing(&ended, Some(leg.participant), leg.communication);
         }
         if snapshot.ended_at.is_some() && self.next.first_asked_at.is_some() {
-            self.next.ended.get_or_insert(proof);
+            self.next.ended = self.next.ended.filter(|known| known.counts(self.policy)).or(Some(proof));
         }
         if snapshot.pending_wrap_up().is_some() {
             self.next.wrap_up = WrapUp::Pending;
