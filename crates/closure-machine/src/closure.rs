@@ -2,7 +2,7 @@
 
 use genesys_types::{CommunicationId, ConversationId, ParticipantId, Span, Time, UserId, WrapUp};
 
-use crate::policy::{Evidence, Policy, WrapperClose};
+use crate::policy::{Evidence, Order, Policy, WrapperClose};
 
 /// One request to close one session, with everything that decides what happens to it next.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -362,6 +362,13 @@ impl Closure {
     pub fn guest_is_proven_gone(&self, policy: &Policy) -> bool {
         let ended = self.ended.is_some_and(|proof| proof.counts(policy));
         ended || (!self.guests.is_empty() && self.guests.iter().all(|leg| leg.proven(policy)))
+    }
+
+    /// Whether the wrapper's close is not next, or may be asked. A guest who came back since it was decided forbids it.
+    pub(crate) fn wrapper_may_be_asked(&self, policy: &Policy) -> bool {
+        policy.order == Order::ConversationFirst
+            || !matches!(self.request(policy), Some(Request::CloseWrapper(_)))
+            || self.guest_is_proven_gone(policy)
     }
 
     /// The proof that completed the case: the latest one of a guest leg, else that of the conversation's end.

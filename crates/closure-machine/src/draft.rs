@@ -59,6 +59,9 @@ impl<'a> Draft<'a> {
 
     /// Puts the step's call in flight.
     pub(crate) fn call(&mut self) {
+        if !self.next.wrapper_may_be_asked(self.policy) {
+            self.next.step = Step::Verifying;
+        }
         let Some(request) = self.next.request(self.policy) else {
             return;
         };

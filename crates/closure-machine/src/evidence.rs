@@ -3,7 +3,7 @@
 use genesys_types::{CommunicationId, ParticipantId, Snapshot, Span, WrapUp};
 
 use crate::{
-    closure::{Block, GuestLeg, Proof, Resume, Step, Turn, WrapperStage},
+    closure::{Block, GuestLeg, Proof, Request, Resume, Step, Turn, WrapperStage},
     draft::Draft,
     event::{Heard, What},
     transition::Rejected,
@@ -110,11 +110,50 @@ impl Draft<'_> {
         if snapshot.pending_wrap_up().is_some() {
             self.next.wrap_up = WrapUp::Pending;
         }
+        let came_back = self.guest_came_back(snapshot);
         if self.next == before {
             return Err(Rejected::NothingNew);
         }
-        self.go_on_if_proven(self.nothing_is_left(snapshot));
+        if came_back {
+            self.verify_instead();
+        } else {
+            self.go_on_if_proven(self.nothing_is_left(snapshot));
+        }
         Ok(())
+    }
+
+    /// Notes the guest's legs that are there and were never seen. Reads show all legs that ever were, so such a leg is
+    /// younger than the last read. While the wrapper's close is in flight it is left to the answer and the next event:
+    /// that close ends it too.
+    fn guest_came_back(&mut self, snapshot: &Snapshot) -> bool {
+        let closing = matches!(self.next.turn, Turn::InFlight { request: Request::CloseWrapper(_), .. });
+        if self.next.guests.is_empty() || closing {
+            return false;
+        }
+        let known = self.next.guests.len();
+        for leg in snapshot.guest_legs().filter(|leg| !leg.state.is_over()) {
+            self.learn_leg(leg, None);
+        }
+        self.next.guests.len() > known
+    }
+
+    /// What was to be done next no longer fits: back to a read, unless one is owed or a call is in flight.
+    fn verify_instead(&mut self) {
+        let due = matches!(self.next.turn, Turn::Due { .. });
+        match self.next.step {
+            Step::ClosingParticipant | Step::AwaitingConfirmation | Step::ClosingWrapper(_) if due => {
+                self.go(Step::Verifying);
+            }
+            Step::Ghost(_) => self.look_now(),
+            Step::Scheduled
+            | Step::Verifying
+            | Step::ClosingParticipant
+            | Step::AwaitingConfirmation
+            | Step::ClosingWrapper(_)
+            | Step::Forcing
+            | Step::Blocked(_)
+            | Step::Ended(_) => {}
+        }
     }
 
     /// Leads on when the guest is proven gone; until then the closure goes on waiting as it does.

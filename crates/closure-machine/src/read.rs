@@ -72,7 +72,7 @@ impl Draft<'_> {
     }
 
     /// Takes over one leg; `proof` is `None` where what is shown proves nothing.
-    fn learn_leg(&mut self, seen: &Leg, proof: Option<Proof>) {
+    pub(crate) fn learn_leg(&mut self, seen: &Leg, proof: Option<Proof>) {
         let same = |known: &GuestLeg| {
             known.participant == seen.participant
                 && (known.communication == seen.communication
@@ -89,6 +89,8 @@ impl Draft<'_> {
             }
         }
         if !known && (!over || proof.is_some()) {
+            // Whatever closed the wrapper before does not cover a guest who came back.
+            self.next.wrapper_accepted &= over;
             self.next.guests.push(GuestLeg {
                 participant: seen.participant,
                 communication: seen.communication,

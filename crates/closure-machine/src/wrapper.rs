@@ -3,7 +3,7 @@
 use genesys_types::{Leg, Snapshot, Time, WrapUp};
 
 use crate::{
-    closure::{GhostReason, Request, Step, WrapperStage},
+    closure::{GhostReason, GuestLeg, Request, Step, WrapperStage},
     draft::Draft,
     policy::WrapUpPolicy,
     read::Shown,
@@ -28,7 +28,7 @@ impl Draft<'_> {
         let shows_open = snapshot.ended_at.is_none()
             && snapshot.legs.iter().any(|leg| !leg.state.is_over() && !guests(leg));
         self.learn(snapshot, Shown::ByAnAnswer);
-        if shows_open {
+        if shows_open && self.next.guest_is_proven_gone(self.policy) {
             self.next.wrapper_accepted = false;
             let at = self.now + self.policy.stale_read_gap;
             return self.look_at_wrapper(at);
@@ -40,6 +40,9 @@ impl Draft<'_> {
     pub(crate) fn wrapper_is_done(&mut self) {
         if self.next.guest_is_proven_gone(self.policy) {
             return self.close();
+        }
+        if self.next.guests.iter().any(GuestLeg::may_be_asked) {
+            return self.go(Step::Verifying);
         }
         self.close_next_guest_or_wait();
     }
