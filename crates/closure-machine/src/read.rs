@@ -172,8 +172,9 @@ impl Draft<'_> {
     /// some time after it, ends the round.
     fn nothing_proven(&mut self) {
         let past_deadline = self.next.deadline(self.policy).is_some_and(|deadline| self.now >= deadline);
-        let reason = self.reason_for_no_proof();
-        if matches!(self.next.step, Step::Ghost(_)) {
+        let unclear = self.next.guests.iter().any(|leg| leg.gone.is_none() && !leg.accepted);
+        let reason = self.reason_for_no_proof(unclear);
+        if matches!(self.next.step, Step::Ghost(_)) && (!unclear || self.next.forced) {
             return self.haunt(reason);
         }
         if self.next.guests.iter().all(|leg| leg.gone.is_some()) {
@@ -188,20 +189,23 @@ impl Draft<'_> {
         if self.now < settled {
             return self.go_at(Step::AwaitingConfirmation, settled);
         }
-        let unclear = self.next.guests.iter().any(|leg| leg.gone.is_none() && !leg.accepted);
-        if self.next.forced || past_deadline {
-            return self.haunt(reason);
-        }
-        if unclear {
-            if self.next.refused >= self.policy.max_attempts {
-                return self.haunt(GhostReason::Unreachable);
-            }
-            self.next.refused += 1;
-        } else if self.next.rounds >= self.policy.max_rounds {
-            return self.haunt(reason);
+        let (tries, most) = if unclear {
+            (&mut self.next.refused, self.policy.max_attempts)
         } else {
-            self.next.rounds += 1;
+            (&mut self.next.rounds, self.policy.max_rounds)
+        };
+        if self.next.forced || past_deadline || *tries >= most {
+            if unclear && !self.next.forced {
+                self.let_the_next_look_ask();
+            }
+            return self.haunt(reason);
         }
+        *tries += 1;
+        self.ask_what_is_still_there();
+    }
+
+    /// Asks again for every leg that is not gone.
+    fn ask_what_is_still_there(&mut self) {
         for leg in self.next.guests.iter_mut().filter(|leg| leg.gone.is_none()) {
             leg.asked_at = None;
             leg.accepted = false;
@@ -212,10 +216,20 @@ impl Draft<'_> {
         self.ask_again();
     }
 
-    fn reason_for_no_proof(&self) -> GhostReason {
+    /// No close was ever accepted, so the ghost asks once at every look until one is.
+    fn let_the_next_look_ask(&mut self) {
+        for leg in self.next.guests.iter_mut().filter(|leg| leg.gone.is_none() && !leg.accepted) {
+            leg.asked_at = None;
+        }
+        self.next.rounds = self.next.rounds.saturating_sub(1);
+    }
+
+    fn reason_for_no_proof(&self, unclear: bool) -> GhostReason {
         let gone_by_read_only = self.policy.evidence == Evidence::WebhookOnly;
         if self.next.doubtful && !gone_by_read_only {
             GhostReason::ConfirmationMismatch
+        } else if unclear {
+            GhostReason::Unreachable
         } else {
             GhostReason::NoConfirmation
         }

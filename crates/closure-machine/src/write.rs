@@ -1,7 +1,7 @@
 //! Replies to calls that change something. None of them is evidence.
 
 use crate::{
-    closure::{BlockReason, GhostReason, Request, Step, WrapperStage},
+    closure::{BlockReason, GhostReason, GuestLeg, Request, Step, WrapperStage},
     draft::Draft,
     event::Reply,
     policy::Order,
@@ -23,13 +23,13 @@ impl Draft<'_> {
             }
             Reply::Unknown => self.close_next_guest_or_wait(),
             Reply::Failed => {
-                self.next.refused = self.next.refused.saturating_add(1);
-                let at = self.now + self.backoff(self.next.refused);
-                self.go_at(Step::AwaitingConfirmation, at);
+                let at = self.now + self.backoff(self.next.refused.saturating_add(1));
+                let others = self.next.guests.iter().any(GuestLeg::may_be_asked);
+                self.go_at(if others { Step::ClosingParticipant } else { Step::AwaitingConfirmation }, at);
             }
             Reply::NotFound | Reply::Conflict | Reply::Rejected | Reply::WrapUpRequired => {
                 self.refused(request);
-                self.read_or_give_up(Step::Verifying);
+                self.read_or_give_up(Step::Verifying, GhostReason::Rejected);
             }
             Reply::RateLimited(pause) => {
                 self.unmark_asked(request);
@@ -53,9 +53,10 @@ impl Draft<'_> {
             }
             Reply::NotFound if self.next.guest_is_proven_gone(self.policy) => self.close(),
             Reply::WrapUpRequired => self.wrap_up_demanded(request),
-            Reply::Unknown | Reply::Failed | Reply::NotFound | Reply::Conflict | Reply::Rejected => {
+            Reply::Unknown | Reply::Failed => self.wrapper_outcome_unclear(),
+            Reply::NotFound | Reply::Conflict | Reply::Rejected => {
                 self.refused(request);
-                self.read_or_give_up(Step::ClosingWrapper(WrapperStage::Look));
+                self.read_or_give_up(Step::ClosingWrapper(WrapperStage::Look), GhostReason::Rejected);
             }
             Reply::RateLimited(pause) => {
                 self.unmark_asked(request);
@@ -64,6 +65,19 @@ impl Draft<'_> {
             Reply::NotSent => self.not_sent(request),
             Reply::Forbidden(_) | Reply::Unauthenticated => self.not_allowed(request, reply),
         }
+    }
+
+    /// Whether the wrapper was closed is not known, and read before it is asked again. While the guest is not proven gone
+    /// (`conversation_first`) its legs count as asked, and the reads that judge them also charge the attempt.
+    fn wrapper_outcome_unclear(&mut self) {
+        let look = Step::ClosingWrapper(WrapperStage::Look);
+        self.next.wrapper_asks = self.next.wrapper_asks.saturating_sub(1);
+        if self.next.guest_is_proven_gone(self.policy) {
+            self.next.refused = self.next.refused.saturating_add(1);
+            return self.read_or_give_up(look, GhostReason::Unreachable);
+        }
+        let at = self.now + self.backoff(self.next.refused.saturating_add(1));
+        self.go_at(look, at);
     }
 
     /// A wrap-up was given or skipped, or not. Either way the wrapper's close is tried once more.
@@ -125,7 +139,7 @@ impl Draft<'_> {
         }
     }
 
-    /// A close was refused, or its outcome is unclear and only a read can tell: the round does not count.
+    /// A close was refused: the round does not count.
     fn refused(&mut self, request: Request) {
         self.next.refused = self.next.refused.saturating_add(1);
         self.unmark_asked(request);
@@ -140,9 +154,9 @@ impl Draft<'_> {
     }
 
     /// Reads, by way of `step`, after a wait that grows; holds the closure when that was tried often enough.
-    fn read_or_give_up(&mut self, step: Step) {
+    fn read_or_give_up(&mut self, step: Step, reason: GhostReason) {
         if self.next.refused >= self.policy.max_attempts {
-            return self.haunt(GhostReason::Rejected);
+            return self.haunt(reason);
         }
         self.next.still_there_at = None;
         let at = self.now + self.backoff(self.next.refused);
