@@ -70,6 +70,7 @@ impl Draft<'_> {
     /// Genesys demands a wrap-up before it closes. What is configured is given once.
     pub(crate) fn wrap_up_demanded(&mut self, request: Request) {
         self.unmark_asked(request);
+        self.round_was_void(request);
         self.next.wrap_up = WrapUp::Pending;
         let configured = self.policy.wrap_up != WrapUpPolicy::None;
         if !configured || self.next.wrap_up_tried || self.next.agent.is_none() {

@@ -143,6 +143,11 @@ impl Draft<'_> {
     fn refused(&mut self, request: Request) {
         self.next.refused = self.next.refused.saturating_add(1);
         self.unmark_asked(request);
+        self.round_was_void(request);
+    }
+
+    /// A close of the guest was not looked at, or refused: the round that it began does not count.
+    pub(crate) fn round_was_void(&mut self, request: Request) {
         let of_the_guest = match request {
             Request::CloseParticipant(_) => true,
             Request::CloseWrapper(_) => self.policy.order == Order::ConversationFirst,
@@ -168,6 +173,7 @@ impl Draft<'_> {
         self.unmark_asked(request);
         self.next.faults = self.next.faults.saturating_add(1);
         if self.next.faults >= self.policy.max_attempts {
+            self.round_was_void(request);
             return self.haunt(GhostReason::Unreachable);
         }
         let at = self.now + self.backoff(self.next.faults);
