@@ -115,8 +115,13 @@ impl<'a> Draft<'a> {
                 }
             }
         }
+        let just_now = match self.next.turn {
+            Turn::InFlight { until, .. } => Some(until - self.policy.call_timeout),
+            Turn::Due { .. } | Turn::Over => None,
+        };
         let never = self.next.guests.iter().all(|leg| leg.asked_at.is_none());
-        if never && self.next.rounds <= 1 && self.next.wrapper_asks == 0 && self.next.refused == 0 {
+        let first = self.next.first_asked_at == just_now;
+        if first && never && self.next.rounds <= 1 && self.next.wrapper_asks == 0 && self.next.refused == 0 {
             self.next.first_asked_at = None;
         }
     }
