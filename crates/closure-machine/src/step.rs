@@ -69,12 +69,16 @@ impl Draft<'_> {
         }
     }
 
-    /// A probe that is not refused again takes the closure back to where it was blocked.
+    /// A probe that was looked at and not refused again takes the closure back to where it was blocked.
     fn leave_block(&mut self, reply: &Reply) {
         let Step::Blocked(block) = &self.next.step else {
             return;
         };
-        if matches!(reply, Reply::Forbidden(_) | Reply::Unauthenticated) {
+        let still_blocked = matches!(
+            reply,
+            Reply::Forbidden(_) | Reply::Unauthenticated | Reply::RateLimited(_) | Reply::NotSent
+        );
+        if still_blocked {
             return;
         }
         self.next.step = match block.resume {
