@@ -5,8 +5,8 @@ use genesys_types::{Span, Time};
 use crate::{
     backoff::{doubled, jittered, lengthened},
     closure::{
-        Block, BlockReason, Call, CallId, Closure, End, Ending, FailReason, Ghost, GhostReason, Request,
-        Resume, Step, Turn,
+        Block, BlockReason, Call, CallId, Closure, End, Ending, FailReason, Ghost, GhostReason, GuestLeg,
+        Request, Resume, Step, Turn,
     },
     event::Moment,
     policy::{Order, Policy},
@@ -206,11 +206,17 @@ fn announcements(before: Option<&Closure>, next: &Closure, policy: &Policy) -> V
         told.push(Announcement::Accepted);
         return told;
     };
-    if !before.guests.iter().any(|leg| leg.accepted) && next.guests.iter().any(|leg| leg.accepted) {
+    let accepted_before = |leg: &GuestLeg| {
+        let same = |known: &&GuestLeg| {
+            known.participant == leg.participant && known.communication == leg.communication
+        };
+        before.guests.iter().find(same).is_some_and(|known| known.accepted)
+    };
+    if next.guests.iter().any(|leg| leg.accepted && !accepted_before(leg)) {
         told.push(Announcement::ParticipantClosed);
     }
-    let asked = next.first_asked_at.is_some();
-    if asked && !before.guest_is_proven_gone(policy) && next.guest_is_proven_gone(policy) {
+    let found_closed = matches!(next.step, Step::Ended(Ending { end: End::AlreadyClosed, .. }));
+    if !found_closed && !before.guest_is_proven_gone(policy) && next.guest_is_proven_gone(policy) {
         told.push(Announcement::Confirmed);
     }
     let was = before.haunted.map(|ghost| ghost.reason);

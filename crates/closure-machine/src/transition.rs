@@ -27,9 +27,9 @@ pub enum Effect {
 pub enum Announcement {
     /// The command was accepted.
     Accepted,
-    /// The close of the guest was accepted by Genesys. Nothing is proven by it.
+    /// A close of the guest was accepted by Genesys; told for every one. Nothing is proven by it.
     ParticipantClosed,
-    /// The guest is proven gone.
+    /// The guest is proven gone. Not told of a conversation that was found closed.
     Confirmed,
     /// Closed, with proof.
     Closed,
