@@ -85,7 +85,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn mark_asked(&mut self, which: impl Fn(&crate::GuestLeg) -> bool) {
+    fn mark_asked(&mut self, which: impl Fn(&GuestLeg) -> bool) {
         let now = self.now;
         self.next.first_asked_at.get_or_insert(now);
         for leg in self.next.guests.iter_mut().filter(|leg| leg.may_be_asked()) {
@@ -98,7 +98,7 @@ impl<'a> Draft<'a> {
 
     /// Takes back that the latest closes were asked, because Genesys did not look at them.
     pub(crate) fn unmark_asked(&mut self, request: Request) {
-        let asked_now = |leg: &&mut crate::GuestLeg| leg.gone.is_none() && !leg.accepted;
+        let asked_now = |leg: &&mut GuestLeg| leg.gone.is_none() && !leg.accepted;
         match request {
             Request::Read | Request::GiveWrapUp { .. } => {}
             Request::CloseParticipant(participant) => {
@@ -165,7 +165,7 @@ impl<'a> Draft<'a> {
             return;
         }
         self.next.refused = 0;
-        self.next.haunted = self.next.haunted.filter(|ghost| !ghost.reason.outlasts_proof());
+        self.next.haunted = self.next.haunted.filter(|ghost| ghost.reason.outlasts_proof());
     }
 
     /// Waits until the organisation may do this again.
