@@ -1,0 +1,5 @@
+//! The machine, checked four ways: stories that people can read, a table of all transitions, properties of random
+//! lives, and a model in which everything hostile happens in every order.
+
+mod language;
+mod stories;

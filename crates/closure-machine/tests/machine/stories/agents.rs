@@ -1,0 +1,202 @@
+//! Agents, and the wrap-ups that they owe.
+
+use closure_machine::{
+    AgentConnected,
+    Announcement::{Accepted, Failed, GhostDetected},
+    Order, Reply, Request, WrapUpPolicy,
+};
+use genesys_types::{Snapshot, Span, WrapUp, WrapUpCodeId};
+
+use crate::language::*;
+
+const GIVE_WRAP_UP: Request = Request::GiveWrapUp { participant: AGENT, communication: Some(DESK) };
+
+fn with_agent() -> Snapshot {
+    scene().guest_on(TAB).agent_on()
+}
+
+fn waiting_for_agents() -> Story {
+    Story::under(|policy| policy.agent_connected = AgentConnected::Wait)
+}
+
+#[test]
+fn a_connected_agent_is_a_clear_refusal() {
+    Story::begin().sees(with_agent()).is("failed: agent_connected").made_calls(1).told(&[Accepted, Failed]);
+}
+
+#[test]
+fn an_agent_in_after_call_work_is_left_alone() {
+    Story::begin().sees(scene().guest_on(TAB).agent_left().owing_a_wrap_up()).asked(CLOSE_GUEST);
+}
+
+#[test]
+fn an_agent_may_be_allowed() {
+    Story::under(|policy| policy.agent_connected = AgentConnected::Allow)
+        .sees(with_agent())
+        .asked(CLOSE_GUEST)
+        .accepted()
+        .hears(guest_left(TAB))
+        .asked(CLOSE_WRAPPER)
+        .answers(Reply::Accepted(Some(scene().guest_left(TAB).agent_left())))
+        .is("closed");
+}
+
+#[test]
+fn an_agent_may_be_waited_for() {
+    waiting_for_agents()
+        .sees(with_agent())
+        .is("verifying")
+        .asked_nothing()
+        .wakes_after(10)
+        .sees(with_agent())
+        .wakes_after(10)
+        .sees(scene().guest_on(TAB).agent_left())
+        .asked(CLOSE_GUEST);
+}
+
+#[test]
+fn an_agent_is_not_waited_for_for_ever() {
+    let mut story = waiting_for_agents().sees(with_agent());
+    while story.haunted().is_none() {
+        story = story.wakes_between(1, 10).sees(with_agent());
+    }
+    assert_eq!(story.now.since(START), Span::from_secs(120));
+    story
+        .is("ghost: agent_still_connected")
+        .told(&[Accepted, GhostDetected])
+        .wakes()
+        .sees(with_agent())
+        .is("ghost: agent_still_connected")
+        .wakes()
+        .sees(scene().guest_on(TAB).agent_left())
+        .asked(CLOSE_GUEST);
+}
+
+#[test]
+fn a_guest_who_leaves_does_not_cut_off_the_agent_that_is_waited_for() {
+    let mut story = waiting_for_agents().sees(with_agent());
+    while story.haunted().is_none() {
+        story = story.wakes().sees(with_agent());
+    }
+    story
+        .later(1)
+        .hears(guest_left(TAB))
+        .asked(Request::Read)
+        .sees(scene().guest_left(TAB).agent_on())
+        .is("ghost: agent_still_connected")
+        .wakes()
+        .sees(scene().guest_left(TAB).agent_left().queue_on())
+        .asked(CLOSE_WRAPPER);
+}
+
+#[test]
+fn a_guest_who_leaves_while_blocked_does_not_cut_off_the_agent_that_is_waited_for() {
+    waiting_for_agents()
+        .sees(with_agent())
+        .wakes()
+        .answers(Reply::Forbidden(None))
+        .is("blocked: permission")
+        .hears(guest_left(TAB))
+        .asked_nothing()
+        .is("blocked: permission")
+        .wakes()
+        .asked(Request::Read);
+}
+
+#[test]
+fn an_agent_who_joins_while_we_wait_is_not_cut_off() {
+    Story::begin()
+        .closes_the_guest()
+        .wakes()
+        .sees(scene().guest_left(TAB).agent_on())
+        .is("ghost: agent_still_connected")
+        .wakes()
+        .sees(scene().guest_left(TAB).agent_left().queue_on())
+        .asked(CLOSE_WRAPPER);
+}
+
+fn owing() -> Snapshot {
+    scene().guest_left(TAB).agent_left().owing_a_wrap_up().queue_on()
+}
+
+#[test]
+fn a_wrap_up_that_nobody_configured_is_a_ghost() {
+    Story::begin()
+        .closes_the_guest()
+        .wakes()
+        .sees(owing())
+        .asked(CLOSE_WRAPPER)
+        .answers(Reply::WrapUpRequired)
+        .asked_nothing()
+        .is("ghost: wrapup_pending")
+        .where_it_holds(|closure| closure.wrap_up == WrapUp::Pending)
+        .wakes()
+        .asked(Request::Read)
+        .sees(owing())
+        .asked_nothing()
+        .is("ghost: wrapup_pending")
+        .wakes()
+        .sees(all_is_over())
+        .is("closed");
+}
+
+#[test]
+fn a_configured_wrap_up_is_given_once() {
+    let code = WrapUpCodeId::from_uuid(uuid::Uuid::from_u128(7));
+    for configured in [WrapUpPolicy::Skip, WrapUpPolicy::Code(code)] {
+        let asked = Story::under(|policy| policy.wrap_up = configured)
+            .sees(owing())
+            .answers(Reply::WrapUpRequired)
+            .asked(GIVE_WRAP_UP);
+        asked.clone().accepted().asked(CLOSE_WRAPPER).accepted().is("closed").made_calls(4);
+        asked
+            .clone()
+            .accepted()
+            .asked(CLOSE_WRAPPER)
+            .answers(Reply::WrapUpRequired)
+            .asked_nothing()
+            .is("ghost: wrapup_pending");
+        asked.clone().answers(Reply::Rejected).is("ghost: wrapup_pending");
+        asked.clone().answers(Reply::NotFound).is("ghost: wrapup_pending");
+        asked.clone().answers(Reply::Forbidden(None)).is("blocked: permission").wakes().asked(GIVE_WRAP_UP);
+        asked.answers(Reply::RateLimited(Span::from_secs(1))).wakes().asked(GIVE_WRAP_UP);
+    }
+}
+
+#[test]
+fn a_wrap_up_that_nobody_owes_is_not_given() {
+    Story::under(|policy| policy.wrap_up = WrapUpPolicy::Skip)
+        .sees(guest_is_gone())
+        .answers(Reply::WrapUpRequired)
+        .is("ghost: wrapup_pending");
+}
+
+#[test]
+fn everybody_gone_is_closed_although_a_wrap_up_is_pending() {
+    Story::begin()
+        .closes_the_guest()
+        .wakes()
+        .sees(scene().guest_left(TAB).agent_left().owing_a_wrap_up())
+        .is("closed")
+        .where_it_holds(|closure| closure.wrap_up == WrapUp::Pending);
+}
+
+#[test]
+fn conversation_first_stays_pending_however_often_it_is_looked_at() {
+    let seen = || scene().guest_on(TAB).agent_left().owing_a_wrap_up();
+    let mut story = Story::under(|policy| policy.order = Order::ConversationFirst)
+        .sees(seen())
+        .asked(CLOSE_WRAPPER)
+        .answers(Reply::WrapUpRequired)
+        .is("ghost: wrapup_pending");
+    for _ in 0..4 {
+        story = story
+            .wakes()
+            .sees(seen())
+            .asked(CLOSE_WRAPPER)
+            .answers(Reply::WrapUpRequired)
+            .is("ghost: wrapup_pending");
+    }
+    let story = story.later(1).hears(guest_left(TAB)).asked(Request::Read);
+    assert_eq!(story.told.iter().filter(|told| **told == GhostDetected).count(), 1);
+}

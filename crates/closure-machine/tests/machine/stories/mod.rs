@@ -1,0 +1,12 @@
+//! Stories, one for every case of the design.
+
+mod agents;
+mod closing;
+mod crashes;
+mod events;
+mod ghosts;
+mod missing;
+mod operators;
+mod refusals;
+mod returning;
+mod wrapper;
