@@ -1,6 +1,6 @@
 //! Events that arrive by themselves, and how far they prove anything.
 
-use genesys_types::{CommunicationId, ParticipantId, Snapshot, Span, WrapUp};
+use genesys_types::{CommunicationId, ParticipantId, Snapshot, Span, Time, WrapUp};
 
 use crate::{
     closure::{Block, GuestLeg, Proof, Request, Resume, Step, Turn, WrapperStage},
@@ -56,13 +56,18 @@ impl Draft<'_> {
         if let Some(participant) = who
             && (leg.is_none() || self.knows_no_communication_of(participant))
         {
-            let slack = self.slack_for(participant);
-            let occurred_at = heard.occurred_at;
-            let covered = |known: &GuestLeg| {
-                known.participant == participant && known.asked_before(occurred_at + slack)
-            };
-            if self.next.guests.iter().any(covered) {
-                return self.prove(covered, proof);
+            let at = self.asked_by(participant, heard.occurred_at);
+            let meant = |known: &GuestLeg| known.participant == participant && !known.proven(self.policy);
+            let mut legs = self.next.guests.iter().filter(|known| meant(known));
+            // Of several legs, the end of the participant does not say which one ended.
+            if let (Some(only), None) = (legs.next(), legs.next())
+                && only.asked_before(at)
+            {
+                let communication = only.communication;
+                return self.prove(
+                    |known| known.participant == participant && known.communication == communication,
+                    proof,
+                );
             }
         }
         let latest = heard.occurred_at + CLOCKS_DIFFER;
@@ -72,11 +77,16 @@ impl Draft<'_> {
         if waits { Bearing::Hints } else { Bearing::Nothing }
     }
 
-    /// How much older than our intent the end of a participant may be. None where an earlier leg of the participant
-    /// ended: its end must not be taken for that of the present leg.
-    fn slack_for(&self, participant: ParticipantId) -> Span {
+    /// Until when the close of a participant must have been asked for its end at `occurred_at` to be an effect of it. Where
+    /// an earlier leg of the participant ended, no difference of the clocks is allowed for: the end of that leg must not
+    /// be taken for the end of the present one.
+    fn asked_by(&self, participant: ParticipantId, occurred_at: Time) -> Time {
         let mut legs = self.next.guests.iter().filter(|known| known.participant == participant);
-        if legs.any(|known| known.gone.is_some()) { Span::ZERO } else { CLOCKS_DIFFER }
+        if legs.any(|known| known.proven(self.policy)) {
+            occurred_at - Span::from_millis(1)
+        } else {
+            occurred_at + CLOCKS_DIFFER
+        }
     }
 
     fn knows_no_communication_of(&self, participant: ParticipantId) -> bool {
