@@ -8,8 +8,9 @@
 //! * *boundary*: `inin-ratelimit-reset` narrows down when the remote's window ends. After the latest moment at which it
 //!   can have ended, requests that were answered before the earliest such moment count no more.
 //!
-//! A request counts while both say so. What others use (another replica, the process before this one) is learned from
-//! `inin-ratelimit-count`; until the first answer tells it, requests go one at a time.
+//! A request counts while both say so, and while the remote's own count (`inin-ratelimit-count`) has room for it. What
+//! others use (another replica, the process before this one) is learned from that count; until the first answer tells
+//! it, requests go one at a time.
 
 use std::collections::VecDeque;
 
@@ -21,6 +22,10 @@ const DISTRUST_WINDOWS: u64 = 10;
 /// The part of the limit that is left unused while others use it too: one in so many. Two replicas in a race for the
 /// last requests overshoot by about that much.
 const OTHERS_MARGIN: u64 = 64;
+
+/// The part of the reserve that is kept while the window's end is not known: one in so many. With all of it, a backlog
+/// reached 94 % of a quota without headers.
+const SLIDING_RESERVE: u64 = 4;
 
 /// The longest pause that is taken from a `Retry-After`: a day, since some APIs send a daily limit with a 429.
 const LONGEST_PAUSE: u64 = 24 * 3_600_000;
@@ -47,6 +52,8 @@ pub(super) struct Bucket {
     /// What others are known to have used in the present window, and until when that counts at the longest.
     foreign: u64,
     foreign_until: u64,
+    /// The highest count that the remote has told of its present window.
+    told: u64,
     /// Until when others count as active, which asks for care near the limit.
     others_until: u64,
     boundary: Boundary,
@@ -69,6 +76,7 @@ impl Bucket {
             answered: VecDeque::new(),
             foreign: 0,
             foreign_until: 0,
+            told: 0,
             others_until: 0,
             boundary: Boundary::default(),
             distrust_until: 0,
@@ -115,12 +123,17 @@ impl Bucket {
             self.allowed = u64::from(allowed);
         }
         if self.boundary.is_before(sent) {
-            if let Some(seconds) = rate.reset_seconds {
-                self.boundary.learn(sent, now, seconds, self.window);
+            if let Some(seconds) = rate.reset_seconds
+                && let Some(ended) = self.boundary.learn(sent, now, seconds, self.window)
+            {
+                self.window_ended(now, ended);
             }
             if let Some(count) = rate.count {
                 self.learn_count(now, u64::from(count));
             }
+        }
+        if let Some(count) = rate.count {
+            self.forget_uncounted(sent, now, u64::from(count));
         }
     }
 
@@ -134,7 +147,7 @@ impl Bucket {
     pub(super) fn throttled(&mut self, now: u64, retry_after: u64, jitter: u64) {
         self.advance(now);
         self.counted(now);
-        if self.free() > 0 && now >= self.others_until {
+        if self.free(now) > 0 && now >= self.others_until {
             self.distrust_until = now + self.window * DISTRUST_WINDOWS;
         }
         self.paused_until = self.paused_until.max(now + retry_after.min(LONGEST_PAUSE) + jitter);
@@ -144,7 +157,7 @@ impl Bucket {
     /// How many requests are left in the present window; `None` without a limit.
     pub(super) fn remaining(&mut self, now: u64) -> Option<u64> {
         self.advance(now);
-        (self.allowed > 0).then(|| if now < self.paused_until { 0 } else { self.free() })
+        (self.allowed > 0).then(|| if now < self.paused_until { 0 } else { self.free(now) })
     }
 
     /// Milliseconds until the pause that a 429 imposed is over; 0 when there is none.
@@ -181,7 +194,7 @@ impl Bucket {
         if !self.heard && self.open > 0 {
             return Err(Refusal { reason: WaitReason::Learning, for_ms: None });
         }
-        let mut free = self.free();
+        let mut free = self.free(now);
         if now < self.others_until {
             // What others send meanwhile is not known yet: go by halves, and leave them the last few.
             free = free.saturating_sub(self.allowed / OTHERS_MARGIN);
@@ -196,9 +209,11 @@ impl Bucket {
     }
 
     /// Of the window's requests, a share is kept for the classes above. The share shrinks with the rest of the window,
-    /// so nothing is left over at its end.
+    /// so nothing is left over at its end. Without a known end requests fall away one by one all the time, and most of
+    /// what is kept stays unused: a smaller share does.
     fn check_reserve(&self, now: u64, class: Class, free: u64) -> Result<(), Refusal> {
-        let share = self.allowed * class.reserve_percent();
+        let part = if self.trusted_end(now).is_some() { 1 } else { SLIDING_RESERVE };
+        let share = self.allowed * class.reserve_percent() / part;
         let left = self.left_of_window(now);
         // free > share/100 * left/window, in whole numbers.
         if free * 100 * self.window > share * left {
@@ -217,12 +232,16 @@ impl Bucket {
         }
     }
 
-    fn used(&self) -> u64 {
-        self.open + self.answered.len() as u64 + self.foreign
+    /// What counts at most. While the window's end is known, what the remote has told holds until then, whatever of
+    /// our own falls away before.
+    fn used(&self, now: u64) -> u64 {
+        let ours = self.answered.len() as u64 + self.foreign;
+        let told = if self.trusted_end(now).is_some() { self.told } else { 0 };
+        self.open + ours.max(told)
     }
 
-    fn free(&self) -> u64 {
-        self.allowed.saturating_sub(self.used())
+    fn free(&self, now: u64) -> u64 {
+        self.allowed.saturating_sub(self.used(now))
     }
 
     /// How much of the present window is left at least.
@@ -250,20 +269,27 @@ impl Bucket {
 
     /// Lets go of what counts no more.
     fn advance(&mut self, now: u64) {
-        let trusted = now >= self.distrust_until;
-        if let Some(ended) = self.boundary.pass(now)
-            && trusted
-        {
-            while self.answered.front().is_some_and(|at| *at <= ended) {
-                self.answered.pop_front();
-            }
-            self.foreign = 0;
+        if let Some(ended) = self.boundary.pass(now) {
+            self.window_ended(now, ended);
         }
         while self.answered.front().is_some_and(|at| at + self.window <= now) {
             self.answered.pop_front();
         }
         if now >= self.foreign_until {
             self.foreign = 0;
+        }
+    }
+
+    /// The remote's window has ended, at `ended` at the earliest: what was answered up to then counts no more. What was
+    /// answered later may have been counted in the new window.
+    fn window_ended(&mut self, now: u64, ended: u64) {
+        self.told = 0;
+        if now < self.distrust_until {
+            return;
+        }
+        self.foreign = 0;
+        while self.answered.front().is_some_and(|at| *at <= ended) {
+            self.answered.pop_front();
         }
     }
 
@@ -274,8 +300,21 @@ impl Bucket {
         }
     }
 
+    /// What was answered before a request was sent stands before it in the remote's count. What does not fit into the
+    /// count was counted in an earlier window, the oldest first.
+    fn forget_uncounted(&mut self, sent: u64, now: u64, count: u64) {
+        if now < self.distrust_until {
+            return;
+        }
+        let before = self.answered.partition_point(|at| *at < sent) as u64;
+        for _ in count.saturating_sub(1)..before {
+            self.answered.pop_front();
+        }
+    }
+
     /// What the remote counts beyond all that may be ours was used by others.
     fn learn_count(&mut self, now: u64, count: u64) {
+        self.told = self.told.max(count);
         let ours = self.open + self.answered.len() as u64;
         let others = count.saturating_sub(ours);
         if others > self.foreign {

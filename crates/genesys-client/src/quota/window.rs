@@ -22,15 +22,29 @@ impl Boundary {
 
     /// Takes in `inin-ratelimit-reset` of an answer. The remote read its clock between `sent` and `now` and may have
     /// rounded the seconds either way, so the end lies within a second of what it said. Several answers narrow it.
-    pub(super) fn learn(&mut self, sent: u64, now: u64, seconds: u32, window: u64) {
+    ///
+    /// When the answer is about a later window than the known one, that one has ended: returns the earliest moment at
+    /// which it can have, as [`Boundary::pass`] does.
+    pub(super) fn learn(&mut self, sent: u64, now: u64, seconds: u32, window: u64) -> Option<u64> {
         let seconds = u64::from(seconds);
         let earliest = sent + seconds.saturating_sub(1) * 1_000;
         let latest = (now + (seconds + 1) * 1_000).min(now + window);
-        let narrowed = self.end.map(|(low, high)| (low.max(earliest), high.min(latest)));
-        self.end = match narrowed {
-            Some((low, high)) if low <= high => Some((low, high)),
-            Some(_) | None => Some((earliest.min(latest), latest)),
+        let told = (earliest.min(latest), latest);
+        let Some((low, high)) = self.end else {
+            self.end = Some(told);
+            return None;
         };
+        let narrowed = (low.max(told.0), high.min(told.1));
+        if narrowed.0 <= narrowed.1 {
+            self.end = Some(narrowed);
+            return None;
+        }
+        self.end = Some(told);
+        let is_later = high < told.0;
+        is_later.then(|| {
+            self.passed_at = now;
+            low.min(told.0.saturating_sub(window))
+        })
     }
 
     /// When the window has certainly ended by `now`, forgets it and returns the earliest moment at which it can have
@@ -72,9 +86,16 @@ mod tests {
     #[test]
     fn an_end_that_contradicts_the_known_one_replaces_it() {
         let mut boundary = Boundary::default();
-        boundary.learn(1_000, 1_000, 5, 60_000);
-        boundary.learn(2_000, 2_000, 50, 60_000);
-        assert_eq!(boundary.end(), Some((51_000, 53_000)));
+        assert_eq!(boundary.learn(101_000, 101_000, 5, 60_000), None);
+        assert_eq!(boundary.learn(104_000, 104_100, 58, 60_000), Some(101_000), "the known window has ended");
+        assert_eq!(boundary.end(), Some((161_000, 163_100)));
+        assert!(!boundary.is_before(104_099));
+        assert_eq!(
+            boundary.learn(105_000, 105_000, 5, 60_000),
+            None,
+            "an earlier end tells of no later window"
+        );
+        assert_eq!(boundary.end(), Some((109_000, 111_000)));
     }
 
     #[test]

@@ -82,7 +82,8 @@ pub struct World {
     processes: Vec<Process>,
     window_end: u64,
     count: u32,
-    accepted: Vec<u64>,
+    /// The beginning of each window that has ended, and the requests that were accepted in it.
+    ended: Vec<(u64, u64)>,
     refused: usize,
 }
 
@@ -107,7 +108,7 @@ impl World {
             processes: Vec::new(),
             window_end,
             count: 0,
-            accepted: Vec::new(),
+            ended: Vec::new(),
             refused: 0,
         }
     }
@@ -158,8 +159,13 @@ impl World {
         self.processes[process].finished
     }
 
-    pub fn accepted_between(&self, from: u64, to: u64) -> usize {
-        self.accepted.iter().filter(|at| (from..to).contains(at)).count()
+    /// The share of the quota that was used from the beginning of the second window to the beginning of the last.
+    pub fn used_percent(&self) -> f64 {
+        let whole = &self.ended[1..];
+        let ((first, _), (last, _)) = (whole[0], whole[whole.len() - 1]);
+        let used: u64 = whole[..whole.len() - 1].iter().map(|(_, accepted)| accepted).sum();
+        let possible = (last - first) * u64::from(ALLOWED) / WINDOW;
+        100.0 * f64::from(u32::try_from(used).unwrap()) / f64::from(u32::try_from(possible).unwrap())
     }
 
     fn move_to(&mut self, at: u64) {
@@ -247,6 +253,8 @@ impl World {
 
     fn count_request(&mut self) -> Sent {
         if self.now >= self.window_end {
+            let began = (self.window_end + WINDOW).saturating_sub(2 * WINDOW);
+            self.ended.push((began, u64::from(self.count.min(ALLOWED))));
             self.count = 0;
             self.window_end = match self.windows {
                 Windows::Fixed { phase } => phase + (self.now.saturating_sub(phase) / WINDOW + 1) * WINDOW,
@@ -259,7 +267,6 @@ impl World {
             self.refused += 1;
             return Sent::Throttled { retry_after: Duration::from_millis(left.div_ceil(1_000) * 1_000) };
         }
-        self.accepted.push(self.now);
         let seconds = match self.rounding {
             Rounding::Down => left / 1_000,
             Rounding::Up => left.div_ceil(1_000),
