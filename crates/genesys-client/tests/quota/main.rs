@@ -176,6 +176,22 @@ fn what_the_remote_does_not_count_any_more_is_forgotten() {
 }
 
 #[test]
+fn what_the_remote_has_told_holds_until_its_window_ends() {
+    let (quota, clock) = quota(100, 100);
+    answered(quota.try_take(Class::Confirmation).unwrap(), FRESH);
+    clock.advance(59_500);
+    spend(&quota, Class::Confirmation, 10);
+    clock.advance(1_000);
+    let told = RateHeaders { count: Some(50), allowed: None, reset_seconds: Some(59) };
+    answered(quota.try_take(Class::Confirmation).unwrap(), told);
+    // The ten fall away a window after they were sent, but they may be among the fifty.
+    clock.advance(59_100);
+    assert_eq!(quota.remaining(), Some(50));
+    clock.advance(900);
+    assert_eq!(quota.remaining(), Some(100));
+}
+
+#[test]
 fn an_answer_about_a_later_window_ends_the_known_one() {
     let (quota, clock) = quota(100, 10);
     let late = RateHeaders { count: Some(90), allowed: None, reset_seconds: Some(5) };

@@ -68,6 +68,18 @@ async fn a_hundred_callers_share_one_failure() {
 }
 
 #[tokio::test]
+async fn a_hundred_callers_share_one_outage() {
+    let stub = Stub::start().await;
+    stub.token_delay_ms.store(100, Ordering::Relaxed);
+    stub.answers_to_token(reply(503, ""));
+    let results = disconnect_by(&stub.client(), 100).await;
+    for result in results {
+        assert_eq!(result.unwrap_err().kind, FaultKind::NotSent);
+    }
+    assert_eq!(stub.tokens_asked(), 1);
+}
+
+#[tokio::test]
 async fn a_second_401_ends_the_call() {
     let stub = Stub::start().await;
     *stub.good_token.lock().unwrap() = Some("none of ours".to_owned());
