@@ -1,3 +1,5 @@
 //! Closes Genesys Cloud messaging sessions and proves that they closed.
 
+mod config;
+
 fn main() {}

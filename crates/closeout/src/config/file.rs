@@ -1,0 +1,235 @@
+//! The configuration file: TOML, flattened to paths, with the line of each value.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    keys::{self, Form},
+    origin::{Given, Origin, Problem, Setting},
+};
+
+/// Settings by path.
+pub type Flat = BTreeMap<String, Setting>;
+
+/// Reads a file. Everything that is wrong with it is told at once.
+///
+/// # Errors
+///
+/// One problem for a file that cannot be read or is no TOML, else one for each key that is unknown or has a value of
+/// the wrong kind.
+pub fn read(path: &Path) -> Result<Flat, Vec<Problem>> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let hint = if error.kind() == std::io::ErrorKind::NotFound {
+            "; `closeout config init` writes one"
+        } else {
+            ""
+        };
+        vec![Problem(format!("the configuration {} cannot be read: {error}{hint}", path.display()))]
+    })?;
+    flatten(path, &text)
+}
+
+/// Flattens the text of a file.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn flatten(path: &Path, text: &str) -> Result<Flat, Vec<Problem>> {
+    let document = DeTable::parse(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| line_of(text, span.start));
+        vec![Problem(format!("{}, line {line}: {}", path.display(), error.message().replace('\n', "; ")))]
+    })?;
+    let mut walk = Walk { file: path.to_owned(), text, found: Flat::new(), problems: Vec::new() };
+    walk.table("", document.get_ref());
+    if walk.problems.is_empty() { Ok(walk.found) } else { Err(walk.problems) }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+struct Walk<'a> {
+    file: PathBuf,
+    text: &'a str,
+    found: Flat,
+    problems: Vec<Problem>,
+}
+
+impl Walk<'_> {
+    fn table(&mut self, prefix: &str, table: &DeTable<'_>) {
+        for (name, value) in table {
+            let part = name.get_ref();
+            let path = if prefix.is_empty() { part.to_string() } else { format!("{prefix}.{part}") };
+            let line = line_of(self.text, name.span().start);
+            self.value(&path, line, value);
+        }
+    }
+
+    fn value(&mut self, path: &str, line: usize, value: &Spanned<DeValue<'_>>) {
+        let origin = Origin::File { path: self.file.clone(), line };
+        if let Some(key) = keys::key_of(path) {
+            match given(value.get_ref()) {
+                Some(given) => {
+                    let given = if key.is_secret() { given.into_secret() } else { given };
+                    self.found.insert(path.to_owned(), Setting { given, origin });
+                }
+                None => {
+                    let wanted = in_words(key.form);
+                    self.problems.push(Problem::with(path, &origin, format_args!("must be {wanted}")));
+                }
+            }
+            return;
+        }
+        match value.get_ref() {
+            DeValue::Table(table) if is_section(path) => {
+                self.found.insert(path.to_owned(), present(origin));
+                self.table(path, table);
+            }
+            DeValue::Array(tables) if is_list_of_tables(path) => {
+                for (index, entry) in tables.iter().enumerate() {
+                    match entry.get_ref() {
+                        DeValue::Table(table) => {
+                            let path = format!("{path}.{index}");
+                            let line = line_of(self.text, entry.span().start);
+                            let origin = Origin::File { path: self.file.clone(), line };
+                            self.found.insert(path.clone(), present(origin));
+                            self.table(&path, table);
+                        }
+                        _ => self.problems.push(Problem::with(
+                            path,
+                            &origin,
+                            format_args!("must be tables: write [[{path}]]"),
+                        )),
+                    }
+                }
+            }
+            DeValue::Table(_) if is_list_of_tables(path) => {
+                self.problems.push(Problem::with(
+                    path,
+                    &origin,
+                    format_args!("is a list of tables: write [[{path}]]"),
+                ));
+            }
+            _ => self.unknown(path, &origin),
+        }
+    }
+
+    fn unknown(&mut self, path: &str, origin: &Origin) {
+        self.problems.push(unknown_key(path, origin));
+    }
+}
+
+/// The problem with a key that nobody knows.
+pub fn unknown_key(path: &str, origin: &Origin) -> Problem {
+    Problem(format!("{origin}: unknown key `{path}`{}", keys::suggestion(path)))
+}
+
+/// Marks that a section is there, even when it is empty.
+fn present(origin: Origin) -> Setting {
+    Setting { given: Given::Table(BTreeMap::new()), origin }
+}
+
+/// Whether tables stand under this path: `server`, `genesys`, `genesys.main`.
+fn is_section(path: &str) -> bool {
+    keys::SECTIONS.iter().any(|(section, _)| {
+        !is_list_of_tables(section.trim_end_matches(".*"))
+            && (keys::matches(section, path) || section.strip_suffix(".*") == Some(path))
+    })
+}
+
+fn is_list_of_tables(path: &str) -> bool {
+    matches!(path, "confirm" | "source")
+}
+
+fn given(value: &DeValue<'_>) -> Option<Given> {
+    match value {
+        DeValue::String(text) => Some(Given::Text(text.to_string())),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).ok().map(Given::Number)
+        }
+        DeValue::Array(values) => values
+            .iter()
+            .map(|value| value.get_ref().as_str().map(str::to_owned))
+            .collect::<Option<Vec<_>>>()
+            .map(Given::List),
+        DeValue::Table(table) => table
+            .iter()
+            .map(|(key, value)| Some((key.get_ref().to_string(), value.get_ref().as_str()?.to_owned())))
+            .collect::<Option<BTreeMap<_, _>>>()
+            .map(Given::Table),
+        DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => None,
+    }
+}
+
+/// What a form looks like, in words.
+pub fn in_words(form: Form) -> String {
+    match form {
+        Form::Text => "a text in quotes".to_owned(),
+        Form::Duration => "a duration in quotes, as \"20s\"".to_owned(),
+        Form::Count(least, most) => format!("a whole number from {least} to {most}"),
+        Form::Choice(words) => format!("one of {}", words.join(", ")),
+        Form::WrapUp => "\"none\", \"skip\", or { id = \"…\" }".to_owned(),
+        Form::Secret => "a text in quotes, as \"env:NAME\"".to_owned(),
+        Form::Secrets => "a list of texts, as [\"env:NAME\"]".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(text: &str) -> Vec<String> {
+        let problems = flatten(Path::new("closeout.toml"), text).expect_err("the text is wrong");
+        problems.into_iter().map(|problem| problem.0).collect()
+    }
+
+    #[test]
+    fn values_are_found_with_their_lines() {
+        let text = "[server]\nlisten = \"[::]:1\"\n\n[[confirm]]\nname = \"a\"\n[[confirm]]\nname = \"b\"\n";
+        let flat = flatten(Path::new("closeout.toml"), text).unwrap();
+        let listen = &flat["server.listen"];
+        assert_eq!(listen.given.as_text().as_deref(), Some("[::]:1"));
+        assert_eq!(listen.origin.to_string(), "closeout.toml, line 2");
+        assert_eq!(flat["confirm.1.name"].origin.to_string(), "closeout.toml, line 7");
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line_and_a_suggestion() {
+        assert_eq!(
+            problems("[server]\n\nlisten = \"a\"\nshutdown_grce = \"1s\"\n"),
+            ["closeout.toml, line 4: unknown key `server.shutdown_grce`; did you mean `shutdown_grace`?"]
+        );
+        assert!(problems("[sevrer]\nx = 1")[0].contains("did you mean the section `server`?"));
+        assert!(problems("listen = \"a\"")[0].contains("it belongs to [server]"));
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let said = problems("[server]\na = 1\nb = 2\nlisten = true\n");
+        assert_eq!(said.len(), 3);
+        assert_eq!(said[2], "closeout.toml, line 4: server.listen must be a text in quotes");
+    }
+
+    #[test]
+    fn text_that_is_no_toml_is_refused_with_its_line() {
+        let said = problems("[server]\nlisten = \n");
+        assert!(said[0].starts_with("closeout.toml, line 2: "), "{}", said[0]);
+        let twice = problems("[server]\nlisten = \"a\"\nlisten = \"b\"\n");
+        assert!(twice[0].starts_with("closeout.toml, line 3: "), "{}", twice[0]);
+    }
+
+    #[test]
+    fn a_single_table_where_a_list_is_meant_says_so() {
+        assert_eq!(
+            problems("[confirm]\nname = \"a\"\n"),
+            ["closeout.toml, line 1: confirm is a list of tables: write [[confirm]]"]
+        );
+    }
+}

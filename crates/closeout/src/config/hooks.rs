@@ -1,0 +1,183 @@
+//! The `[[confirm]]` tables: which webhooks bring evidence, and how each proves its sender.
+
+use genesys_types::Organisation;
+use webhook_signature::{
+    Encoding, HmacScheme, Scheme, SignatureLayout, SignedContent, Strength, WebhookSignature,
+};
+
+use super::{
+    environment::Variables,
+    layers::{Reader, numbers},
+    origin::Problem,
+};
+
+/// One webhook.
+#[derive(Debug)]
+pub struct Hook {
+    /// Its name: events are posted to `/hooks/{name}`.
+    pub name: String,
+    /// The organisation that its events belong to.
+    pub organisation: Organisation,
+    /// How deliveries prove their sender.
+    pub signature: WebhookSignature,
+    /// How bodies are read: `auto`, or the name of one decoder.
+    pub decoder: String,
+}
+
+impl Hook {
+    /// Whether anybody who reaches the hook is believed.
+    pub fn believes_anybody(&self) -> bool {
+        self.signature.scheme().strength() == Strength::Nothing
+    }
+}
+
+/// Reads every table.
+pub fn read(reader: &mut Reader<'_>, variables: &Variables, known: &[Organisation]) -> Vec<Hook> {
+    let mut hooks: Vec<Hook> = Vec::new();
+    for number in numbers(&reader.layers.settings, "confirm") {
+        let Some(hook) = one(reader, number, variables, known) else { continue };
+        if hooks.iter().any(|other| other.name == hook.name) {
+            reader.refuse(
+                &format!("confirm.{number}.name"),
+                format_args!("{:?} stands there twice", hook.name),
+            );
+        } else {
+            hooks.push(hook);
+        }
+    }
+    hooks
+}
+
+fn one(
+    reader: &mut Reader<'_>,
+    number: usize,
+    variables: &Variables,
+    known: &[Organisation],
+) -> Option<Hook> {
+    let path = |key: &str| format!("confirm.{number}.{key}");
+    let kind = reader.text(&path("kind"))?;
+    match kind.as_str() {
+        "webhook" => {}
+        "sqs" | "notifications" => {
+            let why = format!("= \"{kind}\" is not part of this version; use kind = \"webhook\"");
+            reader.refuse(&path("kind"), why);
+            return None;
+        }
+        _ => {
+            reader.refuse(&path("kind"), format_args!("= {kind:?} is not known; webhook is the only kind"));
+            return None;
+        }
+    }
+    let name = name(reader, &path("name"));
+    let organisation = organisation(reader, &path("organisation"), known);
+    let decoder = reader.choice(&path("decoder"));
+    let signature = signature(reader, number, variables);
+    Some(Hook { name: name?, organisation: organisation?, signature: signature?, decoder: decoder? })
+}
+
+fn name(reader: &mut Reader<'_>, path: &str) -> Option<String> {
+    if reader.layers.setting(path).is_none() {
+        reader.problems.push(Problem(format!("{path} is missing: events are posted to /hooks/{{name}}")));
+        return None;
+    }
+    reader.parsed(path, |text| {
+        let allowed =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+        if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(text.to_owned())
+        } else {
+            Err("must have 1 to 64 characters, each of a-z, 0-9, - and _".to_owned())
+        }
+    })
+}
+
+fn organisation(reader: &mut Reader<'_>, path: &str, known: &[Organisation]) -> Option<Organisation> {
+    // The default is `main`; the only organisation that there is is meant too.
+    let by_default = reader.layers.setting(path).is_some_and(|setting| setting.origin.rank() == 0);
+    if let ([only], true) = (known, by_default) {
+        return Some(only.clone());
+    }
+    reader.parsed(path, |text| {
+        known.iter().find(|organisation| organisation.as_str() == text).cloned().ok_or_else(|| {
+            let names: Vec<_> = known.iter().map(Organisation::as_str).collect();
+            format!("is not an organisation of this configuration; it has {}", names.join(", "))
+        })
+    })
+}
+
+fn signature(reader: &mut Reader<'_>, number: usize, variables: &Variables) -> Option<WebhookSignature> {
+    let path = |key: &str| format!("confirm.{number}.{key}");
+    let verify = path("verify");
+    if reader.layers.setting(&verify).is_none() {
+        reader.problems.push(Problem(format!(
+            "{verify} is missing: say how the sender signs, for example hub-sha256-base64"
+        )));
+        return None;
+    }
+    let scheme = match reader.choice(&verify)?.as_str() {
+        "hub-sha256-base64" => Scheme::HubSha256Base64,
+        "hub-sha256-hex" => Scheme::HubSha256Hex,
+        "standard-webhooks" => Scheme::StandardWebhooks,
+        "hmac" => Scheme::Hmac(own_scheme(reader, number)?),
+        "bearer" => Scheme::Bearer,
+        "basic" => Scheme::Basic,
+        "header" => Scheme::Header(header(reader, number)?),
+        "unsigned" => Scheme::Unsigned,
+        other => {
+            reader.refuse(&verify, format_args!("{other:?} is not known"));
+            return None;
+        }
+    };
+    if !matches!(scheme, Scheme::Hmac(_)) {
+        refuse_without_use(reader, number, matches!(scheme, Scheme::Header(_)));
+    }
+    let before = reader.problems.len();
+    let secrets = reader.secrets(&path("secrets"), variables);
+    if reader.problems.len() > before {
+        return None;
+    }
+    let place = if reader.layers.setting(&path("secrets")).is_some() { path("secrets") } else { verify };
+    WebhookSignature::new(scheme, secrets)
+        .map_err(|error| reader.refuse(&place, format_args!("cannot be used: {error}")))
+        .ok()
+}
+
+/// Settings of `hmac` under another scheme would be believed to do something.
+fn refuse_without_use(reader: &mut Reader<'_>, number: usize, header_is_used: bool) {
+    for key in
+        ["header", "prefix", "encoding", "signed_content", "timestamp_header", "id_header", "tolerance"]
+    {
+        let path = format!("confirm.{number}.{key}");
+        let given = reader.layers.setting(&path).is_some_and(|setting| setting.origin.rank() > 0);
+        if given && !(key == "header" && header_is_used) {
+            reader.refuse(&path, "has a use with verify = \"hmac\" only");
+        }
+    }
+}
+
+fn header(reader: &mut Reader<'_>, number: usize) -> Option<String> {
+    let path = format!("confirm.{number}.header");
+    let header = reader.text(&path);
+    if header.is_none() {
+        reader.problems.push(Problem(format!("{path} is missing: name the header that carries the proof")));
+    }
+    header
+}
+
+fn own_scheme(reader: &mut Reader<'_>, number: usize) -> Option<HmacScheme> {
+    let path = |key: &str| format!("confirm.{number}.{key}");
+    let header = header(reader, number)?;
+    let prefix = reader.text(&path("prefix")).unwrap_or_default();
+    let encoding = reader.choice(&path("encoding"))?.parse::<Encoding>().ok()?;
+    let content = reader.choice(&path("signed_content"))?.parse::<SignedContent>().ok()?;
+    let tolerance = reader.duration(&path("tolerance"))?;
+    Some(HmacScheme {
+        layout: SignatureLayout::Single { prefix },
+        encoding,
+        content,
+        timestamp_header: reader.text(&path("timestamp_header")),
+        id_header: reader.text(&path("id_header")),
+        tolerance_seconds: u32::try_from(tolerance.as_secs()).unwrap_or(u32::MAX),
+        ..HmacScheme::over_body(&header)
+    })
+}

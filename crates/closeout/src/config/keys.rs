@@ -1,0 +1,229 @@
+//! Every key of the configuration, with its default and its meaning: the one list that file, environment, checks and
+//! `config/closeout.toml` are made from.
+
+/// What a value must look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Any text.
+    Text,
+    /// A length of time, as `20s`.
+    Duration,
+    /// A whole number between these two.
+    Count(i64, i64),
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// What to do about a wrap-up: `none`, `skip` or `{ id = "…" }`.
+    WrapUp,
+    /// A secret: the text itself, `env:NAME`, or `file:PATH`.
+    Secret,
+    /// A list of secrets.
+    Secrets,
+}
+
+/// One key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// Its path; `*` stands for an organisation's name or the number of a table.
+    pub path: &'static str,
+    /// What its value must look like.
+    pub form: Form,
+    /// The value when nobody says anything, as it would stand in the environment.
+    pub default: Option<&'static str>,
+    /// What could stand there, for keys without a default.
+    pub example: &'static str,
+    /// What it does, in one line.
+    pub comment: &'static str,
+}
+
+impl Key {
+    /// The path without its last part: the section.
+    pub fn section(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or("", |(section, _)| section)
+    }
+
+    /// The last part of the path.
+    pub fn name(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or(self.path, |(_, name)| name)
+    }
+
+    /// Whether its value must never show.
+    pub fn is_secret(&self) -> bool {
+        matches!(self.form, Form::Secret | Form::Secrets)
+    }
+}
+
+/// The sections, in the order of the file, with what stands above each.
+pub const SECTIONS: [(&str, &str); 8] = [
+    ("server", "Where the service listens. TLS belongs to a proxy in front of it."),
+    ("store", "Where closures, their evidence and received events are kept."),
+    (
+        "genesys.*",
+        "One table for each Genesys Cloud organisation. Client id and secret had better come from \
+         GENESYSCLOUD_OAUTHCLIENT_ID and GENESYSCLOUD_OAUTHCLIENT_SECRET.",
+    ),
+    ("closing", "How sessions are closed, unless a request says otherwise."),
+    ("ghosts", "Closures without proof: when they are looked at again, and when they are given up."),
+    ("confirm.*", "One table for each webhook that brings evidence: POST /hooks/{name}."),
+    ("source.*", "Where commands come from. The HTTP interface is always there and needs no table."),
+    ("auth", "Who may use the HTTP interface."),
+];
+
+const fn with(path: &'static str, form: Form, default: &'static str, comment: &'static str) -> Key {
+    Key { path, form, default: Some(default), example: "", comment }
+}
+
+const fn without(path: &'static str, form: Form, example: &'static str, comment: &'static str) -> Key {
+    Key { path, form, default: None, example, comment }
+}
+
+/// The schemes of `[[confirm]]`.
+pub const SCHEMES: &[&str] = &[
+    "hub-sha256-base64",
+    "hub-sha256-hex",
+    "standard-webhooks",
+    "hmac",
+    "bearer",
+    "basic",
+    "header",
+    "unsigned",
+];
+
+/// Every key.
+#[rustfmt::skip]
+pub const KEYS: [Key; 50] = [
+    with("server.listen", Form::Text, "127.0.0.1:8080", "Address and port."),
+    with("server.shutdown_grace", Form::Duration, "20s", "How long calls and requests under way may take to finish at a stop."),
+    with("server.max_connections", Form::Count(1, 1_000_000), "4096", "Connections at once; more are closed at once."),
+
+    with("store.url", Form::Text, "sqlite:closeout.db", "sqlite:FILE, or memory: for trying things out (all is lost at the stop)."),
+    with("store.retention", Form::Duration, "30d", "How long ended closures and their evidence are kept (at most 49d)."),
+    with("store.inbox_retention", Form::Duration, "26h", "How long events and idempotency keys are remembered; at least 25h, as EventBridge repeats for 24h."),
+
+    without("genesys.*.region", Form::Text, "eu-central-1", "AWS name, base domain, or a URL such as http://127.0.0.1:8081 (simulator, gateway)."),
+    without("genesys.*.api_base_url", Form::Text, "https://gateway.example/genesys", "In place of the region's API address, when a gateway or a stub stands between."),
+    without("genesys.*.login_base_url", Form::Text, "https://gateway.example/login", "In place of the region's login address."),
+    without("genesys.*.client_id", Form::Text, "11111111-2222-4333-8444-555555555555", "OAuth client (client credentials)."),
+    without("genesys.*.client_secret", Form::Secret, "env:MY_CLIENT_SECRET", "Its secret: env:NAME, file:PATH, or the text itself."),
+    without("genesys.*.access_token", Form::Secret, "env:MY_ACCESS_TOKEN", "A ready token in place of client id and secret; it cannot be renewed."),
+    without("genesys.*.profile", Form::Text, "DEFAULT", "Takes region and credentials from this profile of the gc command line (~/.gc/config.toml)."),
+    with("genesys.*.requests_per_minute", Form::Count(0, 1_000_000), "300", "Requests in one window to begin with, 0 for no limit; the answers' headers correct it."),
+    with("genesys.*.quota_window", Form::Duration, "60s", "Length of that window; shorter only against a simulator."),
+    with("genesys.*.max_in_flight", Form::Count(1, 10_000), "32", "Calls to Genesys at once."),
+    with("genesys.*.max_open", Form::Count(1, 100_000_000), "1000000", "Open closures at once; beyond that, requests are refused with 429 for a while."),
+    with("genesys.*.connect_timeout", Form::Duration, "3s", "How long a connection to Genesys may take to stand."),
+    with("genesys.*.request_timeout", Form::Duration, "10s", "How long one call to Genesys may take in all; less than 20s."),
+
+    with("closing.evidence", Form::Choice(&["webhook_or_read_back", "webhook_only"]), "webhook_or_read_back", "What proves that the guest is gone: webhook_or_read_back, or webhook_only."),
+    with("closing.order", Form::Choice(&["guest_first", "conversation_first"]), "guest_first", "Who is closed first: guest_first, or conversation_first."),
+    with("closing.agent_connected", Form::Choice(&["refuse", "wait", "allow"]), "refuse", "When an agent is connected: refuse, wait for the agent to leave, or allow."),
+    with("closing.wrapper_close", Form::Choice(&["patch", "delete"]), "patch", "The call that closes the conversation: patch or delete (which deletes nothing)."),
+    with("closing.confirm_within", Form::Duration, "20s", "How long an event is awaited before a read looks for itself."),
+    with("closing.deadline", Form::Duration, "2m", "When a closure without proof becomes a ghost."),
+    with("closing.max_rounds", Form::Count(1, 100), "3", "How often the guest's close is asked at most."),
+    with("closing.max_attempts", Form::Count(1, 100), "8", "How many failures of one call are borne."),
+    with("closing.wrap_up", Form::WrapUp, "none", "When Genesys demands a wrap-up: none, skip, or { id = \"…\" } of a wrap-up code."),
+    with("closing.stale_read_gap", Form::Duration, "10s", "How far apart two reads lie that together prove that a close had no effect."),
+    with("closing.participant_grace", Form::Duration, "30s", "How long a missing conversation or guest is looked for."),
+
+    with("ghosts.look_again", Form::Duration, "5m", "When a ghost is first looked at again; the interval doubles."),
+    with("ghosts.look_again_most", Form::Duration, "6h", "The longest interval between two looks."),
+    with("ghosts.give_up_after", Form::Duration, "72h", "When a ghost ends as failed; 72h is the life of a guest's session."),
+    with("ghosts.silent_adapter_after", Form::Duration, "3m", "After which silence, while closures wait for events, the log warns that none arrive."),
+
+    without("confirm.*.name", Form::Text, "open-messaging", "The name: events are posted to /hooks/{name}."),
+    with("confirm.*.kind", Form::Text, "webhook", "The kind of adapter; webhook."),
+    without("confirm.*.verify", Form::Choice(SCHEMES), "hub-sha256-base64", "Signature: hub-sha256-base64, hub-sha256-hex, standard-webhooks, hmac, bearer, basic, header, unsigned."),
+    without("confirm.*.secrets", Form::Secrets, "[\"env:HOOK_SECRET\", \"env:HOOK_SECRET_OLD\"]", "The secrets, the current one first; several while one is being replaced."),
+    with("confirm.*.organisation", Form::Text, "main", "The organisation that its events belong to."),
+    with("confirm.*.decoder", Form::Choice(&["auto", "genesys-notification", "eventbridge", "cloudevents", "closeout"]), "auto", "How bodies are read: auto, genesys-notification, eventbridge, cloudevents, closeout."),
+    without("confirm.*.header", Form::Text, "X-Relay-Signature", "hmac and header: the header with the signature or key."),
+    without("confirm.*.prefix", Form::Text, "v1=", "hmac: what stands before the signature."),
+    with("confirm.*.encoding", Form::Choice(&["hex", "base64", "base64url", "base64url-padded"]), "hex", "hmac: how the signature is written: hex, base64, base64url, base64url-padded."),
+    with("confirm.*.signed_content", Form::Choice(&["body", "timestamp.body"]), "body", "hmac: what is signed: body, or timestamp.body."),
+    without("confirm.*.timestamp_header", Form::Text, "X-Relay-Time", "hmac: the header with the time in Unix seconds."),
+    without("confirm.*.id_header", Form::Text, "X-Relay-Id", "hmac: the header with the event's id, which is not signed."),
+    with("confirm.*.tolerance", Form::Duration, "5m", "hmac: how far the signed time may be off, both ways."),
+
+    without("source.*.name", Form::Text, "http", "The name."),
+    without("source.*.kind", Form::Text, "http", "The kind; http."),
+
+    with("auth.tokens_file", Form::Text, "tokens.toml", "The file with the SHA-256 of each key, and its role."),
+];
+
+/// The key that a path stands for.
+pub fn key_of(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| matches(key.path, path))
+}
+
+/// Whether a path, such as `genesys.main.region`, fits a pattern, such as `genesys.*.region`.
+pub fn matches(pattern: &str, path: &str) -> bool {
+    let mut parts = path.split('.');
+    pattern.split('.').all(|wanted| parts.next().is_some_and(|part| wanted == "*" || wanted == part))
+        && parts.next().is_none()
+}
+
+/// How alike two names must be for one to be suggested in place of the other (Jaro-Winkler, found by trying slips).
+const ALIKE: f64 = 0.8;
+
+/// Half a sentence that names what was probably meant; empty when nothing is near.
+pub fn suggestion(path: &str) -> String {
+    let name = path.rsplit('.').next().unwrap_or(path);
+    let section = path.rsplit_once('.').map_or("", |(section, _)| section);
+    let here = KEYS
+        .iter()
+        .filter(|key| matches(key.section(), section))
+        .map(|key| (strsim::jaro_winkler(name, key.name()), key))
+        .filter(|(alike, _)| *alike >= ALIKE)
+        .max_by(|left, right| left.0.total_cmp(&right.0));
+    if let Some((_, key)) = here {
+        return format!("; did you mean `{}`?", key.name());
+    }
+    if let Some(key) = KEYS.iter().find(|key| key.name() == name) {
+        return format!("; it belongs to [{}]", key.section().replace('*', "main"));
+    }
+    let begins = path.split('.').next().unwrap_or(path);
+    let near = SECTIONS
+        .iter()
+        .map(|(section, _)| section.trim_end_matches(".*"))
+        .map(|section| (strsim::jaro_winkler(begins, section), section))
+        .filter(|(alike, section)| *alike >= ALIKE && *section != begins)
+        .max_by(|left, right| left.0.total_cmp(&right.0));
+    if let Some((_, section)) = near {
+        return format!("; did you mean the section `{section}`?");
+    }
+    let known: Vec<_> = KEYS.iter().filter(|key| matches(key.section(), section)).map(Key::name).collect();
+    if known.is_empty() { String::new() } else { format!("; known here are {}", known.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_belongs_to_a_section_and_has_a_default_or_an_example() {
+        for key in KEYS {
+            assert!(SECTIONS.iter().any(|(section, _)| *section == key.section()), "{}", key.path);
+            assert!(key.default.is_some() || !key.example.is_empty(), "{}", key.path);
+            assert!(key.comment.ends_with('.'), "{}", key.path);
+            assert_eq!(KEYS.iter().filter(|other| other.path == key.path).count(), 1, "{}", key.path);
+        }
+    }
+
+    #[test]
+    fn a_slip_is_answered_with_what_was_meant() {
+        assert_eq!(suggestion("server.lisen"), "; did you mean `listen`?");
+        assert_eq!(suggestion("server.deadline"), "; it belongs to [closing]");
+        assert_eq!(suggestion("sever.listen"), "; it belongs to [server]");
+        assert_eq!(suggestion("sever"), "; did you mean the section `server`?");
+        assert_eq!(suggestion("genesys.main.regoin"), "; did you mean `region`?");
+        assert!(suggestion("auth.qqq").contains("tokens_file"));
+    }
+
+    #[test]
+    fn patterns_fit_names_and_numbers_but_not_other_depths() {
+        assert!(matches("genesys.*.region", "genesys.main.region"));
+        assert!(matches("confirm.*.name", "confirm.0.name"));
+        assert!(!matches("genesys.*.region", "genesys.region"));
+        assert!(!matches("genesys.*.region", "genesys.a.b.region"));
+    }
+}

@@ -1,0 +1,40 @@
+//! The configuration: flag over environment over file over default.
+//!
+//! ```text
+//!  default ◄ alias ◄ profile of gc ◄ file ◄ GENESYSCLOUD_* ◄ CLOSEOUT_SECTION__KEY ◄ flag
+//!     └────────┴──────────┴───────────┴───────────┴───────────────────┴─────────────┴──► Layers ──► Settings
+//! ```
+//!
+//! Every key stands in one table ([`keys::KEYS`]); an unknown one is refused with a suggestion. Secrets are kept in types
+//! that do not print.
+
+pub mod duration;
+pub mod environment;
+pub mod file;
+pub mod hooks;
+pub mod keys;
+pub mod layers;
+pub mod origin;
+pub mod reference;
+pub mod secret;
+pub mod settings;
+pub mod tokens;
+
+#[cfg(test)]
+mod tests;
+
+pub use environment::Variables;
+pub use layers::{FromCommandLine, Layers};
+pub use origin::Problem;
+pub use settings::Settings;
+
+/// Reads the configuration of this process.
+///
+/// # Errors
+///
+/// Everything that is wrong with it, one sentence each.
+pub fn load(cli: &FromCommandLine, variables: &Variables) -> Result<(Layers, Settings), Vec<Problem>> {
+    let layers = layers::gather(cli, variables)?;
+    let settings = settings::read(&layers, variables)?;
+    Ok((layers, settings))
+}

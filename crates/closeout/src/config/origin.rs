@@ -1,0 +1,179 @@
+//! Values together with the place that they came from.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf};
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// It was built in.
+    Default,
+    /// An environment variable of other tools, taken because nothing else was given.
+    Alias(&'static str),
+    /// A profile of the Genesys Cloud command line.
+    Profile {
+        /// The file.
+        path: PathBuf,
+        /// The profile in it.
+        name: String,
+    },
+    /// The configuration file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// An environment variable that the Genesys Cloud tools share.
+    GenesysVariable(String),
+    /// An environment variable of this program.
+    Variable(String),
+    /// A flag of the command line.
+    Flag(&'static str),
+}
+
+impl Origin {
+    /// The rank: whatever has the higher one wins.
+    pub const fn rank(&self) -> u8 {
+        match self {
+            Self::Default => 0,
+            Self::Alias(_) => 1,
+            Self::Profile { .. } => 2,
+            Self::File { .. } => 3,
+            Self::GenesysVariable(_) => 4,
+            Self::Variable(_) => 5,
+            Self::Flag(_) => 6,
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Alias(name) => write!(f, "environment {name} (alias)"),
+            Self::Profile { path, name } => write!(f, "profile {name} of {}", path.display()),
+            Self::File { path, line } => write!(f, "{}, line {line}", path.display()),
+            Self::GenesysVariable(name) | Self::Variable(name) => write!(f, "environment {name}"),
+            Self::Flag(name) => write!(f, "flag {name}"),
+        }
+    }
+}
+
+/// A value as it was given.
+#[derive(Clone)]
+pub enum Given {
+    /// A text, also a number or a duration that came as text.
+    Text(String),
+    /// A whole number.
+    Number(i64),
+    /// A list of texts.
+    List(Vec<String>),
+    /// A small table of texts, as `{ id = "…" }`.
+    Table(BTreeMap<String, String>),
+    /// A secret as text; it never shows.
+    Secret(SecretString),
+    /// Secrets as text; they never show.
+    Secrets(Vec<SecretString>),
+}
+
+impl Given {
+    /// The value as one text, where it is one.
+    pub fn as_text(&self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text.clone()),
+            Self::Number(number) => Some(number.to_string()),
+            Self::List(_) | Self::Table(_) | Self::Secret(_) | Self::Secrets(_) => None,
+        }
+    }
+
+    /// The same value, kept from showing.
+    pub fn into_secret(self) -> Self {
+        match self {
+            Self::Text(text) => Self::Secret(text.into()),
+            Self::Number(number) => Self::Secret(number.to_string().into()),
+            Self::List(texts) => Self::Secrets(texts.into_iter().map(Into::into).collect()),
+            other @ (Self::Table(_) | Self::Secret(_) | Self::Secrets(_)) => other,
+        }
+    }
+}
+
+/// Shows where a secret is to be found, and hides it where it stands in the open.
+fn masked(secret: &SecretString) -> String {
+    let text = secret.expose_secret();
+    if text.starts_with("env:") || text.starts_with("file:") {
+        format!("\"{text}\"")
+    } else {
+        "\"********\"".to_owned()
+    }
+}
+
+impl fmt::Display for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quoted = |text: &String| toml::Value::String(text.clone()).to_string();
+        match self {
+            Self::Text(text) => f.write_str(&quoted(text)),
+            Self::Number(number) => number.fmt(f),
+            Self::List(texts) => write!(f, "[{}]", texts.iter().map(quoted).collect::<Vec<_>>().join(", ")),
+            Self::Table(table) => {
+                let fields: Vec<_> =
+                    table.iter().map(|(key, text)| format!("{key} = {}", quoted(text))).collect();
+                write!(f, "{{ {} }}", fields.join(", "))
+            }
+            Self::Secret(secret) => f.write_str(&masked(secret)),
+            Self::Secrets(secrets) => {
+                write!(f, "[{}]", secrets.iter().map(masked).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A value and its origin.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// The value.
+    pub given: Given,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// One sentence about a configuration that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem(pub String);
+
+impl Problem {
+    /// A problem with a setting, told with its place and name.
+    pub fn with(path: &str, origin: &Origin, what: impl fmt::Display) -> Self {
+        Self(format!("{origin}: {path} {what}"))
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_shows_neither_in_debug_nor_in_display() {
+        let given =
+            Given::List(vec!["hunter2-hunter2-hunter2".to_owned(), "env:HOOK".to_owned()]).into_secret();
+        for shown in [format!("{given}"), format!("{given:?}")] {
+            assert_eq!(shown, "[\"********\", \"env:HOOK\"]");
+        }
+        assert_eq!(Given::Text("hunter2".to_owned()).into_secret().to_string(), "\"********\"");
+    }
+}

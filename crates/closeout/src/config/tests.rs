@@ -1,0 +1,260 @@
+//! The layers together: who wins, what is refused, and that the reference file is true.
+
+use std::path::{Path, PathBuf};
+
+use closure_machine::Policy;
+use secrecy::ExposeSecret as _;
+
+use super::{
+    environment::Variables,
+    keys::KEYS,
+    layers::{FromCommandLine, Layers, gather},
+    origin::Origin,
+    settings::{self, Settings, StorePlace},
+    tokens,
+};
+
+struct Scene {
+    folder: tempfile::TempDir,
+    variables: Variables,
+    flags: Vec<(&'static str, String, String)>,
+}
+
+impl Scene {
+    fn new(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("closeout.toml"), text).unwrap();
+        std::fs::write(folder.path().join("tokens.toml"), tokens::file_with("admin", "a key", "main"))
+            .unwrap();
+        let mut scene = Self { folder, variables: Variables::default(), flags: Vec::new() };
+        scene.set("GENESYSCLOUD_OAUTHCLIENT_ID", "some-client");
+        scene.set("GENESYSCLOUD_OAUTHCLIENT_SECRET", "some-secret");
+        scene
+    }
+
+    fn usual(more: &str) -> Self {
+        Self::new(&format!(
+            "[genesys.main]\nregion = \"eu-central-1\"\n[auth]\ntokens_file = \"tokens.toml\"\n{more}"
+        ))
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.variables.0.insert(name.to_owned(), value.to_owned());
+    }
+
+    fn unset(&mut self, name: &str) {
+        self.variables.0.remove(name);
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("closeout.toml")
+    }
+
+    fn layers(&self) -> Result<Layers, Vec<String>> {
+        let cli = FromCommandLine { file: Some(self.path()), flags: self.flags.clone() };
+        gather(&cli, &self.variables).map_err(|problems| problems.into_iter().map(|p| p.0).collect())
+    }
+
+    fn settings(&self) -> Result<Settings, Vec<String>> {
+        let layers = self.layers()?;
+        settings::read(&layers, &self.variables)
+            .map_err(|problems| problems.into_iter().map(|problem| problem.0).collect())
+    }
+
+    fn refusal(&self) -> String {
+        let problems = self.settings().expect_err("the configuration is wrong");
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        problems[0].clone()
+    }
+}
+
+#[test]
+fn flag_outranks_environment_outranks_file_outranks_default() {
+    let listen = |scene: &Scene| {
+        let layers = scene.layers().unwrap();
+        let setting = &layers.settings["server.listen"];
+        (setting.given.as_text().unwrap(), setting.origin.clone())
+    };
+    let mut scene = Scene::usual("");
+    assert_eq!(listen(&scene), ("127.0.0.1:8080".to_owned(), Origin::Default));
+    scene = Scene::usual("[server]\nlisten = \"127.0.0.1:1\"\n");
+    let file = Origin::File { path: scene.path(), line: 6 };
+    assert_eq!(listen(&scene), ("127.0.0.1:1".to_owned(), file));
+    scene.set("CLOSEOUT_SERVER__LISTEN", "127.0.0.1:2");
+    let variable = Origin::Variable("CLOSEOUT_SERVER__LISTEN".to_owned());
+    assert_eq!(listen(&scene), ("127.0.0.1:2".to_owned(), variable));
+    scene.flags.push(("--listen", "server.listen".to_owned(), "127.0.0.1:3".to_owned()));
+    assert_eq!(listen(&scene), ("127.0.0.1:3".to_owned(), Origin::Flag("--listen")));
+}
+
+#[test]
+fn an_alias_fills_a_gap_and_never_outranks_the_file() {
+    let mut scene = Scene::usual("");
+    scene.set("GENESYS_REGION", "mypurecloud.ie");
+    assert_eq!(scene.layers().unwrap().aliases(), []);
+    let mut scene = Scene::new("[auth]\ntokens_file = \"tokens.toml\"\n");
+    scene.set("GENESYS_REGION", "mypurecloud.ie");
+    let layers = scene.layers().unwrap();
+    assert_eq!(layers.aliases(), [("GENESYS_REGION", "genesys.main.region")]);
+    let settings = scene.settings().unwrap();
+    assert_eq!(settings.organisations[0].client.region.api().as_str(), "https://api.mypurecloud.ie/");
+}
+
+#[test]
+fn without_words_the_settings_are_those_of_the_machine_and_the_client() {
+    let settings = Scene::usual("").settings().unwrap();
+    assert_eq!(settings.policy, Policy::default());
+    let client = &settings.organisations[0].client;
+    assert_eq!(client.quota, genesys_client::QuotaConfig::default());
+    assert_eq!(client.connect_timeout.as_secs(), 3);
+    assert_eq!(client.request_timeout.as_secs(), 10);
+    assert_eq!(settings.server.shutdown_grace.as_secs(), 20);
+    assert_eq!(settings.store.place, StorePlace::Sqlite(PathBuf::from("closeout.db")));
+}
+
+#[test]
+fn a_relative_path_in_the_file_is_meant_from_its_folder() {
+    let scene = Scene::usual("[store]\nurl = \"sqlite:data/closeout.db\"\n");
+    let place = scene.settings().unwrap().store.place;
+    assert_eq!(place, StorePlace::Sqlite(scene.folder.path().join("data/closeout.db")));
+}
+
+#[test]
+fn a_missing_client_is_one_sentence_with_the_variables() {
+    let mut scene = Scene::usual("");
+    scene.unset("GENESYSCLOUD_OAUTHCLIENT_ID");
+    scene.unset("GENESYSCLOUD_OAUTHCLIENT_SECRET");
+    let said = scene.refusal();
+    for name in [
+        "GENESYSCLOUD_OAUTHCLIENT_ID",
+        "GENESYSCLOUD_OAUTHCLIENT_SECRET",
+        "CLOSEOUT_GENESYS__MAIN__CLIENT_ID",
+    ] {
+        assert!(said.contains(name), "{said}");
+    }
+    scene.set("GENESYSCLOUD_OAUTHCLIENT_ID", "some-client");
+    assert!(scene.refusal().contains("client secret (GENESYSCLOUD_OAUTHCLIENT_SECRET)"));
+}
+
+#[test]
+fn an_unknown_region_lists_near_ones() {
+    let mut scene = Scene::usual("");
+    scene.set("GENESYSCLOUD_REGION", "eu-centrl-1");
+    let said = scene.refusal();
+    assert!(said.starts_with("environment GENESYSCLOUD_REGION: genesys.main.region"), "{said}");
+    assert!(said.contains("eu_central_1"), "{said}");
+}
+
+#[test]
+fn wrong_values_name_their_line_and_what_would_be_right() {
+    for (text, expected) in [
+        ("[closing]\ndeadline = \"soon\"", "line 6: closing.deadline \"soon\" is not a duration"),
+        ("[closing]\nevidence = \"webhok_only\"", "did you mean \"webhook_only\"?"),
+        ("[closing]\nmax_rounds = 0", "\"0\" is not a whole number from 1 to 100"),
+        ("[closing]\nwrap_up = { name = \"Closed\" }", "by name is not part of this version"),
+        ("[closing]\ndeadline = \"1s\"", "must not be shorter than closing.confirm_within"),
+        ("[store]\nurl = \"postgres://u@h/db\"", "not part of this version; use sqlite:FILE"),
+        ("[store]\ninbox_retention = \"24h\"", "at least 25h"),
+        ("[server]\nlisten = \"8080\"", "is not an address and port, such as 127.0.0.1:8080"),
+        ("[[source]]\nname = \"n\"\nkind = \"nats\"", "source.0.kind = \"nats\" is not part of this version"),
+        ("[[confirm]]\nname = \"n\"\nkind = \"sqs\"", "confirm.0.kind = \"sqs\" is not part of this version"),
+        ("[[confirm]]\nname = \"n\"", "confirm.0.verify is missing"),
+    ] {
+        let said = Scene::usual(text).refusal();
+        assert!(said.contains(expected), "{text}: {said}");
+    }
+}
+
+#[test]
+fn a_hook_is_read_with_its_secrets_and_refused_without() {
+    let table = "[[confirm]]\nname = \"relay\"\nkind = \"webhook\"\nverify = \"hub-sha256-hex\"\nsecrets = [\"env:HOOK\", \"env:OLD\"]\n";
+    let mut scene = Scene::usual(table);
+    let said = scene.refusal();
+    assert!(
+        said.contains("confirm.0.secrets names the environment variable HOOK, which is not set"),
+        "{said}"
+    );
+    scene.set("HOOK", "short");
+    let said = scene.refusal();
+    assert!(
+        said.contains("secret 0 has 5 bytes; at least 16 are needed") && !said.contains("short\""),
+        "{said}"
+    );
+    scene.set("HOOK", "long-enough-for-a-hook");
+    let hooks = scene.settings().unwrap().hooks;
+    assert_eq!((hooks[0].name.as_str(), hooks[0].signature.secrets_held()), ("relay", 1));
+    assert!(!hooks[0].believes_anybody());
+    scene.set("OLD", "the-one-before-this-one");
+    assert_eq!(scene.settings().unwrap().hooks[0].signature.secrets_held(), 2);
+}
+
+#[test]
+fn an_own_scheme_is_read_and_its_settings_are_refused_elsewhere() {
+    let own = "[[confirm]]\nname = \"relay\"\nkind = \"webhook\"\nverify = \"hmac\"\nsecrets = [\"long-enough-for-a-hook\"]\n\
+               header = \"X-Sig\"\nprefix = \"v1=\"\nsigned_content = \"timestamp.body\"\ntimestamp_header = \"X-Time\"\n";
+    let hooks = Scene::usual(own).settings().unwrap().hooks;
+    assert_eq!(hooks[0].signature.scheme().strength(), webhook_signature::Strength::SignedWithTime);
+    let idle = "[[confirm]]\nname = \"r\"\nkind = \"webhook\"\nverify = \"bearer\"\nsecrets = [\"long-enough-for-a-hook\"]\nprefix = \"v1=\"\n";
+    assert!(Scene::usual(idle).refusal().contains("confirm.0.prefix has a use with verify = \"hmac\" only"));
+}
+
+#[test]
+fn a_token_of_higher_rank_replaces_the_client() {
+    let mut scene = Scene::usual("");
+    scene.set("GENESYSCLOUD_ACCESS_TOKEN", "ready");
+    let credentials = |scene: &Scene| scene.settings().unwrap().organisations.remove(0).client.credentials;
+    assert!(matches!(credentials(&scene), genesys_client::Credentials::Client { .. }));
+    scene.set("CLOSEOUT_GENESYS__MAIN__ACCESS_TOKEN", "better");
+    let genesys_client::Credentials::AccessToken(token) = credentials(&scene) else { panic!("a token") };
+    assert_eq!(token.expose_secret(), "better");
+}
+
+#[test]
+fn no_secret_shows_in_the_settings() {
+    let mut scene = Scene::usual(
+        "[[confirm]]\nname = \"relay\"\nkind = \"webhook\"\nverify = \"bearer\"\nsecrets = [\"planted-hook-secret\"]\n",
+    );
+    scene.set("GENESYSCLOUD_OAUTHCLIENT_SECRET", "planted-client-secret");
+    let shown = format!("{:?} {:?}", scene.settings().unwrap(), scene.layers().unwrap());
+    assert!(!shown.contains("planted"), "{shown}");
+}
+
+#[test]
+fn the_file_with_every_key_is_true() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/closeout.toml");
+    let text = super::reference::file();
+    if std::env::var_os("UPDATE_CONFIG").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        kept == text,
+        "config/closeout.toml is not what the keys say; run this test with UPDATE_CONFIG=1"
+    );
+    let flat = super::file::flatten(Path::new("config/closeout.toml"), &text).unwrap();
+    for key in KEYS {
+        let mention = format!("{} = ", key.name());
+        assert!(text.contains(&mention) && text.contains(key.comment), "{} is not mentioned", key.path);
+        let is_one_table = !key.path.starts_with("confirm") && !key.path.starts_with("source");
+        let found = flat.get(&key.path.replace('*', "main")).and_then(|setting| setting.given.as_text());
+        let expected = key.default.filter(|_| is_one_table).map(str::to_owned);
+        assert_eq!(found, expected, "{}", key.path);
+    }
+}
+
+#[test]
+fn the_commented_tables_of_the_file_are_valid_too() {
+    let text = super::reference::file();
+    let is_key = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let uncommented: String = text
+        .lines()
+        .filter_map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.starts_with("[[") => Some(rest),
+            Some(rest) if rest.split_once(" = ").is_some_and(|(name, _)| is_key(name)) => Some(rest),
+            Some(_) => None,
+            None => Some(line).filter(|line| *line != "#"),
+        })
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    super::file::flatten(Path::new("config/closeout.toml"), &uncommented).unwrap();
+}
