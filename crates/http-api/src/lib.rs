@@ -1,1 +1,34 @@
 //! The HTTP interface for producers, operators and tools.
+//!
+//! ```text
+//! request ─► route table ─► key and role ─► handler ─► orchestrator ─► answer, or problem+json
+//! ```
+//!
+//! - What is answered with 2xx to a command or an act is durable.
+//! - Input is strict: an unknown field, parameter or value is refused with the nearest known one.
+//! - Who may not see an organisation is told that its closures do not exist.
+//! - It never calls Genesys but for a plan (`dryRun`), and that only reads.
+
+mod access;
+mod call;
+mod closures;
+mod command;
+mod cursor;
+mod dry_run;
+mod health;
+mod json;
+mod options;
+mod outcome;
+mod problem;
+mod query;
+mod routes;
+mod serve;
+mod spans;
+mod state;
+mod submit;
+mod suggest;
+mod view;
+
+pub use access::{AccessKey, InvalidRole, Keys, Role};
+pub use serve::router;
+pub use state::{ApiState, MetricsPage, NoHooks, ReceivedHook, ReceivedHooks, Version};

@@ -271,7 +271,7 @@ fn missing_permission(step: &Step) -> Option<String> {
     }
 }
 
-fn seen(snapshot: &Snapshot) -> Seen {
+pub(crate) fn seen(snapshot: &Snapshot) -> Seen {
     let leg = |leg: &genesys_types::Leg| {
         let purpose = match leg.purpose {
             Purpose::Customer => "customer",
@@ -292,7 +292,7 @@ fn seen(snapshot: &Snapshot) -> Seen {
     Seen { ended: snapshot.ended_at.is_some(), legs: snapshot.legs.iter().map(leg).collect() }
 }
 
-fn asks(call: closure_machine::Call, closure: &Closure) -> Asks {
+pub(crate) fn asks(call: closure_machine::Call, closure: &Closure) -> Asks {
     let conversation = closure.conversation;
     let (participant, http) = match call.request {
         Request::Read => (None, format!("GET /api/v2/conversations/{conversation}")),

@@ -1,0 +1,432 @@
+//! The body of `POST /v1/closures`: what it may say, and what it means.
+
+use closure_machine::{Command, WrapUpPolicy};
+use genesys_types::{Organisation, Span, Time};
+use orchestrator::{Overrides, Said};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    access::Caller,
+    json::{Fields, Node},
+    options,
+    problem::{Problem, kinds},
+    spans::{self, Stamp},
+};
+
+/// The fields of a command.
+const FIELDS: &[&str] = &[
+    "organisation",
+    "conversationId",
+    "participantId",
+    "target",
+    "reason",
+    "policy",
+    "notBefore",
+    "dryRun",
+    "callback",
+    "labels",
+];
+
+/// The fields of its policy.
+const POLICY: &[&str] = &["evidence", "order", "agentConnected", "wrapperClose", "wrapUp", "deadline"];
+
+/// The longest `reason`, label's value and, in bytes, label's name.
+const LONGEST_REASON: usize = 200;
+const LONGEST_LABEL: usize = 256;
+const LONGEST_LABEL_NAME: usize = 64;
+
+/// The most labels of one command.
+const MOST_LABELS: usize = 16;
+
+/// The longest notes of a wrap-up.
+const LONGEST_NOTES: usize = 1_000;
+
+/// A closure waits at least this long for proof: less is never enough for an event to arrive.
+const SHORTEST_DEADLINE: Span = Span::from_secs(1);
+
+/// And at most this long: the life of a guest's session (design §1).
+const LONGEST_DEADLINE: Span = Span::from_secs(72 * 3_600);
+
+/// How far ahead `notBefore` may lie; what lies farther is taken for a slip of the pen.
+const FARTHEST_START: Span = Span::from_secs(30 * 24 * 3_600);
+
+/// A command as it is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) organisation: Organisation,
+    pub(crate) command: Command,
+    pub(crate) said: Said,
+    pub(crate) dry_run: bool,
+}
+
+impl Wanted {
+    /// Reads a command. `configured` are the organisations of this service.
+    pub(crate) fn read(
+        body: Node,
+        caller: &Caller,
+        configured: &[Organisation],
+        now: Time,
+    ) -> Result<Self, Problem> {
+        let mut fields = Fields::of(body, "", FIELDS)?;
+        refuse_what_is_not_there(&mut fields)?;
+        let organisation = organisation(fields.text("organisation")?, caller, configured)?;
+        let shape = |kind| {
+            move || format!("a {kind} in hyphenated form, such as 2f7bf00a-0fc2-4d6a-9b56-92238191433e.")
+        };
+        let conversation = fields.read("conversationId", |text| text.parse().ok(), shape("UUID"))?;
+        let participant = fields.read("participantId", |text| text.parse().ok(), shape("UUID"))?;
+        let not_before = fields.read("notBefore", spans::parse_time, || {
+            "an RFC 3339 time, such as 2026-11-21T09:15:00Z.".to_owned()
+        })?;
+        let reason = fields.text("reason")?;
+        let overrides = match fields.any("policy") {
+            Some(policy) => read_policy(policy)?,
+            None => Overrides::default(),
+        };
+        let labels = match fields.any("labels") {
+            Some(labels) => read_labels(&fields, labels)?,
+            None => Vec::new(),
+        };
+        let dry_run = fields.boolean("dryRun")?.unwrap_or(false);
+        let conversation = conversation.ok_or_else(|| {
+            Problem::invalid(
+                "conversationId",
+                "conversationId is missing: it names the conversation to close.",
+            )
+        })?;
+        if not_before.is_some_and(|at| at > now + FARTHEST_START) {
+            return Err(Problem::invalid("notBefore", "notBefore is more than 30 days ahead."));
+        }
+        check_text("reason", reason.as_deref(), LONGEST_REASON)?;
+        Ok(Self {
+            organisation,
+            command: Command { conversation, participant, not_before },
+            said: Said { reason, overrides, labels, callback: None },
+            dry_run,
+        })
+    }
+
+    /// SHA-256 over what the command means: the order of fields, white space and defaults that are spelt out as null
+    /// make no other command.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        let mut say = |name: &str, value: &str| {
+            digest.update(u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
+            digest.update(name);
+            digest.update([0]);
+            digest.update(value);
+        };
+        say("organisation", self.organisation.as_str());
+        say("conversationId", &self.command.conversation.to_string());
+        if let Some(participant) = self.command.participant {
+            say("participantId", &participant.to_string());
+        }
+        if let Some(at) = self.command.not_before {
+            say("notBefore", &Stamp(at).to_string());
+        }
+        if let Some(reason) = &self.said.reason {
+            say("reason", reason);
+        }
+        for (name, value) in option_texts(&self.said.overrides) {
+            say(name, &value);
+        }
+        let mut labels: Vec<_> = self.said.labels.iter().collect();
+        labels.sort_unstable();
+        for (name, value) in labels {
+            say("label", name);
+            say("value", value);
+        }
+        digest.finalize().into()
+    }
+}
+
+/// The options that a command sets, by name.
+pub(crate) fn option_texts(set: &Overrides) -> Vec<(&'static str, String)> {
+    let mut texts: Vec<(&'static str, String)> = Vec::new();
+    if let Some(value) = &set.evidence {
+        texts.push(("evidence", options::name(options::EVIDENCE, value).to_owned()));
+    }
+    if let Some(value) = &set.order {
+        texts.push(("order", options::name(options::ORDER, value).to_owned()));
+    }
+    if let Some(value) = &set.agent_connected {
+        texts.push(("agentConnected", options::name(options::AGENT_CONNECTED, value).to_owned()));
+    }
+    if let Some(value) = &set.wrapper_close {
+        texts.push(("wrapperClose", options::name(options::WRAPPER_CLOSE, value).to_owned()));
+    }
+    match set.wrap_up {
+        None => {}
+        Some(WrapUpPolicy::None) => texts.push(("wrapUp", "none".to_owned())),
+        Some(WrapUpPolicy::Skip) => texts.push(("wrapUp", "skip".to_owned())),
+        Some(WrapUpPolicy::Code(code)) => texts.push(("wrapUp", code.to_string())),
+    }
+    if let Some(notes) = &set.wrap_up_notes {
+        texts.push(("wrapUpNotes", notes.clone()));
+    }
+    if let Some(deadline) = set.deadline {
+        texts.push(("deadline", spans::iso(deadline)));
+    }
+    texts
+}
+
+/// Fields that are described and that this version cannot honour are refused, not ignored.
+fn refuse_what_is_not_there(fields: &mut Fields) -> Result<(), Problem> {
+    if fields.any("target").is_some() {
+        return Err(not_available(
+            "target",
+            "Looking a conversation up by `target` is not available in this version; name its conversationId.",
+        ));
+    }
+    if fields.any("callback").is_some() {
+        return Err(not_available(
+            "callback",
+            "Callbacks are not available in this version; wait with ?wait=30s, or ask GET /v1/closures/{id}?wait=30s.",
+        ));
+    }
+    Ok(())
+}
+
+fn not_available(field: &str, detail: &'static str) -> Problem {
+    Problem::new(&kinds::NOT_AVAILABLE, detail).field(field)
+}
+
+/// The organisation that is named; without a name the caller's only one, else the one that is called `main`.
+fn organisation(
+    named: Option<String>,
+    caller: &Caller,
+    configured: &[Organisation],
+) -> Result<Organisation, Problem> {
+    let mut seen = caller.seen(configured);
+    let unknown =
+        |detail: String| Err(Problem::new(&kinds::UNKNOWN_ORGANISATION, detail).field("organisation"));
+    if let Some(named) = named {
+        return match seen.find(|organisation| organisation.as_str() == named) {
+            Some(organisation) => Ok(organisation.clone()),
+            None => {
+                unknown(format!("The organisation \"{named}\" is not configured here, or not for this key."))
+            }
+        };
+    }
+    let mut rest = seen.clone();
+    match (rest.next(), rest.next()) {
+        (None, _) => unknown("This key is for no organisation that is configured here.".to_owned()),
+        (Some(only), None) => Ok(only.clone()),
+        (Some(_), Some(_)) => match seen.find(|organisation| organisation.as_str() == "main") {
+            Some(main) => Ok(main.clone()),
+            None => unknown("organisation is missing, and this key is for several.".to_owned()),
+        },
+    }
+}
+
+fn read_policy(policy: Node) -> Result<Overrides, Problem> {
+    let mut fields = Fields::of(policy, "policy.", POLICY)?;
+    let mut overrides = Overrides {
+        evidence: option(&mut fields, "evidence", options::EVIDENCE)?,
+        order: option(&mut fields, "order", options::ORDER)?,
+        agent_connected: option(&mut fields, "agentConnected", options::AGENT_CONNECTED)?,
+        wrapper_close: option(&mut fields, "wrapperClose", options::WRAPPER_CLOSE)?,
+        deadline: fields.read("deadline", spans::parse_iso, || {
+            "an ISO 8601 duration in hours, minutes and seconds, such as PT2M.".to_owned()
+        })?,
+        ..Overrides::default()
+    };
+    if overrides.deadline.is_some_and(|deadline| !(SHORTEST_DEADLINE..=LONGEST_DEADLINE).contains(&deadline))
+    {
+        return Err(fields.invalid("deadline", "policy.deadline lies between PT1S and PT72H.".to_owned()));
+    }
+    match fields.any("wrapUp") {
+        None => {}
+        Some(Node::Text(text)) => {
+            overrides.wrap_up = Some(match text.as_str() {
+                "none" => WrapUpPolicy::None,
+                "skip" => WrapUpPolicy::Skip,
+                _ => return Err(fields.invalid("wrapUp", wrap_up_shape())),
+            });
+        }
+        Some(code @ Node::Object(_)) => read_wrap_up(code, &mut overrides)?,
+        Some(other @ (Node::Null | Node::Bool(_) | Node::Number | Node::List(_))) => {
+            return Err(fields.wrong_type("wrapUp", &other, "none, skip or {\"id\"}"));
+        }
+    }
+    Ok(overrides)
+}
+
+fn option<T: Copy>(fields: &mut Fields, name: &str, names: options::Names<T>) -> Result<Option<T>, Problem> {
+    fields.read(name, |text| options::value(names, text), || options::one_of(names))
+}
+
+fn read_wrap_up(code: Node, overrides: &mut Overrides) -> Result<(), Problem> {
+    let mut fields = Fields::of(code, "policy.wrapUp.", &["id", "name", "notes"])?;
+    if fields.any("name").is_some() {
+        return Err(not_available(
+            "policy.wrapUp.name",
+            "A wrap-up code by name is not available in this version; give its id.",
+        ));
+    }
+    let id = fields.read("id", |text| text.parse().ok(), || "the UUID of a wrap-up code.".to_owned())?;
+    let Some(id) = id else { return Err(Problem::invalid("policy.wrapUp", wrap_up_shape())) };
+    let notes = fields.text("notes")?;
+    check_text("policy.wrapUp.notes", notes.as_deref(), LONGEST_NOTES)?;
+    overrides.wrap_up = Some(WrapUpPolicy::Code(id));
+    overrides.wrap_up_notes = notes;
+    Ok(())
+}
+
+fn wrap_up_shape() -> String {
+    "policy.wrapUp is \"none\", \"skip\", or an object with the id of a wrap-up code, and notes where wanted."
+        .to_owned()
+}
+
+fn read_labels(fields: &Fields, labels: Node) -> Result<Vec<(String, String)>, Problem> {
+    let given = match labels {
+        Node::Object(given) => given,
+        other @ (Node::Null | Node::Bool(_) | Node::Number | Node::Text(_) | Node::List(_)) => {
+            return Err(fields.wrong_type("labels", &other, "an object of texts"));
+        }
+    };
+    if given.len() > MOST_LABELS {
+        return Err(Problem::invalid("labels", format!("There are more than {MOST_LABELS} labels.")));
+    }
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/');
+    given
+        .into_iter()
+        .map(|(name, value)| {
+            let field = format!("labels.{name}");
+            if name.is_empty() || name.len() > LONGEST_LABEL_NAME || !name.bytes().all(letter) {
+                let detail = "A label's name has 1 to 64 letters, digits and the signs _ - . and /.";
+                return Err(Problem::invalid(field, detail));
+            }
+            match value {
+                Node::Text(value) => {
+                    check_text(&field, Some(&value), LONGEST_LABEL)?;
+                    Ok((name, value))
+                }
+                Node::Null | Node::Bool(_) | Node::Number | Node::List(_) | Node::Object(_) => {
+                    Err(Problem::invalid(field, "A label's value is a text."))
+                }
+            }
+        })
+        .collect()
+}
+
+/// Texts that people wrote are shown to people, so they hold no control characters and have a bound.
+pub(crate) fn check_text(field: &str, text: Option<&str>, longest: usize) -> Result<(), Problem> {
+    let Some(text) = text else { return Ok(()) };
+    if text.chars().count() > longest {
+        return Err(Problem::invalid(field, format!("{field} has more than {longest} characters.")));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Problem::invalid(field, format!("{field} holds a control character.")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may end where it stands")]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::access::{Role, Sight};
+
+    const ID: &str = "2f7bf00a-0fc2-4d6a-9b56-92238191433e";
+
+    fn read(body: &str) -> Result<Wanted, Problem> {
+        let caller = Caller { name: Arc::from("checkout"), role: Role::Submit, sight: Sight::All };
+        let configured = ["main".parse().unwrap(), "other".parse().unwrap()];
+        Wanted::read(Node::parse(body.as_bytes())?, &caller, &configured, Time::from_millis(0))
+    }
+
+    fn with(more: &str) -> Result<Wanted, Problem> {
+        read(&format!("{{\"conversationId\":\"{ID}\"{}{more}}}", if more.is_empty() { "" } else { "," }))
+    }
+
+    #[test]
+    fn only_the_conversation_is_required() {
+        let wanted = with("").unwrap();
+        assert_eq!(wanted.organisation.as_str(), "main");
+        assert_eq!(wanted.command.conversation.to_string(), ID);
+        assert_eq!(wanted.said, Said::default());
+        assert_eq!(read("{}").unwrap_err().status(), 422);
+    }
+
+    #[test]
+    fn every_field_is_read() {
+        let wanted = with(
+            r#""organisation":"other","participantId":"5f7bf00a-0fc2-4d6a-9b56-92238191433e","reason":"order_completed",
+            "policy":{"evidence":"webhook_only","order":"conversation_first","agentConnected":"wait","wrapperClose":"delete",
+            "wrapUp":{"id":"7f7bf00a-0fc2-4d6a-9b56-92238191433e","notes":"order 8812"},"deadline":"PT5M"},
+            "notBefore":"1970-01-01T01:00:00Z","dryRun":true,"callback":null,"labels":{"team":"checkout"}"#,
+        )
+        .unwrap();
+        assert!(wanted.dry_run);
+        assert_eq!(wanted.command.not_before, Some(Time::from_millis(3_600_000)));
+        assert_eq!(wanted.said.labels, [("team".to_owned(), "checkout".to_owned())]);
+        assert_eq!(
+            option_texts(&wanted.said.overrides),
+            [
+                ("evidence", "webhook_only".to_owned()),
+                ("order", "conversation_first".to_owned()),
+                ("agentConnected", "wait".to_owned()),
+                ("wrapperClose", "delete".to_owned()),
+                ("wrapUp", "7f7bf00a-0fc2-4d6a-9b56-92238191433e".to_owned()),
+                ("wrapUpNotes", "order 8812".to_owned()),
+                ("deadline", "PT5M".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_wrong_field_is_named() {
+        for (more, field) in [
+            (r#""participantId":"x""#, "participantId"),
+            (r#""participantId":5"#, "participantId"),
+            (r#""organisation":"third""#, "organisation"),
+            (r#""notBefore":"tomorrow""#, "notBefore"),
+            (r#""notBefore":"1971-01-01T00:00:00Z""#, "notBefore"),
+            (r#""dryRun":"yes""#, "dryRun"),
+            (r#""reason":"a\u0000b""#, "reason"),
+            (r#""policy":[]"#, "policy"),
+            (r#""policy":{"evidence":"none"}"#, "policy.evidence"),
+            (r#""policy":{"deadline":"2m"}"#, "policy.deadline"),
+            (r#""policy":{"deadline":"PT0S"}"#, "policy.deadline"),
+            (r#""policy":{"deadline":"PT73H"}"#, "policy.deadline"),
+            (r#""policy":{"wrapUp":"maybe"}"#, "policy.wrapUp"),
+            (r#""policy":{"wrapUp":{}}"#, "policy.wrapUp"),
+            (r#""policy":{"wrapUp":{"id":"x"}}"#, "policy.wrapUp.id"),
+            (r#""policy":{"wrapUp":{"name":"x"}}"#, "policy.wrapUp.name"),
+            (r#""labels":{"":"x"}"#, "labels."),
+            (r#""labels":{"a":1}"#, "labels.a"),
+            (r#""callback":{"url":"https://shop.example"}"#, "callback"),
+            (r#""target":{"externalId":"x"}"#, "target"),
+            (r#""conversation_id":"x""#, "conversation_id"),
+        ] {
+            let problem = with(more).unwrap_err();
+            assert_eq!((problem.status(), problem.field_name()), (422, Some(field)), "{more}");
+        }
+    }
+
+    #[test]
+    fn the_digest_is_that_of_the_meaning() {
+        let same = [
+            with(r#""reason":"r","labels":{"a":"1","b":"2"}"#),
+            with(r#""labels":{"b":"2","a":"1"},"reason":"r","participantId":null,"organisation":"main""#),
+            with(r#""reason":"r","labels":{"a":"1","b":"2"},"policy":{},"dryRun":false"#),
+        ]
+        .map(|wanted| wanted.unwrap().digest());
+        assert!(same.iter().all(|digest| *digest == same[0]));
+        let others = [
+            with(r#""reason":"s","labels":{"a":"1","b":"2"}"#),
+            with(r#""reason":"r","labels":{"a":"1","b":"3"}"#),
+            with(r#""reason":"r","labels":{"a":"1"}"#),
+            with(r#""reason":"r","labels":{"a":"1","b":"2"},"policy":{"deadline":"PT3M"}"#),
+            with(r#""reason":"r","labels":{"a":"1","b":"2"},"organisation":"other""#),
+            with(r#""reason":"r","labels":{"a":"1","b":"2"},"notBefore":"1970-01-01T01:00:00Z""#),
+        ]
+        .map(|wanted| wanted.unwrap().digest());
+        for (index, digest) in others.iter().enumerate() {
+            assert!(*digest != same[0] && !others[..index].contains(digest), "{index}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What the driver answers, as HTTP: the one place where outcomes become refusals.
+
+use std::time::Duration;
+
+use orchestrator::{ActError, QueryError, SubmitError, closure_id};
+use store::StoreUnavailable;
+
+use crate::problem::{Problem, kinds};
+
+/// A store that is away is tried again after this long; it is back by itself at most 5 s after its cause is gone.
+const STORE_AWAY: Duration = Duration::from_secs(5);
+
+/// A service that is stopping is replaced, or back, after about this long.
+const STOPPING: Duration = Duration::from_secs(10);
+
+pub(crate) fn stopping() -> Problem {
+    Problem::new(&kinds::STOPPING, "The service is stopping and takes no more work.").retry_after(STOPPING)
+}
+
+impl From<StoreUnavailable> for Problem {
+    fn from(unavailable: StoreUnavailable) -> Self {
+        // What the store says of itself is for the log; it may name files.
+        tracing::warn!(%unavailable, "a request was refused");
+        Self::new(&kinds::STORE, "The store cannot be read or written at present.").retry_after(STORE_AWAY)
+    }
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Unavailable(unavailable) => unavailable.into(),
+            QueryError::Unreadable(why) => {
+                tracing::error!(why, "a journal line cannot be read");
+                Self::new(&kinds::UNREADABLE, "A line of the closure's journal cannot be read.")
+            }
+        }
+    }
+}
+
+impl From<SubmitError> for Problem {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::UnknownOrganisation => {
+                Self::new(&kinds::UNKNOWN_ORGANISATION, "The organisation is not configured here.")
+                    .field("organisation")
+            }
+            SubmitError::KeyReused => {
+                Self::new(&kinds::KEY_REUSED, "The Idempotency-Key was used before, for another command.")
+                    .field("Idempotency-Key")
+            }
+            SubmitError::Contradicts { closure, what } => Self::new(
+                &kinds::CONTRADICTS,
+                format!("The conversation has an open closure with another {what}."),
+            )
+            .field(what)
+            .closure(closure_id(closure)),
+            SubmitError::Full { retry_after } => {
+                Self::new(&kinds::FULL, "The organisation has as many open closures as it may have.")
+                    .retry_after(retry_after.duration())
+            }
+            SubmitError::Stopping => stopping(),
+            SubmitError::Unavailable(unavailable) => unavailable.into(),
+        }
+    }
+}
+
+/// Why an act was not done.
+pub(crate) fn act_refused(error: ActError, id: &str) -> Problem {
+    match error {
+        ActError::Missing => Problem::new(&kinds::NO_CLOSURE, format!("There is no closure {id} here.")),
+        ActError::Unfit(rejected, record) => {
+            let detail = ActError::Unfit(rejected, record).to_string();
+            Problem::new(&kinds::UNFIT, sentence(&detail)).closure(id.to_owned())
+        }
+        ActError::OtherVersion(version) => {
+            Problem::new(&kinds::OTHER_VERSION, format!("The closure is at version {version} by now."))
+                .field("If-Match")
+                .closure(id.to_owned())
+        }
+        ActError::Unavailable(unavailable) => unavailable.into(),
+    }
+}
+
+/// Makes a clause a sentence.
+fn sentence(clause: &str) -> String {
+    let mut letters = clause.chars();
+    match letters.next() {
+        Some(first) => format!("{}{}.", first.to_uppercase(), letters.as_str()),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,265 @@
+//! Refusals as RFC 9457 problem details.
+
+use std::{borrow::Cow, time::Duration};
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A kind of refusal: everything about it that does not depend on the request. The kinds stand in [`kinds`].
+#[derive(Debug)]
+pub(crate) struct Kind {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) title: &'static str,
+    /// Whether the same request can succeed later.
+    pub(crate) retryable: bool,
+    /// What the caller can do.
+    pub(crate) fix: &'static str,
+}
+
+/// What Genesys answered, where that caused the refusal or the state that is told of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = GenesysAnswer)]
+pub(crate) struct Genesys {
+    /// The HTTP status; null when no answer came.
+    pub(crate) status: Option<u16>,
+    /// Genesys' error code.
+    pub(crate) code: Option<String>,
+    /// What Genesys' support asks for.
+    pub(crate) correlation_id: Option<String>,
+}
+
+/// A refusal of one request.
+#[derive(Debug)]
+pub(crate) struct Problem(Box<Facts>);
+
+#[derive(Debug)]
+struct Facts {
+    kind: &'static Kind,
+    detail: Cow<'static, str>,
+    fix: Cow<'static, str>,
+    field: Option<String>,
+    closure: Option<String>,
+    genesys: Option<Genesys>,
+    retry_after: Option<Duration>,
+}
+
+/// RFC 9457 problem details.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Problem)]
+pub(crate) struct ProblemView<'a> {
+    /// `urn:closeout:problem:` and the code.
+    #[schema(example = "urn:closeout:problem:invalid_field")]
+    r#type: String,
+    /// The kind of problem in a few words.
+    title: &'a str,
+    /// The HTTP status.
+    #[schema(example = 422)]
+    status: u16,
+    /// What is wrong with this request.
+    detail: &'a str,
+    /// The kind of problem for programs. It never changes.
+    code: &'a str,
+    /// Whether the same request can succeed later.
+    retryable: bool,
+    /// What the caller can do.
+    fix: &'a str,
+    /// The field, header or parameter that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    /// The closure that stands in the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closure: Option<&'a str>,
+    /// What Genesys answered, where that is the cause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    genesys: Option<&'a Genesys>,
+}
+
+impl Problem {
+    pub(crate) fn new(kind: &'static Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Facts {
+            kind,
+            detail: detail.into(),
+            fix: Cow::Borrowed(kind.fix),
+            field: None,
+            closure: None,
+            genesys: None,
+            retry_after: None,
+        }))
+    }
+
+    /// A field, header or parameter of the request that cannot be used.
+    pub(crate) fn invalid(field: impl Into<String>, detail: impl Into<Cow<'static, str>>) -> Self {
+        let mut problem = Self::new(&kinds::INVALID, detail);
+        problem.0.field = Some(field.into());
+        problem
+    }
+
+    pub(crate) fn fix(mut self, fix: impl Into<Cow<'static, str>>) -> Self {
+        self.0.fix = fix.into();
+        self
+    }
+
+    pub(crate) fn field(mut self, field: impl Into<String>) -> Self {
+        self.0.field = Some(field.into());
+        self
+    }
+
+    pub(crate) fn closure(mut self, id: String) -> Self {
+        self.0.closure = Some(id);
+        self
+    }
+
+    pub(crate) fn genesys(mut self, genesys: Genesys) -> Self {
+        self.0.genesys = Some(genesys);
+        self
+    }
+
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
+    /// The HTTP status.
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> u16 {
+        self.0.kind.status.as_u16()
+    }
+
+    /// The sentence about this request.
+    #[cfg(test)]
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+}
+
+#[cfg(test)]
+impl Problem {
+    /// The name of the field that is wrong.
+    pub(crate) fn field_name(&self) -> Option<&str> {
+        self.0.field.as_deref()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Facts { kind, detail, fix, field, closure, genesys, retry_after } = *self.0;
+        let view = ProblemView {
+            r#type: format!("urn:closeout:problem:{}", kind.code),
+            title: kind.title,
+            status: kind.status.as_u16(),
+            detail: &detail,
+            code: kind.code,
+            retryable: kind.retryable,
+            fix: &fix,
+            field: field.as_deref(),
+            closure: closure.as_deref(),
+            genesys: genesys.as_ref(),
+        };
+        let body = serde_json::to_vec(&view).expect("a problem has no key that is not a text");
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = kind.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if kind.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"closeout\""));
+        }
+        if let Some(wait) = retry_after {
+            let seconds = wait.as_millis().div_ceil(1_000).max(1);
+            let value = HeaderValue::try_from(seconds.to_string()).expect("digits are a header value");
+            headers.insert(header::RETRY_AFTER, value);
+        }
+        response
+    }
+}
+
+/// Every kind of refusal: the one table from outcome to HTTP status.
+pub(crate) mod kinds {
+    use super::Kind;
+    use http::StatusCode;
+
+    macro_rules! kinds {
+        ($($name:ident = $status:ident, $code:literal, $title:literal, retryable: $retryable:literal, $fix:literal;)*) => {
+            $(pub(crate) static $name: Kind = Kind {
+                status: StatusCode::$status, code: $code, title: $title, retryable: $retryable, fix: $fix,
+            };)*
+
+            /// All of them, for tests and documents.
+            #[cfg(test)]
+            pub(crate) static ALL: &[&Kind] = &[$(&$name),*];
+        };
+    }
+
+    kinds! {
+        INVALID_JSON = BAD_REQUEST, "invalid_json", "The body is not JSON", retryable: false,
+            "Send one JSON object, without repeated names.";
+        INVALID_HEADER = BAD_REQUEST, "invalid_header", "A header cannot be used", retryable: false,
+            "Correct the header that the detail names.";
+        BROKEN_BODY = BAD_REQUEST, "broken_body", "The body broke off", retryable: true,
+            "Send the request again, whole.";
+        UNAUTHENTICATED = UNAUTHORIZED, "unauthenticated", "A key is needed", retryable: false,
+            "Send `Authorization: Bearer <key>` with a key whose SHA-256 stands in tokens.toml.";
+        FORBIDDEN = FORBIDDEN, "role_too_small", "The key's role does not allow this", retryable: false,
+            "Use a key with the role that the detail names.";
+        NO_ROUTE = NOT_FOUND, "no_such_route", "There is nothing under this path", retryable: false,
+            "GET /openapi.json lists every path.";
+        NO_CLOSURE = NOT_FOUND, "no_such_closure", "There is no such closure", retryable: false,
+            "Check the id, and that the key is allowed the closure's organisation. Ended closures are kept for the time of [store] retention.";
+        METHOD = METHOD_NOT_ALLOWED, "method_not_allowed", "The path does not take this method", retryable: false,
+            "The Allow header names the methods that it takes.";
+        CONTRADICTS = CONFLICT, "contradicting_options", "An open closure of the conversation does it otherwise", retryable: false,
+            "Follow the closure that is open, leave the option out to be content with it, or cancel it first.";
+        UNFIT = CONFLICT, "act_does_not_fit", "The act does not fit the closure's state", retryable: false,
+            "GET the closure's /explain: it names what can be done.";
+        OTHER_VERSION = PRECONDITION_FAILED, "version_changed", "The closure has changed", retryable: false,
+            "GET the closure, look at what changed, and repeat with its new ETag in If-Match.";
+        TOO_LARGE = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large", retryable: false,
+            "A body has 64 KiB at most.";
+        NOT_JSON = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body's type is not understood", retryable: false,
+            "Send `Content-Type: application/json`, without Content-Encoding.";
+        INVALID = UNPROCESSABLE_ENTITY, "invalid_field", "A field cannot be used", retryable: false,
+            "Correct the field that `field` names. GET /openapi.json describes all fields.";
+        NOT_AVAILABLE = UNPROCESSABLE_ENTITY, "not_available", "This version does not do that", retryable: false,
+            "Leave the field out.";
+        UNKNOWN_ORGANISATION = UNPROCESSABLE_ENTITY, "unknown_organisation", "The organisation is not known", retryable: false,
+            "Name one of your organisations. GET /v1/whoami lists them.";
+        KEY_REUSED = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The key stands for another command", retryable: false,
+            "Use a new Idempotency-Key for a new command, and repeat a command unchanged.";
+        FULL = TOO_MANY_REQUESTS, "too_many_open", "Too many closures are open", retryable: true,
+            "Send the same request again after the time in Retry-After.";
+        UNREADABLE = INTERNAL_SERVER_ERROR, "unreadable_record", "A stored record cannot be read", retryable: false,
+            "Ask an operator to look at the service's log; the record is kept.";
+        GENESYS = BAD_GATEWAY, "genesys_refused", "Genesys did not show the conversation", retryable: true,
+            "Look at `genesys`: its status and code say why.";
+        BUSY = SERVICE_UNAVAILABLE, "no_quota", "No call to Genesys is free at present", retryable: true,
+            "Send the same request again after the time in Retry-After.";
+        STOPPING = SERVICE_UNAVAILABLE, "stopping", "The service is stopping", retryable: true,
+            "Send the same request again after the time in Retry-After.";
+        STORE = SERVICE_UNAVAILABLE, "store_unavailable", "Nothing can be stored at present", retryable: true,
+            "Send the same request again after the time in Retry-After, with the same Idempotency-Key.";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_code_of_its_own_and_says_what_to_do() {
+        let mut codes: Vec<_> = kinds::ALL.iter().map(|kind| kind.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), kinds::ALL.len());
+        for kind in kinds::ALL {
+            assert!(kind.fix.ends_with('.'), "{}", kind.code);
+            assert!(kind.status.is_client_error() || kind.status.is_server_error(), "{}", kind.code);
+        }
+    }
+}

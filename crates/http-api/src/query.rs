@@ -1,0 +1,161 @@
+//! The parameters of a query: strict about unknown and repeated ones.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Uri};
+
+use crate::{problem::Problem, spans, suggest};
+
+/// The longest wait of one request. Most proxies cut silent requests after one minute or a few.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// The parameters that are still to be read.
+#[derive(Debug)]
+pub(crate) struct Query {
+    left: Vec<(String, String)>,
+}
+
+impl Query {
+    pub(crate) fn of(uri: &Uri) -> Result<Self, Problem> {
+        if uri.query().is_none_or(str::is_empty) {
+            return Ok(Self { left: Vec::new() });
+        }
+        axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri)
+            .map(|query| Self { left: query.0 })
+            .map_err(|_| Problem::invalid("query", "The query cannot be read as name=value&name=value."))
+    }
+
+    /// A parameter; at most one.
+    pub(crate) fn one(&mut self, name: &str) -> Result<Option<String>, Problem> {
+        let mut given = self.all(name);
+        match given.len() {
+            0 => Ok(None),
+            1 => Ok(given.pop()),
+            _ => Err(Problem::invalid(name, format!("The parameter {name} is given more than once."))),
+        }
+    }
+
+    /// Every value of a parameter, which may be given several times, and with commas.
+    pub(crate) fn several(&mut self, name: &str) -> Vec<String> {
+        self.all(name)
+            .iter()
+            .flat_map(|value| value.split(','))
+            .filter(|value| !value.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Every parameter whose name begins with `prefix`, by the rest of its name.
+    pub(crate) fn prefixed(&mut self, prefix: &str) -> Vec<(String, String)> {
+        self.left
+            .extract_if(.., |(name, _)| name.starts_with(prefix))
+            .map(|(name, value)| (name[prefix.len()..].to_owned(), value))
+            .collect()
+    }
+
+    /// How long to wait.
+    pub(crate) fn wait(&mut self) -> Result<Option<Duration>, Problem> {
+        let Some(text) = self.one("wait")? else { return Ok(None) };
+        match spans::parse_short(&text) {
+            Some(wait) if wait <= LONGEST_WAIT => Ok(Some(wait)),
+            Some(_) | None => Err(Problem::invalid(
+                "wait",
+                format!("wait is a length of time of at most 5m, such as 30s; it was \"{text}\"."),
+            )),
+        }
+    }
+
+    /// How many items to answer with.
+    pub(crate) fn limit(&mut self, usual: usize, most: usize) -> Result<usize, Problem> {
+        let Some(text) = self.one("limit")? else { return Ok(usual) };
+        match text.parse() {
+            Ok(limit) if (1..=most).contains(&limit) => Ok(limit),
+            Ok(_) | Err(_) => Err(Problem::invalid(
+                "limit",
+                format!("limit is a number from 1 to {most}; it was \"{text}\"."),
+            )),
+        }
+    }
+
+    /// Refuses what is left.
+    pub(crate) fn finish(self, known: &[&str]) -> Result<(), Problem> {
+        match self.left.into_iter().next() {
+            None => Ok(()),
+            Some((unknown, _)) => {
+                let detail =
+                    format!("There is no parameter \"{unknown}\". {}", suggest::advice(&unknown, known));
+                Err(Problem::invalid(unknown, detail))
+            }
+        }
+    }
+
+    fn all(&mut self, name: &str) -> Vec<String> {
+        self.left.extract_if(.., |(given, _)| given == name).map(|(_, value)| value).collect()
+    }
+}
+
+/// The wait of `Prefer: wait=30` (RFC 7240), in seconds. A preference that is not understood is ignored, and one that is
+/// too long is cut, as the RFC wants.
+pub(crate) fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
+    headers
+        .get_all("prefer")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .find_map(|preference| {
+            let (name, value) = preference.split_once('=')?;
+            let seconds = value.split(';').next()?.trim().trim_matches('"').parse().ok()?;
+            name.trim().eq_ignore_ascii_case("wait").then(|| Duration::from_secs(seconds).min(LONGEST_WAIT))
+        })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may end where it stands")]
+mod tests {
+    use super::*;
+
+    fn query(text: &str) -> Query {
+        Query::of(&format!("/x?{text}").parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_unknown_parameter_is_refused_with_the_nearest_known_one() {
+        let problem = query("limt=3").finish(&["limit", "state"]).unwrap_err();
+        assert_eq!(problem.detail(), "There is no parameter \"limt\". Did you mean \"limit\"?");
+    }
+
+    #[test]
+    fn a_parameter_is_read_once_and_lists_take_commas() {
+        let mut given = query("state=ghost,blocked&state=closed&label.team=a%20b&wait=30s");
+        assert_eq!(given.several("state"), ["ghost", "blocked", "closed"]);
+        assert_eq!(given.prefixed("label."), [("team".to_owned(), "a b".to_owned())]);
+        assert_eq!(given.wait().unwrap(), Some(Duration::from_secs(30)));
+        assert!(given.finish(&[]).is_ok());
+        assert_eq!(query("wait=1s&wait=2s").wait().unwrap_err().status(), 422);
+    }
+
+    #[test]
+    fn bounds_are_named() {
+        for text in ["limit=0", "limit=501", "limit=many", "limit=-1"] {
+            assert_eq!(query(text).limit(50, 500).unwrap_err().status(), 422, "{text}");
+        }
+        for text in ["wait=6m", "wait=30", "wait=-1s"] {
+            assert_eq!(query(text).wait().unwrap_err().status(), 422, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_preference_is_followed_as_far_as_it_is_understood() {
+        let wait = |value: &str| {
+            preferred_wait(&HeaderMap::from_iter([(
+                http::HeaderName::from_static("prefer"),
+                value.parse().unwrap(),
+            )]))
+        };
+        assert_eq!(wait("wait=30"), Some(Duration::from_secs(30)));
+        assert_eq!(wait("respond-async, Wait=\"5\""), Some(Duration::from_secs(5)));
+        assert_eq!(wait("wait=100000"), Some(LONGEST_WAIT));
+        assert_eq!(wait("wait=soon"), None);
+        assert_eq!(wait("respond-async"), None);
+    }
+}

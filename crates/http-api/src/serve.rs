@@ -1,0 +1,83 @@
+//! From the table of routes to a router.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{RawPathParams, Request},
+    response::{IntoResponse, Response},
+    routing::{MethodFilter, on},
+};
+use bytes::Bytes;
+
+use crate::{
+    access::Need,
+    call::{Call, Shared, read_json},
+    health,
+    problem::{Problem, kinds},
+    routes::{Method, ROUTES, Route},
+    state::ApiState,
+};
+
+/// Builds the API. Its router has a fallback of its own, which answers every other path with a problem; whatever is merged
+/// with it must have none.
+pub fn router(state: ApiState) -> Router {
+    let mut organisations = state.orchestrator.organisations();
+    organisations.sort();
+    let shared = Arc::new(Shared { api: state, organisations, description: Bytes::new() });
+    let mut router = Router::new();
+    for route in ROUTES {
+        let filter = match route.method {
+            Method::Get => MethodFilter::GET,
+            Method::Post => MethodFilter::POST,
+        };
+        let shared = Arc::clone(&shared);
+        let handler =
+            move |params: RawPathParams, request: Request| serve(Arc::clone(&shared), route, params, request);
+        router = router.route(route.path, on(filter, handler));
+    }
+    router.method_not_allowed_fallback(wrong_method).fallback(no_route)
+}
+
+async fn serve(
+    shared: Arc<Shared>,
+    route: &'static Route,
+    params: RawPathParams,
+    request: Request,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let needs_key = match route.need {
+        Need::Nothing => false,
+        Need::Metrics => !shared.api.metrics.open,
+        Need::AnyKey | Need::Submit | Need::Follow | Need::Read | Need::Operate | Need::Admin => true,
+    };
+    let caller = if needs_key {
+        match shared.api.keys.admit(&head.headers, route.need) {
+            Ok(caller) => Some(caller),
+            Err(problem) => return problem.into_response(),
+        }
+    } else {
+        None
+    };
+    let id = params.iter().next().map(|(_, value)| value.to_owned()).unwrap_or_default();
+    let body = match &route.doc.body {
+        None => Ok(None),
+        Some(wanted) => read_json(&head.headers, body, wanted.required).await,
+    };
+    let answer = match body {
+        Ok(body) => {
+            (route.run)(Call { shared, caller, id, uri: head.uri, headers: head.headers, body }).await
+        }
+        Err(problem) => Err(problem),
+    };
+    answer.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn wrong_method(request: Request) -> Problem {
+    let detail = format!("{} does not take {}.", request.uri().path(), request.method());
+    Problem::new(&kinds::METHOD, detail)
+}
+
+async fn no_route(request: Request) -> Problem {
+    health::nothing_here(request.uri().path())
+}

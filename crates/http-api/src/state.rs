@@ -1,0 +1,91 @@
+//! What the program gives to the API.
+
+use std::{fmt, sync::Arc};
+
+use genesys_types::{Organisation, Time};
+use orchestrator::Orchestrator;
+
+use crate::access::Keys;
+
+/// Everything that the API answers from.
+pub struct ApiState {
+    /// The driver.
+    pub orchestrator: Orchestrator,
+    /// Who may call.
+    pub keys: Keys,
+    /// What `/version` says.
+    pub version: Version,
+    /// What `/v1/config` says: the configuration with its secrets masked. It is answered as it is.
+    pub configuration: serde_json::Value,
+    /// What `/v1/hooks/received` says.
+    pub received: Arc<dyn ReceivedHooks>,
+    /// What `/metrics` says.
+    pub metrics: MetricsPage,
+}
+
+/// What is running.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// The version of the program.
+    pub version: &'static str,
+    /// The commit that it was built from, where the build knew it.
+    pub commit: Option<&'static str>,
+}
+
+/// The metrics in Prometheus' text format.
+pub struct MetricsPage {
+    /// Writes the page; gauges that are worked out on demand are set before it is called.
+    pub render: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Whether the page needs no key. It holds no ids and no secrets.
+    pub open: bool,
+}
+
+/// One request to a hook, as it was judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceivedHook {
+    /// When.
+    pub at: Time,
+    /// The hook's name.
+    pub hook: String,
+    /// The organisation that the hook belongs to; `None` for a request to a hook that does not exist. Those are shown to
+    /// every key that may look.
+    pub organisation: Option<Organisation>,
+    /// What became of it, as in the metrics, for example `taken` or `bad_signature`.
+    pub result: String,
+    /// Why it was not taken, in one sentence without secrets.
+    pub why: Option<String>,
+    /// The type of the event, where it could be read.
+    pub event_type: Option<String>,
+    /// The id of the event, where it could be read.
+    pub event_id: Option<String>,
+    /// The conversation that it names.
+    pub conversation: Option<String>,
+}
+
+/// What came in by webhooks lately.
+pub trait ReceivedHooks: Send + Sync + 'static {
+    /// The requests that `wanted` accepts, the latest first, at most `limit`.
+    fn latest(&self, wanted: &dyn Fn(&ReceivedHook) -> bool, limit: usize) -> Vec<ReceivedHook>;
+}
+
+/// A service without hooks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoHooks;
+
+impl ReceivedHooks for NoHooks {
+    fn latest(&self, _: &dyn Fn(&ReceivedHook) -> bool, _: usize) -> Vec<ReceivedHook> {
+        Vec::new()
+    }
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiState").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for MetricsPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MetricsPage").field("open", &self.open).finish_non_exhaustive()
+    }
+}

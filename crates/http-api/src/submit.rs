@@ -1,0 +1,107 @@
+//! `POST /v1/closures`.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use orchestrator::{ProducerKey, Record, Submission, Submitted, closure_id};
+
+use crate::{
+    call::{Answer, Call, json_answer},
+    command::Wanted,
+    json::Node,
+    problem::{Problem, kinds},
+    query::preferred_wait,
+    view::{Circumstances, ClosureView},
+};
+
+/// The longest idempotency key, in bytes.
+const LONGEST_KEY: usize = 255;
+
+/// The source of commands that come by this way, in metrics and listings.
+const SOURCE: &str = "http";
+
+/// Takes a command; waits for its end, as long as the caller wants.
+pub(crate) async fn submit(mut call: Call) -> Answer {
+    let mut query = call.query()?;
+    let asked = query.wait()?;
+    query.finish(&["wait"])?;
+    let wait = asked.or_else(|| preferred_wait(&call.headers)).filter(|wait| !wait.is_zero());
+    let body = call.body.take().unwrap_or(Node::Null);
+    let orchestrator = &call.shared.api.orchestrator;
+    let wanted = Wanted::read(body, call.caller(), &call.shared.organisations, orchestrator.present())?;
+    let key = producer_key(&call, &wanted)?;
+    let dry_run = wanted.dry_run;
+    let submission = Submission {
+        organisation: wanted.organisation,
+        command: wanted.command,
+        said: wanted.said,
+        source: Arc::from(SOURCE),
+        key,
+    };
+    if dry_run {
+        return crate::dry_run::plan(&call, &submission).await;
+    }
+    let (record, attached, repeated) = match orchestrator.submit(submission).await? {
+        Submitted::Accepted(record) => (record, false, false),
+        Submitted::Attached(record) => (record, true, false),
+        Submitted::Repeated { record, attached } => (record, attached, true),
+    };
+    let (record, wait_satisfied) = await_end(&call, record, wait).await?;
+    let ended = wait_satisfied == Some(true);
+    let status = if ended || repeated { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let id = closure_id(record.key);
+    let view = ClosureView::of(&record, &id, Circumstances { attached, wait_satisfied });
+    let mut response = json_answer(status, &view);
+    let location = HeaderValue::try_from(format!("/v1/closures/{id}")).expect("an id is plain ASCII");
+    response.headers_mut().insert(header::LOCATION, location);
+    response.headers_mut().insert(header::ETAG, etag(&record));
+    Ok(response)
+}
+
+/// Waits for the closure's end, at most `wait`. Tells whether it came.
+pub(crate) async fn await_end(
+    call: &Call,
+    record: Arc<Record>,
+    wait: Option<Duration>,
+) -> Result<(Arc<Record>, Option<bool>), Problem> {
+    let Some(wait) = wait else { return Ok((record, None)) };
+    if record.closure.has_ended() {
+        return Ok((record, Some(true)));
+    }
+    let waited =
+        call.shared.api.orchestrator.wait_for(record.key, wait, |record| record.closure.has_ended()).await?;
+    let record = waited.unwrap_or(record);
+    let ended = record.closure.has_ended();
+    Ok((record, Some(ended)))
+}
+
+/// The version as an entity tag.
+pub(crate) fn etag(record: &Record) -> HeaderValue {
+    HeaderValue::try_from(format!("\"{}\"", record.closure.sequence)).expect("digits are a header value")
+}
+
+fn producer_key(call: &Call, wanted: &Wanted) -> Result<Option<ProducerKey>, Problem> {
+    let Some(key) = idempotency_key(&call.headers)? else { return Ok(None) };
+    Ok(Some(ProducerKey {
+        scope: call.caller().name.as_ref().to_owned(),
+        key: key.to_owned(),
+        digest: wanted.digest(),
+    }))
+}
+
+/// The `Idempotency-Key`, as it was sent.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let invalid = |detail| Problem::new(&kinds::INVALID_HEADER, detail).field("Idempotency-Key");
+    let mut given = headers.get_all("idempotency-key").iter();
+    let Some(value) = given.next() else { return Ok(None) };
+    if given.next().is_some() {
+        return Err(invalid("Idempotency-Key is given more than once."));
+    }
+    let visible = |byte: &u8| byte.is_ascii_graphic();
+    match value.to_str() {
+        Ok(key) if (1..=LONGEST_KEY).contains(&key.len()) && key.as_bytes().iter().all(visible) => {
+            Ok(Some(key))
+        }
+        Ok(_) | Err(_) => Err(invalid("Idempotency-Key has 1 to 255 visible ASCII characters.")),
+    }
+}

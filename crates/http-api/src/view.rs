@@ -1,0 +1,250 @@
+//! A closure as it is answered (interfaces §1).
+
+use closure_machine::{End, Step};
+use genesys_types::{ConversationId, ParticipantId};
+use orchestrator::{ConfirmedBy, Record, closure_id, names};
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+use crate::{command::option_texts, spans::Stamp};
+
+/// What is known beside the record when it is answered.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Circumstances {
+    /// Whether the request joined a closure that was open already.
+    pub(crate) attached: bool,
+    /// Whether the awaited end came; `None` when nobody waited.
+    pub(crate) wait_satisfied: Option<bool>,
+}
+
+/// One request to close one session, and how it stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Closure)]
+pub(crate) struct ClosureView<'a> {
+    /// The closure's id; ids sort by the time of acceptance.
+    #[schema(example = "cl_01jd5w3k9m2q8r7tb4x0y6z1ne")]
+    id: &'a str,
+    /// The organisation, as the configuration names it.
+    #[schema(example = "main")]
+    organisation: &'a str,
+    /// The conversation to close.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String)]
+    conversation_id: ConversationId,
+    /// The guest; null until it is known.
+    #[serde(serialize_with = "as_optional_text")]
+    #[schema(value_type = Option<String>)]
+    participant_id: Option<ParticipantId>,
+    /// How it stands: accepted, scheduled, verifying, closing_participant, awaiting_confirmation, closing_wrapper,
+    /// blocked, ghost; or one of the ends closed, already_closed, failed, cancelled, resolved.
+    #[schema(example = "closed")]
+    state: &'static str,
+    /// The end, once it is reached.
+    outcome: Option<&'static str>,
+    /// Why the path is not the happy one.
+    #[schema(example = "no_confirmation")]
+    reason: Option<&'static str>,
+    /// Whether this request joined a closure that was open already; false on every later look.
+    attached: bool,
+    /// Whether the end came within the wait that was asked for; null when none was.
+    wait_satisfied: Option<bool>,
+    /// What proved that the guest is gone.
+    confirmed_by: Option<ConfirmedByView<'a>>,
+    /// How often the guest's close was asked.
+    attempts: u32,
+    /// How many calls to Genesys were made.
+    api_calls: u32,
+    /// When something happens next by itself.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    next_wake_at: Option<Stamp>,
+    timings: Timings,
+    /// The version; it is the ETag too.
+    version: u64,
+    /// Where the command came from.
+    #[schema(example = "http")]
+    source: &'a str,
+    /// The reason that the command gave.
+    request_reason: Option<&'a str>,
+    /// What the command sets differently from the organisation's configuration.
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    policy: Pairs<'a>,
+    /// The labels of the command.
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    labels: Pairs<'a>,
+    links: Links<'a>,
+}
+
+/// What proved that the guest is gone.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ConfirmedBy)]
+struct ConfirmedByView<'a> {
+    /// webhook, notification, queue event, read-back or operator.
+    #[schema(example = "webhook")]
+    kind: &'static str,
+    /// The adapter that brought the event.
+    adapter: Option<&'a str>,
+    /// The event's type.
+    event_type: Option<&'a str>,
+    /// The event's id.
+    event_id: Option<&'a str>,
+    /// When the proof was received or read.
+    #[schema(value_type = String, format = DateTime)]
+    received_at: Stamp,
+}
+
+/// When it got how far.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Timings {
+    /// When the command was accepted.
+    #[schema(value_type = String, format = DateTime)]
+    accepted_at: Stamp,
+    /// When Genesys first accepted the guest's close. That is no proof.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    participant_closed_at: Option<Stamp>,
+    /// When the proof was complete that the guest is gone.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    confirmed_at: Option<Stamp>,
+    /// When it was closed, or found closed.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    closed_at: Option<Stamp>,
+    /// When it ended, whatever the end.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    ended_at: Option<Stamp>,
+}
+
+/// Where to look next.
+#[derive(Debug, Serialize, ToSchema)]
+struct Links<'a> {
+    #[serde(rename = "self", serialize_with = "as_self_link")]
+    #[schema(value_type = String)]
+    own: &'a str,
+    #[serde(serialize_with = "as_timeline_link")]
+    #[schema(value_type = String)]
+    timeline: &'a str,
+    #[serde(serialize_with = "as_explain_link")]
+    #[schema(value_type = String)]
+    explain: &'a str,
+}
+
+/// Names and values, in their order.
+#[derive(Debug)]
+enum Pairs<'a> {
+    Labels(&'a [(String, String)]),
+    Options(Vec<(&'static str, String)>),
+}
+
+impl Serialize for Pairs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Labels(labels) => serializer.collect_map(labels.iter().map(|(name, value)| (name, value))),
+            Self::Options(options) => {
+                serializer.collect_map(options.iter().map(|(name, value)| (name, value)))
+            }
+        }
+    }
+}
+
+impl<'a> ClosureView<'a> {
+    /// The view of a record whose id is written already.
+    pub(crate) fn of(record: &'a Record, id: &'a str, circumstances: Circumstances) -> Self {
+        let closure = &record.closure;
+        let said = record.said.as_deref();
+        let ending = match closure.step {
+            Step::Ended(ending) => Some(ending),
+            Step::Scheduled
+            | Step::Verifying
+            | Step::ClosingParticipant
+            | Step::AwaitingConfirmation
+            | Step::ClosingWrapper(_)
+            | Step::Forcing
+            | Step::Blocked(_)
+            | Step::Ghost(_) => None,
+        };
+        let closed = ending.filter(|ending| matches!(ending.end, End::Closed | End::AlreadyClosed));
+        Self {
+            id,
+            organisation: record.organisation.as_str(),
+            conversation_id: closure.conversation,
+            participant_id: record.participant(),
+            state: names::state(closure),
+            outcome: ending.map(|ending| names::end(ending.end)),
+            reason: names::reason(closure),
+            attached: circumstances.attached,
+            wait_satisfied: circumstances.wait_satisfied,
+            confirmed_by: record.confirmed_by.as_deref().map(ConfirmedByView::of),
+            attempts: u32::from(closure.rounds) + u32::from(closure.refused),
+            api_calls: closure.calls,
+            next_wake_at: closure.wake_at().map(Stamp),
+            timings: Timings {
+                accepted_at: Stamp(closure.accepted_at),
+                participant_closed_at: record.participant_closed_at.map(Stamp),
+                confirmed_at: record.confirmed_by.as_ref().map(|by| Stamp(by.at)),
+                closed_at: closed.map(|ending| Stamp(ending.at)),
+                ended_at: ending.map(|ending| Stamp(ending.at)),
+            },
+            version: closure.sequence,
+            source: &record.source,
+            request_reason: said.and_then(|said| said.reason.as_deref()),
+            policy: Pairs::Options(record.overrides().map(option_texts).unwrap_or_default()),
+            labels: Pairs::Labels(said.map_or(&[], |said| &said.labels)),
+            links: Links { own: id, timeline: id, explain: id },
+        }
+    }
+}
+
+impl<'a> ConfirmedByView<'a> {
+    fn of(by: &'a ConfirmedBy) -> Self {
+        Self {
+            kind: names::proof_source(by.kind),
+            adapter: by.adapter.as_deref(),
+            event_type: by.event_type.as_deref(),
+            event_id: by.event_id.as_deref(),
+            received_at: Stamp(by.at),
+        }
+    }
+}
+
+/// The records of a list as views, each with its id.
+pub(crate) struct Views<'a>(pub(crate) &'a [Record]);
+
+impl Serialize for Views<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(OwnedView))
+    }
+}
+
+struct OwnedView<'a>(&'a Record);
+
+impl Serialize for OwnedView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let id = closure_id(self.0.key);
+        ClosureView::of(self.0, &id, Circumstances::default()).serialize(serializer)
+    }
+}
+
+fn as_text<S: Serializer>(id: &ConversationId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
+}
+
+#[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
+fn as_optional_text<S: Serializer>(id: &Option<ParticipantId>, serializer: S) -> Result<S::Ok, S::Error> {
+    match id {
+        Some(id) => serializer.collect_str(id),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn as_self_link<S: Serializer>(id: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("/v1/closures/{id}"))
+}
+
+fn as_timeline_link<S: Serializer>(id: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("/v1/closures/{id}/timeline"))
+}
+
+fn as_explain_link<S: Serializer>(id: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("/v1/closures/{id}/explain"))
+}

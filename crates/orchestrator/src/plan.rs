@@ -1,0 +1,260 @@
+//! What a command would do, found out by one read and without keeping anything.
+//!
+//! The read is real. From there on the machine itself runs against a remote side that is imagined to do what it is asked,
+//! so that a plan cannot differ from what the machine would do.
+
+use std::{error::Error, fmt};
+
+use closure_machine::{
+    Closure, Effect, Event, Heard, Moment, Policy, ProofSource, Reply, Request, Step, Turn, What, accept,
+    step,
+};
+use genesys_client::Class;
+use genesys_types::{ParticipantId, Snapshot, Span, Time};
+use store::ClosureKey;
+
+use crate::{
+    advance::Orchestrator,
+    journal::{Asks, Seen, asks, seen},
+    names,
+    remote::{CallDetails, CallFacts},
+    submit::Submission,
+};
+
+/// No closure takes more steps than this when everything goes well: a few for each leg of the guest.
+const MOST_STEPS: usize = 64;
+
+/// When to ask again for a plan that no call was free for.
+const ASK_AGAIN: Span = Span::from_secs(5);
+
+/// What a command would do if everything went well from here on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The guest's participants, as far as the read showed them.
+    pub participants: Vec<ParticipantId>,
+    /// What the read showed; `None` when there is no such conversation.
+    pub saw: Option<Seen>,
+    /// What has to hold, and whether it does.
+    pub guards: Vec<Guard>,
+    /// Every call, in order; the read that was made for this plan is the first.
+    pub calls: Vec<Asks>,
+    /// The state that the closure would reach, and stay in.
+    pub state: &'static str,
+    /// Why that is not the happy end.
+    pub reason: Option<&'static str>,
+    /// The open closure of the conversation, which the command would join.
+    pub joins: Option<ClosureKey>,
+}
+
+/// Something that has to hold for a clean close.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    /// Its name. It never changes.
+    pub name: &'static str,
+    /// Whether it holds.
+    pub holds: bool,
+    /// One sentence on what was found.
+    pub found: String,
+}
+
+/// Why there is no plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlanError {
+    /// No such organisation is configured.
+    UnknownOrganisation,
+    /// The program is stopping.
+    Stopping,
+    /// No call is free: the quota is used up, or the organisation is paused or blocked.
+    Busy {
+        /// When to try again.
+        retry_after: Span,
+    },
+    /// Genesys did not show the conversation.
+    NotShown {
+        /// The name of what came of the read.
+        reply: &'static str,
+        /// What it answered.
+        facts: CallFacts,
+    },
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownOrganisation => f.write_str("no such organisation is configured"),
+            Self::Stopping => f.write_str("the service is stopping"),
+            Self::Busy { .. } => f.write_str("no call to Genesys is free"),
+            Self::NotShown { reply, .. } => write!(f, "Genesys did not show the conversation ({reply})"),
+        }
+    }
+}
+
+impl Error for PlanError {}
+
+impl Orchestrator {
+    /// Reads the conversation once and says what the command would do. Nothing is kept, and nothing is written anywhere.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError`].
+    pub async fn plan(&self, submission: &Submission) -> Result<Plan, PlanError> {
+        let org =
+            self.inner.organisations.get(&submission.organisation).ok_or(PlanError::UnknownOrganisation)?;
+        if self.inner.stopping.is_cancelled() {
+            return Err(PlanError::Stopping);
+        }
+        let conversation = submission.command.conversation;
+        let permit = org.permit_at_once(Class::Verify).ok_or(PlanError::Busy { retry_after: ASK_AGAIN })?;
+        let outcome =
+            org.setup.remote.call(permit, conversation, Request::Read, CallDetails::default()).await;
+        org.nudge();
+        let snapshot = match outcome.reply {
+            Reply::Saw(snapshot) => Some(snapshot),
+            Reply::NotFound => None,
+            reply @ (Reply::Accepted(_)
+            | Reply::Conflict
+            | Reply::WrapUpRequired
+            | Reply::Rejected
+            | Reply::Forbidden(_)
+            | Reply::Unauthenticated
+            | Reply::RateLimited(_)
+            | Reply::NotSent
+            | Reply::Failed
+            | Reply::Unknown) => {
+                return Err(PlanError::NotShown { reply: names::reply(&reply), facts: outcome.facts });
+            }
+        };
+        let policy = submission.said.overrides.applied_to(&org.policy);
+        let joins = self.inner.registry.of_conversation(&submission.organisation, conversation);
+        Ok(imagine(submission, snapshot.as_ref(), &policy, self.now(), joins))
+    }
+}
+
+/// Runs the machine against a remote side that does what it is asked.
+fn imagine(
+    submission: &Submission,
+    snapshot: Option<&Snapshot>,
+    policy: &Policy,
+    now: Time,
+    joins: Option<ClosureKey>,
+) -> Plan {
+    let mut moment = Moment { now, may_call: true };
+    let command = closure_machine::Command { not_before: None, ..submission.command.clone() };
+    let mut transition = accept(&command, policy, moment);
+    let mut calls = Vec::new();
+    let mut read = false;
+    for _ in 0..MOST_STEPS {
+        let called = transition.effects.iter().find_map(|effect| match effect {
+            Effect::Call(call) => Some(*call),
+            Effect::Announce(_) => None,
+        });
+        calls.extend(called.map(|call| asks(call, &transition.next)));
+        let Some(event) = next_event(&transition.next, snapshot, &mut read, &mut moment) else { break };
+        match step(&transition.next, &event, policy, moment) {
+            Ok(next) => transition = next,
+            Err(_) => break,
+        }
+    }
+    let reached = transition.next;
+    let mut participants: Vec<_> = reached.guests.iter().map(|leg| leg.participant).collect();
+    participants.dedup();
+    Plan {
+        participants,
+        saw: snapshot.map(seen),
+        guards: guards(submission, snapshot, &reached, joins.is_some()),
+        calls,
+        state: names::state(&reached),
+        reason: names::reason(&reached),
+        joins,
+    }
+}
+
+/// What would happen next if everything went well; `None` where the closure has ended or would wait for somebody.
+fn next_event(
+    closure: &Closure,
+    snapshot: Option<&Snapshot>,
+    read: &mut bool,
+    moment: &mut Moment,
+) -> Option<Event> {
+    match (closure.turn, &closure.step) {
+        (Turn::InFlight { call, request: Request::Read, .. }, _) => {
+            // A second read would show what the imagined remote side has become, and nothing there needs one.
+            if std::mem::replace(read, true) {
+                return None;
+            }
+            let reply = snapshot.map_or(Reply::NotFound, |snapshot| Reply::Saw(snapshot.clone()));
+            Some(Event::Replied { call, reply })
+        }
+        (Turn::InFlight { call, .. }, _) => Some(Event::Replied { call, reply: Reply::Accepted(None) }),
+        (Turn::Due { .. }, Step::AwaitingConfirmation) => {
+            let leg = closure.guests.iter().find(|leg| leg.gone.is_none())?;
+            let what =
+                What::GuestLeft { participant: Some(leg.participant), communication: leg.communication };
+            Some(Event::Heard(Heard { source: ProofSource::Webhook, occurred_at: moment.now, what }))
+        }
+        (Turn::Due { at }, Step::ClosingParticipant | Step::ClosingWrapper(_) | Step::Forcing) => {
+            moment.now = moment.now.max(at);
+            Some(Event::Woke)
+        }
+        (
+            Turn::Due { .. },
+            Step::Scheduled | Step::Verifying | Step::Blocked(_) | Step::Ghost(_) | Step::Ended(_),
+        )
+        | (Turn::Over, _) => None,
+    }
+}
+
+fn guards(
+    submission: &Submission,
+    snapshot: Option<&Snapshot>,
+    reached: &Closure,
+    joins: bool,
+) -> Vec<Guard> {
+    let guard = |name, holds, found: &str| Guard { name, holds, found: found.to_owned() };
+    let mut guards = vec![match joins {
+        true => guard(
+            "no_open_closure",
+            false,
+            "The conversation has an open closure; the command would join it.",
+        ),
+        false => guard("no_open_closure", true, "The conversation has no open closure."),
+    }];
+    let Some(snapshot) = snapshot else {
+        guards.push(guard("conversation_found", false, "Genesys knows no such conversation."));
+        return guards;
+    };
+    guards.push(match snapshot.ended_at {
+        Some(_) => {
+            guard("conversation_found", true, "The conversation has ended already; nothing is to be asked.")
+        }
+        None => guard("conversation_found", true, "The conversation is there."),
+    });
+    let named_is_there = submission.command.participant.is_none_or(|named| snapshot.names(named));
+    guards.push(match (reached.guests.len(), named_is_there) {
+        (_, false) => guard("guest_found", false, "The participant that the command names is not in it."),
+        (0, true) => guard("guest_found", false, "It has no guest."),
+        (1, true) => guard("guest_found", true, "It has one leg of a guest."),
+        (legs, true) => {
+            Guard { name: "guest_found", holds: true, found: format!("It has {legs} legs of a guest.") }
+        }
+    });
+    guards.push(match (snapshot.connected_agent(), names::reason(reached), &reached.step) {
+        (None, ..) => guard("agent", true, "No agent is connected."),
+        (Some(_), Some("agent_connected"), _) => guard(
+            "agent",
+            false,
+            "An agent is connected, and agentConnected is refuse: the closure would fail.",
+        ),
+        (Some(_), _, Step::Verifying) => guard(
+            "agent",
+            false,
+            "An agent is connected, and agentConnected is wait: the closure would wait.",
+        ),
+        (Some(_), ..) => guard("agent", true, "An agent is connected, and agentConnected is allow."),
+    });
+    guards.push(match snapshot.pending_wrap_up() {
+        None => guard("wrap_up", true, "No wrap-up is owed."),
+        Some(_) => guard("wrap_up", false, "An agent owes a wrap-up; it may keep the conversation open."),
+    });
+    guards
+}
