@@ -331,6 +331,26 @@ mod tests {
     }
 
     #[test]
+    fn the_signature_vectors_agree_on_what_is_json() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/webhook-vectors/");
+        let mut seen = 0;
+        for file in ["genesys-open-messaging.json", "standard-webhooks.json"] {
+            let vectors = std::fs::read(format!("{folder}{file}")).unwrap();
+            let vectors: serde_json::Value = serde_json::from_slice(&vectors).unwrap();
+            for vector in vectors["vectors"].as_array().unwrap() {
+                let Some(expected) = vector["json_expect"].as_str() else { continue };
+                let body = match vector["body_base64"].as_str() {
+                    Some(encoded) => STANDARD.decode(encoded).unwrap(),
+                    None => vector["body_utf8"].as_str().unwrap().as_bytes().to_vec(),
+                };
+                assert_eq!(parse_object(&body).is_ok(), expected == "accept", "{}", vector["id"]);
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, 18);
+    }
+
+    #[test]
     fn only_an_object_is_a_body() {
         for body in ["[]", "null", "1", "\"text\"", "true", "1.5"] {
             assert!(parse(body.as_bytes()).is_ok(), "{body}");

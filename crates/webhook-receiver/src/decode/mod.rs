@@ -6,6 +6,8 @@ mod eventbridge;
 mod genesys_notification;
 mod open_messaging;
 mod participants;
+#[cfg(test)]
+mod samples;
 mod topic;
 
 use std::{error::Error, fmt, str::FromStr};
