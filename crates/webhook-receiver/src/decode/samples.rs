@@ -85,12 +85,12 @@ fn leg(participant: &str, purpose: Purpose, state: LegState) -> Leg {
     }
 }
 
-fn ended(leg: Leg, how: DisconnectType, at: i64) -> Leg {
+fn ended(leg: &Leg, how: DisconnectType, at: i64) -> Leg {
     Leg {
         state: LegState::Disconnected,
         disconnect_type: Some(how),
         disconnected_at: Some(Time::from_millis(at)),
-        ..leg
+        ..leg.clone()
     }
 }
 
@@ -103,10 +103,10 @@ fn conversation(guest_is_gone: bool, agent: Option<WrapUp>) -> Option<What> {
         ..leg(AGENT, Purpose::Agent, LegState::Connected)
     };
     let legs = vec![
-        if guest_is_gone { ended(guest, DisconnectType::Client, GUEST_LEFT_AT) } else { guest },
-        ended(queue, DisconnectType::Transfer, ANSWERED_AT),
+        if guest_is_gone { ended(&guest, DisconnectType::Client, GUEST_LEFT_AT) } else { guest },
+        ended(&queue, DisconnectType::Transfer, ANSWERED_AT),
         match agent {
-            Some(wrap_up) => Leg { wrap_up, ..ended(working, DisconnectType::Peer, AGENT_LEFT_AT) },
+            Some(wrap_up) => Leg { wrap_up, ..ended(&working, DisconnectType::Peer, AGENT_LEFT_AT) },
             None => working,
         },
     ];
