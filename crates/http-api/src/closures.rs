@@ -1,51 +1,16 @@
-//! Looking at closures: one, a list, those of a conversation.
+//! `GET /v1/closures/{id}`: one closure.
 
-use genesys_types::{ConversationId, Organisation};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use orchestrator::{Page, Record, closure_id, names, parse_closure_id};
-use serde::Serialize;
-use store::{Filter, Order};
-use uuid::Uuid;
+use orchestrator::{Record, closure_id};
 
 use crate::{
     call::{Answer, Call, json_answer},
-    cursor::{self, Cursor},
-    problem::Problem,
-    query::Query,
-    spans,
+    explain::trouble,
     submit::{await_end, etag},
-    suggest,
-    view::{Circumstances, ClosureView, Views},
+    view::{Circumstances, ClosureView},
 };
 
-/// How many items a page has, unless the caller says, and at most.
-const USUAL_PAGE: usize = 50;
-const LARGEST_PAGE: usize = 500;
-
-/// The parameters of a list.
-const LIST_PARAMETERS: &[&str] = &[
-    "state",
-    "reason",
-    "source",
-    "label.NAME",
-    "q",
-    "organisation",
-    "since",
-    "until",
-    "sort",
-    "limit",
-    "cursor",
-];
-
-/// A page of a list.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ListView<'a> {
-    items: Views<'a>,
-    next_cursor: Option<String>,
-}
-
-/// `GET /v1/closures/{id}`: one closure. With `wait` it answers when the closure has ended, or, with `If-None-Match`, as
+/// One closure. With `wait` it answers when the closure has ended, or, with `If-None-Match`, as
 /// soon as it has another version.
 pub(crate) async fn one(call: Call) -> Answer {
     let mut query = call.query()?;
@@ -71,193 +36,13 @@ pub(crate) async fn one(call: Call) -> Answer {
         return Ok(response);
     }
     let id = closure_id(record.key);
-    let view = ClosureView::of(&record, &id, Circumstances { attached: false, wait_satisfied });
+    let problem = trouble(&call, &record).await?;
+    let view = ClosureView::of(&record, &id, Circumstances { attached: false, wait_satisfied })
+        .with_problem(problem);
     let mut response = json_answer(StatusCode::OK, &view);
     response.headers_mut().insert(header::ETAG, etag(&record));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
-}
-
-/// `GET /v1/closures`: a list.
-pub(crate) async fn list(call: Call) -> Answer {
-    let mut query = call.query()?;
-    let filter = Filter {
-        states: known_names(&mut query, "state", &names::STATES)?,
-        reasons: known_names(&mut query, "reason", REASONS)?,
-        source: query.one("source")?,
-        labels: query.prefixed("label."),
-        since: moment(&call, &mut query, "since")?,
-        until: moment(&call, &mut query, "until")?,
-        organisations: organisations(&call, &mut query)?,
-        ..Filter::default()
-    };
-    let wanted = query.one("q")?;
-    page(&call, query, filter, wanted).await
-}
-
-/// `GET /v1/conversations/{conversationId}/closures`: the history of a conversation.
-pub(crate) async fn of_conversation(call: Call) -> Answer {
-    let conversation: ConversationId = call
-        .id
-        .parse()
-        .map_err(|error| Problem::invalid("conversationId", format!("\"{}\" is none: {error}.", call.id)))?;
-    let mut query = call.query()?;
-    let organisations = organisations(&call, &mut query)?;
-    let filter = Filter { conversation: Some(conversation.uuid()), organisations, ..Filter::default() };
-    page(&call, query, filter, None).await
-}
-
-/// Answers a page of what matches, in the order and from the place that the query names.
-async fn page(call: &Call, mut query: Query, mut filter: Filter, wanted: Option<String>) -> Answer {
-    let order = match query.one("sort")?.as_deref() {
-        None | Some("-acceptedAt") => Order::NewestFirst,
-        Some("acceptedAt") => Order::OldestFirst,
-        Some(other) => {
-            let detail =
-                format!("sort is acceptedAt, or -acceptedAt for the latest first; it was \"{other}\".");
-            return Err(Problem::invalid("sort", detail));
-        }
-    };
-    let limit = query.limit(USUAL_PAGE, LARGEST_PAGE)?;
-    let cursor = query.one("cursor")?;
-    query.finish(LIST_PARAMETERS)?;
-    let digest = cursor::digest(&filter, wanted.as_deref());
-    let after = match cursor {
-        Some(text) => Some(Cursor::read(&text, order, digest)?.after),
-        None => None,
-    };
-    if filter.organisations.is_empty() {
-        return Ok(answer(&Page { records: Vec::new(), next: None }, order, digest));
-    }
-    let orchestrator = &call.shared.api.orchestrator;
-    let page = match wanted.as_deref().map(Wanted::read).transpose()? {
-        None => orchestrator.list(&filter, order, after, limit).await?,
-        Some(Wanted::Closure(key)) => {
-            let found = orchestrator.closure(key).await?.filter(|record| matches(&filter, record));
-            Page { records: found.map(|record| (*record).clone()).into_iter().collect(), next: None }
-        }
-        Some(Wanted::ConversationOrParticipant(id)) => {
-            filter.conversation = Some(id);
-            let found = orchestrator.list(&filter, order, after, limit).await?;
-            if found.records.is_empty() {
-                filter.conversation = None;
-                filter.participant = Some(id);
-                orchestrator.list(&filter, order, after, limit).await?
-            } else {
-                found
-            }
-        }
-    };
-    Ok(answer(&page, order, digest))
-}
-
-fn answer(page: &Page, order: Order, digest: u64) -> axum::response::Response {
-    let next_cursor = page.next.map(|after| Cursor { after }.write(order, digest));
-    json_answer(StatusCode::OK, &ListView { items: Views(&page.records), next_cursor })
-}
-
-/// What `q` names.
-enum Wanted {
-    Closure(Uuid),
-    ConversationOrParticipant(Uuid),
-}
-
-impl Wanted {
-    fn read(text: &str) -> Result<Self, Problem> {
-        if let Ok(key) = parse_closure_id(text) {
-            return Ok(Self::Closure(key));
-        }
-        match text.parse::<ConversationId>() {
-            Ok(id) => Ok(Self::ConversationOrParticipant(id.uuid())),
-            Err(_) => Err(Problem::invalid(
-                "q",
-                format!("q is the id of a closure, a conversation or a participant; it was \"{text}\"."),
-            )),
-        }
-    }
-}
-
-/// Whether a record that was found by its key matches the rest of the filter.
-fn matches(filter: &Filter, record: &Record) -> bool {
-    let row = record.row();
-    let one_of = |list: &[String], value: &str| list.is_empty() || list.iter().any(|item| item == value);
-    one_of(&filter.organisations, &row.organisation)
-        && one_of(&filter.states, &row.state)
-        && (filter.reasons.is_empty() || row.reason.is_some_and(|reason| filter.reasons.contains(&reason)))
-        && filter.source.as_ref().is_none_or(|source| *source == row.source)
-        && filter.labels.iter().all(|label| row.labels.contains(label))
-        && filter.since.is_none_or(|since| row.created_at >= since)
-        && filter.until.is_none_or(|until| row.created_at < until)
-}
-
-/// The organisations that a list is about: those named, of those that the caller sees.
-pub(crate) fn organisations(call: &Call, query: &mut Query) -> Result<Vec<String>, Problem> {
-    let seen: Vec<&str> = call.caller().seen(&call.shared.organisations).map(Organisation::as_str).collect();
-    let named = query.several("organisation");
-    match named.iter().find(|name| !seen.contains(&name.as_str())) {
-        Some(unknown) => Err(Problem::invalid(
-            "organisation",
-            format!("The organisation \"{unknown}\" is not configured here, or not for this key."),
-        )),
-        None if named.is_empty() => Ok(seen.into_iter().map(str::to_owned).collect()),
-        None => Ok(named),
-    }
-}
-
-/// Every reason, of a ghost, a block, a failure or an odd end.
-const REASONS: &[&str] = &[
-    "no_confirmation",
-    "conversation_open",
-    "agent_still_connected",
-    "wrapup_pending",
-    "confirmation_mismatch",
-    "reopened_by_guest",
-    "rejected",
-    "unreachable",
-    "permission",
-    "credential",
-    "not_found",
-    "participant_not_found",
-    "participant_not_guest",
-    "agent_connected",
-    "abandoned",
-    "forced",
-];
-
-/// Names of which each has to be known.
-pub(crate) fn known_names(
-    query: &mut Query,
-    parameter: &str,
-    known: &[&str],
-) -> Result<Vec<String>, Problem> {
-    let given = query.several(parameter);
-    match given.iter().find(|name| !known.contains(&name.as_str())) {
-        None => Ok(given),
-        Some(unknown) => {
-            let detail =
-                format!("There is no {parameter} \"{unknown}\". {}", suggest::advice(unknown, known));
-            Err(Problem::invalid(parameter, detail))
-        }
-    }
-}
-
-/// A moment: RFC 3339, or a length of time before now.
-fn moment(call: &Call, query: &mut Query, name: &str) -> Result<Option<i64>, Problem> {
-    let Some(text) = query.one(name)? else { return Ok(None) };
-    if let Some(time) = spans::parse_time(&text) {
-        return Ok(Some(time.millis()));
-    }
-    let now = call.shared.api.orchestrator.present().millis();
-    let ago = spans::parse_short(&text).and_then(|ago| i64::try_from(ago.as_millis()).ok());
-    match ago {
-        Some(ago) => Ok(Some(now.saturating_sub(ago))),
-        None => Err(Problem::invalid(
-            name,
-            format!(
-                "{name} is a time such as 2026-11-21T09:15:00Z, or a length of time such as 1h; it was \"{text}\"."
-            ),
-        )),
-    }
 }
 
 /// Whether the caller says that it knows this version.

@@ -192,7 +192,7 @@ fn not_available(field: &str, detail: &'static str) -> Problem {
 }
 
 /// The organisation that is named; without a name the caller's only one, else the one that is called `main`.
-fn organisation(
+pub(crate) fn organisation(
     named: Option<String>,
     caller: &Caller,
     configured: &[Organisation],

@@ -10,13 +10,19 @@
 //! - It never calls Genesys but for a plan (`dryRun`), and that only reads.
 
 mod access;
+mod acts;
 mod call;
 mod closures;
 mod command;
 mod cursor;
 mod dry_run;
+mod explain;
+mod ghosts;
 mod health;
+mod hooks;
 mod json;
+mod listing;
+mod metrics;
 mod options;
 mod outcome;
 mod problem;
@@ -27,6 +33,7 @@ mod spans;
 mod state;
 mod submit;
 mod suggest;
+mod timeline;
 mod view;
 
 pub use access::{AccessKey, InvalidRole, Keys, Role};

@@ -5,8 +5,9 @@ use std::{future::Future, pin::Pin};
 
 use crate::{
     access::Need,
+    acts,
     call::{Answer, Call},
-    closures, health, submit,
+    closures, explain, ghosts, health, hooks, listing, submit, timeline,
 };
 
 /// One route.
@@ -102,6 +103,16 @@ const CURSOR: Parameter = query("cursor", "The `nextCursor` of the page before."
 const SORT: Parameter = query("sort", "`-acceptedAt` for the latest first (usual), or `acceptedAt`.");
 const ORGANISATION: Parameter = query("organisation", "Of these organisations only; several with commas.");
 
+const SOURCE: Parameter = query("source", "From this source only.");
+const LABEL: Parameter = query("label.NAME", "With this label; several labels must all be there.");
+const Q: Parameter = query("q", "The id of a closure, a conversation or a participant.");
+const SINCE: Parameter = query("since", "Accepted at or after this time, or this long ago (`1h`).");
+const UNTIL: Parameter = query("until", "Accepted before this time, or this long ago.");
+const IF_MATCH: Parameter = header("If-Match", "The ETag of the version that the operator saw.");
+const ACT_TAKEN: Reply =
+    Reply { status: 202, about: "Stored; what it set off goes on.", shape: Shape::Json("Closure") };
+const ACT_REFUSALS: &[u16] = &[400, 404, 409, 412, 413, 415, 422, 503];
+
 /// Every route.
 pub(crate) static ROUTES: &[Route] = &[
     Route {
@@ -132,18 +143,18 @@ pub(crate) static ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/v1/closures",
         need: Need::Read,
-        run: run!(closures::list),
+        run: run!(listing::list),
         doc: Doc {
             summary: "List closures.",
             parameters: &[
                 query("state", "In these states only; several with commas."),
                 query("reason", "With these reasons only; several with commas."),
-                query("source", "From this source only."),
-                query("label.NAME", "With this label; several labels must all be there."),
-                query("q", "The id of a closure, a conversation or a participant."),
+                SOURCE,
+                LABEL,
+                Q,
                 ORGANISATION,
-                query("since", "Accepted at or after this time, or this long ago (`1h`)."),
-                query("until", "Accepted before this time, or this long ago."),
+                SINCE,
+                UNTIL,
                 SORT,
                 LIMIT,
                 CURSOR,
@@ -171,15 +182,186 @@ pub(crate) static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::Get,
+        path: "/v1/closures/{id}/timeline",
+        need: Need::Read,
+        run: run!(timeline::timeline),
+        doc: Doc {
+            summary: "The evidence of a closure, in order.",
+            parameters: &[],
+            body: None,
+            answers: &[ok("Timeline", "The timeline.")],
+            refusals: &[404, 422, 503],
+        },
+    },
+    Route {
+        method: Method::Get,
+        path: "/v1/closures/{id}/explain",
+        need: Need::Read,
+        run: run!(explain::explain),
+        doc: Doc {
+            summary: "A closure in plain words, with what can be done; as text for `Accept: text/plain`.",
+            parameters: &[header("Accept", "`text/plain` for the text alone.")],
+            body: None,
+            answers: &[ok("Explanation", "The explanation.")],
+            refusals: &[404, 422, 503],
+        },
+    },
+    Route {
+        method: Method::Post,
+        path: "/v1/closures/{id}/retry",
+        need: Need::Operate,
+        run: run!(acts::retry),
+        doc: Doc {
+            summary: "Begin again, with fresh rounds and attempts.",
+            parameters: &[IF_MATCH],
+            body: Some(Body { schema: "ActRequest", required: false }),
+            answers: &[ACT_TAKEN],
+            refusals: ACT_REFUSALS,
+        },
+    },
+    Route {
+        method: Method::Post,
+        path: "/v1/closures/{id}/cancel",
+        need: Need::Operate,
+        run: run!(acts::cancel),
+        doc: Doc {
+            summary: "Call a closure off. What was asked of Genesys stays done.",
+            parameters: &[IF_MATCH],
+            body: Some(Body { schema: "ActRequest", required: false }),
+            answers: &[ACT_TAKEN],
+            refusals: ACT_REFUSALS,
+        },
+    },
+    Route {
+        method: Method::Post,
+        path: "/v1/closures/{id}/verify",
+        need: Need::Operate,
+        run: run!(acts::verify),
+        doc: Doc {
+            summary: "Read the conversation now instead of later.",
+            parameters: &[IF_MATCH],
+            body: Some(Body { schema: "ActRequest", required: false }),
+            answers: &[ACT_TAKEN],
+            refusals: ACT_REFUSALS,
+        },
+    },
+    Route {
+        method: Method::Post,
+        path: "/v1/closures/{id}/force",
+        need: Need::Operate,
+        run: run!(acts::force),
+        doc: Doc {
+            summary: "Tear the conversation down with everybody in it. A reason is required.",
+            parameters: &[IF_MATCH],
+            body: Some(Body { schema: "ActRequest", required: true }),
+            answers: &[ACT_TAKEN],
+            refusals: ACT_REFUSALS,
+        },
+    },
+    Route {
+        method: Method::Post,
+        path: "/v1/closures/{id}/resolve",
+        need: Need::Operate,
+        run: run!(acts::resolve),
+        doc: Doc {
+            summary: "Settle a closure by the operator's word. A reason is required.",
+            parameters: &[IF_MATCH],
+            body: Some(Body { schema: "ActRequest", required: true }),
+            answers: &[ACT_TAKEN],
+            refusals: ACT_REFUSALS,
+        },
+    },
+    Route {
+        method: Method::Get,
         path: "/v1/conversations/{conversationId}/closures",
         need: Need::Read,
-        run: run!(closures::of_conversation),
+        run: run!(listing::of_conversation),
         doc: Doc {
             summary: "The closures of a conversation.",
             parameters: &[ORGANISATION, SORT, LIMIT, CURSOR],
             body: None,
             answers: &[ok("ClosureList", "A page.")],
             refusals: &[422, 503],
+        },
+    },
+    Route {
+        method: Method::Get,
+        path: "/v1/ghosts",
+        need: Need::Read,
+        run: run!(ghosts::list),
+        doc: Doc {
+            summary: "Closures that are held without proof, with what is missing and what can be done.",
+            parameters: &[
+                query("reason", "With these reasons only; several with commas."),
+                SOURCE,
+                LABEL,
+                Q,
+                ORGANISATION,
+                SINCE,
+                UNTIL,
+                SORT,
+                LIMIT,
+                CURSOR,
+            ],
+            body: None,
+            answers: &[ok("GhostList", "A page.")],
+            refusals: &[422, 503],
+        },
+    },
+    Route {
+        method: Method::Get,
+        path: "/v1/ghosts/summary",
+        need: Need::Read,
+        run: run!(ghosts::summary),
+        doc: Doc {
+            summary: "How many ghosts there are, by organisation and reason.",
+            parameters: &[ORGANISATION],
+            body: None,
+            answers: &[ok("GhostSummary", "The summary.")],
+            refusals: &[422, 503],
+        },
+    },
+    Route {
+        method: Method::Post,
+        path: "/v1/outgoing/pause",
+        need: Need::Operate,
+        run: run!(acts::pause),
+        doc: Doc {
+            summary: "Stop all calls to Genesys of an organisation, until they are resumed or the service restarts.",
+            parameters: &[],
+            body: Some(Body { schema: "OutgoingRequest", required: false }),
+            answers: &[ok("Outgoing", "They are stopped.")],
+            refusals: &[400, 413, 415, 422],
+        },
+    },
+    Route {
+        method: Method::Post,
+        path: "/v1/outgoing/resume",
+        need: Need::Operate,
+        run: run!(acts::resume),
+        doc: Doc {
+            summary: "Let the calls of an organisation go on.",
+            parameters: &[],
+            body: Some(Body { schema: "OutgoingRequest", required: false }),
+            answers: &[ok("Outgoing", "They go on.")],
+            refusals: &[400, 413, 415, 422],
+        },
+    },
+    Route {
+        method: Method::Get,
+        path: "/v1/hooks/received",
+        need: Need::Read,
+        run: run!(hooks::received),
+        doc: Doc {
+            summary: "What came in by webhooks lately, and why it was not taken.",
+            parameters: &[
+                query("result", "With these results only; several with commas."),
+                query("hook", "Of this hook only."),
+                LIMIT,
+            ],
+            body: None,
+            answers: &[ok("ReceivedList", "The latest first.")],
+            refusals: &[422],
         },
     },
     Route {

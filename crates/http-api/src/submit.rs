@@ -8,6 +8,7 @@ use orchestrator::{ProducerKey, Record, Submission, Submitted, closure_id};
 use crate::{
     call::{Answer, Call, json_answer},
     command::Wanted,
+    explain::trouble,
     json::Node,
     problem::{Problem, kinds},
     query::preferred_wait,
@@ -50,7 +51,9 @@ pub(crate) async fn submit(mut call: Call) -> Answer {
     let ended = wait_satisfied == Some(true);
     let status = if ended || repeated { StatusCode::OK } else { StatusCode::ACCEPTED };
     let id = closure_id(record.key);
-    let view = ClosureView::of(&record, &id, Circumstances { attached, wait_satisfied });
+    let problem = trouble(&call, &record).await?;
+    let view =
+        ClosureView::of(&record, &id, Circumstances { attached, wait_satisfied }).with_problem(problem);
     let mut response = json_answer(status, &view);
     let location = HeaderValue::try_from(format!("/v1/closures/{id}")).expect("an id is plain ASCII");
     response.headers_mut().insert(header::LOCATION, location);

@@ -6,7 +6,7 @@ use orchestrator::{ConfirmedBy, Record, closure_id, names};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use crate::{command::option_texts, spans::Stamp};
+use crate::{command::option_texts, explain::Trouble, spans::Stamp};
 
 /// What is known beside the record when it is answered.
 #[derive(Debug, Clone, Copy, Default)]
@@ -73,6 +73,9 @@ pub(crate) struct ClosureView<'a> {
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     labels: Pairs<'a>,
     links: Links<'a>,
+    /// What is wrong and what can be done, where `reason` is set. Lists leave it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<Trouble>,
 }
 
 /// What proved that the guest is gone.
@@ -191,7 +194,14 @@ impl<'a> ClosureView<'a> {
             policy: Pairs::Options(record.overrides().map(option_texts).unwrap_or_default()),
             labels: Pairs::Labels(said.map_or(&[], |said| &said.labels)),
             links: Links { own: id, timeline: id, explain: id },
+            problem: None,
         }
+    }
+
+    /// The same with what is wrong.
+    pub(crate) fn with_problem(mut self, problem: Option<Trouble>) -> Self {
+        self.problem = problem;
+        self
     }
 }
 

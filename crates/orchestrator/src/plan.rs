@@ -3,7 +3,7 @@
 //! The read is real. From there on the machine itself runs against a remote side that is imagined to do what it is asked,
 //! so that a plan cannot differ from what the machine would do.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, sync::Arc};
 
 use closure_machine::{
     Closure, Effect, Event, Heard, Moment, Policy, ProofSource, Reply, Request, Step, Turn, What, accept,
@@ -17,6 +17,7 @@ use crate::{
     advance::Orchestrator,
     journal::{Asks, Seen, asks, seen},
     names,
+    record::Record,
     remote::{CallDetails, CallFacts},
     submit::Submission,
 };
@@ -92,6 +93,11 @@ impl fmt::Display for PlanError {
 impl Error for PlanError {}
 
 impl Orchestrator {
+    /// The policy that holds for a closure: the organisation's, with what its command sets differently.
+    pub fn policy_of(&self, record: &Record) -> Arc<Policy> {
+        self.policy(record)
+    }
+
     /// Reads the conversation once and says what the command would do. Nothing is kept, and nothing is written anywhere.
     ///
     /// # Errors

@@ -1,0 +1,142 @@
+//! What operators do to one closure, and to all calls of an organisation.
+
+use closure_machine::Act;
+use http::{HeaderMap, StatusCode, header};
+use orchestrator::{Operation, closure_id, names};
+use serde::Serialize;
+use tracing::info;
+use utoipa::ToSchema;
+
+use crate::{
+    call::{Answer, Call, json_answer},
+    command::{self, check_text},
+    explain::{needs_reason, trouble},
+    json::Fields,
+    metrics,
+    outcome::act_refused,
+    problem::{Problem, kinds},
+    submit::etag,
+    view::{Circumstances, ClosureView},
+};
+
+/// The longest reason of an act.
+const LONGEST_REASON: usize = 1_000;
+
+/// `POST /v1/closures/{id}/retry`
+pub(crate) async fn retry(call: Call) -> Answer {
+    act(call, Act::Retry).await
+}
+
+/// `POST /v1/closures/{id}/cancel`
+pub(crate) async fn cancel(call: Call) -> Answer {
+    act(call, Act::Cancel).await
+}
+
+/// `POST /v1/closures/{id}/verify`
+pub(crate) async fn verify(call: Call) -> Answer {
+    act(call, Act::Verify).await
+}
+
+/// `POST /v1/closures/{id}/force`
+pub(crate) async fn force(call: Call) -> Answer {
+    act(call, Act::Force).await
+}
+
+/// `POST /v1/closures/{id}/resolve`
+pub(crate) async fn resolve(call: Call) -> Answer {
+    act(call, Act::Resolve).await
+}
+
+async fn act(mut call: Call, act: Act) -> Answer {
+    call.query()?.finish(&[])?;
+    let key = call.closure_key()?;
+    let reason = reason(&mut call, act)?;
+    let if_version = expected_version(&call.headers)?;
+    call.closure().await?;
+    let caller = call.caller();
+    let operation =
+        Operation { act, by: caller.name.as_ref().to_owned(), role: caller.role.name(), reason, if_version };
+    let record = call
+        .shared
+        .api
+        .orchestrator
+        .act(key, operation)
+        .await
+        .map_err(|error| act_refused(error, &call.id))?;
+    let id = closure_id(record.key);
+    let problem = trouble(&call, &record).await?;
+    let view = ClosureView::of(&record, &id, Circumstances::default()).with_problem(problem);
+    let mut response = json_answer(StatusCode::ACCEPTED, &view);
+    response.headers_mut().insert(header::ETAG, etag(&record));
+    Ok(response)
+}
+
+/// The operator's reason, which some acts require.
+fn reason(call: &mut Call, act: Act) -> Result<Option<String>, Problem> {
+    let reason = match call.body.take() {
+        Some(body) => Fields::of(body, "", &["reason"])?.text("reason")?,
+        None => None,
+    };
+    check_text("reason", reason.as_deref(), LONGEST_REASON)?;
+    let reason = reason.filter(|reason| !reason.trim().is_empty());
+    if reason.is_none() && needs_reason(act) {
+        let name = names::act(act);
+        return Err(Problem::invalid(
+            "reason",
+            format!("reason is missing: {name} is kept together with why."),
+        )
+        .fix("Send {\"reason\": \"…\"} with a sentence that will still be understood next month."));
+    }
+    Ok(reason)
+}
+
+/// The version of `If-Match`. A tag that no version ever had matches none.
+fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let version =
+        text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).and_then(|tag| tag.parse().ok());
+    version.map(Some).ok_or_else(|| {
+        Problem::new(&kinds::OTHER_VERSION, "If-Match names no version of the closure.").field("If-Match")
+    })
+}
+
+/// How an organisation's calls stand.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Outgoing {
+    organisation: String,
+    /// Whether all calls are paused. A restart lets them go on.
+    paused: bool,
+}
+
+/// `POST /v1/outgoing/pause`
+pub(crate) async fn pause(call: Call) -> Answer {
+    set_outgoing(call, true)
+}
+
+/// `POST /v1/outgoing/resume`
+pub(crate) async fn resume(call: Call) -> Answer {
+    set_outgoing(call, false)
+}
+
+fn set_outgoing(mut call: Call, paused: bool) -> Answer {
+    call.query()?.finish(&[])?;
+    let (named, reason) = match call.body.take() {
+        Some(body) => {
+            let mut fields = Fields::of(body, "", &["organisation", "reason"])?;
+            (fields.text("organisation")?, fields.text("reason")?)
+        }
+        None => (None, None),
+    };
+    check_text("reason", reason.as_deref(), LONGEST_REASON)?;
+    let caller = call.caller();
+    let organisation = command::organisation(named, caller, &call.shared.organisations)?;
+    call.shared.api.orchestrator.pause_outgoing(&organisation, paused);
+    let action = if paused { "pause_outgoing" } else { "resume_outgoing" };
+    metrics::operator_action(action, caller.role.name());
+    info!(%organisation, by = &*caller.name, reason, action, "an operator acted on all calls of an organisation");
+    Ok(json_answer(StatusCode::OK, &Outgoing { organisation: organisation.as_str().to_owned(), paused }))
+}

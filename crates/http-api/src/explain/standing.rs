@@ -1,0 +1,310 @@
+//! How a closure stands, what it waits for, and which proof is missing.
+
+use closure_machine::{
+    BlockReason, Closure, End, Evidence, FailReason, GhostReason, Request, Step, Turn, WrapperStage,
+};
+use orchestrator::{TimelineLine, names};
+
+use super::{Case, words};
+
+/// How the closure stands.
+pub(super) fn headline(case: &Case<'_>, lines: &[TimelineLine]) -> String {
+    let closure = &case.record.closure;
+    match &closure.step {
+        Step::Scheduled => "The command wants nothing done before its time, which has not come.".to_owned(),
+        Step::Verifying => verifying(case),
+        Step::ClosingParticipant => match closure.turn {
+            Turn::InFlight { .. } => "Genesys is being asked to disconnect the guest.".to_owned(),
+            Turn::Due { .. } | Turn::Over => "Genesys is to be asked to disconnect the guest.".to_owned(),
+        },
+        Step::AwaitingConfirmation => awaiting(case),
+        Step::ClosingWrapper(stage) => closing_wrapper(case, *stage),
+        Step::Forcing => {
+            "An operator ordered the teardown: Genesys is asked to disconnect everybody.".to_owned()
+        }
+        Step::Blocked(block) => blocked(&block.why),
+        Step::Ghost(ghost) => ghost_words(case, ghost.reason),
+        Step::Ended(ending) => ended(case, ending.end, lines),
+    }
+}
+
+fn verifying(case: &Case<'_>) -> String {
+    let closure = &case.record.closure;
+    let in_flight = matches!(closure.turn, Turn::InFlight { .. });
+    match (closure.missed_at, closure.calls) {
+        (_, 0) => "The command is accepted; the conversation has not been read yet.".to_owned(),
+        (None, _) if in_flight => "The conversation is being read.".to_owned(),
+        (None, _) => "The conversation is to be read again, to see how it stands.".to_owned(),
+        (Some(since), _) if closure.agent.is_some() && !closure.guests.is_empty() => format!(
+            "An agent is connected, and the closure waits for the agent to leave, at most until {}.",
+            words::moment(since + case.policy.deadline, case.now)
+        ),
+        (Some(since), _) => format!(
+            "{} was not found yet. It is looked for until {}; then the closure fails.",
+            if closure.guests.is_empty() && closure.named.is_none() {
+                "The conversation, or a guest in it,"
+            } else {
+                "The guest"
+            },
+            words::moment(since + case.policy.participant_grace, case.now)
+        ),
+    }
+}
+
+fn awaiting(case: &Case<'_>) -> String {
+    let closure = &case.record.closure;
+    let accepted = closure.guests.iter().any(|leg| leg.accepted && leg.gone.is_none());
+    let doubt = if closure.doubtful {
+        " An event spoke of the guest's end without naming this leg, so a read has to confirm it."
+    } else {
+        ""
+    };
+    match (accepted, case.record.participant_closed_at) {
+        (true, Some(at)) => format!(
+            "Genesys accepted the guest's close at {}. That is no proof: what shows that the guest is gone is still \
+             awaited.{doubt}",
+            words::moment(at, case.now)
+        ),
+        (true, None) => {
+            format!("Genesys accepted the close; what shows that the guest is gone is still awaited.{doubt}")
+        }
+        (false, _) => format!(
+            "The close was asked and its outcome is not known; an event, or a read, will show it. It is not asked again \
+             before.{doubt}"
+        ),
+    }
+}
+
+fn closing_wrapper(case: &Case<'_>, stage: WrapperStage) -> String {
+    let proven = case.record.closure.guest_is_proven_gone(case.policy);
+    let first = if proven { format!("The guest is gone{}. ", proof_words(case)) } else { String::new() };
+    let then = match stage {
+        WrapperStage::Ask => "The conversation itself is being closed.",
+        WrapperStage::Look => "The conversation's close was asked; a read is to show what became of it.",
+        WrapperStage::WrapUp => "The conversation cannot close before its wrap-up; that is being given.",
+    };
+    format!("{first}{then}")
+}
+
+fn blocked(why: &BlockReason) -> String {
+    match why {
+        BlockReason::Permission(Some(missing)) => format!(
+            "Genesys refuses: the OAuth client's role lacks the permission {missing}. Nothing is lost; the closure goes on \
+             by itself once the permission is granted."
+        ),
+        BlockReason::Permission(None) => {
+            "Genesys refuses: the OAuth client's role lacks a permission that the answer does not name. Nothing is lost; \
+             the closure goes on by itself once it is granted."
+                .to_owned()
+        }
+        BlockReason::Credential => {
+            "Genesys does not accept the organisation's credential. Nothing is lost; the closure goes on by itself once \
+             the credential is accepted."
+                .to_owned()
+        }
+    }
+}
+
+fn ghost_words(case: &Case<'_>, reason: GhostReason) -> String {
+    let closure = &case.record.closure;
+    match reason {
+        GhostReason::NoConfirmation => {
+            "A ghost: the guest's close was asked, and nothing shows that the guest is gone.".to_owned()
+        }
+        GhostReason::ConversationOpen => format!(
+            "A ghost: the guest is gone{}, and the conversation stays open although its close was asked {}.",
+            proof_words(case),
+            times(u32::from(closure.wrapper_asks))
+        ),
+        GhostReason::AgentStillConnected => {
+            "A ghost: an agent is still connected, and the policy does not allow to cut in.".to_owned()
+        }
+        GhostReason::WrapUpPending => {
+            "A ghost: Genesys demands a wrap-up before the conversation closes, and none is configured, or it was not taken."
+                .to_owned()
+        }
+        GhostReason::ConfirmationMismatch => {
+            "A ghost: an event says that the guest left, and reads show the guest connected.".to_owned()
+        }
+        GhostReason::ReopenedByGuest => format!(
+            "A ghost: the guest came back, or stayed, through all {} rounds of closing that the policy allows.",
+            case.policy.max_rounds
+        ),
+        GhostReason::Rejected => "A ghost: Genesys refuses the close.".to_owned(),
+        GhostReason::Unreachable => {
+            "A ghost: Genesys failed, or could not be reached, too often to find out how the conversation stands."
+                .to_owned()
+        }
+    }
+}
+
+fn ended(case: &Case<'_>, end: End, lines: &[TimelineLine]) -> String {
+    let ordered = || {
+        let line = lines.iter().rev().find_map(|line| line.entry.operator.as_ref());
+        match line {
+            Some(line) => match &line.reason {
+                Some(reason) => format!(" by {}: \"{reason}\"", line.by),
+                None => format!(" by {}", line.by),
+            },
+            None => String::new(),
+        }
+    };
+    match end {
+        End::Closed if case.record.closure.forced => {
+            format!("Closed by force: the guest is gone{} and the conversation is closed.", proof_words(case))
+        }
+        End::Closed => {
+            format!("Closed: the guest is gone{} and the conversation is closed.", proof_words(case))
+        }
+        End::AlreadyClosed => {
+            "It was closed already: a read showed the end, and nothing was asked.".to_owned()
+        }
+        End::Failed(reason) => failed(reason).to_owned(),
+        End::Cancelled => format!("Cancelled{}. Whatever was asked of Genesys before stays done.", ordered()),
+        End::Resolved => {
+            format!("Settled{}. That is an operator's word; there is no other proof.", ordered())
+        }
+    }
+}
+
+const fn failed(reason: FailReason) -> &'static str {
+    match reason {
+        FailReason::NotFound => "Failed: Genesys knows no conversation with this id in this organisation.",
+        FailReason::ParticipantNotFound => {
+            "Failed: the conversation has no guest, or not the one that the command names. Nothing was closed."
+        }
+        FailReason::ParticipantNotGuest => {
+            "Failed: the participant that the command names is an agent, a queue or a flow. Nothing was closed."
+        }
+        FailReason::AgentConnected => {
+            "Failed: an agent is connected, and agentConnected is refuse. Nothing was closed."
+        }
+        FailReason::Abandoned => "Failed: it was held as a ghost until its time was over, and no proof came.",
+    }
+}
+
+/// By what the guest is known to be gone.
+fn proof_words(case: &Case<'_>) -> String {
+    let closure = &case.record.closure;
+    let kind =
+        case.record.confirmed_by.as_ref().map(|by| by.kind).or(closure.proof().map(|proof| proof.source));
+    match kind {
+        None => String::new(),
+        Some(kind) => {
+            let adapter = case.record.confirmed_by.as_ref().and_then(|by| by.adapter.as_deref());
+            let by = words::with_article(names::proof_source(kind));
+            match adapter {
+                Some(adapter) => format!(" (proven by {by} of \"{adapter}\")"),
+                None => format!(" (proven by {by})"),
+            }
+        }
+    }
+}
+
+/// What happens next by itself.
+pub(super) fn waits_for(case: &Case<'_>) -> Option<String> {
+    let closure = &case.record.closure;
+    match closure.turn {
+        Turn::Over => None,
+        Turn::InFlight { request, until, .. } => Some(format!(
+            "It waits for the answer to {}, which counts as lost at {}.",
+            words::request(names::request(&request)),
+            words::moment(until, case.now)
+        )),
+        Turn::Due { at } if at.millis() <= case.now.millis() => Some(due(case)),
+        Turn::Due { at } => Some(format!(
+            "{}Next by itself: {} at {}.",
+            if awaits_event(closure) { "Evidence that arrives before moves it on at once. " } else { "" },
+            closure.request(case.policy).map_or("a look", next_request),
+            words::moment(at, case.now)
+        )),
+    }
+}
+
+fn awaits_event(closure: &Closure) -> bool {
+    match closure.step {
+        Step::AwaitingConfirmation | Step::Ghost(_) | Step::ClosingWrapper(_) => true,
+        Step::Scheduled
+        | Step::Verifying
+        | Step::ClosingParticipant
+        | Step::Forcing
+        | Step::Blocked(_)
+        | Step::Ended(_) => false,
+    }
+}
+
+/// Why a closure that is due has not called.
+fn due(case: &Case<'_>) -> String {
+    let organisation = &case.record.organisation;
+    match case.organisation {
+        None => format!("Its next call is due, but the organisation {organisation} is not configured."),
+        Some(status) if status.paused => {
+            format!(
+                "Its next call is due, but an operator has paused all calls of the organisation {organisation}."
+            )
+        }
+        Some(status) => match status.blocked_until {
+            Some(until) => format!(
+                "Its next call is due, but Genesys refuses the organisation {organisation} at present; the next probe is at {}.",
+                words::moment(until, case.now)
+            ),
+            None => format!(
+                "Its next call is due and waits for its share of the quota, with {} others of the organisation {organisation}.",
+                status.ready.saturating_sub(1)
+            ),
+        },
+    }
+}
+
+const fn next_request(request: Request) -> &'static str {
+    match request {
+        Request::Read => "the conversation is read",
+        Request::CloseParticipant(_) => "the guest's close is asked",
+        Request::CloseWrapper(_) => "the conversation's close is asked",
+        Request::GiveWrapUp { .. } => "the wrap-up is given",
+        Request::Disconnect => "the forced teardown is asked",
+    }
+}
+
+/// The proof that is missing.
+pub(super) fn missing(case: &Case<'_>) -> Vec<String> {
+    let closure = &case.record.closure;
+    if closure.has_ended() {
+        return Vec::new();
+    }
+    if closure.guests.is_empty() && closure.ended.is_none() {
+        return vec!["A read that shows the conversation and its guest.".to_owned()];
+    }
+    let kind = match case.policy.evidence {
+        Evidence::WebhookOrReadBack => "an event that names it, or a read that shows it disconnected",
+        Evidence::WebhookOnly => "an event that names it (the policy takes no read for it)",
+    };
+    let guest_is_gone = closure.guest_is_proven_gone(case.policy);
+    let mut missing: Vec<String> = closure
+        .guests
+        .iter()
+        .filter(|leg| !guest_is_gone && !leg.proven(case.policy))
+        .map(|leg| match leg.communication {
+            Some(communication) => {
+                format!("That the guest {} left its session {communication}: {kind}.", leg.participant)
+            }
+            None => format!("That the guest {} left: {kind}.", leg.participant),
+        })
+        .collect();
+    if !closure.wrapper_accepted && closure.ended.is_none() {
+        missing.push(
+            "That the conversation itself is closed: an accepted close that nothing contradicts, or a read that shows its \
+             end."
+            .to_owned(),
+        );
+    }
+    missing
+}
+
+fn times(number: u32) -> String {
+    match number {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        more => format!("{more} times"),
+    }
+}

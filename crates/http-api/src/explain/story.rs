@@ -1,0 +1,118 @@
+//! One sentence, or a few, for each line of the journal.
+
+use orchestrator::{Answered, Entry, HeardLine, OperatorLine, Seen, TimelineLine};
+
+use super::words;
+
+/// A line in plain words.
+pub(super) fn sentence(line: &TimelineLine) -> String {
+    let entry = &line.entry;
+    let mut said = match line.kind.as_str() {
+        "accepted" => "The command was accepted and stored.".to_owned(),
+        "replied" => entry.answered.as_ref().map_or_else(|| "A call was answered.".to_owned(), answered),
+        "heard" => entry.heard.as_ref().map_or_else(|| "An event arrived.".to_owned(), heard),
+        "acted" => entry.operator.as_ref().map_or_else(|| "An operator acted.".to_owned(), acted),
+        "woke" if entry.asks.is_some() => "Its time came.".to_owned(),
+        "woke" => "The call in flight brought no answer in time and counts as lost.".to_owned(),
+        other => format!("{other}."),
+    };
+    said.push_str(&what_followed(entry));
+    said
+}
+
+/// The change of state, and the call that was made.
+fn what_followed(entry: &Entry) -> String {
+    let mut said = String::new();
+    if entry.from.is_some() && entry.from.as_ref() != Some(&entry.to) {
+        said.push_str(" Now: ");
+        said.push_str(&words::plain(&entry.to));
+        if let Some(reason) = &entry.reason {
+            said.push_str(&format!(" ({})", words::plain(reason)));
+        }
+        said.push('.');
+    }
+    if let Some(asks) = &entry.asks {
+        said.push_str(&format!(" Sent: {}.", asks.http));
+    }
+    said
+}
+
+fn answered(answered: &Answered) -> String {
+    let what = words::request(&answered.request);
+    let facts = facts(answered);
+    if let Some(saw) = &answered.saw {
+        return match answered.request.as_str() {
+            "read" => format!("The read showed {}{facts}.", seen(saw)),
+            _ => format!("Genesys accepted {what} and showed {}{facts}.", seen(saw)),
+        };
+    }
+    match answered.reply.as_str() {
+        "accepted" => format!("Genesys accepted {what}{facts}. That is no proof yet."),
+        "not_found" => format!("Genesys answered {what} with \"not found\"{facts}."),
+        "conflict" => format!("Genesys answered {what} with a conflict{facts}."),
+        "wrapup_required" => format!("Genesys refused {what}: a wrap-up is owed first{facts}."),
+        "rejected" => format!("Genesys refused {what}{facts}."),
+        "forbidden" => match &answered.missing_permission {
+            Some(permission) => {
+                format!("Genesys refused {what}: the permission {permission} is missing{facts}.")
+            }
+            None => format!("Genesys refused {what}: a permission is missing{facts}."),
+        },
+        "unauthenticated" => format!("Genesys did not accept the credential for {what}{facts}."),
+        "rate_limited" => format!("Genesys put {what} off: the quota is used up{facts}."),
+        "not_sent" => format!("Genesys could not be reached; {what} never left{facts}."),
+        "failed" => format!("Genesys failed at {what}{facts}."),
+        _ => format!("What became of {what} is unknown: no answer came that can be read{facts}."),
+    }
+}
+
+/// Status, code, words, correlation id and time, as far as they are known.
+fn facts(answered: &Answered) -> String {
+    let mut facts = Vec::new();
+    if let Some(status) = answered.status {
+        facts.push(match &answered.code {
+            Some(code) => format!("{status} {code}"),
+            None => status.to_string(),
+        });
+    }
+    let is_refusal = answered.status.is_none_or(|status| status >= 400);
+    if let Some(message) = answered.message.as_ref().filter(|_| is_refusal) {
+        facts.push(format!("\"{message}\""));
+    }
+    if let Some(id) = answered.correlation_id.as_ref().filter(|_| is_refusal) {
+        facts.push(format!("correlation id {id}"));
+    }
+    if answered.took_ms > 0 {
+        facts.push(format!("{} ms", answered.took_ms));
+    }
+    if facts.is_empty() { String::new() } else { format!(" ({})", facts.join(", ")) }
+}
+
+fn heard(heard: &HeardLine) -> String {
+    let kind = words::with_article(&heard.kind);
+    let what = match &heard.saw {
+        Some(saw) => format!("showed {}", seen(saw)),
+        None => "said that the guest left".to_owned(),
+    };
+    let mut letters = kind.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!(
+        "{first}{} by way of \"{}\" {what} ({}, event {}).",
+        letters.as_str(),
+        heard.adapter,
+        heard.event_type,
+        heard.event_id
+    )
+}
+
+fn acted(operator: &OperatorLine) -> String {
+    match &operator.reason {
+        Some(reason) => format!("{} ordered {}: \"{reason}\".", operator.by, operator.act),
+        None => format!("{} ordered {}.", operator.by, operator.act),
+    }
+}
+
+fn seen(seen: &Seen) -> String {
+    let legs = if seen.legs.is_empty() { "no legs".to_owned() } else { seen.legs.join(", ") };
+    if seen.ended { format!("that the conversation has ended: {legs}") } else { legs }
+}

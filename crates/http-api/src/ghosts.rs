@@ -1,0 +1,142 @@
+//! The operators' view: closures that are held without proof.
+
+use std::collections::BTreeMap;
+
+use closure_machine::{Ghost, Step};
+use genesys_types::Time;
+use http::StatusCode;
+use orchestrator::{Page, Record, closure_id, names};
+use serde::Serialize;
+use store::Filter;
+use utoipa::ToSchema;
+
+use crate::{
+    call::{Answer, Call, json_answer},
+    explain::{self, Advice, Case},
+    listing::{self, Listing},
+    spans::Stamp,
+    view::{Circumstances, ClosureView},
+};
+
+/// One ghost.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Ghost)]
+pub(crate) struct GhostView<'a> {
+    #[serde(flatten)]
+    closure: ClosureView<'a>,
+    ghost: Haunting,
+}
+
+/// What makes it a ghost.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Haunting {
+    /// What is missing, in one word.
+    reason: &'static str,
+    /// Since when it is held.
+    #[schema(value_type = String, format = DateTime)]
+    since: Stamp,
+    /// How often it was looked at since.
+    looks: u16,
+    /// When it is looked at next.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    next_look: Option<Stamp>,
+    /// When it is given up, if nothing heals it before.
+    #[schema(value_type = String, format = DateTime)]
+    given_up_at: Stamp,
+    /// The proof that is missing.
+    missing: Vec<String>,
+    /// What can be done, the best first.
+    suggested: Vec<Advice>,
+}
+
+/// A page of ghosts.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GhostList<'a> {
+    items: Vec<GhostView<'a>>,
+    next_cursor: Option<String>,
+}
+
+/// How many ghosts there are, and why.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GhostSummary {
+    total: u64,
+    /// By reason, over all organisations; a reason without ghosts is left out.
+    by_reason: BTreeMap<String, u64>,
+    /// By organisation and reason.
+    groups: Vec<GhostGroup>,
+}
+
+/// The ghosts of one organisation and reason.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GhostGroup {
+    organisation: String,
+    reason: String,
+    count: u64,
+    /// When the oldest of them was accepted.
+    #[schema(value_type = String, format = DateTime)]
+    oldest_accepted_at: Stamp,
+}
+
+/// `GET /v1/ghosts`
+pub(crate) async fn list(call: Call) -> Answer {
+    let mut query = call.query()?;
+    let filter = Filter {
+        states: vec!["ghost".to_owned()],
+        reasons: listing::known_names(&mut query, "reason", &names::GHOST_REASONS)?,
+        ..listing::common_filter(&call, &mut query)?
+    };
+    let wanted = query.one("q")?;
+    let Listing { page, next_cursor } = listing::page(&call, query, filter, wanted).await?;
+    let Page { records, .. } = page;
+    let ids: Vec<_> = records.iter().map(|record| closure_id(record.key)).collect();
+    let items = records.iter().zip(&ids).filter_map(|(record, id)| ghost(&call, record, id)).collect();
+    Ok(json_answer(StatusCode::OK, &GhostList { items, next_cursor }))
+}
+
+fn ghost<'a>(call: &Call, record: &'a Record, id: &'a str) -> Option<GhostView<'a>> {
+    let Step::Ghost(Ghost { reason, since, looks }) = record.closure.step else { return None };
+    let orchestrator = &call.shared.api.orchestrator;
+    let policy = orchestrator.policy_of(record);
+    let case = Case { record, policy: &policy, organisation: None, now: orchestrator.present() };
+    Some(GhostView {
+        closure: ClosureView::of(record, id, Circumstances::default()),
+        ghost: Haunting {
+            reason: names::ghost_reason(reason),
+            since: Stamp(since),
+            looks,
+            next_look: record.closure.wake_at().map(Stamp),
+            given_up_at: Stamp(since + policy.give_up_after),
+            missing: explain::missing(&case),
+            suggested: explain::suggestions(&case),
+        },
+    })
+}
+
+/// `GET /v1/ghosts/summary`
+pub(crate) async fn summary(call: Call) -> Answer {
+    let mut query = call.query()?;
+    let organisations = listing::organisations(&call, &mut query)?;
+    query.finish(&["organisation"])?;
+    let mut groups = Vec::new();
+    if !organisations.is_empty() {
+        let filter = Filter { states: vec!["ghost".to_owned()], organisations, ..Filter::default() };
+        for tally in call.shared.api.orchestrator.tally(&filter).await? {
+            groups.push(GhostGroup {
+                organisation: tally.organisation,
+                reason: tally.reason.unwrap_or_default(),
+                count: tally.rows,
+                oldest_accepted_at: Stamp(Time::from_millis(tally.oldest)),
+            });
+        }
+    }
+    let mut by_reason = BTreeMap::new();
+    for group in &groups {
+        *by_reason.entry(group.reason.clone()).or_default() += group.count;
+    }
+    let total = groups.iter().map(|group| group.count).sum();
+    Ok(json_answer(StatusCode::OK, &GhostSummary { total, by_reason, groups }))
+}
