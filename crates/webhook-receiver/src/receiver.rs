@@ -276,3 +276,38 @@ fn machine_clock() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use webhook_signature::WebhookSignature;
+
+    use super::*;
+    use crate::Decoder;
+
+    const CONVERSATION: &str = "7d1b5a44-3f0e-4d0c-9f4e-0a6c2b7e9a11";
+
+    fn heard_at(occurred_at: &str, signed_at: Option<i64>) -> i64 {
+        let hook = Hook {
+            name: "hook".into(),
+            organisation: "main".parse().unwrap(),
+            signature: WebhookSignature::new(Scheme::Unsigned, Vec::new()).unwrap(),
+            decoder: Decoder::Closeout,
+        };
+        let body = format!(
+            r#"{{"conversationId": "{CONVERSATION}", "state": "disconnected", "occurredAt": {occurred_at}}}"#
+        );
+        let reading = read(&hook, body.as_bytes()).unwrap();
+        let verified = Verified { signed_at, ..Verified::default() };
+        let delivery = delivery(&hook, verified, reading, [0xa5; 32], Time::from_millis(3_000));
+        assert_eq!(delivery.event_id, "a5".repeat(32));
+        assert_eq!(delivery.received_at, Time::from_millis(3_000));
+        delivery.heard.unwrap().occurred_at.millis()
+    }
+
+    #[test]
+    fn an_event_happened_when_it_says_else_when_it_was_signed_else_when_it_came() {
+        assert_eq!(heard_at("1000", Some(2)), 1_000);
+        assert_eq!(heard_at("null", Some(2)), 2_000);
+        assert_eq!(heard_at("null", None), 3_000);
+    }
+}

@@ -102,6 +102,7 @@ async fn an_unknown_hook_is_not_found_whatever_its_signature() {
         assert_eq!(answer.problem()["code"], "hook_not_found");
         assert_eq!(world.last().hook, None);
     }
+    assert_eq!(world.verifications.load(Ordering::SeqCst), 4, "each costs what a known hook costs");
     for path in ["/hooks", "/hooks/", "/hooks/signed/more"] {
         let request = Request::post(path).body(Body::from(body.clone())).unwrap();
         assert_eq!(world.send(request).await.status, StatusCode::NOT_FOUND, "{path}");

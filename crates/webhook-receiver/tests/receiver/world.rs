@@ -1,9 +1,11 @@
 //! One organisation with one guest, and hooks of every kind before it.
 
 use std::{
+    cell::RefCell,
+    io,
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, Once,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -22,6 +24,7 @@ use orchestrator::{
 };
 use store::{ClosureKey, InboxEntry, MemoryStore};
 use tower::ServiceExt as _;
+use tracing::Level;
 use webhook_receiver::{Decoder, Hook, Received, ReceivedFilter, ReceivedLog, Receiver};
 use webhook_signature::{Scheme, SecretString, WebhookSignature};
 
@@ -88,6 +91,8 @@ pub struct World {
     pub received: ReceivedLog,
     pub store: Arc<MemoryStore>,
     pub driver: Orchestrator,
+    /// How often a signature was looked at: each look asks the clock once.
+    pub verifications: Arc<AtomicUsize>,
     remote: Arc<ScriptedRemote>,
 }
 
@@ -108,6 +113,7 @@ impl World {
     }
 
     pub async fn with(hooks: Vec<Hook>) -> Self {
+        log_by_thread();
         let store = Arc::new(MemoryStore::new());
         let remote = Arc::new(ScriptedRemote::default());
         let setup = |name: &str| OrganisationSetup {
@@ -126,9 +132,14 @@ impl World {
         })
         .await
         .unwrap();
-        let receiver = Receiver::new(driver.clone(), hooks).unwrap().with_wall_clock(|| NOW);
+        let verifications = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&verifications);
+        let receiver = Receiver::new(driver.clone(), hooks).unwrap().with_wall_clock(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            NOW
+        });
         let received = receiver.received();
-        Self { router: receiver.router(), received, store, driver, remote }
+        Self { router: receiver.router(), received, store, driver, remote, verifications }
     }
 
     /// Sends a request as it is.
@@ -256,4 +267,37 @@ pub fn plain(event_id: &str, state: &str) -> String {
         r#"{{"eventId": "{event_id}", "conversationId": "{CONVERSATION}", "participantId": "{GUEST}",
             "communicationId": "{SESSION}", "state": "{state}"}}"#
     )
+}
+
+thread_local! {
+    /// What was logged since the world on this thread began. The runtime of a test has no other thread.
+    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// All that was logged since the world on this thread began.
+pub fn logged_by_this_test() -> String {
+    LOGGED.with_borrow(|logged| String::from_utf8(logged.clone()).unwrap())
+}
+
+/// One subscriber for the whole process: tracing remembers for each callsite whether anybody listens, so tests with
+/// and without a subscriber of their own would disturb each other.
+fn log_by_thread() {
+    static ONCE: Once = Once::new();
+    LOGGED.take();
+    ONCE.call_once(|| {
+        tracing_subscriber::fmt().with_max_level(Level::TRACE).with_writer(|| ThisThread).init();
+    });
+}
+
+struct ThisThread;
+
+impl io::Write for ThisThread {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOGGED.with_borrow_mut(|logged| logged.extend_from_slice(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
