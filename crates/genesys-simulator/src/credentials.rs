@@ -10,6 +10,9 @@ use crate::clock::{Millis, in_millis};
 use crate::config::{OauthClient, Quota};
 use crate::random::Draw;
 
+/// How far apart two early expiries lie, in milliseconds.
+const EARLY_EXPIRY_APART: Millis = 1_000;
+
 /// Knows every client and every token.
 #[derive(Debug)]
 pub(crate) struct Credentials {
@@ -23,6 +26,7 @@ struct Inner {
     clients: HashMap<String, OauthClient>,
     tokens: HashMap<String, Token>,
     issued: u64,
+    expired_early_at: Option<Millis>,
 }
 
 #[derive(Debug)]
@@ -125,9 +129,17 @@ impl Credentials {
         Ok(Admission { client, expires_at: record.expires_at, quota })
     }
 
+    /// Whether a token may expire early now: not again within a second, since a token that was just issued lives on in
+    /// the real service too (300 s at least, API.md §3).
+    pub(crate) fn may_expire_early(&self, now: Millis) -> bool {
+        self.locked().expired_early_at.is_none_or(|before| now - before >= EARLY_EXPIRY_APART)
+    }
+
     /// Makes a token expire at once.
     pub(crate) fn expire(&self, token: &str, now: Millis) {
-        if let Some(record) = self.locked().tokens.get_mut(token) {
+        let mut inner = self.locked();
+        inner.expired_early_at = Some(now);
+        if let Some(record) = inner.tokens.get_mut(token) {
             record.expires_at = record.expires_at.min(now);
         }
     }

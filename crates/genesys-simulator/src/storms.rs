@@ -27,8 +27,11 @@ pub(crate) fn strike(world: &World, operation: &Operation, token: &str) -> Strik
     let Some(mut talk) = operation.conversation().and_then(|id| world.find(id)) else { return Strike::None };
     let chaos = world.chaos_of(&talk);
     let seed = world.seed();
-    if chaos.strikes(Preset::TokenExpiry, seed, &mut talk).is_some() {
-        world.credentials.expire(token, world.clock.now());
+    let now = world.clock.now();
+    if world.credentials.may_expire_early(now)
+        && chaos.strikes(Preset::TokenExpiry, seed, &mut talk).is_some()
+    {
+        world.credentials.expire(token, now);
         return Strike::Refuse(Refusal::credentials_expired(), Preset::TokenExpiry.name());
     }
     if let Some(rule) = chaos.strikes(Preset::RateLimitStorm, seed, &mut talk) {
