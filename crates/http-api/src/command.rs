@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The fields of a command.
-const FIELDS: &[&str] = &[
+pub(crate) const FIELDS: &[&str] = &[
     "organisation",
     "conversationId",
     "participantId",
@@ -28,7 +28,8 @@ const FIELDS: &[&str] = &[
 ];
 
 /// The fields of its policy.
-const POLICY: &[&str] = &["evidence", "order", "agentConnected", "wrapperClose", "wrapUp", "deadline"];
+pub(crate) const POLICY: &[&str] =
+    &["evidence", "order", "agentConnected", "wrapperClose", "wrapUp", "deadline"];
 
 /// The longest `reason`, label's value and, in bytes, label's name.
 const LONGEST_REASON: usize = 200;

@@ -51,9 +51,10 @@ pub(crate) struct Haunting {
 }
 
 /// A page of ghosts.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct GhostList<'a> {
+#[schema(as = GhostList)]
+pub(crate) struct GhostList<'a> {
     items: Vec<GhostView<'a>>,
     next_cursor: Option<String>,
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
-use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{
     call::{Answer, Call, bytes_answer, json_answer},
     problem::Problem,
     spans::Stamp,
+    state::Version,
 };
 
 /// A store that does not answer a check within this time counts as down.
@@ -20,7 +20,7 @@ const STORE_CHECK: Duration = Duration::from_secs(2);
 /// Whether the service can take work.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Readiness {
+pub(crate) struct Readiness {
     ready: bool,
     /// Whether the store can commit.
     store: bool,
@@ -48,9 +48,30 @@ pub(crate) struct OrganisationView {
     paused: bool,
 }
 
+/// Whose key was sent.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Caller)]
+pub(crate) struct CallerView<'a> {
+    /// The name of the key.
+    name: &'a str,
+    /// submit, read, operate or admin.
+    role: &'static str,
+    /// The organisations that the key sees.
+    organisations: Vec<&'a str>,
+}
+
+/// What is running.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Version)]
+pub(crate) struct VersionView {
+    version: &'static str,
+    /// The commit that it was built from; null where the build did not know it.
+    commit: Option<&'static str>,
+}
+
 /// `GET /livez`: the process answers.
 pub(crate) async fn live(_: Call) -> Answer {
-    Ok(json_answer(StatusCode::OK, &json!({ "live": true })))
+    Ok(json_answer(StatusCode::OK, &serde_json::json!({ "live": true })))
 }
 
 /// `GET /readyz`: whether to send work here.
@@ -89,8 +110,8 @@ fn organisations(call: &Call) -> Option<Vec<OrganisationView>> {
 
 /// `GET /version`.
 pub(crate) async fn version(call: Call) -> Answer {
-    let version = &call.shared.api.version;
-    Ok(json_answer(StatusCode::OK, &json!({ "version": version.version, "commit": version.commit })))
+    let Version { version, commit } = call.shared.api.version;
+    Ok(json_answer(StatusCode::OK, &VersionView { version, commit }))
 }
 
 /// `GET /openapi.json`.
@@ -111,7 +132,7 @@ pub(crate) async fn metrics(call: Call) -> Answer {
 pub(crate) async fn whoami(call: Call) -> Answer {
     let caller = call.caller();
     let organisations: Vec<_> = caller.seen(&call.shared.organisations).map(|name| name.as_str()).collect();
-    let view = json!({ "name": &*caller.name, "role": caller.role.name(), "organisations": organisations });
+    let view = CallerView { name: &caller.name, role: caller.role.name(), organisations };
     Ok(json_answer(StatusCode::OK, &view))
 }
 

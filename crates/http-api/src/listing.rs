@@ -6,6 +6,7 @@ use http::StatusCode;
 use orchestrator::{Page, Record, names, parse_closure_id};
 use serde::Serialize;
 use store::{Filter, Order};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
     problem::Problem,
     query::Query,
     spans, suggest,
-    view::Views,
+    view::{ClosureView, Views},
 };
 
 /// How many items a page has, unless the caller says, and at most.
@@ -37,9 +38,11 @@ const LIST_PARAMETERS: &[&str] = &[
 ];
 
 /// A page of a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ListView<'a> {
+#[schema(as = ClosureList)]
+pub(crate) struct ListView<'a> {
+    #[schema(value_type = Vec<ClosureView<'static>>)]
     items: Views<'a>,
     next_cursor: Option<&'a str>,
 }

@@ -191,8 +191,7 @@ pub(crate) mod kinds {
                 status: StatusCode::$status, code: $code, title: $title, retryable: $retryable, fix: $fix,
             };)*
 
-            /// All of them, for tests and documents.
-            #[cfg(test)]
+            /// All of them, for descriptions.
             pub(crate) static ALL: &[&Kind] = &[$(&$name),*];
         };
     }

@@ -8,12 +8,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodFilter, on},
 };
-use bytes::Bytes;
 
 use crate::{
     access::Need,
     call::{Call, Shared, read_json},
-    health,
+    health, openapi,
     problem::{Problem, kinds},
     routes::{Method, ROUTES, Route},
     state::ApiState,
@@ -24,7 +23,8 @@ use crate::{
 pub fn router(state: ApiState) -> Router {
     let mut organisations = state.orchestrator.organisations();
     organisations.sort();
-    let shared = Arc::new(Shared { api: state, organisations, description: Bytes::new() });
+    let description = openapi::description(state.version.version);
+    let shared = Arc::new(Shared { api: state, organisations, description });
     let mut router = Router::new();
     for route in ROUTES {
         let filter = match route.method {

@@ -24,7 +24,7 @@ pub struct ApiState {
 }
 
 /// What is running.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Version {
     /// The version of the program.
     pub version: &'static str,

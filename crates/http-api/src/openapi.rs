@@ -1,0 +1,280 @@
+//! `/openapi.json`, built from the table of routes.
+
+use bytes::Bytes;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        Components, ComponentsBuilder, Content, Info, OpenApi, PathItem, Paths, Ref, RefOr, Required,
+        Response, ResponseBuilder, Schema,
+        path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn},
+        request_body::RequestBodyBuilder,
+        schema::{ObjectBuilder, OneOfBuilder, Type},
+        security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
+    },
+};
+
+use crate::{
+    access::Need,
+    acts::Outgoing,
+    dry_run::PlanView,
+    explain::Explanation,
+    ghosts::{GhostList, GhostSummary},
+    health::{CallerView, Readiness, VersionView},
+    hooks::ReceivedList,
+    listing::ListView,
+    problem::{ProblemView, kinds},
+    requests::{ActRequest, ClosureRequest, OutgoingRequest},
+    routes::{Method, Place, ROUTES, Route, Shape},
+    timeline::Timeline,
+    view::ClosureView,
+};
+
+/// What the description says of itself.
+const ABOUT: &str = "Closeout closes Genesys Cloud messaging conversations from a backend and proves that they closed. \
+    Every 2xx to a command or an act is durable. Errors are RFC 9457 problem details with `code`, `retryable` and `fix`.";
+
+/// Writes the description.
+pub(crate) fn description(version: &str) -> Bytes {
+    Bytes::from(
+        serde_json::to_vec_pretty(&document(version)).expect("a description has no key that is not a text"),
+    )
+}
+
+/// The description.
+pub(crate) fn document(version: &str) -> OpenApi {
+    let mut info = Info::new("Closeout", version);
+    info.description = Some(ABOUT.to_owned());
+    let mut paths = Paths::new();
+    for route in ROUTES {
+        let method = match route.method {
+            Method::Get => HttpMethod::Get,
+            Method::Post => HttpMethod::Post,
+        };
+        let item = PathItem::new(method, operation(route));
+        paths.paths.entry(route.path.to_owned()).or_default().merge_operations(item);
+    }
+    let mut document = OpenApi::new(info, paths);
+    document.components = Some(components());
+    document
+}
+
+fn operation(route: &Route) -> OperationBuilder {
+    let mut operation =
+        OperationBuilder::new().summary(Some(route.doc.summary)).operation_id(Some(operation_id(route)));
+    if let Some(name) = path_parameter(route.path) {
+        operation = operation.parameter(
+            ParameterBuilder::new()
+                .name(name)
+                .parameter_in(ParameterIn::Path)
+                .required(Required::True)
+                .schema(Some(text())),
+        );
+    }
+    for parameter in route.doc.parameters {
+        let place = match parameter.place {
+            Place::Query => ParameterIn::Query,
+            Place::Header => ParameterIn::Header,
+        };
+        operation = operation.parameter(
+            ParameterBuilder::new()
+                .name(parameter.name)
+                .parameter_in(place)
+                .required(Required::False)
+                .description(Some(parameter.about))
+                .schema(Some(text())),
+        );
+    }
+    if let Some(body) = &route.doc.body {
+        let required = if body.required { Required::True } else { Required::False };
+        let content = Content::new(Some(Ref::from_schema_name(body.schema)));
+        let body = RequestBodyBuilder::new().required(Some(required)).content("application/json", content);
+        operation = operation.request_body(Some(body.build()));
+    }
+    for reply in route.doc.answers {
+        let mut response = ResponseBuilder::new().description(reply.about);
+        response = match reply.shape {
+            Shape::Json(schema) => {
+                response.content("application/json", Content::new(Some(Ref::from_schema_name(schema))))
+            }
+            Shape::AnyJson => response.content("application/json", Content::new(None::<RefOr<Schema>>)),
+            Shape::Text => response.content("text/plain", Content::new(Some(text()))),
+            Shape::Empty => response,
+        };
+        operation = operation.response(reply.status.to_string(), response.build());
+    }
+    for status in refusals(route) {
+        operation = operation.response(status.to_string(), refusal(status));
+    }
+    match route.need {
+        Need::Nothing => operation,
+        Need::AnyKey
+        | Need::Submit
+        | Need::Follow
+        | Need::Read
+        | Need::Metrics
+        | Need::Operate
+        | Need::Admin => {
+            let role = route.need.least_role().map_or("A key of any role.".to_owned(), |role| {
+                format!("A key with at least the role {role}; read alone does not request, and submit alone does not look.")
+            });
+            operation.description(Some(role)).security(SecurityRequirement::new("key", Vec::<String>::new()))
+        }
+    }
+}
+
+/// The refusals of a route: its own, and those that come with keys.
+pub(crate) fn refusals(route: &Route) -> Vec<u16> {
+    let mut all = route.doc.refusals.to_vec();
+    match route.need {
+        Need::Nothing => {}
+        Need::AnyKey | Need::Follow => all.push(401),
+        Need::Submit | Need::Read | Need::Metrics | Need::Operate | Need::Admin => all.extend([401, 403]),
+    }
+    all.sort_unstable();
+    all
+}
+
+fn refusal(status: u16) -> Response {
+    let about = kinds::ALL
+        .iter()
+        .filter(|kind| kind.status.as_u16() == status)
+        .map(|kind| format!("`{}`: {}.", kind.code, kind.title))
+        .collect::<Vec<_>>()
+        .join(" ");
+    ResponseBuilder::new()
+        .description(about)
+        .content("application/problem+json", Content::new(Some(Ref::from_schema_name("Problem"))))
+        .build()
+}
+
+/// The name of the variable part of a path.
+pub(crate) fn path_parameter(path: &str) -> Option<&str> {
+    path.split_once('{')?.1.split_once('}').map(|(name, _)| name)
+}
+
+fn operation_id(route: &Route) -> String {
+    let verb = match route.method {
+        Method::Get => "get",
+        Method::Post => "post",
+    };
+    let words = route.path.split(|sign: char| !sign.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.filter(|word| *word != "v1").fold(verb.to_owned(), |id, word| format!("{id}_{word}"))
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn components() -> Components {
+    let either =
+        OneOfBuilder::new().item(Ref::from_schema_name("Closure")).item(Ref::from_schema_name("Plan"));
+    let components = ComponentsBuilder::new()
+        .schema("ClosureAnswer", either)
+        .security_scheme("key", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    let components = with::<ClosureRequest>(components);
+    let components = with::<ActRequest>(components);
+    let components = with::<OutgoingRequest>(components);
+    let components = with::<ClosureView<'_>>(components);
+    let components = with::<PlanView>(components);
+    let components = with::<ListView<'_>>(components);
+    let components = with::<Timeline>(components);
+    let components = with::<Explanation>(components);
+    let components = with::<GhostList<'_>>(components);
+    let components = with::<GhostSummary>(components);
+    let components = with::<Outgoing>(components);
+    let components = with::<ReceivedList>(components);
+    let components = with::<CallerView<'_>>(components);
+    let components = with::<Readiness>(components);
+    let components = with::<VersionView>(components);
+    with::<ProblemView<'_>>(components).build()
+}
+
+/// Adds a schema and all that it refers to.
+fn with<T: ToSchema>(components: ComponentsBuilder) -> ComponentsBuilder {
+    let mut referred = Vec::new();
+    T::schemas(&mut referred);
+    components.schema(T::name(), T::schema()).schemas_from_iter(referred)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may end where it stands")]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::command;
+
+    fn written() -> Value {
+        serde_json::from_slice(&description("1.2.3")).unwrap()
+    }
+
+    #[test]
+    fn every_route_that_is_served_is_described_and_no_other() {
+        let described: BTreeSet<String> = written()["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, item)| {
+                item.as_object().unwrap().keys().map(move |method| format!("{method} {path}"))
+            })
+            .collect();
+        let served: BTreeSet<String> = ROUTES
+            .iter()
+            .map(|route| format!("{:?} {}", route.method, route.path).to_lowercase())
+            .map(|route| route.replace("conversationid", "conversationId"))
+            .collect();
+        assert_eq!(described, served);
+        assert_eq!(served.len(), ROUTES.len(), "a route stands in the table twice");
+    }
+
+    #[test]
+    fn every_reference_leads_to_a_schema() {
+        let document = written();
+        let text = document.to_string();
+        let mut references = 0;
+        for part in text.split("\"$ref\":\"#/components/schemas/").skip(1) {
+            let name = part.split('"').next().unwrap();
+            assert!(document["components"]["schemas"][name].is_object(), "there is no schema {name}");
+            references += 1;
+        }
+        assert!(references > ROUTES.len());
+    }
+
+    #[test]
+    fn ids_of_operations_are_different() {
+        let ids: BTreeSet<_> = ROUTES.iter().map(operation_id).collect();
+        assert_eq!(ids.len(), ROUTES.len());
+    }
+
+    #[test]
+    fn bodies_are_described_with_the_fields_that_are_read() {
+        let document = written();
+        let fields = |schema: &str| -> BTreeSet<String> {
+            document["components"]["schemas"][schema]["properties"]
+                .as_object()
+                .unwrap()
+                .keys()
+                .cloned()
+                .collect()
+        };
+        let known =
+            |names: &[&str]| -> BTreeSet<String> { names.iter().map(|&name| name.to_owned()).collect() };
+        assert_eq!(fields("ClosureRequest"), known(command::FIELDS));
+        assert_eq!(fields("PolicyRequest"), known(command::POLICY));
+    }
+
+    #[test]
+    fn every_refusal_that_is_described_has_a_kind() {
+        for route in ROUTES {
+            for status in refusals(route) {
+                assert!(
+                    kinds::ALL.iter().any(|kind| kind.status.as_u16() == status),
+                    "{} {status}",
+                    route.path
+                );
+            }
+        }
+    }
+}
