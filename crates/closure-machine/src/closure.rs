@@ -37,7 +37,7 @@ pub struct Closure {
     pub refused: u8,
     /// How many calls in a row failed in passing.
     pub faults: u8,
-    /// How often the wrapper's close was asked and accepted, or is being asked.
+    /// How often the wrapper's close was asked since the guest was last to be closed, except where it was not looked at.
     pub wrapper_asks: u8,
     /// Whether a close of the wrapper was accepted.
     pub wrapper_accepted: bool,
@@ -362,6 +362,11 @@ impl Closure {
     pub fn guest_is_proven_gone(&self, policy: &Policy) -> bool {
         let ended = self.ended.is_some_and(|proof| proof.counts(policy));
         ended || (!self.guests.is_empty() && self.guests.iter().all(|leg| leg.proven(policy)))
+    }
+
+    /// How often the wrapper's close was asked without being refused or remaining unclear.
+    pub(crate) fn wrapper_asks_in_effect(&self) -> u8 {
+        self.wrapper_asks.saturating_sub(self.refused)
     }
 
     /// Whether the wrapper's close is not next, or may be asked. A guest who came back since it was decided forbids it.

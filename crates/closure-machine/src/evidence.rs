@@ -151,10 +151,14 @@ impl Draft<'_> {
     fn verify_instead(&mut self) {
         let due = matches!(self.next.turn, Turn::Due { .. });
         match self.next.step {
-            Step::ClosingParticipant | Step::AwaitingConfirmation | Step::ClosingWrapper(_) if due => {
+            Step::ClosingParticipant
+            | Step::AwaitingConfirmation
+            | Step::ClosingWrapper(WrapperStage::Ask | WrapperStage::WrapUp)
+                if due =>
+            {
                 self.go(Step::Verifying);
             }
-            Step::Ghost(_) => self.look_now(),
+            Step::ClosingWrapper(WrapperStage::Look) | Step::Ghost(_) => self.look_now(),
             Step::Scheduled
             | Step::Verifying
             | Step::ClosingParticipant
@@ -174,11 +178,18 @@ impl Draft<'_> {
         match self.next.step {
             // What else there is to close is not known before the first read.
             Step::Scheduled => {}
-            // A read is owed; it also tells whether an agent stands in the way.
+            // A read is owed: it comes between two closes of the wrapper, and tells whether an agent stands in the way.
             Step::Verifying if !nothing_is_left => self.look_now(),
-            Step::Ghost(ghost) if ghost.reason.outlasts_proof() && !nothing_is_left => self.look_now(),
+            Step::Ghost(ghost)
+                if (ghost.reason.outlasts_proof() || self.wrapper_is_unread()) && !nothing_is_left =>
+            {
+                self.look_now();
+            }
+            Step::AwaitingConfirmation if self.wrapper_is_unread() && !nothing_is_left => self.look_now(),
             Step::Blocked(Block { resume: Resume::Verifying, .. })
-                if self.next.first_asked_at.is_none() && !nothing_is_left => {}
+                if (self.next.first_asked_at.is_none() || self.wrapper_is_unread()) && !nothing_is_left => {}
+            Step::Blocked(Block { resume: Resume::ClosingWrapper(WrapperStage::Look), .. })
+                if !nothing_is_left => {}
             // The wrapper's own close is under way; its outcome matters unless all is over.
             Step::ClosingWrapper(WrapperStage::Ask | WrapperStage::WrapUp) if !nothing_is_left => {
                 self.close_if_wrapper_was_accepted();
@@ -194,6 +205,11 @@ impl Draft<'_> {
             | Step::Ghost(_) => self.close_the_rest(nothing_is_left),
             Step::Ended(_) => {}
         }
+    }
+
+    /// Whether the wrapper's close was asked, without success as far as is known, and no read has come since.
+    fn wrapper_is_unread(&self) -> bool {
+        self.next.wrapper_asks > 0 && !self.next.wrapper_accepted
     }
 
     /// The guest whose close was due left by itself, and others are still waited for.

@@ -144,7 +144,7 @@ impl Draft<'_> {
     /// Whether the wrapper needs no close: the conversation has ended; or every leg is over, and either only a wrap-up
     /// keeps it open, or its close was accepted.
     pub(crate) fn nothing_is_left(&self, snapshot: &Snapshot) -> bool {
-        let closed_by_us = self.next.wrapper_asks > 0 || self.next.wrapper_accepted;
+        let closed_by_us = self.next.wrapper_asks_in_effect() > 0 || self.next.wrapper_accepted;
         let excused = closed_by_us || snapshot.pending_wrap_up().is_some();
         snapshot.ended_at.is_some() || (snapshot.all_over() && excused)
     }
@@ -155,6 +155,7 @@ impl Draft<'_> {
             return self.haunt(GhostReason::ReopenedByGuest);
         }
         self.next.rounds += 1;
+        self.next.wrapper_asks = 0;
         self.ask_again();
     }
 

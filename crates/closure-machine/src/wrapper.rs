@@ -60,7 +60,7 @@ impl Draft<'_> {
         if self.now < settled {
             return self.due(settled);
         }
-        if self.next.wrapper_asks >= self.policy.max_rounds {
+        if self.next.wrapper_asks_in_effect() >= self.policy.max_rounds {
             return self.haunt(GhostReason::ConversationOpen);
         }
         self.next.still_there_at = None;

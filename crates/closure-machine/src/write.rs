@@ -1,7 +1,9 @@
 //! Replies to calls that change something. None of them is evidence.
 
+use genesys_types::ParticipantId;
+
 use crate::{
-    closure::{BlockReason, GhostReason, GuestLeg, Request, Step, WrapperStage},
+    closure::{BlockReason, GhostReason, Request, Step, WrapperStage},
     draft::Draft,
     event::Reply,
     policy::Order,
@@ -24,8 +26,8 @@ impl Draft<'_> {
             Reply::Unknown => self.close_next_guest_or_wait(),
             Reply::Failed => {
                 let at = self.now + self.backoff(self.next.refused.saturating_add(1));
-                let others = self.next.guests.iter().any(GuestLeg::may_be_asked);
-                self.go_at(if others { Step::ClosingParticipant } else { Step::AwaitingConfirmation }, at);
+                let step = self.after_asking_the_guest();
+                self.go_at(step, at);
             }
             Reply::NotFound | Reply::Conflict | Reply::Rejected | Reply::WrapUpRequired => {
                 self.refused(request);
@@ -71,7 +73,6 @@ impl Draft<'_> {
     /// (`conversation_first`) its legs count as asked, and the reads that judge them also charge the attempt.
     fn wrapper_outcome_unclear(&mut self) {
         let look = Step::ClosingWrapper(WrapperStage::Look);
-        self.next.wrapper_asks = self.next.wrapper_asks.saturating_sub(1);
         if self.next.guest_is_proven_gone(self.policy) {
             self.next.refused = self.next.refused.saturating_add(1);
             return self.read_or_give_up(look, GhostReason::Unreachable);
@@ -124,11 +125,27 @@ impl Draft<'_> {
 
     /// Closes the guest's next participant that is still to be asked, else waits for proof.
     pub(crate) fn close_next_guest_or_wait(&mut self) {
-        if self.next.guests.iter().any(|leg| leg.may_be_asked()) {
-            return self.go(Step::ClosingParticipant);
+        let step = self.after_asking_the_guest();
+        let at =
+            if step == Step::AwaitingConfirmation { self.now + self.policy.confirm_within } else { self.now };
+        self.go_at(step, at);
+    }
+
+    /// The next guest's close, or a read where a guest who was asked came back on another leg, or else the wait.
+    fn after_asking_the_guest(&self) -> Step {
+        let mut to_be_asked = self.next.guests.iter().filter(|leg| leg.may_be_asked()).peekable();
+        if to_be_asked.peek().is_none() {
+            Step::AwaitingConfirmation
+        } else if to_be_asked.any(|leg| self.was_asked(leg.participant)) {
+            Step::Verifying
+        } else {
+            Step::ClosingParticipant
         }
-        let at = self.now + self.policy.confirm_within;
-        self.go_at(Step::AwaitingConfirmation, at);
+    }
+
+    /// Whether the participant's close was asked already, for another leg: then a read comes before it is asked again.
+    fn was_asked(&self, participant: ParticipantId) -> bool {
+        self.next.guests.iter().any(|leg| leg.participant == participant && leg.asked_at.is_some())
     }
 
     fn wrapper_was_accepted(&mut self) {
@@ -142,7 +159,9 @@ impl Draft<'_> {
     /// A close was refused: the round does not count.
     fn refused(&mut self, request: Request) {
         self.next.refused = self.next.refused.saturating_add(1);
+        let wrapper_asks = self.next.wrapper_asks;
         self.unmark_asked(request);
+        self.next.wrapper_asks = wrapper_asks;
         self.round_was_void(request);
     }
 

@@ -1,6 +1,6 @@
 //! Events that say less than they seem to.
 
-use closure_machine::{ProofSource, Request, What};
+use closure_machine::{ProofSource, Reply, Request, What};
 use genesys_types::Span;
 
 use crate::language::*;
@@ -158,6 +158,19 @@ fn the_wrapper_is_not_closed_when_an_event_shows_that_the_guest_is_back() {
         .with_permit()
         .hears(conversation(guest_is_gone().guest_on(RELOADED)))
         .asked(Request::Read);
+}
+
+#[test]
+fn a_guest_who_comes_back_under_its_own_close_is_read_before_it_is_asked_again() {
+    for reply in [Reply::Unknown, Reply::Accepted(None), Reply::Failed] {
+        Story::begin()
+            .sees(guest_is_on())
+            .asked(CLOSE_GUEST)
+            .hears(conversation(guest_is_on().guest_on(RELOADED)))
+            .asked_nothing()
+            .answers(reply)
+            .is("verifying");
+    }
 }
 
 #[test]

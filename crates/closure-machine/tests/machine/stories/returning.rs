@@ -82,6 +82,21 @@ fn a_guest_who_comes_back_under_the_wrappers_close_is_closed_again() {
 }
 
 #[test]
+fn a_wrapper_that_was_asked_is_read_before_it_is_asked_again_even_after_a_block() {
+    Story::begin()
+        .closes_the_guest()
+        .hears(guest_left(leg(1)))
+        .answers(Reply::Accepted(Some(came_back(2))))
+        .asked(Request::Read)
+        .answers(Reply::Forbidden(None))
+        .is("blocked: permission")
+        .hears(guest_left(leg(2)))
+        .asked_nothing()
+        .wakes()
+        .asked(Request::Read);
+}
+
+#[test]
 fn a_guest_who_comes_back_under_every_close_of_the_wrapper_is_a_ghost() {
     let mut story = Story::begin().sees(came_back(1));
     for legs in 1..=3 {
