@@ -210,11 +210,12 @@ impl fmt::Display for InvalidRegion {
         match self {
             Self::Unknown { given, near } if near.is_empty() => write!(
                 f,
-                "unknown region {given:?}; give an AWS name such as eu_central_1, a base domain such as \
+                "unknown region {given:?}; give an AWS name such as eu-central-1, a base domain such as \
                  mypurecloud.de, or a URL"
             ),
             Self::Unknown { given, near } => {
-                write!(f, "unknown region {given:?}; near are {}", near.join(", "))
+                // The configuration writes AWS names as AWS does.
+                write!(f, "unknown region {given:?}; near are {}", near.join(", ").replace('_', "-"))
             }
             Self::Url { given, reason } => write!(f, "{given:?} cannot be a base address: {reason}"),
         }
@@ -275,7 +276,7 @@ mod tests {
     #[test]
     fn an_unknown_region_names_the_near_ones() {
         let said = Region::parse("eu-centrl-1").unwrap_err().to_string();
-        assert!(said.contains("eu_central_1"), "{said}");
+        assert!(said.contains("eu-central-1"), "{said}");
         let said = Region::parse("mypurecloud.dee").unwrap_err().to_string();
         assert!(said.contains("mypurecloud.de"), "{said}");
         let said = Region::parse("mars").unwrap_err().to_string();
