@@ -12,6 +12,11 @@ const CREDENTIALS: [(&str, &str); 2] =
 fn serve(configuration: &str, environment: &[(&str, &str)]) -> (TempDir, Ended) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("closeout.toml"), configuration).unwrap();
+    let digest = "0".repeat(64);
+    let key = format!(
+        "[[token]]\nname = \"a\"\nsha256 = \"{digest}\"\nrole = \"admin\"\norganisations = [\"main\"]\n"
+    );
+    fs::write(folder.path().join("tokens.toml"), key).unwrap();
     let ended = run(folder.path(), &["serve", "--config", "closeout.toml"], environment);
     (folder, ended)
 }

@@ -16,12 +16,7 @@ async fn forged_unsigned_and_altered_events_are_refused_and_prove_nothing() {
     let id = closure["id"].as_str().unwrap().to_owned();
     scene.settled(&id, &["awaiting_confirmation"]).await;
     for kind in [TriggerKind::Forged, TriggerKind::Unsigned, TriggerKind::Altered] {
-        let trigger = Trigger {
-            conversation_id: made.conversation_id,
-            participant_id: Some(made.participant_id),
-            kind,
-            ..serde_json::from_value(json!({ "conversationId": made.conversation_id })).unwrap()
-        };
+        let trigger = Trigger { conversation_id: Some(made.conversation_id), kind, ..Trigger::default() };
         let results = scene.simulator.trigger(&trigger).await.unwrap();
         assert!(results.iter().all(|result| result.status == Some(401)), "{kind:?}: {results:?}");
     }
