@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use closure_machine::Turn;
 use orchestrator::{ActError, QueryError, SubmitError, closure_id};
 use store::StoreUnavailable;
 
@@ -69,8 +70,16 @@ pub(crate) fn act_refused(error: ActError, id: &str) -> Problem {
     match error {
         ActError::Missing => Problem::new(&kinds::NO_CLOSURE, format!("There is no closure {id} here.")),
         ActError::Unfit(rejected, record) => {
-            let detail = ActError::Unfit(rejected, record).to_string();
-            Problem::new(&kinds::UNFIT, sentence(&detail)).closure(id.to_owned())
+            let in_flight = matches!(record.closure.turn, Turn::InFlight { .. });
+            let detail = sentence(&ActError::Unfit(rejected, record).to_string());
+            let problem = if in_flight {
+                let waits = "A call to Genesys is in flight, and its answer decides.";
+                Problem::new(&kinds::UNFIT, format!("{detail} {waits}"))
+                    .fix("Wait for the answer, which takes seconds, and look again.")
+            } else {
+                Problem::new(&kinds::UNFIT, detail)
+            };
+            problem.closure(id.to_owned())
         }
         ActError::OtherVersion(version) => {
             Problem::new(&kinds::OTHER_VERSION, format!("The closure is at version {version} by now."))

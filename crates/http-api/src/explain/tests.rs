@@ -1,1 +1,342 @@
+//! The words are read whole, as an operator reads them.
 
+use std::sync::Arc;
+
+use closure_machine::{
+    Act, Block, BlockReason, Closure, Command, End, Ending, Evidence, FailReason, Ghost, GhostReason,
+    GuestLeg, Moment, Policy, Resume, Step, Turn, WrapperStage, accept,
+};
+use genesys_types::{CommunicationId, ConversationId, ParticipantId, Span, Time};
+use orchestrator::{Answered, Asks, Entry, HeardLine, OperatorLine, Record, Seen, TimelineLine};
+use uuid::Uuid;
+
+use super::*;
+
+const NOW: Time = Time::from_millis(1_795_252_504_712);
+
+/// A closure whose guest's close was accepted half a minute ago, then changed.
+fn record(change: impl FnOnce(&mut Closure)) -> Record {
+    let command = Command {
+        conversation: ConversationId::from_uuid(Uuid::from_u128(1)),
+        participant: None,
+        not_before: None,
+    };
+    let accepted_at = NOW - Span::from_secs(31);
+    let mut closure = accept(&command, &Policy::default(), Moment { now: accepted_at, may_call: true }).next;
+    closure.guests.push(GuestLeg {
+        participant: ParticipantId::from_uuid(Uuid::from_u128(2)),
+        communication: Some(CommunicationId::from_uuid(Uuid::from_u128(3))),
+        asked_at: Some(NOW - Span::from_secs(30)),
+        accepted: true,
+        gone: None,
+    });
+    closure.calls = 2;
+    closure.first_asked_at = Some(NOW - Span::from_secs(30));
+    closure.rounds = 1;
+    closure.step = Step::AwaitingConfirmation;
+    closure.turn = Turn::Due { at: NOW + Span::from_secs(90) };
+    change(&mut closure);
+    Record {
+        key: Uuid::from_u128(4),
+        organisation: "main".parse().unwrap(),
+        closure,
+        said: None,
+        source: Arc::from("http"),
+        updated_at: NOW,
+        confirmed_by: None,
+        participant_closed_at: Some(NOW - Span::from_secs(30)),
+    }
+}
+
+fn explain(record: &Record, lines: &[TimelineLine]) -> Explanation {
+    explain_under(record, &Policy::default(), lines)
+}
+
+fn explain_under(record: &Record, policy: &Policy, lines: &[TimelineLine]) -> Explanation {
+    Explanation::of(&Case { record, policy, organisation: None, now: NOW }, lines)
+}
+
+fn line(kind: &str, entry: Entry) -> TimelineLine {
+    TimelineLine { position: 1, sequence: 1, at: NOW, kind: kind.to_owned(), entry }
+}
+
+fn answered(reply: &str, status: Option<u16>) -> Answered {
+    Answered {
+        call: 2,
+        request: "close_participant".to_owned(),
+        reply: reply.to_owned(),
+        status,
+        code: None,
+        message: None,
+        correlation_id: None,
+        missing_permission: None,
+        took_ms: 45,
+        saw: None,
+    }
+}
+
+fn ghost(reason: GhostReason) -> Record {
+    record(|closure| {
+        let ghost = Ghost { reason, since: NOW - Span::from_secs(7_200), looks: 4 };
+        closure.step = Step::Ghost(ghost);
+        closure.haunted = Some(ghost);
+    })
+}
+
+fn failed(reason: FailReason) -> Record {
+    record(|closure| {
+        closure.step = Step::Ended(Ending { end: End::Failed(reason), at: NOW });
+        closure.turn = Turn::Over;
+    })
+}
+
+fn acts(explanation: &Explanation) -> Vec<&str> {
+    explanation
+        .next
+        .iter()
+        .filter_map(Advice::command)
+        .filter_map(|command| command.split(' ').nth(1))
+        .collect()
+}
+
+#[test]
+fn a_closure_that_waits_for_its_event_says_so_in_full() {
+    let record = record(|_| {});
+    let lines = [
+        line(
+            "accepted",
+            Entry {
+                to: "verifying".to_owned(),
+                asks: Some(Asks {
+                    call: 1,
+                    request: "read".to_owned(),
+                    participant: None,
+                    http: "GET /api/v2/conversations/c".to_owned(),
+                }),
+                ..Entry::default()
+            },
+        ),
+        line(
+            "replied",
+            Entry {
+                from: Some("closing_participant".to_owned()),
+                to: "awaiting_confirmation".to_owned(),
+                answered: Some(answered("accepted", Some(202))),
+                ..Entry::default()
+            },
+        ),
+    ];
+    let explanation = explain(&record, &lines);
+    let id = closure_id(record.key);
+    assert_eq!(
+        explanation.text,
+        format!(
+            "{id}  conversation 00000000-0000-0000-0000-000000000001\n\
+             \n\
+             Genesys accepted the guest's close at 2026-11-21T09:14:34.712Z (30 s ago). That is no proof: what shows that \
+             the guest is gone is still awaited.\n\
+             It stands so since 2026-11-21T09:15:04.712Z (0 ms ago).\n\
+             Evidence that arrives before moves it on at once. Next by itself: the conversation is read at \
+             2026-11-21T09:16:34.712Z (in 90 s).\n\
+             \n\
+             Missing:\n\
+             \x20 - That the guest 00000000-0000-0000-0000-000000000002 left its session \
+             00000000-0000-0000-0000-000000000003: an event that names it, or a read that shows it disconnected.\n\
+             \x20 - That the conversation itself is closed: an accepted close that nothing contradicts, or a read that shows \
+             its end.\n\
+             \n\
+             What can be done:\n\
+             \x20 - Read the conversation now instead of later; it changes nothing at Genesys.\n\
+             \x20     closeout verify {id}\n\
+             \x20 - Call it off and leave the conversation as it is.\n\
+             \x20     closeout cancel {id}\n\
+             \n\
+             What happened:\n\
+             \x20 2026-11-21T09:15:04.712Z  The command was accepted and stored. Sent: GET /api/v2/conversations/c.\n\
+             \x20 2026-11-21T09:15:04.712Z  Genesys accepted the guest's close (202, 45 ms). That is no proof yet. Now: \
+             awaiting confirmation.\n"
+        )
+    );
+}
+
+#[test]
+fn every_ghost_says_what_is_missing_since_when_and_offers_what_fits() {
+    for (reason, words, first) in [
+        (GhostReason::NoConfirmation, "nothing shows that the guest is gone", "verify"),
+        (GhostReason::ConversationOpen, "stays open", "retry"),
+        (GhostReason::AgentStillConnected, "an agent is still connected", "verify"),
+        (GhostReason::WrapUpPending, "demands a wrap-up", "verify"),
+        (GhostReason::ConfirmationMismatch, "reads show the guest connected", "verify"),
+        (GhostReason::ReopenedByGuest, "all 3 rounds", "retry"),
+        (GhostReason::Rejected, "refuses the close", "retry"),
+        (GhostReason::Unreachable, "could not be reached", "verify"),
+    ] {
+        let explanation = explain(&ghost(reason), &[]);
+        assert!(explanation.headline.starts_with("A ghost: "), "{}", explanation.headline);
+        assert!(explanation.headline.contains(words), "{}", explanation.headline);
+        assert_eq!(explanation.since.0, NOW - Span::from_secs(7_200));
+        assert!(explanation.text.contains("(2 h ago)"), "{}", explanation.text);
+        let acts = acts(&explanation);
+        assert_eq!(acts.first(), Some(&first), "{reason:?}");
+        for act in ["force", "resolve", "cancel"] {
+            assert!(acts.contains(&act), "{reason:?} does not offer {act}");
+        }
+    }
+}
+
+#[test]
+fn an_act_is_offered_only_when_the_machine_takes_it() {
+    let in_flight = record(|closure| {
+        closure.turn = Turn::InFlight {
+            call: closure_machine::CallId(3),
+            request: closure_machine::Request::Read,
+            until: NOW + Span::from_secs(5),
+        };
+    });
+    let explanation = explain(&in_flight, &[]);
+    assert_eq!(acts(&explanation), ["cancel"], "a read is in flight already");
+    assert_eq!(
+        explanation.waits_for.as_deref(),
+        Some(
+            "It waits for the answer to the read, which counts as lost at 2026-11-21T09:15:09.712Z (in 5 s)."
+        )
+    );
+}
+
+#[test]
+fn a_blocked_closure_names_the_permission_and_where_to_give_it() {
+    let blocked = |why| {
+        record(|closure| {
+            closure.step = Step::Blocked(Block { why, resume: Resume::Verifying, since: NOW });
+        })
+    };
+    let permission = "conversation:communication:disconnect";
+    let named = explain(&blocked(BlockReason::Permission(Some(permission.into()))), &[]);
+    assert!(named.headline.contains(permission) && named.headline.contains("Nothing is lost"));
+    assert!(named.next[0].what().contains(permission));
+    assert_eq!(acts(&named), ["retry", "cancel"]);
+    let credential = explain(&blocked(BlockReason::Credential), &[]);
+    assert!(credential.headline.contains("credential"));
+    assert!(credential.next[0].what().contains("closeout doctor --online"));
+}
+
+#[test]
+fn every_end_says_how_it_came_and_lacks_nothing() {
+    for (reason, words) in [
+        (FailReason::NotFound, "knows no conversation"),
+        (FailReason::ParticipantNotFound, "no guest"),
+        (FailReason::ParticipantNotGuest, "an agent, a queue or a flow"),
+        (FailReason::AgentConnected, "agentConnected is refuse"),
+        (FailReason::Abandoned, "no proof came"),
+    ] {
+        let explanation = explain(&failed(reason), &[]);
+        assert!(explanation.headline.contains(words), "{}", explanation.headline);
+        assert!(!explanation.next.is_empty(), "{reason:?} offers nothing");
+        assert_eq!((explanation.waits_for, explanation.missing), (None, Vec::new()));
+    }
+    let resolved = record(|closure| {
+        closure.step = Step::Ended(Ending { end: End::Resolved, at: NOW });
+        closure.turn = Turn::Over;
+    });
+    let act =
+        OperatorLine { act: "resolve".to_owned(), by: "ana".to_owned(), reason: Some("seen".to_owned()) };
+    let lines = [line("acted", Entry { to: "resolved".to_owned(), operator: Some(act), ..Entry::default() })];
+    let explanation = explain(&resolved, &lines);
+    assert_eq!(
+        explanation.headline,
+        "Settled by ana: \"seen\". That is an operator's word; there is no other proof."
+    );
+    assert_eq!(explanation.story[0].says, "ana ordered resolve: \"seen\".");
+}
+
+#[test]
+fn a_policy_that_takes_events_only_says_so() {
+    let policy = Policy { evidence: Evidence::WebhookOnly, ..Policy::default() };
+    let explanation = explain_under(&record(|_| {}), &policy, &[]);
+    assert!(explanation.missing[0].ends_with("an event that names it (the policy takes no read for it)."));
+}
+
+#[test]
+fn a_line_tells_what_genesys_said_and_whom_to_ask() {
+    let refused = Answered {
+        code: Some("missing.permissions".to_owned()),
+        message: Some("You are missing it".to_owned()),
+        correlation_id: Some("c-1".to_owned()),
+        missing_permission: Some("conversation:communication:disconnect".to_owned()),
+        ..answered("forbidden", Some(403))
+    };
+    for (answer, sentence) in [
+        (
+            refused,
+            "Genesys refused the guest's close: the permission conversation:communication:disconnect is missing (403 \
+             missing.permissions, \"You are missing it\", correlation id c-1, 45 ms).",
+        ),
+        (
+            answered("unknown", None),
+            "What became of the guest's close is unknown: no answer came that can be read (45 ms).",
+        ),
+        (
+            answered("rate_limited", Some(429)),
+            "Genesys put the guest's close off: the quota is used up (429, 45 ms).",
+        ),
+        (
+            Answered {
+                request: "read".to_owned(),
+                saw: Some(Seen { ended: false, legs: vec!["customer connected".to_owned()] }),
+                ..answered("saw", Some(200))
+            },
+            "The read showed customer connected (200, 45 ms).",
+        ),
+    ] {
+        let to = "verifying".to_owned();
+        let entry = Entry { from: Some(to.clone()), to, answered: Some(answer), ..Entry::default() };
+        assert_eq!(story::sentence(&line("replied", entry)), sentence);
+    }
+    let heard = HeardLine {
+        kind: "webhook".to_owned(),
+        adapter: "eventbridge".to_owned(),
+        event_type: "customer.end".to_owned(),
+        event_id: "e-1".to_owned(),
+        occurred_at: NOW.millis(),
+        participant: None,
+        communication: None,
+        saw: None,
+    };
+    let entry = Entry {
+        from: Some("awaiting_confirmation".to_owned()),
+        to: "closing_wrapper".to_owned(),
+        heard: Some(heard),
+        ..Entry::default()
+    };
+    assert_eq!(
+        story::sentence(&line("heard", entry)),
+        "A webhook by way of \"eventbridge\" said that the guest left (customer.end, event e-1). Now: closing wrapper."
+    );
+}
+
+#[test]
+fn every_state_has_a_headline_of_whole_sentences() {
+    let steps = [
+        Step::Scheduled,
+        Step::Verifying,
+        Step::ClosingParticipant,
+        Step::AwaitingConfirmation,
+        Step::ClosingWrapper(WrapperStage::Ask),
+        Step::ClosingWrapper(WrapperStage::Look),
+        Step::ClosingWrapper(WrapperStage::WrapUp),
+        Step::Forcing,
+    ];
+    for step in steps {
+        let record = record(|closure| closure.step = step.clone());
+        let explanation = explain(&record, &[]);
+        assert!(explanation.headline.ends_with('.') && explanation.headline.len() > 30, "{step:?}");
+        assert!(explanation.waits_for.is_some(), "{step:?}");
+        assert!(acts(&explanation).contains(&"cancel"), "{step:?}");
+    }
+}
+
+#[test]
+fn only_force_and_resolve_need_a_reason() {
+    let all = [Act::Retry, Act::Cancel, Act::Verify, Act::Force, Act::Resolve];
+    assert_eq!(all.map(needs_reason), [false, false, false, true, true]);
+}

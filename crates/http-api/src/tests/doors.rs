@@ -1,0 +1,205 @@
+//! Who may enter where; what is there at all; health.
+
+use axum::body::Body;
+use serde_json::{Value, json};
+
+use super::world::{KEYS, World, request};
+use crate::{
+    Role,
+    openapi::path_parameter,
+    routes::{Method, ROUTES, Route, Shape},
+};
+
+/// Who may use each route: nobody's key (`-`), and the roles submit, read, operate and admin by their first letters.
+const ADMITTED: &[(&str, &str)] = &[
+    ("POST /v1/closures", "soa"),
+    ("GET /v1/closures", "roa"),
+    ("GET /v1/closures/{id}", "sroa"),
+    ("GET /v1/closures/{id}/timeline", "roa"),
+    ("GET /v1/closures/{id}/explain", "roa"),
+    ("POST /v1/closures/{id}/retry", "oa"),
+    ("POST /v1/closures/{id}/cancel", "oa"),
+    ("POST /v1/closures/{id}/verify", "oa"),
+    ("POST /v1/closures/{id}/force", "oa"),
+    ("POST /v1/closures/{id}/resolve", "oa"),
+    ("GET /v1/conversations/{conversationId}/closures", "roa"),
+    ("GET /v1/ghosts", "roa"),
+    ("GET /v1/ghosts/summary", "roa"),
+    ("POST /v1/outgoing/pause", "oa"),
+    ("POST /v1/outgoing/resume", "oa"),
+    ("GET /v1/hooks/received", "roa"),
+    ("GET /v1/whoami", "sroa"),
+    ("GET /v1/config", "a"),
+    ("GET /livez", "-sroa"),
+    ("GET /readyz", "-sroa"),
+    ("GET /metrics", "roa"),
+    ("GET /version", "-sroa"),
+    ("GET /openapi.json", "-sroa"),
+];
+
+fn letter(role: Role) -> char {
+    match role {
+        Role::Submit => 's',
+        Role::Read => 'r',
+        Role::Operate => 'o',
+        Role::Admin => 'a',
+    }
+}
+
+fn method(route: &Route) -> &'static str {
+    match route.method {
+        Method::Get => "GET",
+        Method::Post => "POST",
+    }
+}
+
+/// A request that the route takes, about this closure and conversation.
+fn fitting(route: &Route, key: &str, closure: &str, conversation: &str) -> http::Request<Body> {
+    let value = if path_parameter(route.path) == Some("id") { closure } else { conversation };
+    let path = match path_parameter(route.path) {
+        Some(name) => route.path.replace(&format!("{{{name}}}"), value),
+        None => route.path.to_owned(),
+    };
+    let body = match route.doc.body.as_ref().map(|body| body.schema) {
+        Some("ClosureRequest") => json!({ "conversationId": conversation }).to_string(),
+        Some(_) => json!({ "reason": "a test" }).to_string(),
+        None => String::new(),
+    };
+    request(method(route), key, &path, &[], Body::from(body))
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_route_admits_exactly_the_roles_of_the_table() {
+    let world = World::new().await;
+    let conversation = world.conversation(1);
+    let mut ghosts = 10..;
+    for route in ROUTES {
+        let name = format!("{} {}", method(route), route.path);
+        let admitted = ADMITTED.iter().find(|(route, _)| *route == name);
+        let (_, admitted) = admitted.unwrap_or_else(|| panic!("{name} has no row in the table"));
+        for (key, role) in [("", None), ("nobody", None)].into_iter().chain(
+            KEYS.iter()
+                .filter(|(_, _, organisation)| *organisation == "main")
+                .map(|(key, role, _)| (*key, Some(*role))),
+        ) {
+            let ghost = if admitted.contains('o') && route.path.contains("{id}/") {
+                world.ghost(ghosts.next().unwrap()).await
+            } else {
+                world.submit(&conversation).await
+            };
+            let answer = world.send(fitting(route, key, &ghost, &conversation)).await;
+            let may = admitted.contains(role.map_or('-', letter));
+            match (may, role) {
+                (true, _) => {
+                    assert!(answer.status.is_success(), "{name} as {key}: {} {}", answer.status, answer.text);
+                }
+                (false, None) => {
+                    answer.problem(401, "unauthenticated");
+                    assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"closeout\"");
+                }
+                (false, Some(_)) => {
+                    let problem = answer.problem(403, "role_too_small");
+                    let needed = route.need.least_role().unwrap().name();
+                    assert!(problem["detail"].as_str().unwrap().contains(needed), "{problem}");
+                }
+            }
+        }
+    }
+    assert_eq!(ADMITTED.len(), ROUTES.len(), "the table has a row for a route that is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_sees_nothing_of_another_organisation() {
+    let world = World::new().await;
+    let conversation = world.conversation(1);
+    let closed = world.submit(&conversation).await;
+    world.until(&closed, "closed").await;
+    let ghost = world.ghost(2).await;
+    for route in ROUTES {
+        for id in [&closed, &ghost] {
+            let answer = world.send(fitting(route, "stranger", id, &conversation)).await;
+            let name = route.path;
+            if path_parameter(name) == Some("id") {
+                answer.problem(404, "no_such_closure");
+            } else {
+                assert!(answer.status.is_success(), "{name}: {}", answer.text);
+                let own = name == "/metrics" || name == "/openapi.json";
+                assert!(
+                    own || !answer.text.contains("main"),
+                    "{name} shows another organisation: {}",
+                    answer.text
+                );
+                assert!(!answer.text.contains(id.as_str()), "{name}: {}", answer.text);
+            }
+        }
+    }
+    let mine =
+        world.post_as("stranger", "/v1/closures", json!({ "conversationId": conversation }), &[]).await;
+    assert_eq!(mine.json()["organisation"], "other");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_json_answer_has_the_members_that_are_described() {
+    let world = World::new().await;
+    let conversation = world.conversation(1);
+    let ghost = world.ghost(2).await;
+    let description: Value = world.get("/openapi.json").await.ok(200);
+    for route in ROUTES.iter().filter(|route| route.method == Method::Get) {
+        let Some(schema) = route.doc.answers.iter().find_map(|reply| match reply.shape {
+            Shape::Json(schema) if reply.status == 200 => Some(schema),
+            Shape::Json(_) | Shape::AnyJson | Shape::Text | Shape::Empty => None,
+        }) else {
+            continue;
+        };
+        let answer = world.send(fitting(route, "admin", &ghost, &conversation)).await.ok(200);
+        let described = &description["components"]["schemas"][schema]["properties"];
+        for member in answer.as_object().unwrap().keys() {
+            assert!(described[member].is_object(), "{schema} does not describe {member}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_there_is_a_problem_too() {
+    let world = World::new().await;
+    world.get("/v1/closure").await.problem(404, "no_such_route");
+    world.get("/").await.problem(404, "no_such_route");
+    let answer = world.send(request("DELETE", "admin", "/v1/closures", &[], Body::empty())).await;
+    answer.problem(405, "method_not_allowed");
+    let allowed = answer.header("allow");
+    assert!(allowed.contains("GET") && allowed.contains("POST"), "{allowed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn readiness_follows_the_store_and_the_stop_and_nothing_else() {
+    let world = World::new().await;
+    let ready = world.send(request("GET", "", "/readyz", &[], Body::empty())).await.ok(200);
+    assert_eq!(ready, json!({ "ready": true, "store": true, "stopping": false }));
+    let verbose = world.send(request("GET", "", "/readyz?verbose", &[], Body::empty())).await.ok(200);
+    assert_eq!(verbose["organisations"], Value::Null, "without a key nothing is told of organisations");
+    world.store.set_unavailable(true);
+    assert_eq!(world.get("/readyz").await.ok(503)["store"], false);
+    world.get("/livez").await.ok(200);
+    world.store.set_unavailable(false);
+    world.get("/readyz").await.ok(200);
+    world.orchestrator.stop(std::time::Duration::from_secs(1)).await;
+    assert_eq!(world.get("/readyz").await.ok(503)["stopping"], true);
+    world.get("/livez").await.ok(200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rest_says_what_it_is() {
+    let world = World::new().await;
+    assert_eq!(world.get("/version").await.ok(200), json!({ "version": "1.2.3", "commit": null }));
+    assert_eq!(
+        world.get_as("submit", "/v1/whoami", &[]).await.ok(200),
+        json!({ "name": "submit", "role": "submit", "organisations": ["main"] })
+    );
+    assert_eq!(world.get("/v1/config").await.ok(200)["server"]["listen"], "127.0.0.1:8080");
+    let metrics = world.get_as("read", "/metrics", &[]).await;
+    assert_eq!(metrics.text, "closeout_up 1\n");
+    assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
+    let received = world.get("/v1/hooks/received").await.ok(200);
+    assert_eq!(received["items"].as_array().unwrap().len(), 1, "{received}");
+    assert_eq!(world.get("/v1/hooks/received?result=bad_signature").await.ok(200)["items"], json!([]));
+}

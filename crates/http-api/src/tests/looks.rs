@@ -1,0 +1,170 @@
+//! Looking at closures.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::world::{Truth, World};
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_is_known_is_answered_304() {
+    let world = World::new().await;
+    *world.remote.mute.lock().unwrap() = true;
+    let id = world.submit(&world.conversation(1)).await;
+    world.until(&id, "awaiting_confirmation").await;
+    let path = format!("/v1/closures/{id}");
+    let tag = world.get(&path).await.header("etag").to_owned();
+    let answer = world.get_as("read", &path, &[("if-none-match", &tag)]).await;
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (304, ""));
+    assert_eq!(world.get_as("read", &path, &[("if-none-match", "\"1\"")]).await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_poll_ends_with_the_closure_or_with_its_next_version() {
+    let world = World::new().await;
+    *world.remote.mute.lock().unwrap() = true;
+    let conversation = world.conversation(1);
+    let id = world.submit(&conversation).await;
+    world.until(&id, "awaiting_confirmation").await;
+    let path = format!("/v1/closures/{id}?wait=10s");
+    let before = world.get(&path).await.ok(200);
+    assert_eq!(before["waitSatisfied"], false);
+    let tag = format!("\"{}\"", before["version"]);
+
+    world.remote.tell(conversation.parse().unwrap());
+    let next = world.get_as("read", &path, &[("if-none-match", &tag)]).await.ok(200);
+    assert_eq!(next["version"].as_u64(), before["version"].as_u64().map(|version| version + 1));
+    assert_eq!(next["state"], "closing_wrapper");
+
+    let end = world.get(&path).await.ok(200);
+    assert_eq!((&end["state"], &end["waitSatisfied"]), (&json!("closed"), &json!(true)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closure_that_is_not_there_is_404_and_a_text_that_is_no_id_422() {
+    let world = World::new().await;
+    world.get("/v1/closures/cl_00000000000000000000000000").await.problem(404, "no_such_closure");
+    for path in
+        ["/v1/closures/x", "/v1/closures/x/timeline", "/v1/conversations/x/closures", "/v1/closures?q=x"]
+    {
+        world.get(path).await.problem(422, "invalid_field");
+    }
+}
+
+fn ids(list: &Value) -> Vec<String> {
+    let items = list["items"].as_array().unwrap().iter();
+    items.map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_is_paged_without_gaps_in_both_orders() {
+    let world = World::new().await;
+    let mut all = Vec::new();
+    for number in 1..=7 {
+        all.push(world.submit(&world.conversation(number)).await);
+        tokio::time::advance(Duration::from_millis(10)).await;
+    }
+    for sort in ["acceptedAt", "-acceptedAt"] {
+        let mut found = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let list = world.get(&format!("/v1/closures?sort={sort}&limit=3{cursor}")).await.ok(200);
+            found.extend(ids(&list));
+            let Some(next) = list["nextCursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        if sort.starts_with('-') {
+            found.reverse();
+        }
+        assert_eq!(found, all, "{sort}");
+    }
+    let first = world.get("/v1/closures?limit=3").await.ok(200);
+    let cursor = first["nextCursor"].as_str().unwrap();
+    for other in ["state=ghost&", "sort=acceptedAt&"] {
+        let problem =
+            world.get(&format!("/v1/closures?{other}cursor={cursor}")).await.problem(422, "invalid_field");
+        assert_eq!(problem["field"], "cursor");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_is_narrowed_by_every_filter() {
+    let world = World::new().await;
+    let agent = world.conversation_with(1, Truth { agent: true, ..Truth::default() });
+    let failed = world.submit(&agent).await;
+    let labelled = json!({ "conversationId": world.conversation(2), "labels": { "team": "checkout" } });
+    let closed = world.post("/v1/closures?wait=30s", labelled).await.ok(200);
+    let closed_id = closed["id"].as_str().unwrap().to_owned();
+    tokio::time::advance(Duration::from_secs(7_200)).await;
+    let late = world.submit(&world.conversation(3)).await;
+    world.until(&late, "closed").await;
+    let participant = closed["participantId"].as_str().unwrap();
+    let cases: Vec<(String, Vec<&String>)> = vec![
+        ("state=failed".to_owned(), vec![&failed]),
+        ("state=failed,closed&until=1h".to_owned(), vec![&closed_id, &failed]),
+        ("state=failed&state=closed&since=1h".to_owned(), vec![&late]),
+        ("reason=agent_connected".to_owned(), vec![&failed]),
+        ("label.team=checkout".to_owned(), vec![&closed_id]),
+        ("label.team=other".to_owned(), vec![]),
+        ("source=http".to_owned(), vec![&late, &closed_id, &failed]),
+        ("source=nats".to_owned(), vec![]),
+        (format!("q={agent}"), vec![&failed]),
+        (format!("q={closed_id}"), vec![&closed_id]),
+        (format!("q={closed_id}&state=failed"), vec![]),
+        (format!("q={participant}"), vec![&closed_id]),
+        ("since=2026-11-21T10:00:00Z".to_owned(), vec![&late]),
+        ("organisation=main&state=closed&since=1h".to_owned(), vec![&late]),
+    ];
+    for (query, expected) in cases {
+        let list = world.get(&format!("/v1/closures?{query}")).await.ok(200);
+        assert_eq!(ids(&list).iter().collect::<Vec<_>>(), expected, "{query}");
+    }
+    let history = world.get(&format!("/v1/conversations/{agent}/closures")).await.ok(200);
+    assert_eq!(ids(&history), [failed]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_filter_is_refused_with_the_nearest_known_word() {
+    let world = World::new().await;
+    for (query, field, hint) in [
+        ("state=closd", "state", "\"closed\""),
+        ("reason=no_confirm", "reason", "\"no_confirmation\""),
+        ("stat=closed", "stat", "\"state\""),
+        ("since=yesterday", "since", "1h"),
+        ("sort=updatedAt", "sort", "acceptedAt"),
+        ("limit=501", "limit", "500"),
+        ("organisation=other", "organisation", "other"),
+        ("cursor=abc", "cursor", "list"),
+    ] {
+        let problem = world.get(&format!("/v1/closures?{query}")).await.problem(422, "invalid_field");
+        assert_eq!(problem["field"], field);
+        assert!(problem["detail"].as_str().unwrap().contains(hint), "{problem}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_timeline_is_the_evidence_in_order() {
+    let world = World::new().await;
+    let conversation = world.conversation(1);
+    let id = world.submit(&conversation).await;
+    world.until(&id, "closed").await;
+    let timeline = world.get(&format!("/v1/closures/{id}/timeline")).await.ok(200);
+    assert_eq!(timeline["conversationId"], json!(conversation));
+    let items = timeline["items"].as_array().unwrap();
+    let steps: Vec<_> =
+        items.iter().map(|item| (item["kind"].as_str().unwrap(), item["to"].as_str().unwrap())).collect();
+    assert_eq!(
+        steps,
+        [
+            ("accepted", "verifying"),
+            ("replied", "closing_participant"),
+            ("replied", "awaiting_confirmation"),
+            ("heard", "closing_wrapper"),
+            ("replied", "closed"),
+        ]
+    );
+    assert_eq!(items[1]["answered"]["saw"]["legs"], json!(["customer connected", "acd connected"]));
+    assert_eq!(items[3]["heard"]["adapter"], "eventbridge");
+    assert_eq!(items[3]["heard"]["occurredAt"].as_str().unwrap().len(), 24);
+    assert_eq!(items[4]["announces"], json!(["closeout.closure.closed.v1"]));
+}

@@ -1,0 +1,144 @@
+//! Ghosts, acts, and words.
+
+use serde_json::{Value, json};
+
+use super::world::World;
+
+#[tokio::test(start_paused = true)]
+async fn a_ghost_is_listed_with_what_is_missing_and_what_can_be_done() {
+    let world = World::new().await;
+    let id = world.ghost(1).await;
+    let list = world.get_as("read", "/v1/ghosts", &[]).await.ok(200);
+    let item = &list["items"][0];
+    assert_eq!(item["id"], json!(id));
+    let ghost = &item["ghost"];
+    assert_eq!(ghost["reason"], "no_confirmation");
+    assert_eq!(ghost["nextLook"], item["nextWakeAt"]);
+    assert!(ghost["missing"][0].as_str().unwrap().contains("2f7b0010-0000-0000-0000-000000000001"));
+    let commands: Vec<_> =
+        ghost["suggested"].as_array().unwrap().iter().map(|act| act["command"].as_str().unwrap()).collect();
+    assert_eq!(
+        commands,
+        [
+            format!("closeout verify {id}"),
+            format!("closeout retry {id}"),
+            format!("closeout force {id} --reason \"…\""),
+            format!("closeout resolve {id} --reason \"…\""),
+            format!("closeout cancel {id}"),
+        ]
+    );
+    let none = world.get("/v1/ghosts?reason=rejected").await.ok(200);
+    assert_eq!(none["items"], json!([]));
+    let summary = world.get("/v1/ghosts/summary").await.ok(200);
+    assert_eq!((&summary["total"], &summary["byReason"]), (&json!(1), &json!({ "no_confirmation": 1 })));
+    assert_eq!(summary["groups"][0]["organisation"], "main");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_suggested_act_is_taken() {
+    let world = World::new().await;
+    for (number, act) in (1..).zip(["verify", "retry", "force", "resolve", "cancel"]) {
+        let id = world.ghost(number).await;
+        let closure = world
+            .post_as(
+                "operate",
+                &format!("/v1/closures/{id}/{act}"),
+                json!({ "reason": "seen in Genesys" }),
+                &[],
+            )
+            .await
+            .ok(202);
+        assert_eq!(closure["id"], json!(id), "{act}");
+        let timeline = world.get(&format!("/v1/closures/{id}/timeline")).await.ok(200);
+        let ordered: Vec<_> =
+            timeline["items"].as_array().unwrap().iter().filter(|item| item["kind"] == "acted").collect();
+        assert_eq!(
+            ordered[0]["operator"],
+            json!({ "act": act, "by": "operate", "reason": "seen in Genesys" })
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn force_and_resolve_need_a_reason() {
+    let world = World::new().await;
+    let id = world.ghost(1).await;
+    for act in ["force", "resolve"] {
+        let path = format!("/v1/closures/{id}/{act}");
+        for body in [json!({}), json!({ "reason": " " }), json!({ "reason": null })] {
+            assert_eq!(world.post(&path, body).await.problem(422, "invalid_field")["field"], "reason");
+        }
+        world.post(&path, Value::Null).await.problem(400, "invalid_json");
+        world.post(&path, json!({ "why": "x" })).await.problem(422, "invalid_field");
+    }
+    world.post(&format!("/v1/closures/{id}/cancel"), Value::Null).await.ok(202);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_act_on_another_version_changes_nothing() {
+    let world = World::new().await;
+    let id = world.ghost(1).await;
+    let closure = world.get(&format!("/v1/closures/{id}")).await;
+    let tag = closure.header("etag").to_owned();
+    let path = format!("/v1/closures/{id}/cancel");
+    for wrong in ["\"1\"", "W/\"1\"", "x"] {
+        world
+            .post_as("operate", &path, Value::Null, &[("if-match", wrong)])
+            .await
+            .problem(412, "version_changed");
+    }
+    let cancelled = world.post_as("operate", &path, Value::Null, &[("if-match", &tag)]).await;
+    assert_eq!(cancelled.ok(202)["outcome"], "cancelled");
+    assert_ne!(cancelled.header("etag"), tag);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_act_that_does_not_fit_is_a_conflict() {
+    let world = World::new().await;
+    let id = world.submit(&world.conversation(1)).await;
+    world.until(&id, "closed").await;
+    let problem =
+        world.post(&format!("/v1/closures/{id}/retry"), Value::Null).await.problem(409, "act_does_not_fit");
+    assert_eq!(problem["closure"], json!(id));
+    assert!(problem["detail"].as_str().unwrap().contains("has ended as closed"), "{problem}");
+    world
+        .post("/v1/closures/cl_00000000000000000000000000/retry", Value::Null)
+        .await
+        .problem(404, "no_such_closure");
+}
+
+#[tokio::test(start_paused = true)]
+async fn outgoing_calls_stop_and_go_on() {
+    let world = World::new().await;
+    let paused =
+        world.post_as("operate", "/v1/outgoing/pause", json!({ "organisation": "main" }), &[]).await.ok(200);
+    assert_eq!(paused, json!({ "organisation": "main", "paused": true }));
+    let id = world.submit(&world.conversation(1)).await;
+    let waiting = world.get(&format!("/v1/closures/{id}?wait=60s")).await.ok(200);
+    assert_eq!((&waiting["state"], &waiting["apiCalls"]), (&json!("accepted"), &json!(0)));
+    let words = world.get(&format!("/v1/closures/{id}/explain")).await.ok(200);
+    assert!(words["waitsFor"].as_str().unwrap().contains("an operator has paused"), "{words}");
+    let ready = world.get("/readyz?verbose").await.ok(200);
+    assert_eq!(ready["organisations"][0]["paused"], true);
+
+    world.post_as("operate", "/v1/outgoing/resume", Value::Null, &[]).await.ok(200);
+    assert_eq!(world.get(&format!("/v1/closures/{id}?wait=60s")).await.ok(200)["state"], "closed");
+    let problem = world.post("/v1/outgoing/pause", json!({ "organisation": "other" })).await;
+    problem.problem(422, "unknown_organisation");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_explanation_can_be_read_as_text() {
+    let world = World::new().await;
+    let id = world.ghost(1).await;
+    let path = format!("/v1/closures/{id}/explain");
+    let json = world.get(&path).await.ok(200);
+    let text = world.get_as("read", &path, &[("accept", "text/plain")]).await;
+    assert_eq!(text.header("content-type"), "text/plain; charset=utf-8");
+    assert_eq!(json["text"], json!(text.text));
+    for part in
+        ["A ghost:", "Missing:", "What can be done:", "What happened:", &format!("closeout verify {id}")]
+    {
+        assert!(text.text.contains(part), "{part} is not in\n{}", text.text);
+    }
+}
