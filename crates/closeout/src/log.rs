@@ -1,0 +1,30 @@
+//! The log: to stderr, as text or as JSON lines.
+
+use std::io::IsTerminal as _;
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Form {
+    /// One line of text each.
+    #[default]
+    Text,
+    /// One JSON object each.
+    Json,
+}
+
+/// Starts the log. `RUST_LOG` says what is written; without it, `usual` does.
+pub fn start(form: Form, usual: &str, colour: bool) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match form {
+        Form::Json => builder.json().flatten_event(true).try_init(),
+        Form::Text => {
+            builder.with_ansi(colour && std::io::stderr().is_terminal()).with_target(false).try_init()
+        }
+    };
+    // A log that is there already serves as well: a service in the process of a test.
+    drop(started);
+}

@@ -1,0 +1,62 @@
+//! The webhooks of the configuration as the receiver takes them, and what came in as the API shows it.
+
+use std::str::FromStr as _;
+
+use genesys_types::Organisation;
+use http_api::{ReceivedHook, ReceivedHooks};
+use webhook_receiver::{Decoder, Hook, Received, ReceivedFilter, ReceivedLog};
+
+use crate::{config, exit::Failure};
+
+/// How many requests are looked through: more than the receiver keeps.
+const MOST: usize = 100_000;
+
+/// Makes the receiver's hooks.
+///
+/// # Errors
+///
+/// When the configuration lets through a decoder that the receiver does not know.
+pub fn of_settings(hooks: Vec<config::hooks::Hook>) -> Result<Vec<Hook>, Failure> {
+    hooks
+        .into_iter()
+        .map(|hook| {
+            let decoder =
+                Decoder::from_str(&hook.decoder).map_err(|error| Failure::usage(error.to_string()))?;
+            Ok(Hook { name: hook.name, organisation: hook.organisation, signature: hook.signature, decoder })
+        })
+        .collect()
+}
+
+/// What came in, for the API.
+#[derive(Debug)]
+pub struct CameIn {
+    /// The receiver's log.
+    pub log: ReceivedLog,
+    /// Whose each hook is.
+    pub owners: Vec<(String, Organisation)>,
+}
+
+impl CameIn {
+    fn shown(&self, received: Received) -> ReceivedHook {
+        let name = received.hook.as_deref();
+        let owner = self.owners.iter().find(|(hook, _)| Some(hook.as_str()) == name);
+        ReceivedHook {
+            at: received.at,
+            hook: name.unwrap_or("(unknown)").to_owned(),
+            organisation: owner.map(|(_, organisation)| organisation.clone()),
+            result: received.result.name().to_owned(),
+            why: received.reason.map(str::to_owned),
+            event_type: received.event_type,
+            event_id: received.event_id,
+            conversation: received.conversation.map(|conversation| conversation.to_string()),
+        }
+    }
+}
+
+impl ReceivedHooks for CameIn {
+    fn latest(&self, wanted: &dyn Fn(&ReceivedHook) -> bool, limit: usize) -> Vec<ReceivedHook> {
+        let all = ReceivedFilter { hook: None, result: None, limit: MOST };
+        let shown = self.log.recent(&all).into_iter().map(|received| self.shown(received));
+        shown.filter(|received| wanted(received)).take(limit).collect()
+    }
+}

@@ -1,0 +1,269 @@
+//! `closeout serve`: the service in one process.
+//!
+//! ```text
+//!  settings ─► store ─► orchestrator ─► API + webhooks ─► one listener
+//!                                                            │
+//!  SIGTERM ─► not ready, no intake ─► calls and requests finish (grace) ─► exit 0
+//! ```
+
+mod hooks;
+mod notify;
+mod signals;
+mod silence;
+mod telemetry;
+
+use std::{net::SocketAddr, path::Path, sync::Arc};
+
+use http_api::{AccessKey, ApiState, Keys, MetricsPage, Role, Version};
+use http_listener::Limits;
+use orchestrator::{Config, GenesysRemote, Orchestrator, OrganisationSetup, SystemClock};
+use store::{MemoryStore, Store};
+use store_sqlite::SqliteStore;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+pub use self::signals::Signals;
+use crate::{
+    config::{
+        self, FromCommandLine, Layers, Settings, Variables,
+        settings::{Server, StorePlace},
+        tokens::Token,
+    },
+    exit::{Exit, Failure},
+};
+
+/// Runs the service until a signal asks for its end.
+///
+/// # Errors
+///
+/// One sentence when it cannot start.
+pub async fn run(from: &FromCommandLine) -> Result<Exit, Failure> {
+    let variables = Variables::of_this_process();
+    let (layers, settings) =
+        config::load(from, &variables).map_err(|problems| Failure::of_problems(&problems))?;
+    for (variable, path) in layers.aliases() {
+        tracing::info!(variable, setting = path, "an older variable was taken; better use GENESYSCLOUD_…");
+    }
+    let mut signals = Signals::take()?;
+    let service = Service::start(settings, shown(&layers)).await?;
+    println!("{}", service.greeting());
+    notify::tell(notify::State::Ready);
+    let signal = tokio::select! {
+        signal = signals.next() => signal,
+        failure = service.broken() => return Err(failure),
+    };
+    tracing::info!(signal, "stopping: no more work is taken, what is under way may finish");
+    notify::tell(notify::State::Stopping);
+    tokio::select! {
+        finished = service.stop() => {
+            if finished {
+                tracing::info!("stopped");
+            } else {
+                tracing::warn!("stopped; calls that were still in flight are settled at the next start");
+            }
+            Ok(Exit::Done)
+        }
+        _ = signals.end_at_once() => Ok(Exit::Interrupted),
+    }
+}
+
+/// A service that runs in this process.
+#[derive(Debug)]
+pub struct Service {
+    address: SocketAddr,
+    server: Server,
+    orchestrator: Orchestrator,
+    stop: CancellationToken,
+    listening: JoinHandle<std::io::Result<()>>,
+    broken: CancellationToken,
+    hooks: usize,
+    place: StorePlace,
+}
+
+impl Service {
+    /// Opens the store, goes on with what is open in it, and listens. `configuration` is what `/v1/config` answers.
+    ///
+    /// # Errors
+    ///
+    /// One sentence: the store cannot be opened, the port is taken, a client cannot be made.
+    pub async fn start(settings: Settings, configuration: serde_json::Value) -> Result<Self, Failure> {
+        // The port comes first: with it taken, another service most likely has the store too.
+        let listener = bind(settings.server.listen)?;
+        let address = listener.local_addr()?;
+        let metrics = telemetry::recorder();
+        let store = open_store(&settings.store.place).await?;
+        let orchestrator = orchestrate(&settings, store).await?;
+        let keys = keys(settings.tokens);
+        let owners =
+            settings.hooks.iter().map(|hook| (hook.name.clone(), hook.organisation.clone())).collect();
+        let watched: Vec<_> =
+            settings.hooks.iter().map(|hook| (hook.name.clone(), hook.organisation.clone())).collect();
+        let (webhooks, log) =
+            webhook_receiver::router(orchestrator.clone(), hooks::of_settings(settings.hooks)?)
+                .map_err(|error| Failure::usage(error.to_string()))?;
+        let stop = CancellationToken::new();
+        let hooks = watched.len();
+        tokio::spawn(silence::watch(
+            orchestrator.clone(),
+            log.clone(),
+            watched,
+            settings.silent_adapter_after,
+            stop.clone(),
+        ));
+        let api = http_api::router(ApiState {
+            orchestrator: orchestrator.clone(),
+            keys,
+            version: Version { version: env!("CARGO_PKG_VERSION"), commit: option_env!("CLOSEOUT_COMMIT") },
+            configuration,
+            received: Arc::new(hooks::CameIn { log, owners }),
+            metrics: MetricsPage { render: Arc::new(move || metrics.render()), open: false },
+        });
+        let limits = Limits {
+            connections: settings.server.max_connections,
+            grace: settings.server.shutdown_grace,
+            ..Limits::default()
+        };
+        let broken = CancellationToken::new();
+        let listening = tokio::spawn({
+            let (stop, broken) = (stop.clone(), broken.clone());
+            async move {
+                let served = http_listener::serve(listener, api.merge(webhooks), limits, stop).await;
+                if served.is_err() {
+                    broken.cancel();
+                }
+                served
+            }
+        });
+        Ok(Self {
+            address,
+            server: settings.server,
+            orchestrator,
+            stop,
+            listening,
+            broken,
+            hooks,
+            place: settings.store.place,
+        })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The one line that says that it is ready.
+    pub fn greeting(&self) -> String {
+        let organisations: Vec<_> = self
+            .orchestrator
+            .organisations()
+            .iter()
+            .map(|organisation| organisation.as_str().to_owned())
+            .collect();
+        let place = match &self.place {
+            StorePlace::Sqlite(path) => path.display().to_string(),
+            StorePlace::Memory => "memory (nothing outlives the process)".to_owned(),
+        };
+        format!(
+            "closeout listens on http://{} for {}; store {place}; {} hook{}; {} open closure{}",
+            self.address,
+            organisations.join(", "),
+            self.hooks,
+            if self.hooks == 1 { "" } else { "s" },
+            self.orchestrator.open_closures(),
+            if self.orchestrator.open_closures() == 1 { "" } else { "s" },
+        )
+    }
+
+    /// Completes when the listener is of no use any more.
+    pub async fn broken(&self) -> Failure {
+        self.broken.cancelled().await;
+        Failure::new(Exit::Unexpected, format!("listening on {} failed; see the log", self.address))
+    }
+
+    /// Stops: not ready at once, no intake, and calls and requests under way get their grace. Answers whether all came
+    /// home; what did not is found again at the next start.
+    pub async fn stop(self) -> bool {
+        let grace = self.server.shutdown_grace;
+        self.stop.cancel();
+        let (finished, listened) = tokio::join!(self.orchestrator.stop(grace), self.listening);
+        if let Ok(Err(error)) = listened {
+            tracing::error!(%error, "listening failed");
+        }
+        finished
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    http_listener::bind(address).map_err(|error| Failure::usage(error.to_string()))
+}
+
+async fn open_store(place: &StorePlace) -> Result<Arc<dyn Store>, Failure> {
+    match place {
+        StorePlace::Memory => Ok(Arc::new(MemoryStore::new())),
+        StorePlace::Sqlite(path) => {
+            let opened = {
+                let path = path.clone();
+                tokio::task::spawn_blocking(move || SqliteStore::open(path)).await
+            };
+            let opened = opened.map_err(|error| Failure::new(Exit::Unexpected, error.to_string()))?;
+            opened.map(|store| Arc::new(store) as Arc<dyn Store>).map_err(|error| store_failure(path, &error))
+        }
+    }
+}
+
+fn store_failure(path: &Path, error: &store_sqlite::OpenError) -> Failure {
+    let cause = std::error::Error::source(error).map(|cause| format!(" ({cause})")).unwrap_or_default();
+    Failure::usage(format!("the store {} cannot be opened: {error}{cause}", path.display()))
+}
+
+async fn orchestrate(settings: &Settings, store: Arc<dyn Store>) -> Result<Orchestrator, Failure> {
+    let mut organisations = Vec::new();
+    for organisation in &settings.organisations {
+        let name = organisation.client.organisation.clone();
+        let client = genesys_client::Client::new(organisation.client.clone())
+            .map_err(|error| Failure::usage(format!("the organisation {name} cannot be used: {error}")))?;
+        organisations.push(OrganisationSetup {
+            name,
+            policy: settings.policy.clone(),
+            remote: Arc::new(GenesysRemote::new(client)),
+            max_open: organisation.max_open,
+        });
+    }
+    let config = Config {
+        store,
+        clock: Arc::new(SystemClock::default()),
+        organisations,
+        // Neither store can be opened by two processes.
+        sole_owner: true,
+        retention: settings.store.retention,
+        inbox_retention: settings.store.inbox_retention,
+    };
+    Orchestrator::start(config).await.map_err(|error| {
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        Failure::usage(format!("{error}{cause}"))
+    })
+}
+
+fn keys(tokens: Vec<Token>) -> Keys {
+    let key = |token: Token| AccessKey {
+        name: token.name,
+        sha256: token.sha256,
+        // The configuration lets no other word through; the least role is the safe reading.
+        role: token.role.parse().unwrap_or(Role::Read),
+        organisations: token.organisations,
+    };
+    Keys::new(tokens.into_iter().map(key).collect())
+}
+
+/// The configuration with its secrets masked, as `/v1/config` answers it.
+pub fn shown(layers: &Layers) -> serde_json::Value {
+    let settings = layers.settings.keys().filter_map(|path| {
+        let setting = layers.setting(path)?;
+        let shown = serde_json::json!({
+            "value": setting.given.to_string(),
+            "origin": setting.origin.to_string(),
+        });
+        Some((path.clone(), shown))
+    });
+    serde_json::Value::Object(settings.collect())
+}

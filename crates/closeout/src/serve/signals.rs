@@ -1,0 +1,38 @@
+//! Signals: the first asks for a stop, the second ends the program at once.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::exit::Exit;
+
+/// The signals that ask for a stop: SIGTERM and SIGINT.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Takes the signals from their default, which would end the program.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system refuses.
+    pub fn take() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Completes with the name of the next signal.
+    pub async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+
+    /// Ends the program at once at the next signal.
+    pub async fn end_at_once(mut self) -> ! {
+        let name = self.next().await;
+        tracing::warn!(signal = name, "a second signal: ending at once; nothing that was answered is lost");
+        std::process::exit(i32::from(Exit::Interrupted.code()))
+    }
+}
