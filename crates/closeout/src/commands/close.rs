@@ -1,0 +1,402 @@
+//! `closeout close`: requests closures, and waits for them when asked to.
+
+use std::{
+    io::{BufRead as _, IsTerminal as _, Read as _},
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use clap::{Args, ValueHint};
+use futures_util::{StreamExt as _, stream};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{look, target};
+use crate::{
+    cli::{duration_flag, label},
+    client::Api,
+    exit::{Exit, Failure},
+    output::{self, Form, Voice},
+};
+
+/// Requests under way at once. The server commits many at a time, so a few in parallel make it fast.
+const AT_ONCE: usize = 16;
+
+/// The longest wait of one request; longer ones are asked again. Proxies cut silent requests after a minute.
+const WAIT_AT_ONCE: Duration = Duration::from_secs(30);
+
+/// From how many closures on a progress bar is shown.
+const BAR_FROM: usize = 5;
+
+/// What to close, and how.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  closeout close 2f7bf00a-0fc2-4d6a-9b56-92238191433e --wait 30s
+  closeout close 2f7bf00a-0fc2-4d6a-9b56-92238191433e --dry-run
+  closeout close --file ids.txt --reason cleanup --label team=ops --yes --wait 10m -o csv
+  mysql -Ne 'select conversation from done' | closeout close - --yes
+
+Without --wait the command ends when the requests are durable. With it, the exit code tells:
+0 closed or already closed, 6 still in flight, 7 ghost, 8 failed or cancelled, 9 some of each.
+Asking twice for the same conversation is harmless: the second request joins the first.")]
+pub struct CloseArgs {
+    /// Conversation ids; `-` reads them from stdin, one a line
+    #[arg(value_name = "ID", required_unless_present = "file")]
+    ids: Vec<String>,
+    /// File with conversation ids, one a line; empty lines and lines with # are passed over
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    file: Option<PathBuf>,
+    /// Why, in your own words; shown in lists and timelines
+    #[arg(long)]
+    reason: Option<String>,
+    /// Wait so long for the end, as 30s
+    #[arg(long, value_name = "DURATION", value_parser = duration_flag)]
+    wait: Option<Duration>,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask before closing more than one
+    #[arg(long, short)]
+    yes: bool,
+    /// Organisation, where the key has several
+    #[arg(long, value_name = "NAME")]
+    organisation: Option<String>,
+    /// The guest's participant, where the conversation has several
+    #[arg(long, value_name = "ID")]
+    participant: Option<String>,
+    /// Label; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = label)]
+    label: Vec<(String, String)>,
+    /// Idempotency key of the one request
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// When an agent is connected: refuse, wait or allow
+    #[arg(long, value_parser = ["refuse", "wait", "allow"])]
+    agent_connected: Option<String>,
+    /// What proves the end: webhook_or_read_back or webhook_only
+    #[arg(long, value_parser = ["webhook_or_read_back", "webhook_only"])]
+    evidence: Option<String>,
+}
+
+impl CloseArgs {
+    fn body(&self, conversation: Uuid) -> Value {
+        let mut body = Map::new();
+        let mut put = |key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                body.insert(key.to_owned(), value);
+            }
+        };
+        let text = |text: &Option<String>| text.clone().map(Value::String);
+        put("conversationId", Some(Value::String(conversation.to_string())));
+        put("organisation", text(&self.organisation));
+        put("participantId", text(&self.participant));
+        put("reason", text(&self.reason));
+        let labels: Map<_, _> =
+            self.label.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
+        put("labels", (!labels.is_empty()).then_some(Value::Object(labels)));
+        let mut policy = Map::new();
+        for (name, value) in [("agentConnected", &self.agent_connected), ("evidence", &self.evidence)] {
+            if let Some(value) = text(value) {
+                policy.insert(name.to_owned(), value);
+            }
+        }
+        put("policy", (!policy.is_empty()).then_some(Value::Object(policy)));
+        put("dryRun", self.dry_run.then_some(Value::Bool(true)));
+        Value::Object(body)
+    }
+
+    /// Every conversation, in the order given, each once. All of them are looked at before the first is asked for.
+    fn conversations(&self) -> Result<Vec<Uuid>, Failure> {
+        let mut texts = Vec::new();
+        for id in &self.ids {
+            if id == "-" {
+                let mut text = String::new();
+                std::io::stdin()
+                    .read_to_string(&mut text)
+                    .map_err(|error| Failure::usage(format!("stdin cannot be read: {error}")))?;
+                texts.extend(lines(&text));
+            } else {
+                texts.push((None, id.clone()));
+            }
+        }
+        if let Some(path) = &self.file {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))?;
+            texts.extend(lines(&text));
+        }
+        let mut found: Vec<Uuid> = Vec::with_capacity(texts.len());
+        let mut seen = std::collections::HashSet::new();
+        for (line, text) in texts {
+            let id = target::conversation(&text).map_err(|failure| match line {
+                Some(line) => Failure::usage(format!("line {line}: {}", failure.message)),
+                None => failure,
+            })?;
+            if seen.insert(id) {
+                found.push(id);
+            }
+        }
+        if found.is_empty() {
+            return Err(Failure::usage("there is no conversation to close: the input holds no id"));
+        }
+        Ok(found)
+    }
+}
+
+fn lines(text: &str) -> Vec<(Option<usize>, String)> {
+    text.trim_start_matches('\u{feff}')
+        .lines()
+        .map(str::trim)
+        .enumerate()
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(index, line)| (Some(index + 1), line.to_owned()))
+        .collect()
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// When the input cannot be used; when the one request is refused. Of several, each refusal is told and the rest goes on.
+pub async fn run(args: &CloseArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+    let conversations = args.conversations()?;
+    if args.key.is_some() && conversations.len() > 1 {
+        return Err(Failure::usage("--key belongs to one request; with several conversations leave it out"));
+    }
+    if let [only] = conversations.as_slice() {
+        let closed = close_one(args, api, *only).await?;
+        return show_one(args, &closed, voice);
+    }
+    if !args.yes && !args.dry_run {
+        confirm(conversations.len(), voice)?;
+    }
+    close_several(args, api, voice, &conversations).await
+}
+
+fn show_one(args: &CloseArgs, closed: &Value, voice: &Voice) -> Result<Exit, Failure> {
+    if args.dry_run {
+        output::write(&plan(closed, voice))?;
+        return Ok(Exit::Done);
+    }
+    look::show(std::slice::from_ref(closed), true, voice)?;
+    if args.wait.is_some() { Ok(exit_of(closed)) } else { Ok(Exit::Done) }
+}
+
+fn confirm(number: usize, voice: &Voice) -> Result<(), Failure> {
+    let refused = || Failure::usage(format!("closing {number} conversations needs --yes"));
+    // Ids that come from stdin leave no stdin to answer from.
+    if !voice.asks || !std::io::stdin().is_terminal() {
+        return Err(refused());
+    }
+    eprint!("Close {number} conversations? [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(|_| refused())?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(refused()) }
+}
+
+async fn close_several(
+    args: &CloseArgs,
+    api: &Api,
+    voice: &Voice,
+    conversations: &[Uuid],
+) -> Result<Exit, Failure> {
+    let bar = Arc::new(progress(conversations.len(), voice));
+    let mut work = stream::iter(conversations.iter().copied().enumerate().map(|(index, conversation)| {
+        let bar = Arc::clone(&bar);
+        async move {
+            let closed = close_one(args, api, conversation).await;
+            bar.inc(1);
+            (index, conversation, closed)
+        }
+    }))
+    .buffer_unordered(AT_ONCE);
+    let mut results = Vec::with_capacity(conversations.len());
+    while let Some(result) = work.next().await {
+        // Without a server every further request would wait in vain too.
+        if let (_, _, Err(failure)) = &result
+            && failure.exit == Exit::Unreachable
+            && results.is_empty()
+        {
+            bar.finish_and_clear();
+            return Err(failure.clone());
+        }
+        results.push(result);
+    }
+    drop(work);
+    bar.finish_and_clear();
+    results.sort_by_key(|(index, _, _)| *index);
+    let mut exits = Vec::with_capacity(results.len());
+    let mut items = Vec::with_capacity(results.len());
+    for (_, conversation, result) in results {
+        match result {
+            Ok(closed) => {
+                exits.push(if args.wait.is_some() { exit_of(&closed) } else { Exit::Done });
+                items.push(closed);
+            }
+            Err(failure) => {
+                exits.push(failure.exit);
+                eprintln!("error: {conversation}: {}", failure.message);
+            }
+        }
+    }
+    if args.dry_run {
+        let text: String = items.iter().map(|item| plan(item, voice)).collect();
+        output::write(&text)?;
+    } else {
+        look::show(&items, false, voice)?;
+    }
+    Ok(Exit::of_several(exits))
+}
+
+fn progress(number: usize, voice: &Voice) -> ProgressBar {
+    if number < BAR_FROM || voice.quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(number as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed} (about {eta} to go)") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Requests one closure, and waits for its end when asked to.
+async fn close_one(args: &CloseArgs, api: &Api, conversation: Uuid) -> Result<Value, Failure> {
+    let body = args.body(conversation);
+    let until = args.wait.filter(|_| !args.dry_run).map(|wait| Instant::now() + wait);
+    let first = until.map(|_| args.wait.unwrap_or_default().min(WAIT_AT_ONCE));
+    let query = wait_query(first);
+    let answer =
+        api.post("/v1/closures", &query, &body, args.key.as_deref(), first.unwrap_or_default()).await?;
+    match until {
+        Some(until) => wait_until(api, answer.body, until).await,
+        None => Ok(answer.body),
+    }
+}
+
+/// Asks again until the closure is settled or the time is over.
+///
+/// # Errors
+///
+/// When the server refuses or does not answer.
+pub async fn wait_until(api: &Api, mut closure: Value, until: Instant) -> Result<Value, Failure> {
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let Some(id) = closure["id"].as_str().map(str::to_owned) else { return Ok(closure) };
+        if exit_of(&closure) != Exit::InFlight || left.is_zero() {
+            return Ok(closure);
+        }
+        let wait = left.min(WAIT_AT_ONCE);
+        closure = api.get_within(&format!("/v1/closures/{id}"), &wait_query(Some(wait)), wait).await?.body;
+    }
+}
+
+/// The parameter that asks the server to wait.
+pub fn wait_query(wait: Option<Duration>) -> Vec<(String, String)> {
+    wait.map(|wait| ("wait".to_owned(), format!("{}ms", wait.as_millis()))).into_iter().collect()
+}
+
+/// What a closure's state means to somebody who waited.
+pub fn exit_of(closure: &Value) -> Exit {
+    Exit::of_state(closure["state"].as_str().unwrap_or_default())
+}
+
+/// A plan, as people read it.
+fn plan(plan: &Value, voice: &Voice) -> String {
+    match voice.form {
+        Form::Json => return output::pretty(plan),
+        Form::Ndjson => return format!("{plan}\n"),
+        Form::Id => return format!("{}\n", crate::client::plain(&plan["conversationId"])),
+        Form::Table | Form::Wide | Form::Csv => {}
+    }
+    let list = |key: &str| plan[key].as_array().cloned().unwrap_or_default();
+    let text = |value: &Value, key: &str| crate::client::plain(&value[key]);
+    let mut lines = vec![format!("Plan for {}; nothing was done.", text(plan, "conversationId"))];
+    for guard in list("guards") {
+        let holds = if guard["holds"] == Value::Bool(true) { "holds" } else { "FAILS" };
+        lines.push(format!("  guard   {holds}  {}: {}", text(&guard, "name"), text(&guard, "found")));
+    }
+    for (index, call) in list("calls").iter().enumerate() {
+        lines.push(format!("  call {}  {}  {}", index + 1, text(call, "request"), text(call, "http")));
+    }
+    if let Some(joins) = plan["joins"].as_str() {
+        lines.push(format!("  joins   {joins}, which is open already"));
+    }
+    let reason = plan["reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    lines.push(format!("  end     {}{reason}\n", text(plan, "state")));
+    lines.join("\n")
+}
+
+/// An empty body, for acts that need none.
+pub fn empty() -> Value {
+    json!({})
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: CloseArgs,
+    }
+
+    const ID: &str = "2f7bf00a-0fc2-4d6a-9b56-92238191433e";
+
+    fn args(line: &[&str]) -> CloseArgs {
+        Line::try_parse_from(std::iter::once("close").chain(line.iter().copied())).unwrap().args
+    }
+
+    #[test]
+    fn the_body_holds_what_was_said_and_nothing_else() {
+        assert_eq!(args(&[ID]).body(ID.parse().unwrap()), json!({ "conversationId": ID }));
+        let body =
+            args(&[ID, "--reason", "done", "--label", "team=a=b", "--agent-connected", "wait", "--dry-run"])
+                .body(ID.parse().unwrap());
+        let expected = json!({
+            "conversationId": ID, "reason": "done", "labels": { "team": "a=b" },
+            "policy": { "agentConnected": "wait" }, "dryRun": true,
+        });
+        assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn a_file_is_looked_through_before_anything_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ids");
+        std::fs::write(&path, format!("\u{feff}{ID}\n\n# done\n {ID} \nnot-an-id\n")).unwrap();
+        let failure = args(&["--file", path.to_str().unwrap()]).conversations().unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.message.starts_with("line 5: \"not-an-id\""), "{}", failure.message);
+        std::fs::write(&path, format!("{ID}\n{ID}\n")).unwrap();
+        assert_eq!(args(&["--file", path.to_str().unwrap()]).conversations().unwrap().len(), 1);
+        std::fs::write(&path, "# nothing\n").unwrap();
+        assert!(args(&["--file", path.to_str().unwrap()]).conversations().is_err());
+    }
+
+    #[test]
+    fn something_must_be_named() {
+        assert!(Line::try_parse_from(["close"]).is_err());
+        assert!(Line::try_parse_from(["close", "--external-id", "x"]).is_err());
+    }
+
+    #[test]
+    fn a_plan_reads_as_lines() {
+        let voice = Voice::default();
+        let text = plan(
+            &json!({ "conversationId": ID,
+                     "guards": [{ "name": "agent", "holds": false, "found": "an agent is connected" }],
+                     "calls": [{ "request": "read", "http": "GET /x" }], "state": "failed",
+                     "reason": "agent_connected" }),
+            &voice,
+        );
+        assert!(text.contains("guard   FAILS  agent: an agent is connected"), "{text}");
+        assert!(
+            text.contains("call 1  read  GET /x") && text.ends_with("failed (agent_connected)\n"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,219 @@
+//! `closeout config`: writes, checks and shows the configuration.
+
+use std::{
+    fs::OpenOptions,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Subcommand, ValueHint};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::ConfigArgs,
+    config::{self, FromCommandLine, Layers, Variables, layers, reference, tokens},
+    exit::{Exit, Failure},
+    output::{self, Column, Form, Listing, Voice},
+};
+
+/// What to do with the configuration.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ConfigCommand {
+    /// Write a commented configuration and a file with a fresh key
+    #[command(
+        after_help = "Examples:\n  closeout config init\n  closeout config init --folder /etc/closeout\n\nThe key is printed once, on stdout; the file holds its SHA-256 only. Nothing is overwritten."
+    )]
+    Init(InitArgs),
+    /// Check it, and say everything that is wrong with it
+    #[command(
+        after_help = "Examples:\n  closeout config check\n  closeout config check --config /etc/closeout/closeout.toml"
+    )]
+    Check(ConfigArgs),
+    /// Show every setting, secrets masked
+    #[command(after_help = "Examples:\n  closeout config show --origin\n  closeout config show -o json")]
+    Show(ShowArgs),
+    /// Make a further key and print its entry for tokens.toml
+    #[command(
+        after_help = "Example:\n  closeout config new-key --name checkout-service --role submit >> tokens.toml\n\nThe key itself goes to stderr, once."
+    )]
+    NewKey(KeyArgs),
+}
+
+/// Where to write.
+#[derive(Debug, Clone, Args)]
+pub struct InitArgs {
+    /// Folder for closeout.toml and tokens.toml
+    #[arg(long, default_value = ".", value_hint = ValueHint::DirPath)]
+    folder: PathBuf,
+}
+
+/// What to show.
+#[derive(Debug, Clone, Args)]
+pub struct ShowArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Where each value came from
+    #[arg(long)]
+    origin: bool,
+}
+
+/// Whose key.
+#[derive(Debug, Clone, Args)]
+pub struct KeyArgs {
+    /// Name of its holder
+    #[arg(long)]
+    name: String,
+    /// What it may do
+    #[arg(long, value_parser = tokens::ROLES)]
+    role: String,
+    /// For which organisation
+    #[arg(long, default_value = layers::DEFAULT_ORGANISATION)]
+    organisation: String,
+}
+
+impl From<&ConfigArgs> for FromCommandLine {
+    fn from(args: &ConfigArgs) -> Self {
+        let flags = args.set.iter().map(|(key, value)| ("--set", key.clone(), value.clone())).collect();
+        Self { file: args.config.clone(), flags }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// When the configuration cannot be used, or a file is there already.
+pub fn run(command: &ConfigCommand, voice: &Voice) -> Result<Exit, Failure> {
+    match command {
+        ConfigCommand::Init(args) => init(args, voice),
+        ConfigCommand::Check(args) => check(args, voice),
+        ConfigCommand::Show(args) => show(args, voice),
+        ConfigCommand::NewKey(args) => new_key(args),
+    }
+}
+
+fn init(args: &InitArgs, voice: &Voice) -> Result<Exit, Failure> {
+    let file = args.folder.join(layers::DEFAULT_FILE);
+    let keys = args.folder.join("tokens.toml");
+    if let Some(there) = [&file, &keys].into_iter().find(|path| path.exists()) {
+        return Err(Failure::usage(format!("{} is there already and was left as it is", there.display()))
+            .fix("name another folder with --folder, or move it away"));
+    }
+    std::fs::create_dir_all(&args.folder)
+        .map_err(|error| Failure::usage(format!("{} cannot be made: {error}", args.folder.display())))?;
+    let key = tokens::fresh_key();
+    write_new(&file, &reference::file(), 0o644)?;
+    write_new(&keys, &tokens::file_with("admin", &key, layers::DEFAULT_ORGANISATION), 0o600)?;
+    voice.note(format_args!("wrote {} and {}", file.display(), keys.display()));
+    voice.note("this key may do everything; it is shown this once:");
+    let text = match voice.form {
+        Form::Json => output::pretty(&json!({ "config": file, "tokens": keys, "key": key })),
+        Form::Ndjson => format!("{}\n", json!({ "config": file, "tokens": keys, "key": key })),
+        Form::Table | Form::Wide | Form::Csv | Form::Id => format!("{key}\n"),
+    };
+    output::write(&text)?;
+    voice.note(format_args!(
+        "next: set genesys.main.region in {}, export GENESYSCLOUD_OAUTHCLIENT_ID and \
+         GENESYSCLOUD_OAUTHCLIENT_SECRET, and run\n  closeout config check --config {}",
+        file.display(),
+        file.display()
+    ));
+    Ok(Exit::Done)
+}
+
+fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| Failure::usage(format!("{} cannot be written: {error}", path.display())))
+}
+
+fn new_key(args: &KeyArgs) -> Result<Exit, Failure> {
+    let key = tokens::fresh_key();
+    output::write(&format!("\n{}", tokens::entry_with(&args.name, &key, &args.role, &args.organisation)))?;
+    eprintln!("the key of {}, shown this once: {key}", args.name);
+    Ok(Exit::Done)
+}
+
+fn check(args: &ConfigArgs, voice: &Voice) -> Result<Exit, Failure> {
+    let variables = Variables::of_this_process();
+    let (layers, settings) = config::load(&FromCommandLine::from(args), &variables)
+        .map_err(|problems| Failure::of_problems(&problems))?;
+    for (variable, path) in layers.aliases() {
+        voice.note(format_args!("note: {path} was taken from {variable}; better use GENESYSCLOUD_…"));
+    }
+    for hook in settings.hooks.iter().filter(|hook| hook.believes_anybody()) {
+        voice.note(format_args!("warning: the hook {} believes anybody (verify = \"unsigned\")", hook.name));
+    }
+    if settings.hooks.is_empty() {
+        voice.note("note: there is no [[confirm]] table: every proof will be a read-back after closing.confirm_within");
+    }
+    let file = layers.file.map_or_else(|| "the environment".to_owned(), |path| path.display().to_string());
+    voice.note(format_args!(
+        "{file} is good: {} organisation(s), {} hook(s), {} key(s)",
+        settings.organisations.len(),
+        settings.hooks.len(),
+        settings.tokens.len()
+    ));
+    Ok(Exit::Done)
+}
+
+fn show(args: &ShowArgs, voice: &Voice) -> Result<Exit, Failure> {
+    let variables = Variables::of_this_process();
+    let layers = layers::gather(&FromCommandLine::from(&args.config), &variables)
+        .map_err(|problems| Failure::of_problems(&problems))?;
+    output::write(&shown(&layers, args.origin, voice))?;
+    Ok(Exit::Done)
+}
+
+fn shown(layers: &Layers, origin: bool, voice: &Voice) -> String {
+    const COLUMNS: [Column; 3] =
+        [Column::text("KEY", "key"), Column::text("VALUE", "value"), Column::text("ORIGIN", "origin")];
+    let items: Vec<Value> = layers
+        .settings
+        .keys()
+        .filter_map(|path| {
+            let setting = layers.setting(path)?;
+            Some(json!({ "key": path, "value": setting.given.to_string(), "origin": setting.origin.to_string() }))
+        })
+        .collect();
+    let columns = if origin { &COLUMNS[..] } else { &COLUMNS[..2] };
+    Listing { columns, items: &items, id: "key" }.write(voice.form, voice.style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_is_written_once_and_its_key_fits() {
+        let folder = tempfile::tempdir().unwrap();
+        let args = InitArgs { folder: folder.path().join("new") };
+        let voice = Voice { quiet: true, ..Voice::default() };
+        assert_eq!(init(&args, &voice).unwrap(), Exit::Done);
+        let again = init(&args, &voice).unwrap_err();
+        assert!(again.message.contains("is there already"), "{}", again.message);
+        let known = ["main".parse().unwrap()];
+        let tokens = tokens::read(&args.folder.join("tokens.toml"), &known).unwrap();
+        assert_eq!(tokens[0].role, "admin");
+        config::file::read(&args.folder.join("closeout.toml")).unwrap();
+    }
+
+    #[test]
+    fn secrets_are_masked_when_shown() {
+        let mut variables = Variables::default();
+        variables.0.insert("GENESYSCLOUD_OAUTHCLIENT_SECRET".to_owned(), "planted".to_owned());
+        let layers = layers::gather(&FromCommandLine::default(), &variables).unwrap();
+        let text = shown(&layers, true, &Voice::default());
+        assert!(!text.contains("planted"), "{text}");
+        let line = text.lines().find(|line| line.contains("client_secret")).unwrap();
+        assert!(
+            line.contains("********") && line.ends_with("environment GENESYSCLOUD_OAUTHCLIENT_SECRET"),
+            "{line}"
+        );
+    }
+}

@@ -1,0 +1,268 @@
+//! `closeout hooks`: signs and checks webhooks on this machine, by the schemes of the configuration. Nothing is sent.
+
+use std::{io::Read as _, path::PathBuf, time::SystemTime};
+
+use clap::{Args, Subcommand, ValueHint};
+use serde_json::json;
+
+use crate::{
+    cli::ConfigArgs,
+    config::{FromCommandLine, Variables, hooks, layers, layers::Reader},
+    exit::{Exit, Failure},
+    output::{self, Form, Voice},
+};
+
+/// What to do with a webhook.
+#[derive(Debug, Clone, Subcommand)]
+pub enum HooksCommand {
+    /// Print the headers that sign a body
+    #[command(after_help = "Examples:
+  closeout hooks sign --verify hub-sha256-hex --secret env:HOOK_SECRET --body event.json
+  closeout hooks sign --hook open-messaging --body event.json
+  curl -X POST http://127.0.0.1:8080/hooks/relay -H 'content-type: application/json' \\
+       -H \"$(closeout hooks sign --hook relay --body event.json)\" --data-binary @event.json")]
+    Sign(SignArgs),
+    /// Check a signature, and explain what is wrong with it
+    #[command(after_help = "Examples:
+  closeout hooks verify --verify hub-sha256-base64 --secret env:HOOK_SECRET --body event.json \\
+       --header 'X-Hub-Signature-256: sha256=…'
+  closeout hooks verify --hook relay --body event.json --header 'X-Hub-Signature-256: sha256=…'
+
+Exit code 0 for a signature that holds, 4 for one that does not.")]
+    Verify(VerifyArgs),
+}
+
+/// Which hook: one of the configuration, or one that is described here.
+#[derive(Debug, Clone, Args)]
+struct HookArgs {
+    /// Name of a [[confirm]] table of the configuration
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["verify", "secret"])]
+    hook: Option<String>,
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Scheme, as confirm.verify
+    #[arg(long, value_name = "SCHEME", required_unless_present = "hook",
+          value_parser = clap::builder::PossibleValuesParser::new(crate::config::keys::SCHEMES.iter().copied()))]
+    verify: Option<String>,
+    /// Secret: env:NAME, file:PATH, or the text itself; may be given several times
+    #[arg(long, value_name = "SECRET")]
+    secret: Vec<String>,
+    /// hmac and header: the header with the signature or key
+    #[arg(long, value_name = "NAME")]
+    signature_header: Option<String>,
+    /// hmac: what stands before the signature
+    #[arg(long, value_name = "TEXT")]
+    prefix: Option<String>,
+    /// hmac: how the signature is written
+    #[arg(long, value_parser = ["hex", "base64", "base64url", "base64url-padded"])]
+    encoding: Option<String>,
+    /// hmac: what is signed
+    #[arg(long, value_parser = ["body", "timestamp.body"])]
+    signed_content: Option<String>,
+    /// hmac: the header with the time
+    #[arg(long, value_name = "NAME")]
+    timestamp_header: Option<String>,
+    /// hmac: the header with the event's id
+    #[arg(long, value_name = "NAME")]
+    id_header: Option<String>,
+    /// File with the body, byte for byte; `-` for stdin
+    #[arg(long, value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath)]
+    body: PathBuf,
+    /// Time in Unix seconds; that of this machine when left out
+    #[arg(long, value_name = "SECONDS")]
+    now: Option<i64>,
+}
+
+/// What to sign.
+#[derive(Debug, Clone, Args)]
+pub struct SignArgs {
+    #[command(flatten)]
+    hook: HookArgs,
+    /// Id of the message, for schemes that have one
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+}
+
+/// What to check.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    hook: HookArgs,
+    /// Header line as it came, as 'Name: value'; may be given several times
+    #[arg(long = "header", short = 'H', value_name = "LINE", value_parser = header_line)]
+    header: Vec<(String, String)>,
+}
+
+fn header_line(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write 'Name: value'")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// When the hook is not known or cannot be used, or the body cannot be read.
+pub fn run(command: &HooksCommand, voice: &Voice) -> Result<Exit, Failure> {
+    match command {
+        HooksCommand::Sign(args) => sign(args, voice),
+        HooksCommand::Verify(args) => verify(args, voice),
+    }
+}
+
+fn sign(args: &SignArgs, voice: &Voice) -> Result<Exit, Failure> {
+    let hook = args.hook.find(&Variables::of_this_process())?;
+    let body = args.hook.read_body()?;
+    let fresh = format!("msg_{}", uuid::Uuid::new_v4().simple());
+    let id = args.id.as_deref().unwrap_or(&fresh);
+    let headers = hook
+        .signature
+        .sign(Some(id), args.hook.time(), &body)
+        .map_err(|why| Failure::usage(format!("the body cannot be signed: {why}")))?;
+    let text = match voice.form {
+        Form::Json | Form::Ndjson => {
+            let map: serde_json::Map<_, _> =
+                headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+            format!("{}\n", serde_json::Value::Object(map))
+        }
+        Form::Table | Form::Wide | Form::Csv | Form::Id => {
+            headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
+        }
+    };
+    output::write(&text)?;
+    Ok(Exit::Done)
+}
+
+fn verify(args: &VerifyArgs, voice: &Voice) -> Result<Exit, Failure> {
+    let hook = args.hook.find(&Variables::of_this_process())?;
+    let body = args.hook.read_body()?;
+    let lines = args.header.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let diagnosis = hook.signature.diagnose(lines, &body, args.hook.time());
+    let findings: Vec<_> = diagnosis.findings.iter().map(ToString::to_string).collect();
+    let holds = diagnosis.verdict.is_ok();
+    let said = match &diagnosis.verdict {
+        Ok(verified) => {
+            let secret =
+                verified.secret_index.map(|index| format!(" with secret {index}")).unwrap_or_default();
+            format!("The signature holds{secret}.")
+        }
+        Err(refused) => refused.to_string(),
+    };
+    let text = match voice.form {
+        Form::Json | Form::Ndjson => {
+            let reason = diagnosis.verdict.as_ref().err().map(|refused| refused.reason());
+            format!("{}\n", json!({ "holds": holds, "reason": reason, "says": said, "findings": findings }))
+        }
+        Form::Table | Form::Wide | Form::Csv | Form::Id => {
+            let found: String = findings.iter().map(|finding| format!("  {finding}\n")).collect();
+            format!("{said}\n{found}")
+        }
+    };
+    output::write(&text)?;
+    Ok(if holds { Exit::Done } else { Exit::NotAllowed })
+}
+
+impl HookArgs {
+    /// The hook: of the configuration by its name, or the one that the flags describe.
+    fn find(&self, variables: &Variables) -> Result<hooks::Hook, Failure> {
+        let from = match &self.hook {
+            Some(_) => FromCommandLine::from(&self.config),
+            // The flags stand for one table, so they are read by the same rules, with the same words.
+            None => FromCommandLine { file: None, flags: self.described() },
+        };
+        let problems = |problems: Vec<crate::config::Problem>| Failure::of_problems(&problems);
+        let layers = match &self.hook {
+            Some(_) => layers::gather(&from, variables).map_err(problems)?,
+            None => layers::gather_flags(&from).map_err(problems)?,
+        };
+        let known: Vec<_> = layers.organisations.iter().filter_map(|name| name.parse().ok()).collect();
+        let mut reader = Reader::new(&layers);
+        let found = hooks::read(&mut reader, variables, &known);
+        match &self.hook {
+            Some(name) => {
+                let names: Vec<_> = found.iter().map(|hook| hook.name.clone()).collect();
+                match found.into_iter().find(|hook| hook.name == *name) {
+                    Some(hook) => Ok(hook),
+                    None if reader.problems.is_empty() => Err(Failure::usage(format!(
+                        "the configuration has no hook {name:?}; it has {}",
+                        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+                    ))),
+                    None => Err(Failure::of_problems(&reader.problems)),
+                }
+            }
+            None => found.into_iter().next().ok_or_else(|| Failure::of_problems(&reader.problems)),
+        }
+    }
+
+    fn described(&self) -> Vec<(&'static str, String, String)> {
+        let mut flags = vec![("--hook", "confirm.0.name".to_owned(), "command-line".to_owned())];
+        let mut put = |flag: &'static str, key: &str, value: &Option<String>| {
+            if let Some(value) = value {
+                flags.push((flag, format!("confirm.0.{key}"), value.clone()));
+            }
+        };
+        put("--verify", "verify", &self.verify);
+        put("--signature-header", "header", &self.signature_header);
+        put("--prefix", "prefix", &self.prefix);
+        put("--encoding", "encoding", &self.encoding);
+        put("--signed-content", "signed_content", &self.signed_content);
+        put("--timestamp-header", "timestamp_header", &self.timestamp_header);
+        put("--id-header", "id_header", &self.id_header);
+        if !self.secret.is_empty() {
+            let secrets = self.secret.iter().cloned().map(toml::Value::String).collect();
+            put("--secret", "secrets", &Some(toml::Value::Array(secrets).to_string()));
+        }
+        flags
+    }
+
+    fn read_body(&self) -> Result<Vec<u8>, Failure> {
+        let mut body = Vec::new();
+        let read = if self.body.as_os_str() == "-" {
+            std::io::stdin().read_to_end(&mut body).map(|_| body)
+        } else {
+            std::fs::read(&self.body)
+        };
+        read.map_err(|error| {
+            Failure::usage(format!("the body {} cannot be read: {error}", self.body.display()))
+        })
+    }
+
+    fn time(&self) -> i64 {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.now.unwrap_or_else(|| i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: HookArgs,
+    }
+
+    fn hook(line: &[&str]) -> Result<hooks::Hook, Failure> {
+        let line = Line::try_parse_from(std::iter::once("sign").chain(line.iter().copied())).unwrap();
+        line.args.find(&Variables::default())
+    }
+
+    #[test]
+    fn what_the_flags_describe_signs_and_verifies() {
+        let hook =
+            hook(&["--verify", "hub-sha256-hex", "--secret", "a \"quoted\" secret, with commas"]).unwrap();
+        let headers = hook.signature.sign(None, 0, b"{}").unwrap();
+        let lines = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        assert!(hook.signature.verify(lines, b"{}", 0).is_ok());
+    }
+
+    #[test]
+    fn a_missing_secret_is_a_mistake_of_usage() {
+        let failure = hook(&["--verify", "hub-sha256-hex"]).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.message.contains("needs at least one secret"), "{}", failure.message);
+    }
+}

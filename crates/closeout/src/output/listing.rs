@@ -1,0 +1,231 @@
+//! A list of JSON objects as table, CSV, JSON, lines of JSON, or ids.
+
+use std::fmt::Write as _;
+
+use comfy_table::{Cell, ContentArrangement, Table, presets};
+use serde_json::Value;
+
+use super::{Form, Style};
+use crate::client::plain;
+
+/// One column: its heading, and where its value stands in an item (`timings.acceptedAt`).
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    heading: &'static str,
+    path: &'static str,
+    kind: Kind,
+    wide: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Time,
+    State,
+}
+
+impl Column {
+    /// A plain column.
+    pub const fn text(heading: &'static str, path: &'static str) -> Self {
+        Self { heading, path, kind: Kind::Text, wide: false }
+    }
+
+    /// A column with times.
+    pub const fn time(heading: &'static str, path: &'static str) -> Self {
+        Self { heading, path, kind: Kind::Time, wide: false }
+    }
+
+    /// A column with words that may have colours.
+    pub const fn state(heading: &'static str, path: &'static str) -> Self {
+        Self { heading, path, kind: Kind::State, wide: false }
+    }
+
+    /// The same column, for wide tables only.
+    #[must_use]
+    pub const fn when_wide(mut self) -> Self {
+        self.wide = true;
+        self
+    }
+
+    fn value(&self, item: &Value) -> String {
+        let found = self.path.split('.').try_fold(item, |value, part| value.get(part));
+        match found {
+            Some(Value::Object(fields)) => fields
+                .iter()
+                .map(|(key, value)| format!("{key}={}", plain(value)))
+                .collect::<Vec<_>>()
+                .join(" "),
+            Some(Value::Array(values)) => values.iter().map(plain).collect::<Vec<_>>().join(" "),
+            Some(other) => plain(other),
+            None => String::new(),
+        }
+    }
+
+    fn cell(&self, item: &Value, style: Style) -> Cell {
+        let value = self.value(item);
+        match self.kind {
+            Kind::Text => Cell::new(value),
+            Kind::Time => Cell::new(if value.is_empty() { value } else { style.time(&value) }),
+            Kind::State => match style.colour_of(&value) {
+                Some(colour) => Cell::new(value).fg(colour),
+                None => Cell::new(value),
+            },
+        }
+    }
+}
+
+/// A list and its columns.
+#[derive(Debug)]
+pub struct Listing<'a> {
+    /// The columns of tables and of CSV.
+    pub columns: &'a [Column],
+    /// The items.
+    pub items: &'a [Value],
+    /// Where an item's id stands.
+    pub id: &'static str,
+}
+
+impl Listing<'_> {
+    /// The list in a form, each line ended.
+    pub fn write(&self, form: Form, style: Style) -> String {
+        match form {
+            Form::Table => self.table(style, false),
+            Form::Wide => self.table(style, true),
+            Form::Json => super::pretty(&Value::Array(self.items.to_vec())),
+            Form::Ndjson => self.items.iter().map(|item| format!("{item}\n")).collect(),
+            Form::Csv => self.csv(),
+            Form::Id => {
+                let id = Column::text("", self.id);
+                self.items.iter().map(|item| format!("{}\n", id.value(item))).collect()
+            }
+        }
+    }
+
+    fn table(&self, style: Style, wide: bool) -> String {
+        let columns: Vec<_> = self.columns.iter().filter(|column| wide || !column.wide).collect();
+        let mut table = bare_table(style);
+        table.set_header(columns.iter().map(|column| column.heading));
+        for item in self.items {
+            table.add_row(columns.iter().map(|column| column.cell(item, style)));
+        }
+        trimmed(table)
+    }
+
+    fn csv(&self) -> String {
+        let mut text = String::new();
+        let mut line = |fields: Vec<String>| {
+            let fields: Vec<_> = fields.iter().map(|field| csv_field(field)).collect();
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{}", fields.join(","));
+        };
+        line(self.columns.iter().map(|column| column.heading.to_lowercase().replace(' ', "_")).collect());
+        for item in self.items {
+            line(self.columns.iter().map(|column| column.value(item)).collect());
+        }
+        text
+    }
+}
+
+/// A field of CSV (RFC 4180). What a spreadsheet would take for a formula is kept from being one.
+fn csv_field(field: &str) -> String {
+    let field =
+        if field.starts_with(['=', '+', '-', '@', '\t']) { format!("'{field}") } else { field.to_owned() };
+    if field.contains([',', '"', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
+}
+
+/// Names and values beneath each other.
+pub fn pairs(rows: &[(&str, String)], style: Style) -> String {
+    let mut table = bare_table(style);
+    for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
+        let cell = match style.colour_of(value) {
+            Some(colour) => Cell::new(value).fg(colour),
+            None => Cell::new(value),
+        };
+        table.add_row([Cell::new(name), cell]);
+    }
+    trimmed(table)
+}
+
+fn bare_table(style: Style) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    if style.colour {
+        table.enforce_styling();
+        table.style_text_only();
+    } else {
+        table.force_no_tty();
+    }
+    table
+}
+
+/// The table with two blanks between its columns and none at the ends of its lines.
+fn trimmed(mut table: Table) -> String {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const COLUMNS: [Column; 4] = [
+        Column::text("ID", "id"),
+        Column::state("STATE", "state"),
+        Column::time("ACCEPTED", "timings.acceptedAt"),
+        Column::text("LABELS", "labels").when_wide(),
+    ];
+
+    fn written(form: Form) -> String {
+        let items = [
+            json!({ "id": "cl_1", "state": "closed", "timings": { "acceptedAt": "2026-11-21T10:00:00Z" },
+                    "labels": { "team": "a,b" } }),
+            json!({ "id": "cl_22", "state": "ghost", "timings": {}, "labels": {} }),
+        ];
+        Listing { columns: &COLUMNS, items: &items, id: "id" }.write(form, Style::default())
+    }
+
+    #[test]
+    fn a_table_is_aligned_and_without_decoration() {
+        assert_eq!(
+            written(Form::Table),
+            "ID     STATE   ACCEPTED\ncl_1   closed  2026-11-21T10:00:00Z\ncl_22  ghost\n"
+        );
+        assert!(written(Form::Wide).contains("LABELS"));
+    }
+
+    #[test]
+    fn machines_get_csv_json_lines_and_ids() {
+        assert_eq!(
+            written(Form::Csv),
+            "id,state,accepted,labels\ncl_1,closed,2026-11-21T10:00:00Z,\"team=a,b\"\ncl_22,ghost,,\n"
+        );
+        assert_eq!(written(Form::Id), "cl_1\ncl_22\n");
+        let lines = written(Form::Ndjson);
+        assert_eq!(lines.lines().count(), 2);
+        let array: Value = serde_json::from_str(&written(Form::Json)).unwrap();
+        assert_eq!(array[1]["id"], "cl_22");
+    }
+
+    #[test]
+    fn a_field_of_csv_is_never_a_formula() {
+        assert_eq!(csv_field("=1+1"), "'=1+1");
+        assert_eq!(csv_field("a \"b\""), "\"a \"\"b\"\"\"");
+    }
+
+    #[test]
+    fn colours_stand_beside_the_word_and_only_on_request() {
+        let style = Style { terminal: true, colour: true };
+        let items = [json!({ "state": "ghost" })];
+        let columns = [Column::state("STATE", "state")];
+        let listing = Listing { columns: &columns, items: &items, id: "id" };
+        assert!(
+            listing.write(Form::Table, style).contains("\u{1b}[")
+                && listing.write(Form::Table, style).contains("ghost")
+        );
+        assert!(!listing.write(Form::Table, Style::default()).contains('\u{1b}'));
+    }
+}
