@@ -1,5 +1,147 @@
-//! Closes Genesys Cloud messaging sessions and proves that they closed.
+//! Closes Genesys Cloud messaging sessions and proves that they closed: the program.
+//!
+//! ```text
+//!  command line ─┬─► serve, dev, demo   the service (and the simulator) in this process or beside it
+//!                ├─► close, list, …     a client of the HTTP interface
+//!                └─► config, hooks, …   work on this machine alone
+//! ```
+//!
+//! Data goes to stdout, everything else to stderr, and the exit code tells how it went.
 
+mod cli;
+mod client;
+mod commands;
 mod config;
+mod demo;
+mod dev;
+mod exit;
+mod log;
+mod output;
+mod serve;
+mod sim;
 
-fn main() {}
+use std::{
+    io::IsTerminal as _,
+    process::{ExitCode, Termination},
+};
+
+use clap::Parser as _;
+
+use crate::{
+    cli::{Cli, ClientCommand, Command, Global, ServeArgs},
+    client::{Api, Place},
+    commands::act::Act,
+    config::{FromCommandLine, Variables},
+    exit::{Exit, Failure},
+    output::{Style, Voice},
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime cannot be started: {error}");
+            return Exit::Unexpected.into();
+        }
+    };
+    let code = match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("{failure}");
+            failure.exit.into()
+        }
+    };
+    // Nothing that is durable hangs on a task that is still asleep.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let Cli { global, command } = cli;
+    let voice = voice(&global);
+    start_log(&global, &command, voice.style.colour);
+    let exit = match &command {
+        Command::Demo(args) => return Ok(Box::pin(demo::run(args)).await?.report()),
+        Command::Serve(args) => Box::pin(serve::run(&of_serve(args))).await,
+        Command::Dev(args) => Box::pin(dev::run(args, &global)).await,
+        Command::Sim(command) => Box::pin(sim::run(command, &voice)).await,
+        Command::Config(command) => commands::config::run(command, &voice),
+        Command::Hooks(command) => commands::hooks::run(command, &voice),
+        Command::Completions { shell } => commands::completions(*shell),
+        Command::Client(command) => Box::pin(interruptible(ask(command, &global, &voice))).await,
+    }?;
+    Ok(exit.into())
+}
+
+/// The commands that are clients of a server.
+async fn ask(command: &ClientCommand, global: &Global, voice: &Voice) -> Result<Exit, Failure> {
+    let place = Place {
+        server: global.server.clone(),
+        token_file: global.token_file.clone(),
+        profile: global.profile.clone(),
+    };
+    let api = Api::find(&place, &Variables::of_this_process())?;
+    match command {
+        ClientCommand::Close(args) => commands::close::run(args, &api, voice).await,
+        ClientCommand::Get(args) => commands::look::get(args, &api, voice).await,
+        ClientCommand::List(args) => commands::look::list(args, &api, voice).await,
+        ClientCommand::Watch(args) => commands::watch::run(args, &api, voice).await,
+        ClientCommand::Timeline(args) => commands::look::timeline(args, &api, voice).await,
+        ClientCommand::Explain(args) => commands::look::explain(args, &api, voice).await,
+        ClientCommand::Ghosts(command) => commands::ghosts::run(command, &api, voice).await,
+        ClientCommand::Retry(args) => commands::act::run(Act::Retry, args, &api, voice).await,
+        ClientCommand::Cancel(args) => commands::act::run(Act::Cancel, args, &api, voice).await,
+        ClientCommand::Verify(args) => commands::act::run(Act::Verify, args, &api, voice).await,
+        ClientCommand::Force(args) => commands::act::run(Act::Force, args, &api, voice).await,
+        ClientCommand::Resolve(args) => commands::act::run(Act::Resolve, args, &api, voice).await,
+        ClientCommand::Openapi => commands::openapi(&api).await,
+        ClientCommand::Version => commands::version(&api, voice).await,
+    }
+}
+
+/// Ends a command at Ctrl-C with the exit code that says so. What the server took goes on there.
+async fn interruptible(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    tokio::select! {
+        done = work => done,
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!();
+            Err(Failure::new(Exit::Interrupted, "interrupted; what the server has accepted goes on there"))
+        }
+    }
+}
+
+fn voice(global: &Global) -> Voice {
+    let terminal = std::io::stdout().is_terminal();
+    let no_colour = global.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    Voice {
+        form: global.output,
+        style: Style { terminal, colour: terminal && !no_colour },
+        quiet: global.quiet,
+        asks: !global.no_input && std::io::stdin().is_terminal(),
+    }
+}
+
+fn start_log(global: &Global, command: &Command, colour: bool) {
+    let serves =
+        matches!(command, Command::Serve(_) | Command::Dev(_) | Command::Sim(sim::SimCommand::Serve(_)));
+    let form = if let Command::Serve(args) = command { args.log } else { log::Form::Text };
+    let usual = match (global.quiet, global.verbose) {
+        (true, _) => "error",
+        (false, 0) if serves => "info",
+        (false, 0) => "warn",
+        (false, 1) => "debug,hyper=info,reqwest=info",
+        (false, _) => "trace",
+    };
+    log::start(form, usual, colour);
+}
+
+fn of_serve(args: &ServeArgs) -> FromCommandLine {
+    let mut from = FromCommandLine::from(&args.config);
+    for (flag, path, value) in
+        [("--listen", "server.listen", &args.listen), ("--store", "store.url", &args.store)]
+    {
+        from.flags.extend(value.iter().map(|value| (flag, path.to_owned(), value.clone())));
+    }
+    from
+}

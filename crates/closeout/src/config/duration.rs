@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use genesys_types::Span;
-
 /// The longest duration of a setting: what fits 32 bits of milliseconds, in whole days.
 const LONGEST: Duration = Duration::from_secs(49 * 86_400);
 
@@ -39,15 +37,6 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     }
     let duration = Duration::from_millis(millis);
     if duration > LONGEST { Err(too_long()) } else { Ok(duration) }
-}
-
-/// Reads a duration as the machine's type.
-///
-/// # Errors
-///
-/// As [`parse`].
-pub fn parse_span(text: &str) -> Result<Span, String> {
-    parse(text).map(Span::from)
 }
 
 fn too_long() -> String {

@@ -7,7 +7,7 @@ use std::{
 
 use toml::{
     Spanned,
-    de::{DeTable, DeValue},
+    de::{DeArray, DeTable, DeValue},
 };
 
 use super::{
@@ -87,42 +87,33 @@ impl Walk<'_> {
             }
             return;
         }
-        match value.get_ref() {
-            DeValue::Table(table) if is_section(path) => {
+        match (value.get_ref().as_table(), value.get_ref().as_array()) {
+            (Some(table), _) if is_section(path) => {
                 self.found.insert(path.to_owned(), present(origin));
                 self.table(path, table);
             }
-            DeValue::Array(tables) if is_list_of_tables(path) => {
-                for (index, entry) in tables.iter().enumerate() {
-                    match entry.get_ref() {
-                        DeValue::Table(table) => {
-                            let path = format!("{path}.{index}");
-                            let line = line_of(self.text, entry.span().start);
-                            let origin = Origin::File { path: self.file.clone(), line };
-                            self.found.insert(path.clone(), present(origin));
-                            self.table(&path, table);
-                        }
-                        _ => self.problems.push(Problem::with(
-                            path,
-                            &origin,
-                            format_args!("must be tables: write [[{path}]]"),
-                        )),
-                    }
-                }
+            (_, Some(tables)) if is_list_of_tables(path) => self.list(path, tables, &origin),
+            (Some(_), _) if is_list_of_tables(path) => {
+                let what = format_args!("is a list of tables: write [[{path}]]");
+                self.problems.push(Problem::with(path, &origin, what));
             }
-            DeValue::Table(_) if is_list_of_tables(path) => {
-                self.problems.push(Problem::with(
-                    path,
-                    &origin,
-                    format_args!("is a list of tables: write [[{path}]]"),
-                ));
-            }
-            _ => self.unknown(path, &origin),
+            (_, _) => self.problems.push(unknown_key(path, &origin)),
         }
     }
 
-    fn unknown(&mut self, path: &str, origin: &Origin) {
-        self.problems.push(unknown_key(path, origin));
+    fn list(&mut self, path: &str, entries: &DeArray<'_>, origin: &Origin) {
+        for (index, entry) in entries.iter().enumerate() {
+            let Some(table) = entry.get_ref().as_table() else {
+                let what = format_args!("must be tables: write [[{path}]]");
+                self.problems.push(Problem::with(path, origin, what));
+                continue;
+            };
+            let path = format!("{path}.{index}");
+            let line = line_of(self.text, entry.span().start);
+            let origin = Origin::File { path: self.file.clone(), line };
+            self.found.insert(path.clone(), present(origin));
+            self.table(&path, table);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     environment::{self, Variables},
     file::{self, Flat, unknown_key},
     keys::{self, KEYS},
-    origin::{Given, Origin, Problem, Setting},
+    origin::{Given, Origin, Problem, Setting, without_credentials},
 };
 
 /// The name of an organisation when the configuration names none.
@@ -84,6 +84,24 @@ pub fn gather(cli: &FromCommandLine, variables: &Variables) -> Result<Layers, Ve
     merged = merge(merged, [defaults]);
     if problems.is_empty() {
         Ok(Layers { settings: merged, organisations: names.into_iter().collect(), file })
+    } else {
+        Err(problems)
+    }
+}
+
+/// Puts together what the command line alone says, without file and environment.
+///
+/// # Errors
+///
+/// Every unknown key.
+pub fn gather_flags(cli: &FromCommandLine) -> Result<Layers, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let given = flags(cli, &mut problems);
+    let names = BTreeSet::from([DEFAULT_ORGANISATION.to_owned()]);
+    let defaults = defaults(&given, &names);
+    let settings = merge(given, [defaults]);
+    if problems.is_empty() {
+        Ok(Layers { settings, organisations: names.into_iter().collect(), file: None })
     } else {
         Err(problems)
     }
@@ -237,7 +255,7 @@ impl<'a> Reader<'a> {
         match read(&text) {
             Ok(value) => Some(value),
             Err(why) => {
-                self.refuse(path, format_args!("{text:?} {why}"));
+                self.refuse(path, format_args!("{:?} {why}", without_credentials(&text)));
                 None
             }
         }

@@ -109,9 +109,17 @@ fn masked(secret: &SecretString) -> String {
     }
 }
 
+/// A text in which the credentials of a URL are hidden: `postgres://********@host/db`.
+pub fn without_credentials(text: &str) -> String {
+    match (text.find("://"), text.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => format!("{}://********{}", &text[..scheme], &text[at..]),
+        (Some(_) | None, Some(_) | None) => text.to_owned(),
+    }
+}
+
 impl fmt::Display for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quoted = |text: &String| toml::Value::String(text.clone()).to_string();
+        let quoted = |text: &String| toml::Value::String(without_credentials(text)).to_string();
         match self {
             Self::Text(text) => f.write_str(&quoted(text)),
             Self::Number(number) => number.fmt(f),
@@ -175,5 +183,12 @@ mod tests {
             assert_eq!(shown, "[\"********\", \"env:HOOK\"]");
         }
         assert_eq!(Given::Text("hunter2".to_owned()).into_secret().to_string(), "\"********\"");
+    }
+
+    #[test]
+    fn the_credentials_of_a_url_do_not_show() {
+        let given = Given::Text("postgres://user:hunter2@host/db".to_owned());
+        assert_eq!(given.to_string(), "\"postgres://********@host/db\"");
+        assert_eq!(without_credentials("a@b"), "a@b");
     }
 }

@@ -322,7 +322,7 @@ fn sources(reader: &mut Reader<'_>) {
                 reader.refuse(&path, why);
             }
             Some(kind) => {
-                reader.refuse(&path, format_args!("= {kind:?} is not known; http is the only kind"))
+                reader.refuse(&path, format_args!("= {kind:?} is not known; http is the only kind"));
             }
             None => reader.problems.push(Problem(format!("{path} is missing"))),
         }
