@@ -324,7 +324,6 @@ pub(crate) fn check_text(field: &str, text: Option<&str>, longest: usize) -> Res
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 mod tests {
     use std::sync::Arc;
 

@@ -11,7 +11,6 @@ mod advice;
 mod standing;
 mod story;
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 mod tests;
 mod words;
 

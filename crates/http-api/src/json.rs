@@ -193,7 +193,6 @@ impl Fields {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 mod tests {
     use super::*;
 

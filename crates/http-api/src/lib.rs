@@ -36,7 +36,6 @@ mod state;
 mod submit;
 mod suggest;
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 mod tests;
 mod timeline;
 mod view;

@@ -14,7 +14,7 @@ use utoipa::{
 };
 
 use crate::{
-    access::Need,
+    access::{Need, Role},
     acts::Outgoing,
     dry_run::PlanView,
     explain::Explanation,
@@ -24,7 +24,7 @@ use crate::{
     listing::ListView,
     problem::{ProblemView, kinds},
     requests::{ActRequest, ClosureRequest, OutgoingRequest},
-    routes::{Method, Place, ROUTES, Route, Shape},
+    routes::{Method, Place, ROUTES, Reply, Route, Shape},
     timeline::Timeline,
     view::ClosureView,
 };
@@ -91,35 +91,32 @@ fn operation(route: &Route) -> OperationBuilder {
         operation = operation.request_body(Some(body.build()));
     }
     for reply in route.doc.answers {
-        let mut response = ResponseBuilder::new().description(reply.about);
-        response = match reply.shape {
-            Shape::Json(schema) => {
-                response.content("application/json", Content::new(Some(Ref::from_schema_name(schema))))
-            }
-            Shape::AnyJson => response.content("application/json", Content::new(None::<RefOr<Schema>>)),
-            Shape::Text => response.content("text/plain", Content::new(Some(text()))),
-            Shape::Empty => response,
-        };
-        operation = operation.response(reply.status.to_string(), response.build());
+        operation = operation.response(reply.status.to_string(), good(reply));
     }
     for status in refusals(route) {
         operation = operation.response(status.to_string(), refusal(status));
     }
-    match route.need {
-        Need::Nothing => operation,
-        Need::AnyKey
-        | Need::Submit
-        | Need::Follow
-        | Need::Read
-        | Need::Metrics
-        | Need::Operate
-        | Need::Admin => {
-            let role = route.need.least_role().map_or("A key of any role.".to_owned(), |role| {
-                format!("A key with at least the role {role}; read alone does not request, and submit alone does not look.")
-            });
-            operation.description(Some(role)).security(SecurityRequirement::new("key", Vec::<String>::new()))
-        }
+    if route.need == Need::Nothing {
+        return operation;
     }
+    let roles: Vec<_> =
+        Role::ALL.into_iter().filter(|role| role.suffices(route.need)).map(Role::name).collect();
+    operation
+        .description(Some(format!("For keys of the roles: {}.", roles.join(", "))))
+        .security(SecurityRequirement::new("key", Vec::<String>::new()))
+}
+
+fn good(reply: &Reply) -> Response {
+    let response = ResponseBuilder::new().description(reply.about);
+    match reply.shape {
+        Shape::Json(schema) => {
+            response.content("application/json", Content::new(Some(Ref::from_schema_name(schema))))
+        }
+        Shape::AnyJson => response.content("application/json", Content::new(None::<RefOr<Schema>>)),
+        Shape::Text => response.content("text/plain", Content::new(Some(text()))),
+        Shape::Empty => response,
+    }
+    .build()
 }
 
 /// The refusals of a route: its own, and those that come with keys.
@@ -197,7 +194,6 @@ fn with<T: ToSchema>(components: ComponentsBuilder) -> ComponentsBuilder {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 mod tests {
     use std::collections::BTreeSet;
 

@@ -110,7 +110,6 @@ pub(crate) fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 mod tests {
     use super::*;
 

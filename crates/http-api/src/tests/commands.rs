@@ -228,16 +228,17 @@ async fn a_body_that_cannot_be_used_is_refused_before_anything_is_kept() {
     let padded = format!("{{\"conversationId\":\"{conversation}\",\"reason\":\"{}\"}}", "x".repeat(70_000));
     let twice = format!("{{\"conversationId\":\"{conversation}\",\"conversationId\":\"{conversation}\"}}");
     let json = "application/json";
-    let cases: [(&str, &str, &[(&str, &str)], u16, &str); 9] = [
-        (&good, "text/plain", &[], 415, "unsupported_media_type"),
-        (&good, json, &[("content-encoding", "gzip")], 415, "unsupported_media_type"),
-        (&padded, json, &[], 413, "body_too_large"),
-        ("", json, &[], 400, "invalid_json"),
-        ("{", json, &[], 400, "invalid_json"),
-        (&twice, json, &[], 400, "invalid_json"),
-        ("[]", json, &[], 422, "invalid_field"),
-        ("{\"conversationId\":\"x\"}", json, &[], 422, "invalid_field"),
-        ("{\"conversation\":\"x\"}", json, &[], 422, "invalid_field"),
+    let gzip = Some(("content-encoding", "gzip"));
+    let cases = [
+        (good.as_str(), "text/plain", None, 415, "unsupported_media_type"),
+        (&good, json, gzip, 415, "unsupported_media_type"),
+        (&padded, json, None, 413, "body_too_large"),
+        ("", json, None, 400, "invalid_json"),
+        ("{", json, None, 400, "invalid_json"),
+        (&twice, json, None, 400, "invalid_json"),
+        ("[]", json, None, 422, "invalid_field"),
+        ("{\"conversationId\":\"x\"}", json, None, 422, "invalid_field"),
+        ("{\"conversation\":\"x\"}", json, None, 422, "invalid_field"),
     ];
     for (body, kind, more, status, code) in cases {
         let mut headers = vec![("content-type", kind)];
