@@ -226,16 +226,12 @@ impl Orchestrator {
     ) {
         let org = self.inner.organisations.get(&next.organisation);
         if let Some(org) = org {
-            match (&before.closure.step, &next.closure.step, event) {
-                (
-                    _,
-                    Step::Blocked(_),
-                    Event::Replied { reply: Reply::Forbidden(_) | Reply::Unauthenticated, .. },
-                ) => {
+            match event {
+                Event::Replied { reply: Reply::Forbidden(_) | Reply::Unauthenticated, .. } => {
                     org.block(self.now());
                 }
-                (Step::Blocked(_), _, Event::Replied { .. }) => org.unblock(),
-                _ => {}
+                Event::Replied { .. } => org.went_through(next.key),
+                Event::Woke | Event::Heard(_) | Event::Act(_) => {}
             }
             if next.closure.has_ended() && !before.closure.has_ended() {
                 org.open.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);

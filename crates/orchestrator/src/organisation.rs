@@ -40,15 +40,25 @@ pub(crate) struct Org {
     paused: AtomicBool,
     ready: Mutex<[VecDeque<ClosureKey>; Class::ALL.len()]>,
     arrived: Notify,
-    gate: Mutex<Option<Time>>,
+    gate: Mutex<Option<Gate>>,
+    queued: AtomicUsize,
+}
+
+/// Genesys refuses the organisation: one closure probes at a time.
+#[derive(Clone, Copy)]
+struct Gate {
+    probe_at: Time,
+    probe: Option<ClosureKey>,
 }
 
 /// What the dispatcher does next.
 pub(crate) enum Next {
     /// Wakes this closure with this permit.
     Wake(ClosureKey, Permit),
-    /// Waits; at most this long where a time is given.
-    Wait(Option<Duration>),
+    /// Has nothing to do until a closure is queued, or a pause or block ends.
+    Idle,
+    /// Waits until a permit may be had: at most this long.
+    Wait(Duration),
 }
 
 impl Org {
@@ -61,6 +71,7 @@ impl Org {
             ready: Mutex::default(),
             arrived: Notify::new(),
             gate: Mutex::new(None),
+            queued: AtomicUsize::new(0),
         }
     }
 
@@ -69,38 +80,41 @@ impl Org {
         if self.paused.load(Ordering::Relaxed) || lock(&self.gate).is_some() {
             return None;
         }
-        let queueing = lock(&self.ready).iter().take(rank(class) + 1).any(|queue| !queue.is_empty());
+        let queueing = self.queued.load(Ordering::Relaxed) > 0
+            && lock(&self.ready).iter().take(rank(class) + 1).any(|queue| !queue.is_empty());
         if queueing { None } else { self.setup.remote.try_permit(class).ok() }
     }
 
     /// Queues a closure that is due.
     pub(crate) fn make_ready(&self, key: ClosureKey, class: Class) {
         lock(&self.ready)[rank(class)].push_back(key);
+        self.queued.fetch_add(1, Ordering::Relaxed);
         self.arrived.notify_one();
     }
 
     /// What to do next: the most urgent closure first, as the quota allows.
     pub(crate) fn next(&self, now: Time, is_blocked: impl Fn(ClosureKey) -> bool) -> Next {
         if self.paused.load(Ordering::Relaxed) {
-            return Next::Wait(None);
+            return Next::Idle;
         }
         let mut ready = lock(&self.ready);
         let gate = *lock(&self.gate);
         let place = match gate {
-            None => ready.iter().position(|queue| !queue.is_empty()).map(|class| (class, 0)),
-            Some(probe_at) if now < probe_at => return Next::Wait(Some(probe_at.since(now).duration())),
-            Some(_) => ready
-                .iter()
-                .enumerate()
-                .find_map(|(class, queue)| Some((class, queue.iter().position(|key| is_blocked(*key))?))),
+            None => place_of(&*ready, |_| true),
+            Some(Gate { probe_at, .. }) if now < probe_at => {
+                return Next::Wait(probe_at.since(now).duration());
+            }
+            Some(_) => place_of(&*ready, is_blocked).or_else(|| place_of(&*ready, |_| true)),
         };
-        let Some((class, index)) = place else { return Next::Wait(None) };
+        let Some((class, index)) = place else { return Next::Idle };
         match self.setup.remote.try_permit(Class::ALL[class]) {
-            Err(wait) => Next::Wait(Some(wait)),
+            Err(wait) => Next::Wait(wait),
             Ok(permit) => {
-                let Some(key) = ready[class].remove(index) else { return Next::Wait(None) };
+                let Some(key) = ready[class].remove(index) else { return Next::Idle };
+                self.queued.fetch_sub(1, Ordering::Relaxed);
                 if gate.is_some() {
-                    *lock(&self.gate) = Some(now + self.policy.probe_blocked);
+                    let probe_at = now + self.policy.probe_blocked;
+                    *lock(&self.gate) = Some(Gate { probe_at, probe: Some(key) });
                 }
                 Next::Wake(key, permit)
             }
@@ -109,10 +123,17 @@ impl Org {
 
     /// A call came home or a permit was given back: the dispatcher looks again.
     pub(crate) fn nudge(&self) {
-        self.arrived.notify_one();
+        if self.queued.load(Ordering::Relaxed) > 0 {
+            self.arrived.notify_one();
+        }
     }
 
-    /// Completes when there may be something else to do.
+    /// Completes when a closure was queued, or a pause or block has ended.
+    pub(crate) async fn arrived(&self) {
+        self.arrived.notified().await;
+    }
+
+    /// The same, and when a permit may be had that was refused before.
     pub(crate) async fn changed(&self) {
         tokio::select! {
             () = self.arrived.notified() => {}
@@ -122,13 +143,16 @@ impl Org {
 
     /// Genesys refused the organisation: from now on one probe at a time, at intervals.
     pub(crate) fn block(&self, now: Time) {
-        *lock(&self.gate) = Some(now + self.policy.probe_blocked);
+        *lock(&self.gate) = Some(Gate { probe_at: now + self.policy.probe_blocked, probe: None });
     }
 
-    /// A probe went through.
-    pub(crate) fn unblock(&self) {
-        *lock(&self.gate) = None;
-        self.arrived.notify_one();
+    /// A call of this closure was not refused. If it was the probe, all go on.
+    pub(crate) fn went_through(&self, key: ClosureKey) {
+        let mut gate = lock(&self.gate);
+        if gate.is_some_and(|gate| gate.probe == Some(key)) {
+            *gate = None;
+            self.arrived.notify_one();
+        }
     }
 
     /// Stops or lets go on every call of the organisation.
@@ -142,7 +166,7 @@ impl Org {
             name: self.setup.name.clone(),
             open: self.open.load(Ordering::Relaxed),
             ready: lock(&self.ready).iter().map(VecDeque::len).sum(),
-            blocked_until: *lock(&self.gate),
+            blocked_until: lock(&self.gate).map(|gate| gate.probe_at),
             paused: self.paused.load(Ordering::Relaxed),
         }
     }
@@ -168,6 +192,14 @@ pub(crate) fn class_of(closure: &Closure, policy: &Policy) -> Class {
 /// Whether the closure is due and needs a permit, as opposed to a call that may be lost.
 pub(crate) fn waits_for_permit(closure: &Closure) -> bool {
     matches!(closure.turn, Turn::Due { .. })
+}
+
+/// The most urgent queued closure of which `wanted` holds: its class and its place there.
+fn place_of(ready: &[VecDeque<ClosureKey>], wanted: impl Fn(ClosureKey) -> bool) -> Option<(usize, usize)> {
+    let place = |(class, queue): (usize, &VecDeque<ClosureKey>)| {
+        Some((class, queue.iter().position(|key| wanted(*key))?))
+    };
+    ready.iter().enumerate().find_map(place)
 }
 
 fn rank(class: Class) -> usize {

@@ -96,10 +96,15 @@ impl Orchestrator {
             };
             match org.next(self.now(), is_blocked) {
                 Next::Wake(key, permit) => self.spawn_woken(key, Some(permit)),
-                Next::Wait(wait) => {
-                    let wait = wait.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
+                Next::Idle => {
                     tokio::select! {
-                        () = tokio::time::sleep(wait) => {}
+                        () = org.arrived() => {}
+                        () = self.inner.stopping.cancelled() => return,
+                    }
+                }
+                Next::Wait(wait) => {
+                    tokio::select! {
+                        () = tokio::time::sleep(wait.min(LONGEST_SLEEP)) => {}
                         () = org.changed() => {}
                         () = self.inner.stopping.cancelled() => return,
                     }

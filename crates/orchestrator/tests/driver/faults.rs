@@ -59,6 +59,25 @@ async fn a_missing_permission_blocks_the_organisation_and_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_block_ends_also_when_the_blocked_closure_was_called_off() {
+    let world = World::begin().await;
+    world.remote.fault(1, Fault::Instead(Reply::Unauthenticated));
+    let blocked = world.submit(world.guest()).await;
+    world.settled(blocked.key, &["blocked"]).await;
+    let waiting = world.submit(world.guest()).await;
+    let call_off = orchestrator::Operation {
+        act: closure_machine::Act::Cancel,
+        by: "alice".to_owned(),
+        role: "operate",
+        reason: None,
+        if_version: None,
+    };
+    world.driver.act(blocked.key, call_off).await.unwrap();
+    let closed = world.closed(waiting.key).await;
+    assert_eq!(names::state(&closed.closure), "closed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_the_store_is_away_nothing_is_taken_and_nothing_is_called() {
     let world = World::begin().await;
     let waiting = world.submit(world.guest()).await;
