@@ -37,7 +37,7 @@ pub struct Closure {
     pub refused: u8,
     /// How many calls in a row failed in passing.
     pub faults: u8,
-    /// How often the wrapper's close was asked since the guest was last to be closed, except where it was not looked at.
+    /// How often the wrapper's close was asked, except where it was not looked at.
     pub wrapper_asks: u8,
     /// Whether a close of the wrapper was accepted.
     pub wrapper_accepted: bool,

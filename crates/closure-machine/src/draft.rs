@@ -120,7 +120,9 @@ impl<'a> Draft<'a> {
             Turn::Due { .. } | Turn::Over => None,
         };
         let never = self.next.guests.iter().all(|leg| leg.asked_at.is_none());
-        let first = self.next.first_asked_at == just_now;
+        // A proof that came after a close tells of one that was asked before this.
+        let told_of_earlier = |leg: &GuestLeg| leg.gone.is_some_and(|proof| !proof.before_asking);
+        let first = self.next.first_asked_at == just_now && !self.next.guests.iter().any(told_of_earlier);
         if first && never && self.next.rounds <= 1 && self.next.wrapper_asks == 0 && self.next.refused == 0 {
             self.next.first_asked_at = None;
         }

@@ -3,7 +3,7 @@
 use genesys_types::{CommunicationId, ParticipantId, Snapshot, Span, Time, WrapUp};
 
 use crate::{
-    closure::{Block, GuestLeg, Proof, Request, Resume, Step, Turn, WrapperStage},
+    closure::{GuestLeg, Proof, Request, Resume, Step, Turn, WrapperStage},
     draft::Draft,
     event::{Heard, What},
     transition::Rejected,
@@ -175,41 +175,36 @@ impl Draft<'_> {
         if !self.next.guest_is_proven_gone(self.policy) {
             return self.wait_if_all_were_asked();
         }
-        match self.next.step {
+        match &self.next.step {
             // What else there is to close is not known before the first read.
-            Step::Scheduled => {}
-            // A read is owed: it comes between two closes of the wrapper, and tells whether an agent stands in the way.
-            Step::Verifying if !nothing_is_left => self.look_now(),
-            Step::Ghost(ghost)
-                if (ghost.reason.outlasts_proof() || self.wrapper_is_unread()) && !nothing_is_left =>
-            {
-                self.look_now();
+            Step::Scheduled | Step::Ended(_) => {}
+            _ if nothing_is_left => self.close_the_rest(true),
+            // A read is owed, and decides.
+            Step::Verifying => self.look_now(),
+            Step::Ghost(ghost) if ghost.reason.outlasts_proof() || self.read_is_owed() => self.look_now(),
+            Step::AwaitingConfirmation if self.read_is_owed() => self.look_now(),
+            Step::ClosingParticipant if self.read_is_owed() => self.go(Step::Verifying),
+            Step::ClosingParticipant | Step::AwaitingConfirmation | Step::Ghost(_) => {
+                self.close_the_rest(false)
             }
-            Step::AwaitingConfirmation if self.wrapper_is_unread() && !nothing_is_left => self.look_now(),
-            Step::Blocked(Block { resume: Resume::Verifying, .. })
-                if (self.next.first_asked_at.is_none() || self.wrapper_is_unread()) && !nothing_is_left => {}
-            Step::Blocked(Block { resume: Resume::ClosingWrapper(WrapperStage::Look), .. })
-                if !nothing_is_left => {}
-            // The wrapper's own close is under way; its outcome matters unless all is over.
-            Step::ClosingWrapper(WrapperStage::Ask | WrapperStage::WrapUp) if !nothing_is_left => {
-                self.close_if_wrapper_was_accepted();
+            // The wrapper's own close is under way; its outcome matters.
+            Step::ClosingWrapper(WrapperStage::Ask | WrapperStage::WrapUp) => {
+                self.close_if_wrapper_was_accepted()
             }
-            Step::ClosingWrapper(WrapperStage::Look) if !nothing_is_left => {}
-            Step::Forcing if !nothing_is_left => {}
-            Step::Verifying
-            | Step::ClosingParticipant
-            | Step::AwaitingConfirmation
-            | Step::ClosingWrapper(_)
-            | Step::Forcing
-            | Step::Blocked(_)
-            | Step::Ghost(_) => self.close_the_rest(nothing_is_left),
-            Step::Ended(_) => {}
+            Step::ClosingWrapper(WrapperStage::Look) | Step::Forcing => {}
+            Step::Blocked(block) => match block.resume {
+                Resume::ClosingWrapper(_) | Resume::Forcing => {}
+                Resume::Verifying | Resume::ClosingParticipant
+                    if self.next.first_asked_at.is_none() || self.read_is_owed() => {}
+                Resume::Verifying | Resume::ClosingParticipant => self.close_the_rest(false),
+            },
         }
     }
 
-    /// Whether the wrapper's close was asked, without success as far as is known, and no read has come since.
-    fn wrapper_is_unread(&self) -> bool {
-        self.next.wrapper_asks > 0 && !self.next.wrapper_accepted
+    /// Whether the wrapper's close must not be asked before a read: it was asked before, without success as far as is
+    /// known, or the last read showed an agent who is not to be cut off.
+    fn read_is_owed(&self) -> bool {
+        (self.next.wrapper_asks > 0 && !self.next.wrapper_accepted) || self.next.missed_at.is_some()
     }
 
     /// The guest whose close was due left by itself, and others are still waited for.

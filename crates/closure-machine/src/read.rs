@@ -126,7 +126,11 @@ impl Draft<'_> {
         if (proven || to_be_asked) && self.agent_stands_in_the_way(snapshot) {
             return;
         }
-        self.next.missed_at = None;
+        if !self.agent_is_to_be_spared(snapshot) {
+            self.next.missed_at = None;
+        } else {
+            self.next.missed_at.get_or_insert(self.now);
+        }
         match (proven, &self.next.step) {
             (true, Step::ClosingWrapper(WrapperStage::Look)) => self.wrapper_still_open(),
             (true, Step::Ghost(ghost)) if ghost.reason == GhostReason::ConversationOpen => {
@@ -137,7 +141,7 @@ impl Draft<'_> {
             }
             (true, _) => self.close_the_rest(false),
             (false, _) if to_be_asked => self.ask_in_a_new_round(),
-            (false, _) => self.nothing_proven(),
+            (false, _) => self.nothing_proven(snapshot),
         }
     }
 
@@ -155,7 +159,6 @@ impl Draft<'_> {
             return self.haunt(GhostReason::ReopenedByGuest);
         }
         self.next.rounds += 1;
-        self.next.wrapper_asks = 0;
         self.ask_again();
     }
 
@@ -171,7 +174,7 @@ impl Draft<'_> {
 
     /// Every leg was asked and some are not proven gone. One read that shows a leg connected proves nothing; a second one,
     /// some time after it, ends the round.
-    fn nothing_proven(&mut self) {
+    fn nothing_proven(&mut self, snapshot: &Snapshot) {
         let past_deadline = self.next.deadline(self.policy).is_some_and(|deadline| self.now >= deadline);
         let unclear = self.next.guests.iter().any(|leg| leg.gone.is_none() && !leg.accepted);
         let reason = self.reason_for_no_proof(unclear);
@@ -190,39 +193,48 @@ impl Draft<'_> {
         if self.now < settled {
             return self.go_at(Step::AwaitingConfirmation, settled);
         }
-        let (tries, most) = if unclear {
-            (&mut self.next.refused, self.policy.max_attempts)
+        let tried_enough = if unclear {
+            self.next.refused >= self.policy.max_attempts
         } else {
-            (&mut self.next.rounds, self.policy.max_rounds)
+            self.next.rounds >= self.policy.max_rounds
         };
-        if self.next.forced || past_deadline || *tries >= most {
+        if self.next.forced || past_deadline || tried_enough {
             if unclear && !self.next.forced {
-                self.let_the_next_look_ask();
+                self.let_the_next_look_ask(unclear);
             }
             return self.haunt(reason);
         }
-        *tries += 1;
-        self.ask_what_is_still_there();
-    }
-
-    /// Asks again for every leg that is not gone.
-    fn ask_what_is_still_there(&mut self) {
-        for leg in self.next.guests.iter_mut().filter(|leg| leg.gone.is_none()) {
-            leg.asked_at = None;
-            leg.accepted = false;
+        if self.agent_is_to_be_spared(snapshot) {
+            self.let_the_next_look_ask(unclear);
+            return self.haunt(GhostReason::AgentStillConnected);
         }
+        if unclear {
+            self.next.refused += 1;
+        } else {
+            self.next.rounds += 1;
+        }
+        self.take_asks_back();
         if self.policy.order == Order::ConversationFirst {
             self.next.wrapper_accepted = false;
         }
         self.ask_again();
     }
 
-    /// No close was ever accepted, so the ghost asks once at every look until one is.
-    fn let_the_next_look_ask(&mut self) {
-        for leg in self.next.guests.iter_mut().filter(|leg| leg.gone.is_none() && !leg.accepted) {
+    /// Two reads showed that the closes had no effect, so every leg that is not gone may be asked again.
+    fn take_asks_back(&mut self) {
+        for leg in self.next.guests.iter_mut().filter(|leg| leg.gone.is_none()) {
             leg.asked_at = None;
+            leg.accepted = false;
         }
-        self.next.rounds = self.next.rounds.saturating_sub(1);
+    }
+
+    /// What stands in the way may pass, so the ghost asks once more when a look shows that it has; a round whose close was
+    /// never accepted does not count.
+    fn let_the_next_look_ask(&mut self, unclear: bool) {
+        self.take_asks_back();
+        if unclear {
+            self.next.rounds = self.next.rounds.saturating_sub(1);
+        }
     }
 
     fn reason_for_no_proof(&self, unclear: bool) -> GhostReason {
@@ -236,14 +248,17 @@ impl Draft<'_> {
         }
     }
 
-    /// Whether a connected agent keeps the closure from going on; if so, what follows is set.
-    fn agent_stands_in_the_way(&mut self, snapshot: &Snapshot) -> bool {
+    /// Whether an agent is connected who must not be cut off, and was not yet.
+    fn agent_is_to_be_spared(&self, snapshot: &Snapshot) -> bool {
         let wrapper_is_closing = matches!(self.next.step, Step::ClosingWrapper(_));
         let asked_already = self.next.forced || self.next.wrapper_asks > 0 || wrapper_is_closing;
-        if asked_already || self.policy.agent_connected == AgentConnected::Allow {
-            return false;
-        }
-        if snapshot.connected_agent().is_none() {
+        let allowed = asked_already || self.policy.agent_connected == AgentConnected::Allow;
+        !allowed && snapshot.connected_agent().is_some()
+    }
+
+    /// Whether a connected agent keeps the closure from going on; if so, what follows is set.
+    fn agent_stands_in_the_way(&mut self, snapshot: &Snapshot) -> bool {
+        if !self.agent_is_to_be_spared(snapshot) {
             return false;
         }
         if self.next.first_asked_at.is_some() || matches!(self.next.step, Step::Ghost(_)) {

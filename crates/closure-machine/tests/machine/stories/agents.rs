@@ -115,6 +115,62 @@ fn an_agent_who_joins_while_we_wait_is_not_cut_off() {
         .asked(CLOSE_WRAPPER);
 }
 
+#[test]
+fn an_agent_whom_a_read_showed_is_not_cut_off_by_an_event() {
+    Story::begin()
+        .closes_the_guest()
+        .wakes()
+        .sees(with_agent())
+        .is("awaiting_confirmation")
+        .hears(guest_left(TAB))
+        .asked(Request::Read)
+        .sees(scene().guest_left(TAB).agent_on())
+        .is("ghost: agent_still_connected");
+    waiting_for_agents()
+        .sees(with_agent())
+        .wakes()
+        .answers(Reply::NotFound)
+        .is("ghost: no_confirmation")
+        .later(1)
+        .hears(guest_left(TAB))
+        .asked(Request::Read);
+}
+
+#[test]
+fn an_agent_who_joined_is_not_cut_off_by_another_round() {
+    Story::begin()
+        .closes_the_guest()
+        .wakes()
+        .sees(with_agent())
+        .wakes_after(10)
+        .sees(with_agent())
+        .asked_nothing()
+        .is("ghost: agent_still_connected")
+        .wakes()
+        .sees(with_agent())
+        .is("ghost: agent_still_connected")
+        .wakes()
+        .sees(guest_is_on())
+        .asked(CLOSE_GUEST)
+        .accepted()
+        .hears(guest_left(TAB))
+        .asked(CLOSE_WRAPPER);
+}
+
+#[test]
+fn conversation_first_does_not_ask_twice_when_a_probe_is_overtaken() {
+    Story::under(|policy| policy.order = Order::ConversationFirst)
+        .sees(scene().guest_on(TAB))
+        .asked(CLOSE_WRAPPER)
+        .answers(Reply::Forbidden(None))
+        .wakes()
+        .asked(CLOSE_WRAPPER)
+        .hears(guest_left(TAB))
+        .asked_nothing()
+        .accepted()
+        .is("closed");
+}
+
 fn owing() -> Snapshot {
     scene().guest_left(TAB).agent_left().owing_a_wrap_up().queue_on()
 }
