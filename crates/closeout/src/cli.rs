@@ -48,8 +48,16 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Form of the data on stdout
-    #[arg(short, long = "output", global = true, value_enum, default_value_t, value_name = "FORM")]
+    /// Form of the data on stdout: table, wide, json, ndjson, csv or id
+    #[arg(
+        short,
+        long = "output",
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORM",
+        hide_possible_values = true
+    )]
     pub output: Form,
     /// URL of the server [env: CLOSEOUT_SERVER] [default: http://127.0.0.1:8080]
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]

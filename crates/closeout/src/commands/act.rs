@@ -74,7 +74,7 @@ pub async fn run(act: Act, args: &ActArgs, api: &Api, voice: &Voice) -> Result<E
     if args.ids.len() > 1 && !args.yes {
         return Err(Failure::usage(format!("{} on {} closures needs --yes", act.name(), args.ids.len())));
     }
-    let body = reason.map_or_else(super::close::empty, |reason| json!({ "reason": reason }));
+    let body = reason.map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
     if let [only] = args.ids.as_slice() {
         let done = one(act, only, &body, api).await?;
         look::show(&[done], true, voice)?;

@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, ValueHint};
 use futures_util::{StreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{look, target};
@@ -327,14 +327,10 @@ fn plan(plan: &Value, voice: &Voice) -> String {
     lines.join("\n")
 }
 
-/// An empty body, for acts that need none.
-pub fn empty() -> Value {
-    json!({})
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use serde_json::json;
 
     use super::*;
 

@@ -93,17 +93,7 @@ pub fn run(command: &ConfigCommand, voice: &Voice) -> Result<Exit, Failure> {
 }
 
 fn init(args: &InitArgs, voice: &Voice) -> Result<Exit, Failure> {
-    let file = args.folder.join(layers::DEFAULT_FILE);
-    let keys = args.folder.join("tokens.toml");
-    if let Some(there) = [&file, &keys].into_iter().find(|path| path.exists()) {
-        return Err(Failure::usage(format!("{} is there already and was left as it is", there.display()))
-            .fix("name another folder with --folder, or move it away"));
-    }
-    std::fs::create_dir_all(&args.folder)
-        .map_err(|error| Failure::usage(format!("{} cannot be made: {error}", args.folder.display())))?;
-    let key = tokens::fresh_key();
-    write_new(&file, &reference::file(), 0o644)?;
-    write_new(&keys, &tokens::file_with("admin", &key, layers::DEFAULT_ORGANISATION), 0o600)?;
+    let Written { file, keys, key } = write_both(&args.folder)?;
     voice.note(format_args!("wrote {} and {}", file.display(), keys.display()));
     voice.note("this key may do everything; it is shown this once:");
     let text = match voice.form {
@@ -119,6 +109,28 @@ fn init(args: &InitArgs, voice: &Voice) -> Result<Exit, Failure> {
         file.display()
     ));
     Ok(Exit::Done)
+}
+
+/// What was written, and the key that stands nowhere else.
+struct Written {
+    file: PathBuf,
+    keys: PathBuf,
+    key: String,
+}
+
+fn write_both(folder: &Path) -> Result<Written, Failure> {
+    let file = folder.join(layers::DEFAULT_FILE);
+    let keys = folder.join("tokens.toml");
+    if let Some(there) = [&file, &keys].into_iter().find(|path| path.exists()) {
+        return Err(Failure::usage(format!("{} is there already and was left as it is", there.display()))
+            .fix("name another folder with --folder, or move it away"));
+    }
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Failure::usage(format!("{} cannot be made: {error}", folder.display())))?;
+    let key = tokens::fresh_key();
+    write_new(&file, &reference::file(), 0o644)?;
+    write_new(&keys, &tokens::file_with("admin", &key, layers::DEFAULT_ORGANISATION), 0o600)?;
+    Ok(Written { file, keys, key })
 }
 
 fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
@@ -187,20 +199,21 @@ fn shown(layers: &Layers, origin: bool, voice: &Voice) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest as _, Sha256};
+
     use super::*;
 
     #[test]
     fn a_configuration_is_written_once_and_its_key_fits() {
         let folder = tempfile::tempdir().unwrap();
-        let args = InitArgs { folder: folder.path().join("new") };
-        let voice = Voice { quiet: true, ..Voice::default() };
-        assert_eq!(init(&args, &voice).unwrap(), Exit::Done);
-        let again = init(&args, &voice).unwrap_err();
+        let new = folder.path().join("new");
+        let written = write_both(&new).unwrap();
+        let again = write_both(&new).map(|_| ()).unwrap_err();
         assert!(again.message.contains("is there already"), "{}", again.message);
-        let known = ["main".parse().unwrap()];
-        let tokens = tokens::read(&args.folder.join("tokens.toml"), &known).unwrap();
+        let tokens = tokens::read(&written.keys, &["main".parse().unwrap()]).unwrap();
         assert_eq!(tokens[0].role, "admin");
-        config::file::read(&args.folder.join("closeout.toml")).unwrap();
+        assert_eq!(tokens[0].sha256.as_slice(), Sha256::digest(written.key.as_bytes()).as_slice());
+        config::file::read(&written.file).unwrap();
     }
 
     #[test]

@@ -10,15 +10,17 @@ use crate::{
     output::{self, Column, Form, Listing, Voice},
 };
 
-const GHOSTS: [Column; 8] = [
+const GHOSTS: [Column; 10] = [
     Column::text("ID", "id"),
     Column::text("CONVERSATION", "conversationId"),
-    Column::text("REASON", "reason"),
-    Column::time("SINCE", "since"),
-    Column::time("NEXT LOOK", "nextWakeAt"),
-    Column::text("WHAT CAN BE DONE", "suggested"),
+    Column::text("REASON", "ghost.reason"),
+    Column::time("SINCE", "ghost.since"),
+    Column::time("NEXT LOOK", "ghost.nextLook"),
+    Column::text("LOOKS", "ghost.looks").when_wide(),
+    Column::time("GIVEN UP AT", "ghost.givenUpAt").when_wide(),
     Column::text("ORGANISATION", "organisation").when_wide(),
-    Column::text("CALLS", "apiCalls").when_wide(),
+    Column::text("COMMAND", "ghost.suggested.0.command").when_wide(),
+    Column::text("WHAT CAN BE DONE", "ghost.suggested.0.what"),
 ];
 
 const SUMMARY: [Column; 4] = [
@@ -82,7 +84,7 @@ async fn list(args: &GhostArgs, api: &Api, voice: &Voice) -> Result<Exit, Failur
 
 async fn summary(api: &Api, voice: &Voice) -> Result<Exit, Failure> {
     let body = api.get("/v1/ghosts/summary", &[]).await?.body;
-    let items = body.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+    let items = body.get("groups").and_then(Value::as_array).cloned().unwrap_or_default();
     if voice.form == Form::Json {
         output::write(&output::pretty(&body))?;
         return Ok(Exit::Done);

@@ -187,7 +187,9 @@ fn region(reader: &mut Reader<'_>, organisation: &Organisation) -> Option<Region
     let api = reader.text(&path("api_base_url"));
     let login = reader.text(&path("login_base_url"));
     if reader.layers.setting(&path("region")).is_some() {
-        let region = reader.parsed(&path("region"), |text| Region::parse(text).map_err(said))?;
+        let text = reader.text(&path("region"))?;
+        let region =
+            Region::parse(&text).map_err(|error| reader.refuse(&path("region"), said(error))).ok()?;
         let region = match api {
             Some(api) => region.with_api_base_url(&api).map_err(|error| (path("api_base_url"), error)),
             None => Ok(region),

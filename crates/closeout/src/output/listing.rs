@@ -48,7 +48,10 @@ impl Column {
     }
 
     fn value(&self, item: &Value) -> String {
-        let found = self.path.split('.').try_fold(item, |value, part| value.get(part));
+        let found = self.path.split('.').try_fold(item, |value, part| match (value, part.parse::<usize>()) {
+            (Value::Array(values), Ok(index)) => values.get(index),
+            (_, Ok(_) | Err(_)) => value.get(part),
+        });
         match found {
             Some(Value::Object(fields)) => fields
                 .iter()
@@ -208,6 +211,14 @@ mod tests {
         assert_eq!(lines.lines().count(), 2);
         let array: Value = serde_json::from_str(&written(Form::Json)).unwrap();
         assert_eq!(array[1]["id"], "cl_22");
+    }
+
+    #[test]
+    fn a_path_leads_into_objects_and_lists() {
+        let item = json!({ "a": [{ "b": "first" }, { "b": "second" }], "0": "named" });
+        assert_eq!(Column::text("", "a.0.b").value(&item), "first");
+        assert_eq!(Column::text("", "a.2.b").value(&item), "");
+        assert_eq!(Column::text("", "0").value(&item), "named");
     }
 
     #[test]
