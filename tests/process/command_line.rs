@@ -1,7 +1,5 @@
 //! The command line against a running service: outputs and exit codes of interfaces §4.
 
-use std::path::Path;
-
 use closeout_tests::{Ended, Scene, SceneOptions, run};
 use genesys_simulator::{AgentPresence, NewConversation};
 use serde_json::Value;
@@ -85,11 +83,32 @@ fn every_command_teaches_how_it_is_used() {
 }
 
 #[test]
-fn a_signature_is_made_and_checked_on_the_command_line() {
+fn a_signature_is_made_checked_and_a_wrong_one_explained() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("body.json"), br#"{"state":"disconnected"}"#).unwrap();
-    std::fs::write(folder.path().join("secret"), "a-secret-token-longer-than-15-chars").unwrap();
-    assert!(Path::new(&folder.path().join("secret")).exists());
-    let help = run(folder.path(), &["hooks", "sign", "--help"], &[]);
-    assert_eq!(help.code, 0, "{help:?}");
+    let with = |act: &'static str, scheme: &'static str| {
+        vec![
+            "hooks",
+            act,
+            "--verify",
+            scheme,
+            "--secret",
+            "a-secret-token-longer-than-15-chars",
+            "--body",
+            "body.json",
+        ]
+    };
+    let signed = run(folder.path(), &with("sign", "hub-sha256-base64"), &[]);
+    assert_eq!(signed.code, 0, "{signed:?}");
+    let header = signed.stdout.trim();
+    let check = |scheme, header| {
+        let mut arguments = with("verify", scheme);
+        arguments.extend(["-H", header]);
+        run(folder.path(), &arguments, &[])
+    };
+    assert_eq!(check("hub-sha256-base64", header).code, 0);
+    let read_wrongly = check("hub-sha256-hex", header);
+    assert_eq!(read_wrongly.code, 4, "{read_wrongly:?}");
+    let said = format!("{}{}", read_wrongly.stdout, read_wrongly.stderr);
+    assert!(said.contains("matches if it is read as base64"), "{said}");
 }
