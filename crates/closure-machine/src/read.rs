@@ -205,6 +205,7 @@ impl Draft<'_> {
             return self.haunt(reason);
         }
         if self.agent_is_to_be_spared(snapshot) {
+            self.next.missed_at.get_or_insert(self.now);
             self.let_the_next_look_ask(unclear);
             return self.haunt(GhostReason::AgentStillConnected);
         }
@@ -261,6 +262,7 @@ impl Draft<'_> {
         if !self.agent_is_to_be_spared(snapshot) {
             return false;
         }
+        let since = *self.next.missed_at.get_or_insert(self.now);
         if self.next.first_asked_at.is_some() || matches!(self.next.step, Step::Ghost(_)) {
             self.haunt(GhostReason::AgentStillConnected);
             return true;
@@ -270,7 +272,6 @@ impl Draft<'_> {
                 self.end(End::Failed(FailReason::AgentConnected));
             }
             AgentConnected::Wait => {
-                let since = *self.next.missed_at.get_or_insert(self.now);
                 if self.now >= since + self.policy.deadline {
                     self.haunt(GhostReason::AgentStillConnected);
                 } else {

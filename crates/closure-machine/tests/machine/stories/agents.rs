@@ -158,6 +158,23 @@ fn an_agent_who_joined_is_not_cut_off_by_another_round() {
 }
 
 #[test]
+fn an_agent_whom_a_ghosts_look_showed_is_not_cut_off_after_a_block() {
+    Story::begin()
+        .sees(guest_is_on())
+        .answers(Reply::Conflict)
+        .wakes()
+        .sees(with_agent())
+        .is("ghost: agent_still_connected")
+        .wakes()
+        .answers(Reply::Forbidden(None))
+        .hears(guest_left(TAB))
+        .asked_nothing()
+        .is("blocked: permission")
+        .wakes()
+        .asked(Request::Read);
+}
+
+#[test]
 fn conversation_first_does_not_ask_twice_when_a_probe_is_overtaken() {
     Story::under(|policy| policy.order = Order::ConversationFirst)
         .sees(scene().guest_on(TAB))
