@@ -2,4 +2,7 @@
 //! lives, and a model in which everything hostile happens in every order.
 
 mod language;
+mod model;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod stories;

@@ -15,6 +15,7 @@ pub struct Story {
     pub policy: Policy,
     pub now: Time,
     permit: bool,
+    steps: u32,
     calls: Vec<Call>,
     pub told: Vec<Announcement>,
 }
@@ -60,6 +61,7 @@ impl Story {
             policy,
             now: START,
             permit: true,
+            steps: 0,
             calls: Vec::new(),
             told: Vec::new(),
         };
@@ -69,6 +71,8 @@ impl Story {
 
     fn take(&mut self, transition: Transition) {
         self.calls.clear();
+        self.steps += 1;
+        assert!(self.steps < 1_000, "the story has no end: {:#?}", transition.next);
         for effect in transition.effects {
             match effect {
                 Effect::Call(call) => self.calls.push(call),
