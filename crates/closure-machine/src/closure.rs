@@ -2,7 +2,10 @@
 
 use genesys_types::{CommunicationId, ConversationId, ParticipantId, Span, Time, UserId, WrapUp};
 
-use crate::policy::{Evidence, Order, Policy, WrapperClose};
+use crate::{
+    mutation::Mutation,
+    policy::{Evidence, Order, Policy, WrapperClose},
+};
 
 /// One request to close one session, with everything that decides what happens to it next.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -372,6 +375,7 @@ impl Closure {
     /// Whether the wrapper's close is not next, or may be asked. A guest who came back since it was decided forbids it.
     pub(crate) fn wrapper_may_be_asked(&self, policy: &Policy) -> bool {
         policy.order == Order::ConversationFirst
+            || policy.has(Mutation::WrapperWithoutProof)
             || !matches!(self.request(policy), Some(Request::CloseWrapper(_)))
             || self.guest_is_proven_gone(policy)
     }

@@ -9,6 +9,7 @@ use crate::{
         Request, Resume, Step, Turn,
     },
     event::Moment,
+    mutation::Mutation,
     policy::{Order, Policy},
     transition::{Announcement, Effect, Transition},
 };
@@ -31,10 +32,13 @@ impl<'a> Draft<'a> {
 
     /// Completes the transition: one more in the sequence, the call, and what the difference announces.
     pub(crate) fn finish(mut self, before: Option<&Closure>) -> Transition {
-        self.next.sequence += 1;
+        self.next.sequence += u64::from(!self.policy.has(Mutation::SequenceStands));
         let mut effects: Vec<Effect> =
             announcements(before, &self.next, self.policy).into_iter().map(Effect::Announce).collect();
         effects.extend(self.call.map(Effect::Call));
+        if self.policy.has(Mutation::DoubleCall) {
+            effects.extend(self.call.map(Effect::Call));
+        }
         Transition { next: self.next, effects }
     }
 
@@ -145,19 +149,25 @@ impl<'a> Draft<'a> {
     /// Holds the closure as a ghost, or keeps holding it: the next look is set, and a ghost too old is given up.
     pub(crate) fn haunt(&mut self, reason: GhostReason) {
         let ghost = match self.next.haunted {
-            Some(ghost) => Ghost { reason, since: ghost.since, looks: ghost.looks.saturating_add(1) },
-            None => Ghost { reason, since: self.now, looks: 0 },
+            Some(ghost) if !self.policy.has(Mutation::GhostAgesAnew) => {
+                Ghost { reason, since: ghost.since, looks: ghost.looks.saturating_add(1) }
+            }
+            Some(_) | None => Ghost { reason, since: self.now, looks: 0 },
         };
         self.next.haunted = Some(ghost);
         let gives_up = ghost.since + self.policy.give_up_after;
-        if self.now >= gives_up {
+        if self.now >= gives_up && !self.policy.has(Mutation::GhostNeverGivenUp) {
             return self.end(End::Failed(FailReason::Abandoned));
         }
         let interval = doubled(self.policy.look_again, u32::from(ghost.looks), self.policy.look_again_most);
-        let at = (self.now + lengthened(interval, &self.next)).min(gives_up);
+        let look = self.now + lengthened(interval, &self.next);
+        let at = if self.policy.has(Mutation::GhostNeverGivenUp) { look } else { look.min(gives_up) };
         self.next.faults = 0;
         self.next.still_there_at = None;
         self.go_at(Step::Ghost(ghost), at);
+        if self.policy.has(Mutation::GhostWithoutWakeUp) {
+            self.next.turn = Turn::Over;
+        }
     }
 
     /// The guest is proven gone. What was held for want of that is healed, and refusals are counted anew for the
@@ -223,7 +233,12 @@ fn announcements(before: Option<&Closure>, next: &Closure, policy: &Policy) -> V
     }
     let was = before.haunted.map(|ghost| ghost.reason);
     match (was, next.haunted.map(|ghost| ghost.reason)) {
-        (_, Some(reason)) if was != Some(reason) => told.push(Announcement::GhostDetected),
+        (_, Some(reason)) if was != Some(reason) => {
+            if !policy.has(Mutation::GhostNotAnnounced) {
+                told.push(Announcement::GhostDetected);
+            }
+        }
+        (Some(_), None) if policy.has(Mutation::GhostNotCleared) => {}
         (Some(_), None) => told.push(Announcement::GhostCleared),
         (Some(_), Some(_)) | (None, Some(_) | None) => {}
     }

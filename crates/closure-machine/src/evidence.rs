@@ -6,6 +6,7 @@ use crate::{
     closure::{GuestLeg, Proof, Request, Resume, Step, Turn, WrapperStage},
     draft::Draft,
     event::{Heard, What},
+    mutation::Mutation,
     transition::Rejected,
 };
 
@@ -53,6 +54,9 @@ impl Draft<'_> {
             let named = |known: &GuestLeg| known.communication == Some(communication);
             return self.prove(named, proof);
         }
+        if self.policy.has(Mutation::OtherLegProves) && leg.is_some() {
+            return self.prove(|known| who.is_none_or(|who| known.participant == who), proof);
+        }
         if let Some(participant) = who
             && (leg.is_none() || self.knows_no_communication_of(participant))
         {
@@ -60,6 +64,10 @@ impl Draft<'_> {
             let meant = |known: &GuestLeg| known.participant == participant && !known.proven(self.policy);
             let mut legs = self.next.guests.iter().filter(|known| meant(known));
             // Of several legs, the end of the participant does not say which one ended.
+            let several = self.policy.has(Mutation::ParticipantProvesAllLegs);
+            if several && legs.clone().any(|known| known.asked_before(at)) {
+                return self.prove(|known| known.participant == participant, proof);
+            }
             if let (Some(only), None) = (legs.next(), legs.next())
                 && only.asked_before(at)
             {
@@ -81,6 +89,9 @@ impl Draft<'_> {
     /// an earlier leg of the participant ended, no difference of the clocks is allowed for: the end of that leg must not
     /// be taken for the end of the present one.
     fn asked_by(&self, participant: ParticipantId, occurred_at: Time) -> Time {
+        if self.policy.has(Mutation::OldEventProves) {
+            return Time::from_millis(i64::MAX);
+        }
         let mut legs = self.next.guests.iter().filter(|known| known.participant == participant);
         if legs.any(|known| known.proven(self.policy)) {
             occurred_at - Span::from_millis(1)
@@ -185,11 +196,11 @@ impl Draft<'_> {
             Step::AwaitingConfirmation if self.read_is_owed() => self.look_now(),
             Step::ClosingParticipant if self.read_is_owed() => self.go(Step::Verifying),
             Step::ClosingParticipant | Step::AwaitingConfirmation | Step::Ghost(_) => {
-                self.close_the_rest(false)
+                self.close_the_rest(false);
             }
             // The wrapper's own close is under way; its outcome matters.
             Step::ClosingWrapper(WrapperStage::Ask | WrapperStage::WrapUp) => {
-                self.close_if_wrapper_was_accepted()
+                self.close_if_wrapper_was_accepted();
             }
             Step::ClosingWrapper(WrapperStage::Look) | Step::Forcing => {}
             Step::Blocked(block) => match block.resume {

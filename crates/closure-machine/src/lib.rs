@@ -28,6 +28,7 @@ mod draft;
 mod event;
 mod evidence;
 mod invariant;
+mod mutation;
 mod policy;
 mod read;
 mod step;
@@ -42,6 +43,8 @@ pub use closure::{
 };
 pub use event::{Act, Event, Heard, Moment, Reply, What};
 pub use invariant::{Broken, check, check_transition};
+#[cfg(feature = "mutants")]
+pub use mutation::Mutation;
 pub use policy::{AgentConnected, Backoff, Evidence, Order, Policy, WrapUpPolicy, WrapperClose};
 pub use step::step;
 pub use transition::{Announcement, Effect, Rejected, Transition};

@@ -105,6 +105,9 @@ pub struct Policy {
     pub give_up_after: Span,
     /// How often a blocked organisation is probed.
     pub probe_blocked: Span,
+    /// The mistake that is seeded, if any; for tests only.
+    #[cfg(feature = "mutants")]
+    pub mutation: Option<crate::Mutation>,
 }
 
 impl Default for Policy {
@@ -127,6 +130,8 @@ impl Default for Policy {
             look_again_most: Span::from_secs(6 * 3_600),
             give_up_after: Span::from_secs(72 * 3_600),
             probe_blocked: Span::from_secs(300),
+            #[cfg(feature = "mutants")]
+            mutation: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     closure::{BlockReason, End, FailReason, GhostReason, GuestLeg, Proof, ProofSource, Step, WrapperStage},
     draft::Draft,
     event::Reply,
+    mutation::Mutation,
     policy::{AgentConnected, Evidence, Order},
 };
 
@@ -86,9 +87,12 @@ impl Draft<'_> {
             leg.communication = leg.communication.or(seen.communication);
             if over {
                 leg.gone = leg.gone.or(proof);
+            } else if self.policy.has(Mutation::OlderReadUndoesProof) {
+                leg.gone = None;
             }
         }
-        if !known && (!over || proof.is_some()) {
+        let overlooked = self.policy.has(Mutation::ReturnIsIgnored) && !self.next.guests.is_empty();
+        if !known && !overlooked && (!over || proof.is_some()) {
             // Whatever closed the wrapper before does not cover a guest who came back.
             self.next.wrapper_accepted &= over;
             self.next.guests.push(GuestLeg {
@@ -155,7 +159,7 @@ impl Draft<'_> {
 
     /// Asks for the close of what was not asked yet, if there is a round left.
     fn ask_in_a_new_round(&mut self) {
-        if self.next.rounds >= self.policy.max_rounds {
+        if self.next.rounds >= self.policy.max_rounds && !self.policy.has(Mutation::RoundsWithoutEnd) {
             return self.haunt(GhostReason::ReopenedByGuest);
         }
         self.next.rounds += 1;
@@ -190,7 +194,7 @@ impl Draft<'_> {
         }
         let first = *self.next.still_there_at.get_or_insert(self.now);
         let settled = first + self.policy.stale_read_gap;
-        if self.now < settled {
+        if self.now < settled && !self.policy.has(Mutation::OneReadSuffices) {
             return self.go_at(Step::AwaitingConfirmation, settled);
         }
         let tried_enough = if unclear {
@@ -253,7 +257,9 @@ impl Draft<'_> {
     fn agent_is_to_be_spared(&self, snapshot: &Snapshot) -> bool {
         let wrapper_is_closing = matches!(self.next.step, Step::ClosingWrapper(_));
         let asked_already = self.next.forced || self.next.wrapper_asks > 0 || wrapper_is_closing;
-        let allowed = asked_already || self.policy.agent_connected == AgentConnected::Allow;
+        let allowed = asked_already
+            || self.policy.has(Mutation::AgentIsIgnored)
+            || self.policy.agent_connected == AgentConnected::Allow;
         !allowed && snapshot.connected_agent().is_some()
     }
 

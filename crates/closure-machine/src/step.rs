@@ -4,6 +4,7 @@ use crate::{
     closure::{Closure, Request, Resume, Step, Turn},
     draft::Draft,
     event::{Event, Moment, Reply},
+    mutation::Mutation,
     policy::Policy,
     transition::{Rejected, Transition},
 };
@@ -19,14 +20,16 @@ pub fn step(
     policy: &Policy,
     moment: Moment,
 ) -> Result<Transition, Rejected> {
-    if closure.has_ended() {
+    if closure.has_ended() && !policy.has(Mutation::EndMoves) {
         return Err(Rejected::Ended);
     }
     let mut draft = Draft::new(closure.clone(), policy, moment);
     match event {
         Event::Woke => draft.woke(moment)?,
         Event::Replied { call, reply } => match closure.turn {
-            Turn::InFlight { call: awaited, request, .. } if awaited == *call => {
+            Turn::InFlight { call: awaited, request, .. }
+                if awaited == *call || policy.has(Mutation::LateReplyIsTaken) =>
+            {
                 draft.replied(request, reply);
             }
             Turn::InFlight { .. } | Turn::Due { .. } | Turn::Over => return Err(Rejected::Stale),
@@ -42,6 +45,13 @@ impl Draft<'_> {
         match self.next.turn {
             Turn::Over => Err(Rejected::Ended),
             Turn::Due { at } | Turn::InFlight { until: at, .. } if moment.now < at => Err(Rejected::Early),
+            Turn::InFlight { request: request @ Request::CloseParticipant(_), .. }
+                if self.policy.has(Mutation::TimeoutRepeatsTheWrite) =>
+            {
+                self.unmark_asked(request);
+                self.go(Step::ClosingParticipant);
+                Ok(())
+            }
             Turn::InFlight { request, .. } => {
                 self.replied(request, &Reply::Unknown);
                 Ok(())

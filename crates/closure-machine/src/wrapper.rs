@@ -5,6 +5,7 @@ use genesys_types::{Leg, Snapshot, Time, WrapUp};
 use crate::{
     closure::{GhostReason, GuestLeg, Request, Step, WrapperStage},
     draft::Draft,
+    mutation::Mutation,
     policy::WrapUpPolicy,
     read::Shown,
 };
@@ -73,7 +74,10 @@ impl Draft<'_> {
         self.round_was_void(request);
         self.next.wrap_up = WrapUp::Pending;
         let configured = self.policy.wrap_up != WrapUpPolicy::None;
-        if !configured || self.next.wrap_up_tried || self.next.agent.is_none() {
+        if !configured
+            || (self.next.wrap_up_tried && !self.policy.has(Mutation::WrapUpWithoutEnd))
+            || self.next.agent.is_none()
+        {
             return self.haunt(GhostReason::WrapUpPending);
         }
         self.next.wrap_up_tried = true;

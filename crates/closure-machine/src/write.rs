@@ -3,9 +3,10 @@
 use genesys_types::ParticipantId;
 
 use crate::{
-    closure::{BlockReason, GhostReason, Request, Step, WrapperStage},
+    closure::{BlockReason, GhostReason, Proof, ProofSource, Request, Step, WrapperStage},
     draft::Draft,
     event::Reply,
+    mutation::Mutation,
     policy::Order,
 };
 
@@ -21,6 +22,14 @@ impl Draft<'_> {
                 for leg in self.next.guests.iter_mut().filter(|leg| leg.participant == participant) {
                     leg.accepted |= leg.asked_at.is_some();
                 }
+                if self.policy.has(Mutation::ReplyIsEvidence) {
+                    let proof = Proof { source: ProofSource::Webhook, at: self.now, before_asking: false };
+                    self.next.guests.iter_mut().for_each(|leg| leg.gone = Some(proof));
+                    return self.close_the_rest(false);
+                }
+                if self.policy.has(Mutation::WrapperWithoutProof) {
+                    return self.go(Step::ClosingWrapper(WrapperStage::Ask));
+                }
                 self.close_next_guest_or_wait();
             }
             Reply::Unknown => self.close_next_guest_or_wait(),
@@ -34,7 +43,9 @@ impl Draft<'_> {
                 self.read_or_give_up(Step::Verifying, GhostReason::Rejected);
             }
             Reply::RateLimited(pause) => {
-                self.unmark_asked(request);
+                if !self.policy.has(Mutation::TooManyRequestsAreCharged) {
+                    self.unmark_asked(request);
+                }
                 self.pause(*pause);
             }
             Reply::NotSent => self.not_sent(request),
@@ -179,7 +190,7 @@ impl Draft<'_> {
 
     /// Reads, by way of `step`, after a wait that grows; holds the closure when that was tried often enough.
     fn read_or_give_up(&mut self, step: Step, reason: GhostReason) {
-        if self.next.refused >= self.policy.max_attempts {
+        if self.next.refused >= self.policy.max_attempts && !self.policy.has(Mutation::RefusalsWithoutEnd) {
             return self.haunt(reason);
         }
         self.next.still_there_at = None;
@@ -201,6 +212,9 @@ impl Draft<'_> {
 
     /// The organisation may not do this: nothing was asked, and nothing is charged to the closure.
     pub(crate) fn not_allowed(&mut self, request: Request, reply: &Reply) {
+        if self.policy.has(Mutation::BlockIsARefusal) {
+            self.next.refused = self.next.refused.saturating_add(1);
+        }
         self.unmark_asked(request);
         self.block(match reply {
             Reply::Forbidden(missing) => BlockReason::Permission(missing.clone()),
