@@ -171,6 +171,10 @@ impl IntoResponse for Problem {
         if kind.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"closeout\""));
         }
+        if kind.status == StatusCode::PAYLOAD_TOO_LARGE {
+            // The rest of the body is not read, so the connection cannot carry another request.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         if let Some(wait) = retry_after {
             let seconds = wait.as_millis().div_ceil(1_000).max(1);
             let value = HeaderValue::try_from(seconds.to_string()).expect("digits are a header value");
