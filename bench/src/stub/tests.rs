@@ -1,3 +1,5 @@
+//! The stub as a client meets it.
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
