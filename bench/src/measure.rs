@@ -179,6 +179,20 @@ pub async fn wait_until(
     Ok(())
 }
 
+/// The stub's counts once every webhook that was sent has its answer, or two seconds later: the last wrapper close comes
+/// before the answer to the webhook that led to it.
+async fn settled_report(scene: &Scene) -> StubReport {
+    let give_up = Instant::now() + Duration::from_secs(2);
+    loop {
+        let report = scene.stub.ledger().report();
+        let settled = report.webhooks_answered + report.webhooks_refused + report.webhooks_given_up;
+        if settled >= report.webhooks_sent || Instant::now() > give_up {
+            return report;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,19 +228,5 @@ mod tests {
         store.closed = 4;
         store.lost = 1;
         assert_eq!(proof.broken_promises(true).len(), 4);
-    }
-}
-
-/// The stub's counts once every webhook that was sent has its answer, or two seconds later: the last wrapper close comes
-/// before the answer to the webhook that led to it.
-async fn settled_report(scene: &Scene) -> StubReport {
-    let give_up = Instant::now() + Duration::from_secs(2);
-    loop {
-        let report = scene.stub.ledger().report();
-        let settled = report.webhooks_answered + report.webhooks_refused + report.webhooks_given_up;
-        if settled >= report.webhooks_sent || Instant::now() > give_up {
-            return report;
-        }
-        sleep(Duration::from_millis(10)).await;
     }
 }
