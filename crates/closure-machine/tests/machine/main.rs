@@ -5,4 +5,5 @@ mod language;
 mod model;
 #[cfg(feature = "mutants")]
 mod mutants;
+mod properties;
 mod stories;
