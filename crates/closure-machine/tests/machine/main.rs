@@ -7,3 +7,4 @@ mod model;
 mod mutants;
 mod properties;
 mod stories;
+mod transitions;

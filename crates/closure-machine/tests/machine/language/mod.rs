@@ -4,7 +4,7 @@ mod names;
 mod scene;
 mod story;
 
-pub use names::step_name;
+pub use names::{request_name, step_name, told_name};
 pub use scene::*;
 pub use story::Story;
 
