@@ -125,7 +125,8 @@ impl Draft<'_> {
             let ended = Heard { source: heard.source, occurred_at: at, what: heard.what.clone() };
             self.bearing(&ended, Some(leg.participant), leg.communication);
         }
-        if snapshot.ended_at.is_some() && self.next.first_asked_at.is_some() {
+        let was_read = !self.next.guests.is_empty();
+        if snapshot.ended_at.is_some() && (was_read || self.next.first_asked_at.is_some()) {
             self.next.ended = self.next.ended.filter(|known| known.counts(self.policy)).or(Some(proof));
         }
         if snapshot.pending_wrap_up().is_some() {

@@ -237,6 +237,16 @@ fn a_configured_wrap_up_is_given_once() {
 }
 
 #[test]
+fn an_event_of_the_end_overtakes_the_wrap_up() {
+    Story::under(|policy| policy.wrap_up = WrapUpPolicy::Skip)
+        .sees(owing())
+        .answers(Reply::WrapUpRequired)
+        .asked(GIVE_WRAP_UP)
+        .hears(conversation(all_is_over()))
+        .is("already_closed");
+}
+
+#[test]
 fn a_wrap_up_that_nobody_owes_is_not_given() {
     Story::under(|policy| policy.wrap_up = WrapUpPolicy::Skip)
         .sees(guest_is_gone())
