@@ -30,7 +30,7 @@ deny:
 
 # Rewrites docs/transitions.md from the machine.
 transitions:
-    UPDATE=1 cargo test -p closure-machine --test transitions
+    UPDATE=1 cargo test -p closure-machine --test machine transitions
 
 # Every figure of the README, on this machine.
 bench *ARGS:
