@@ -60,7 +60,13 @@ region = \"http://127.0.0.1:8081\". Webhooks are signed as hub-sha256-base64.")]
 #[derive(Debug, Clone, Args)]
 pub struct Place {
     /// URL of the simulator
-    #[arg(long, env = "CLOSEOUT_SIM", default_value = "http://127.0.0.1:8081", value_name = "URL")]
+    #[arg(
+        long,
+        env = "CLOSEOUT_SIM",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8081",
+        value_name = "URL"
+    )]
     sim: String,
 }
 

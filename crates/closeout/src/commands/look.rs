@@ -274,7 +274,7 @@ fn details(closure: &Value, voice: &Voice) -> String {
         ("proof", proof),
         ("calls", value("apiCalls")),
         ("accepted", time("timings.acceptedAt")),
-        ("guest closed", time("timings.participantClosedAt")),
+        ("close taken", time("timings.participantClosedAt")),
         ("confirmed", time("timings.confirmedAt")),
         ("ended", time("timings.endedAt")),
         ("next look", time("nextWakeAt")),

@@ -133,7 +133,7 @@ fn elsewhere(case: &Case<'_>) -> Vec<Advice> {
                 "In Genesys, compare the roles of the OAuth client with the list in the README.".to_owned()
             }
             BlockReason::Credential => {
-                "Check the client id, its secret and the region with `closeout doctor --online`, and \
+                "Check the client id, its secret and the region with `closeout config check`, and \
                  that the OAuth client is not disabled or expired in Genesys."
                     .to_owned()
             }
