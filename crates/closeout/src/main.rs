@@ -36,20 +36,13 @@ use crate::{
     output::{Style, Voice},
 };
 
-/// Closures are many small allocations of threads that hand them on; see docs/performance.md for what it is worth.
+/// Closures are many small allocations of threads that hand them on to each other.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// One thread less than there are cores, because the store's writer is a thread of its own and as busy as they are.
-fn worker_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1))
-}
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(worker_threads()).enable_all().build();
-    let runtime = match runtime {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: the runtime cannot be started: {error}");
