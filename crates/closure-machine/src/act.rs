@@ -46,9 +46,10 @@ impl Draft<'_> {
         }
         let closure = &mut self.next;
         closure.rounds = 0;
-        closure.refused = 0;
         closure.faults = 0;
-        closure.wrapper_asks = 0;
+        // That the wrapper was asked is not forgotten: a read comes before it is asked again.
+        closure.wrapper_asks = closure.wrapper_asks.min(1);
+        closure.refused = closure.wrapper_asks;
         closure.wrapper_accepted = false;
         closure.wrap_up_tried = false;
         closure.forced = false;

@@ -3,7 +3,7 @@
 use genesys_types::{CommunicationId, ParticipantId, Snapshot, Span, Time, WrapUp};
 
 use crate::{
-    closure::{GuestLeg, Proof, Request, Resume, Step, Turn, WrapperStage},
+    closure::{Block, GuestLeg, Proof, Request, Resume, Step, Turn, WrapperStage},
     draft::Draft,
     event::{Heard, What},
     mutation::Mutation,
@@ -162,7 +162,7 @@ impl Draft<'_> {
     /// What was to be done next no longer fits: back to a read, unless one is owed or a call is in flight.
     fn verify_instead(&mut self) {
         let due = matches!(self.next.turn, Turn::Due { .. });
-        match self.next.step {
+        match &mut self.next.step {
             Step::ClosingParticipant
             | Step::AwaitingConfirmation
             | Step::ClosingWrapper(WrapperStage::Ask | WrapperStage::WrapUp)
@@ -171,13 +171,19 @@ impl Draft<'_> {
                 self.go(Step::Verifying);
             }
             Step::ClosingWrapper(WrapperStage::Look) | Step::Ghost(_) => self.look_now(),
+            Step::Blocked(Block { resume, .. }) => match resume {
+                Resume::ClosingParticipant
+                | Resume::ClosingWrapper(WrapperStage::Ask | WrapperStage::WrapUp) => {
+                    *resume = Resume::Verifying;
+                }
+                Resume::Verifying | Resume::ClosingWrapper(WrapperStage::Look) | Resume::Forcing => {}
+            },
             Step::Scheduled
             | Step::Verifying
             | Step::ClosingParticipant
             | Step::AwaitingConfirmation
             | Step::ClosingWrapper(_)
             | Step::Forcing
-            | Step::Blocked(_)
             | Step::Ended(_) => {}
         }
     }

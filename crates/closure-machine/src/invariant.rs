@@ -43,7 +43,7 @@ pub fn check(closure: &Closure, policy: &Policy) -> Result<(), Broken> {
     )?;
     hold(closure.wake_at().is_some() != closure.has_ended(), "I7", "an open closure has no wake-up")?;
     hold(closure.sequence > 0, "I5", "a closure has no version")?;
-    let guest_first = policy.order == Order::GuestFirst && !closure.forced;
+    let guest_first = policy.order == Order::GuestFirst;
     if let Turn::InFlight { request, .. } = closure.turn {
         hold(!matches!(closure.step, Step::Scheduled), "I7", "a call is in flight before its time")?;
         hold(closure.calls > 0, "I2", "a call is in flight that was never counted")?;

@@ -203,8 +203,14 @@ fn ends_in_time(life: &mut Life) -> Result<(), TestCaseError> {
     Err(TestCaseError::fail(format!("it does not end: {:#?}", life.closure)))
 }
 
+/// Some thousand lives each, or as many as `PROPTEST_CASES` says.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(4_000);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn every_life_keeps_the_invariants_and_ends_when_the_remote_is_honest(
@@ -275,10 +281,10 @@ proptest! {
             (story.closure.step, story.closure.calls)
         };
         let deliver = |mut story: Story, word: &Word| {
-            let event = Event::Heard(word.at(story.now));
+            let event = Event::Heard(word.clone().at(story.now));
             let moment = Moment { now: story.now, may_call: permit };
             if let Ok(transition) = step(&story.closure, &event, &story.policy, moment) {
-                check_transition(Some(&story.closure), &transition, &story.policy).unwrap();
+                check_transition(Some(&story.closure), &transition, &story.policy).expect("the invariants hold");
                 story.closure = transition.next;
             }
             story
@@ -293,7 +299,7 @@ proptest! {
 fn forget_what_may_be_asked_again(asked: &mut Vec<Request>, request: Request, reply: &Reply) {
     match reply {
         Reply::Saw(_) | Reply::Accepted(Some(_)) | Reply::NotFound if request == Request::Read => {
-            asked.clear()
+            asked.clear();
         }
         Reply::RateLimited(_)
         | Reply::NotSent

@@ -72,9 +72,9 @@ fn page() -> String {
     for chapter in chapters() {
         if chapter.group != group {
             group = chapter.group;
-            write!(page, "\n## {group}\n").unwrap();
+            write!(page, "\n## {group}\n").expect("a String takes all");
         }
-        write!(page, "\n### {}\n\n", chapter.title).unwrap();
+        write!(page, "\n### {}\n\n", chapter.title).expect("a String takes all");
         page.push_str(&table(&chapter.story));
     }
     page.push_str(TAIL);
@@ -257,7 +257,7 @@ fn table(story: &Story) -> String {
     let mut table = String::new();
     let mut line = |row: &[String; 4]| {
         for (cell, width) in row.iter().zip(widths) {
-            write!(table, "| {cell:width$} ").unwrap();
+            write!(table, "| {cell:width$} ").expect("a String takes all");
         }
         table.push_str("|\n");
     };

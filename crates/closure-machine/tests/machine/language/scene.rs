@@ -155,8 +155,8 @@ impl Word {
     }
 
     /// As it is heard at `now`.
-    pub fn at(&self, now: Time) -> Heard {
-        Heard { source: self.source, occurred_at: now - self.ago, what: self.what.clone() }
+    pub fn at(self, now: Time) -> Heard {
+        Heard { source: self.source, occurred_at: now - self.ago, what: self.what }
     }
 }
 

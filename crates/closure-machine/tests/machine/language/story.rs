@@ -55,7 +55,7 @@ impl Story {
         change(&mut policy);
         let command = Command { conversation: CONVERSATION, participant, not_before };
         let first = accept(&command, &policy, Moment { now: START, may_call: true });
-        check_transition(None, &first, &policy).unwrap();
+        check_transition(None, &first, &policy).expect("acceptance keeps the invariants");
         let mut story = Self {
             closure: first.next.clone(),
             policy,

@@ -200,8 +200,11 @@ impl Witness {
 /// What must never happen, by the name under which the witness notes it.
 pub const INVARIANTS: [&str; 10] = ["I1", "I2", "I5", "I6", "I7", "I8", "I9", "ask", "agent", "liveness"];
 
+/// A name, and whether a world has it.
+type Goal = (&'static str, fn(&World) -> bool);
+
 /// What must be possible.
-pub const GOALS: &[(&str, fn(&World) -> bool)] = &[
+pub const GOALS: &[Goal] = &[
     ("closed after an event", |world| closed_by(world, ProofSource::Webhook)),
     ("closed after an event of the whole", |world| closed_by(world, ProofSource::QueueEvent)),
     ("closed after a read", |world| closed_by(world, ProofSource::ReadBack)),

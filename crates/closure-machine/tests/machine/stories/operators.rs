@@ -66,6 +66,25 @@ fn a_retry_reads_before_it_asks_and_has_fresh_rounds() {
 }
 
 #[test]
+fn a_retry_does_not_forget_that_the_wrapper_was_asked() {
+    Story::begin()
+        .closes_the_guest()
+        .hears(guest_left(TAB))
+        .asked(CLOSE_WRAPPER)
+        .without_permit()
+        .answers(Reply::Accepted(Some(guest_is_gone().guest_on(RELOADED))))
+        .is("verifying")
+        .acts(Act::Retry)
+        .with_permit()
+        .wakes()
+        .answers(Reply::Forbidden(None))
+        .hears(guest_left(RELOADED))
+        .asked_nothing()
+        .wakes()
+        .asked(Request::Read);
+}
+
+#[test]
 fn a_retry_of_a_blocked_closure_probes_now() {
     Story::begin()
         .sees(guest_is_on())

@@ -99,6 +99,21 @@ fn a_wrapper_that_was_asked_is_read_before_it_is_asked_again_even_after_a_block(
 }
 
 #[test]
+fn a_guest_who_comes_back_during_a_block_is_read_before_it_is_asked_again() {
+    Story::begin()
+        .sees(guest_is_on().friend_on())
+        .asked(CLOSE_GUEST)
+        .accepted()
+        .asked(CLOSE_FRIEND)
+        .answers(Reply::Forbidden(None))
+        .is("blocked: permission")
+        .hears(conversation(guest_is_on().guest_on(leg(2)).friend_left()))
+        .wakes()
+        .asked(Request::Read)
+        .is("blocked: permission");
+}
+
+#[test]
 fn a_guest_who_comes_back_under_every_close_of_the_wrapper_is_a_ghost() {
     let all_left = |legs| (1..=legs).fold(scene(), |seen, earlier| seen.guest_left(leg(earlier))).queue_on();
     let mut story = Story::begin().sees(came_back(1));
