@@ -71,7 +71,11 @@ impl Orchestrator {
     pub async fn deliver(&self, delivery: Delivery) -> Result<Delivered, StoreUnavailable> {
         let adapter = delivery.adapter.clone();
         let at = delivery.received_at;
-        let delivered = self.hear(delivery).await?;
+        let this = self.clone();
+        let delivered =
+            self.to_the_end(async move { this.hear(delivery).await }).await.unwrap_or_else(|| {
+                Err(StoreUnavailable { why: "taking the event ended in a panic".to_owned() })
+            })?;
         let seconds = f64::from(u32::try_from(at.millis() / 1_000).unwrap_or(u32::MAX));
         metrics::confirmation(&adapter, delivered.name(), seconds);
         Ok(delivered)

@@ -70,7 +70,13 @@ impl Orchestrator {
         let cause = Cause { operator: Some((operation.by, operation.reason)), ..Cause::default() };
         let trigger =
             Trigger { cause, if_version: operation.if_version, ..Trigger::new(Event::Act(operation.act)) };
-        match self.advance(key, trigger).await {
+        let this = self.clone();
+        let advanced =
+            self.to_the_end(async move { this.advance(key, trigger).await }).await.unwrap_or_else(|| {
+                let why = "the act ended in a panic".to_owned();
+                Err(NotAdvanced::Unavailable(StoreUnavailable { why }))
+            });
+        match advanced {
             Ok(record) => {
                 metrics::operator_action(name, operation.role);
                 Ok(record)

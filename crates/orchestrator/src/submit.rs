@@ -112,7 +112,11 @@ impl Orchestrator {
     /// [`SubmitError`]; nothing was kept of the command.
     pub async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitError> {
         let source = Arc::clone(&submission.source);
-        let result = self.take(submission).await;
+        let this = self.clone();
+        let result = self.to_the_end(async move { this.take(submission).await }).await.unwrap_or_else(|| {
+            let why = "taking the command ended in a panic".to_owned();
+            Err(SubmitError::Unavailable(StoreUnavailable { why }))
+        });
         metrics::command(
             &source,
             match &result {
