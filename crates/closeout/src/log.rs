@@ -18,7 +18,10 @@ pub enum Form {
 /// Starts the log. `RUST_LOG` says what is written; without it, `usual` does.
 pub fn start(form: Form, usual: &str, colour: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .log_internal_errors(false)
+        .with_writer(std::io::stderr);
     let started = match form {
         Form::Json => builder.json().flatten_event(true).try_init(),
         Form::Text => {
