@@ -239,6 +239,11 @@ impl Orchestrator {
                 Event::Replied { reply: Reply::Forbidden(_) | Reply::Unauthenticated, .. } => {
                     org.block(self.now());
                 }
+                // Not looked at, or unclear: tells nothing of what the organisation may do.
+                Event::Replied {
+                    reply: Reply::RateLimited(_) | Reply::NotSent | Reply::Failed | Reply::Unknown,
+                    ..
+                } => {}
                 Event::Replied { .. } => org.went_through(next.key),
                 Event::Woke | Event::Heard(_) | Event::Act(_) => {}
             }
