@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, error::Error, fmt, sync::Arc, time::Duration};
 
 use genesys_types::{Organisation, Time};
 use store::{ClosureKey, Filter, InboxEntry, Millis, Order, Quarantined, StoreUnavailable, Tally};
-use uuid::Uuid;
 
 use crate::{
     advance::Orchestrator, journal::Entry, metrics, names, organisation::OrganisationStatus, record::Record,
@@ -159,17 +158,13 @@ impl Orchestrator {
             .collect()
     }
 
-    /// What came in lately, the latest first; of one conversation, or of all.
+    /// What came in lately, the latest first.
     ///
     /// # Errors
     ///
     /// When the store cannot be read.
-    pub async fn inbox(
-        &self,
-        conversation: Option<Uuid>,
-        limit: usize,
-    ) -> Result<Vec<InboxEntry>, QueryError> {
-        Ok(self.inner.store.inbox(conversation, limit).await?)
+    pub async fn inbox(&self, limit: usize) -> Result<Vec<InboxEntry>, QueryError> {
+        Ok(self.inner.store.inbox(limit).await?)
     }
 
     /// The records that could not be read.

@@ -2,7 +2,7 @@
 //!
 //! A refused commit has written nothing, so the transaction goes on without it.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, params};
 use store::{Commit, CommitRefused, InboxEntry, KeyEntry, Line, Row};
 use uuid::Uuid;
 
@@ -68,6 +68,8 @@ struct Change {
     was_set_aside: bool,
     keeps_conversation_open: bool,
     keeps_fixed_columns: bool,
+    keeps_standing: bool,
+    keeps_participant: bool,
     keeps_labels: bool,
 }
 
@@ -88,11 +90,12 @@ impl Change {
                 stored_version: unsigned(stored.get(0)?),
                 was_set_aside: standing == SET_ASIDE,
                 keeps_conversation_open: standing == OPEN && same_standing && same_conversation,
-                keeps_fixed_columns: same_standing
-                    && same_conversation
+                keeps_fixed_columns: same_conversation
                     && same_created_at
-                    && stored.get_ref(4)?.as_blob_or_null()? == row.participant.as_ref().map(as_blob)
                     && stored.get_ref(5)?.as_str()? == row.source,
+                keeps_standing: same_standing,
+                keeps_participant: stored.get_ref(4)?.as_blob_or_null()?
+                    == row.participant.as_ref().map(as_blob),
                 keeps_labels: same_created_at && stored.get_ref(7)?.as_str_or_null()? == labels.as_deref(),
             })
         });
@@ -101,9 +104,22 @@ impl Change {
             was_set_aside: false,
             keeps_conversation_open: false,
             keeps_fixed_columns: false,
+            keeps_standing: false,
+            keeps_participant: false,
             keeps_labels: labels.is_none(),
         }))
     }
+}
+
+/// The statement of [`move_row`], with the columns that it names beside those of every step.
+macro_rules! moving {
+    ($rarely:literal) => {
+        concat!(
+            "UPDATE closures SET version = ?1, state = ?2, reason = ?3, wake_at = ?4, updated_at = ?5, body = ?6",
+            $rarely,
+            " WHERE key = ?7"
+        )
+    };
 }
 
 fn as_blob(id: &Uuid) -> &[u8] {
@@ -136,8 +152,9 @@ fn refused_row(
 }
 
 fn write_row(connection: &Connection, row: &Row, change: &Change) -> rusqlite::Result<()> {
-    if change.stored_version > 0 && change.keeps_fixed_columns && change.keeps_labels {
-        return move_row(connection, row);
+    if change.stored_version > 0 && !change.was_set_aside && change.keeps_fixed_columns && change.keeps_labels
+    {
+        return move_row(connection, row, change);
     }
     let mut put = put_statement(connection)?;
     put.execute(params![
@@ -167,13 +184,12 @@ fn write_row(connection: &Connection, row: &Row, change: &Change) -> rusqlite::R
     Ok(())
 }
 
-/// Writes the columns that an ordinary step changes: an index over the others is then not touched.
-fn move_row(connection: &Connection, row: &Row) -> rusqlite::Result<()> {
-    let mut step = connection.prepare_cached(
-        "UPDATE closures SET version = ?, state = ?, reason = ?, wake_at = ?, updated_at = ?, body = ?
-         WHERE key = ?",
-    )?;
-    step.execute(params![
+/// Writes the columns that a step changes. SQLite writes anew every index over a column that a statement names, also
+/// where its value stays; the rarely changed columns are therefore named only when they change.
+fn move_row(connection: &Connection, row: &Row, change: &Change) -> rusqlite::Result<()> {
+    let participant = row.participant.as_ref().map(as_blob);
+    let standing = record::standing(row);
+    let always = params![
         signed(row.version),
         row.state,
         row.reason,
@@ -181,7 +197,14 @@ fn move_row(connection: &Connection, row: &Row) -> rusqlite::Result<()> {
         row.updated_at,
         &row.body[..],
         row.key.as_bytes(),
-    ])?;
+    ];
+    let (sql, rarely): (_, &[&dyn ToSql]) = match (change.keeps_standing, change.keeps_participant) {
+        (true, true) => (moving!(""), &[]),
+        (false, true) => (moving!(", standing = ?8"), &[&standing]),
+        (true, false) => (moving!(", participant = ?8"), &[&participant]),
+        (false, false) => (moving!(", standing = ?8, participant = ?9"), &[&standing, &participant]),
+    };
+    connection.prepare_cached(sql)?.execute(&*[always, rarely].concat())?;
     Ok(())
 }
 

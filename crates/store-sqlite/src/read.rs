@@ -93,22 +93,9 @@ pub(crate) fn key(connection: &Connection, scope: &str, key: &str) -> rusqlite::
     used.query_row((scope, key), record::key_entry).optional()
 }
 
-pub(crate) fn inbox(
-    connection: &Connection,
-    conversation: Option<Uuid>,
-    limit: usize,
-) -> rusqlite::Result<Vec<InboxEntry>> {
-    let latest = "ORDER BY received_at DESC, arrival DESC LIMIT ?";
-    match conversation {
-        Some(conversation) => {
-            let sql = format!("SELECT {INBOX_COLUMNS} FROM inbox WHERE conversation = ? {latest}");
-            all(connection, &sql, (conversation.as_bytes(), rows(limit)), record::inbox_entry)
-        }
-        None => {
-            let sql = format!("SELECT {INBOX_COLUMNS} FROM inbox {latest}");
-            all(connection, &sql, [rows(limit)], record::inbox_entry)
-        }
-    }
+pub(crate) fn inbox(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<InboxEntry>> {
+    let sql = format!("SELECT {INBOX_COLUMNS} FROM inbox ORDER BY received_at DESC, arrival DESC LIMIT ?");
+    all(connection, &sql, [rows(limit)], record::inbox_entry)
 }
 
 pub(crate) fn quarantined(connection: &Connection) -> rusqlite::Result<Vec<Quarantined>> {

@@ -9,7 +9,8 @@ pub(crate) const APPLICATION_ID: i32 = 0x436c_6f73;
 
 /// What was changed from one schema version to the next; version `n` is reached after the `n`th of them.
 /// They are kept as they were released: a file of any age passes through all that it has not seen.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_begin.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_begin.sql"), include_str!("migrations/0002_inbox_in_order.sql")];
 
 /// The schema version that this program reads and writes.
 pub(crate) const VERSION: usize = MIGRATIONS.len();
@@ -61,6 +62,25 @@ mod tests {
         assert_eq!(inspect(&connection).unwrap(), Found::Empty);
         migrate(&mut connection, 0).unwrap();
         assert_eq!(inspect(&connection).unwrap(), Found::Ours(VERSION));
+    }
+
+    #[test]
+    fn a_file_of_every_older_version_is_brought_to_the_same_tables() {
+        let tables = |connection: &Connection| {
+            let mut names = connection.prepare("SELECT name FROM sqlite_schema ORDER BY name").unwrap();
+            let names = names.query_map((), |row| row.get::<_, String>(0)).unwrap();
+            names.collect::<Result<Vec<_>, _>>().unwrap()
+        };
+        let mut new = Connection::open_in_memory().unwrap();
+        migrate(&mut new, 0).unwrap();
+        for version in 1..VERSION {
+            let mut old = Connection::open_in_memory().unwrap();
+            for migration in &MIGRATIONS[..version] {
+                old.execute_batch(migration).unwrap();
+            }
+            migrate(&mut old, version).unwrap();
+            assert_eq!(tables(&old), tables(&new), "from version {version}");
+        }
     }
 
     #[test]

@@ -198,12 +198,8 @@ impl Store for SqliteStore {
         self.read(move |connection| read::key(connection, &scope, &key)).await
     }
 
-    async fn inbox(
-        &self,
-        conversation: Option<Uuid>,
-        limit: usize,
-    ) -> Result<Vec<InboxEntry>, StoreUnavailable> {
-        self.read(move |connection| read::inbox(connection, conversation, limit)).await
+    async fn inbox(&self, limit: usize) -> Result<Vec<InboxEntry>, StoreUnavailable> {
+        self.read(move |connection| read::inbox(connection, limit)).await
     }
 
     async fn quarantine(&self, record: Quarantined) -> Result<(), StoreUnavailable> {

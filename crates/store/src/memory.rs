@@ -183,12 +183,8 @@ impl Store for MemoryStore {
         self.read(|state| state.key(scope, key))
     }
 
-    async fn inbox(
-        &self,
-        conversation: Option<Uuid>,
-        limit: usize,
-    ) -> Result<Vec<InboxEntry>, StoreUnavailable> {
-        self.read(|state| state.inbox(conversation, limit))
+    async fn inbox(&self, limit: usize) -> Result<Vec<InboxEntry>, StoreUnavailable> {
+        self.read(|state| state.inbox(limit))
     }
 
     async fn quarantine(&self, record: Quarantined) -> Result<(), StoreUnavailable> {

@@ -123,12 +123,8 @@ pub trait Store: Send + Sync + 'static {
     /// The entry of an idempotency key.
     async fn key(&self, scope: &str, key: &str) -> Result<Option<KeyEntry>, StoreUnavailable>;
 
-    /// The inbox, the latest first, at most `limit`; of one conversation, or of all.
-    async fn inbox(
-        &self,
-        conversation: Option<Uuid>,
-        limit: usize,
-    ) -> Result<Vec<InboxEntry>, StoreUnavailable>;
+    /// The inbox, the latest first, at most `limit`.
+    async fn inbox(&self, limit: usize) -> Result<Vec<InboxEntry>, StoreUnavailable>;
 
     /// Sets an unreadable row aside: it is no longer open, due, listed, counted or pruned, but its bytes are kept.
     ///

@@ -341,12 +341,8 @@ impl Store for Lifeline {
         self.inner.key(scope, key).await
     }
 
-    async fn inbox(
-        &self,
-        conversation: Option<Uuid>,
-        limit: usize,
-    ) -> Result<Vec<InboxEntry>, StoreUnavailable> {
-        self.inner.inbox(conversation, limit).await
+    async fn inbox(&self, limit: usize) -> Result<Vec<InboxEntry>, StoreUnavailable> {
+        self.inner.inbox(limit).await
     }
 
     async fn quarantine(&self, record: Quarantined) -> Result<(), StoreUnavailable> {

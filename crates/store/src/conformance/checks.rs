@@ -29,7 +29,7 @@ pub async fn the_same_event_is_told_from_another_body_under_its_id(place: impl P
     assert_eq!(refused(&*store, taking(&other_body)).await, CommitRefused::OtherBody);
     let elsewhere = InboxEntry { adapter: "relay".to_owned(), ..other_body };
     put(&*store, taking(&elsewhere)).await;
-    assert_eq!(read(store.inbox(None, 10)).await, [elsewhere, event], "the first body stands");
+    assert_eq!(read(store.inbox(10)).await, [elsewhere, event], "the first body stands");
 }
 
 /// Key before inbox, inbox before open closure, open closure before version.
@@ -86,7 +86,7 @@ pub async fn a_refused_commit_changes_nothing(place: impl Place) {
         assert_eq!(read(store.journal(first.key)).await.len(), 1, "{why}");
         assert_eq!(read(store.journal(samples::key(2))).await, [], "{why}");
         assert_eq!(read(store.announcements(0, 10)).await, [], "{why}");
-        assert_eq!(read(store.inbox(None, 10)).await, [samples::event("e")], "{why}");
+        assert_eq!(read(store.inbox(10)).await, [samples::event("e")], "{why}");
         assert_eq!(read(store.key("producer", "fresh")).await, None, "{why}");
     }
     put(&*store, fresh()).await;
@@ -111,7 +111,7 @@ pub async fn a_commit_that_cannot_be_written_spares_its_neighbours(place: impl P
         assert_eq!(neighbour.await, Ok(()));
     }
     assert_eq!(read(store.load(row.key)).await.as_ref(), Some(&row));
-    assert_eq!(read(store.inbox(None, 10)).await, []);
+    assert_eq!(read(store.inbox(10)).await, []);
     assert_eq!(read(store.key("producer", "k")).await, None);
     assert_eq!(read(store.open_after(None, 100)).await.len(), 41);
 }

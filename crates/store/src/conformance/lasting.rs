@@ -32,7 +32,7 @@ pub async fn everything_is_there_after_reopening(place: impl Place) {
     assert_eq!(read(store.open_of("acme", samples::conversation(1))).await.as_ref(), Some(&row));
     assert_eq!(read(store.due(i64::MAX, 10)).await, std::slice::from_ref(&row));
     assert_eq!(read(store.journal(row.key)).await, journal);
-    assert_eq!(read(store.inbox(None, 10)).await, [samples::event("e")]);
+    assert_eq!(read(store.inbox(10)).await, [samples::event("e")]);
     assert_eq!(read(store.key("producer", "k")).await, Some(samples::idempotency_key("k")));
     assert_eq!(read(store.cursor("console")).await, 2);
     assert_eq!(read(store.quarantined()).await, [record]);

@@ -106,14 +106,14 @@ pub async fn pruning_keeps_to_its_limit(place: impl Place) {
         .map(|row| row.key)
         .collect();
     assert_eq!(left, [3, 4, 5].map(samples::key));
-    let events: Vec<_> = read(store.inbox(None, 10)).await.into_iter().map(|entry| entry.event).collect();
+    let events: Vec<_> = read(store.inbox(10)).await.into_iter().map(|entry| entry.event).collect();
     assert_eq!(events, ["5", "4", "3"]);
     for (name, kept) in [("1", false), ("2", false), ("3", true), ("5", true)] {
         assert_eq!(read(store.key("producer", name)).await.is_some(), kept, "key {name}");
     }
 }
 
-/// The inbox is read latest first, of one conversation or of all, and within the limit.
+/// The inbox is read latest first and within the limit.
 pub async fn the_inbox_is_read_latest_first(place: impl Place) {
     let store = place.open().await;
     let event = |name: &str, moment, conversation: Option<u64>| InboxEntry {
@@ -127,11 +127,8 @@ pub async fn the_inbox_is_read_latest_first(place: impl Place) {
         put(&*store, Commit { inbox: Some(entry.clone()), ..Commit::default() }).await;
     }
     let [a, b, c, d] = entries;
-    assert_eq!(read(store.inbox(None, 10)).await, [d.clone(), b.clone(), c.clone(), a.clone()]);
-    assert_eq!(read(store.inbox(None, 2)).await, [d, b]);
-    assert_eq!(read(store.inbox(Some(samples::conversation(1)), 10)).await, [c.clone(), a]);
-    assert_eq!(read(store.inbox(Some(samples::conversation(1)), 1)).await, [c]);
-    assert_eq!(read(store.inbox(Some(samples::conversation(3)), 10)).await, []);
+    assert_eq!(read(store.inbox(10)).await, [d.clone(), b.clone(), c, a]);
+    assert_eq!(read(store.inbox(2)).await, [d, b]);
 }
 
 /// The check passes, again and again, and is no part of what is stored.

@@ -225,10 +225,9 @@ impl State {
         self.keys.get(&(scope.to_owned(), key.to_owned())).cloned()
     }
 
-    pub(super) fn inbox(&self, conversation: Option<Uuid>, limit: usize) -> Vec<InboxEntry> {
+    pub(super) fn inbox(&self, limit: usize) -> Vec<InboxEntry> {
         let latest_first = self.inbox_order.values().rev().filter_map(|id| self.inbox.get(id));
-        let asked = latest_first.filter(|entry| conversation.is_none() || entry.conversation == conversation);
-        asked.take(limit).cloned().collect()
+        latest_first.take(limit).cloned().collect()
     }
 
     pub(super) fn quarantine(&mut self, record: Quarantined) {

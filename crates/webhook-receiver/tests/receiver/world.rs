@@ -192,7 +192,7 @@ impl World {
     }
 
     pub async fn inbox(&self) -> Vec<InboxEntry> {
-        self.driver.inbox(None, 100).await.unwrap()
+        self.driver.inbox(100).await.unwrap()
     }
 
     /// What came in last.
