@@ -216,7 +216,7 @@ url = "sqlite:{folder}/bench.db"
 [genesys.main]
 region = "http://{genesys}"
 requests_per_minute = 0
-max_in_flight = 256
+max_in_flight = 1024
 
 [[confirm]]
 name = "stub"
