@@ -271,7 +271,7 @@ impl World {
 
     fn force_disconnect(&self, id: Uuid) -> Result<Reply, Refusal> {
         let mut talk = self.find(id).ok_or_else(|| Refusal::conversation_not_found(id))?;
-        self.judge_wrapper_close(&talk);
+        self.count_forced(&talk);
         let due = self.clock.now() + self.delay(self.config.effect_delay, &mut talk, "effect-delay");
         self.schedule.add(due, Task::TearDown { conversation: id });
         Ok(Reply { status: 202, body: Some(json!("Accepted")), fault: None })
@@ -292,6 +292,14 @@ impl World {
         } else if legs().any(|leg| leg.is_connected()) {
             tally.wrapper_closes_over_unseen_leg += 1;
         }
+    }
+
+    /// Counts an emergency disconnect apart: it is an operator's act against missing proof, never a step of a closure.
+    fn count_forced(&self, talk: &Conversation) {
+        let proven = talk.guests().flat_map(|p| &p.legs).all(|leg| !leg.is_connected() && leg.proven);
+        let mut tally = self.tally();
+        tally.forced += 1;
+        tally.forced_before_proof += u64::from(!proven);
     }
 
     fn give_wrap_up(

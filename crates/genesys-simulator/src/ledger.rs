@@ -61,6 +61,8 @@ pub(crate) struct Tally {
     pub wrapper_closes_before_guest_gone: u64,
     pub wrapper_closes_before_proof: u64,
     pub wrapper_closes_over_unseen_leg: u64,
+    pub forced: u64,
+    pub forced_before_proof: u64,
     pub repeated_closes: u64,
     pub repeated_wrapper_closes: u64,
     pub forged_sent: u64,
@@ -94,7 +96,7 @@ pub struct Verdict {
     pub conversations_open: u64,
     /// Conversations with a guest who is still connected.
     pub guests_connected: u64,
-    /// PATCH, DELETE and emergency disconnects of whole conversations that were carried out or accepted.
+    /// PATCH and DELETE of whole conversations that were carried out; `forced` counts the emergency disconnects.
     pub wrapper_closes: u64,
     /// Wrapper closes that came while a guest leg, which the client could know of, was still connected.
     pub wrapper_closes_before_guest_gone: u64,
@@ -102,6 +104,11 @@ pub struct Verdict {
     pub wrapper_closes_before_proof: u64,
     /// Wrapper closes over a connected guest leg that no read and no event had shown; not held against the client.
     pub wrapper_closes_over_unseen_leg: u64,
+    /// Emergency disconnects (`POST …/disconnect`) that were accepted. They exist to end what shows no proof, so they
+    /// are not held against the client; who expects none compares this with 0.
+    pub forced: u64,
+    /// Of these, the ones that came while a guest leg was connected, or before its end had been shown.
+    pub forced_before_proof: u64,
     /// The same close of the same participant or communication, without a read in between.
     pub repeated_closes: u64,
     /// The same close of the same conversation, without a read in between.

@@ -257,6 +257,8 @@ impl World {
             wrapper_closes_before_guest_gone: tally.wrapper_closes_before_guest_gone,
             wrapper_closes_before_proof: tally.wrapper_closes_before_proof,
             wrapper_closes_over_unseen_leg: tally.wrapper_closes_over_unseen_leg,
+            forced: tally.forced,
+            forced_before_proof: tally.forced_before_proof,
             repeated_closes: tally.repeated_closes,
             repeated_wrapper_closes: tally.repeated_wrapper_closes,
             forged_sent: tally.forged_sent,

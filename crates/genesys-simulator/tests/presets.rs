@@ -255,6 +255,33 @@ async fn closing_too_early_and_twice_is_held_against_the_client() {
 }
 
 #[tokio::test]
+async fn a_forced_teardown_is_counted_apart_and_hides_no_early_close() {
+    let remote = Remote::start(quick()).await;
+    let all = remote.simulator.create(&NewConversation::default().count(3)).unwrap();
+    let force = async |id: uuid::Uuid| {
+        let path = format!("/api/v2/conversations/{id}/disconnect");
+        assert_eq!(remote.call(reqwest::Method::POST, &path, None).await.status, 202);
+    };
+    force(all[0].conversation_id).await;
+    let lost = ChaosSpec::of(Preset::LostWebhook);
+    remote.simulator.set_chaos_of(&[all[1].conversation_id, all[2].conversation_id], &lost);
+    for made in &all[1..] {
+        remote.close_guest(made).await;
+        remote.until_the_guest_is_gone(made.conversation_id).await;
+    }
+    force(all[1].conversation_id).await;
+    let verdict = remote.simulator.verdict();
+    assert!(verdict.clean && verdict.offences.is_empty(), "{verdict:?}");
+    assert_eq!((verdict.forced, verdict.forced_before_proof, verdict.wrapper_closes), (2, 2, 0));
+    remote.read(all[1].conversation_id).await;
+    force(all[1].conversation_id).await;
+    remote.close_wrapper(all[2].conversation_id).await;
+    let verdict = remote.simulator.verdict();
+    assert_eq!((verdict.forced, verdict.forced_before_proof), (3, 2), "a read had shown the end");
+    assert_eq!((verdict.clean, verdict.wrapper_closes_before_proof), (false, 1), "the same, not forced");
+}
+
+#[tokio::test]
 async fn a_wrap_up_followed_by_a_close_is_no_repeat() {
     let remote = Remote::start(quick()).await;
     let made = remote.make(&NewConversation::default());

@@ -149,6 +149,10 @@ fn promises(outcome: &Outcome<'_>) -> Vec<(bool, String)> {
         outcome.closures.iter().filter(|closure| contradicts_truth(outcome.simulator, closure)).count();
     vec![
         (early == 0, format!("wrapper closed before the guest was proven gone: {early}")),
+        (
+            verdict.forced == 0,
+            format!("torn down by force, which no operator asked for here: {}", verdict.forced),
+        ),
         (lost == 0, format!("commands lost: {lost}")),
         (repeated == 0, format!("the same close asked twice without a read in between: {repeated}")),
         (verdict.forged_accepted == 0, format!("forged webhooks taken: {}", verdict.forged_accepted)),
