@@ -7,7 +7,8 @@ mod support;
 use std::time::Duration;
 
 use genesys_simulator::{
-    AgentPresence, NewConversation, OauthClient, Quota, RepeatedDisconnect, ServiceWrapUp, Simulator,
+    AgentPresence, JournalQuery, NewConversation, OauthClient, Quota, RepeatedDisconnect, ServiceWrapUp,
+    Simulator,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -29,6 +30,19 @@ async fn a_login_answers_as_documented() {
     assert_eq!((wrong.status, wrong.json()), (401, sample("rest/oauth-token-401-bad-secret.json")));
     let other = remote.ask_for_token("c", "s", "grant_type=password").await;
     assert_eq!((other.status, other.json()["error"].clone()), (400, json!("unsupported_grant_type")));
+}
+
+#[tokio::test]
+async fn a_refused_login_is_a_call_of_no_conversation() {
+    let remote = Remote::start_logged_out(quick().client(OauthClient::new("c", "s"))).await;
+    let made = remote.make(&NewConversation::default());
+    assert_eq!(remote.ask_for_token("c", "x", "grant_type=client_credentials").await.status, 401);
+    let entries = remote.simulator.journal(&JournalQuery::default()).entries;
+    let [login] = entries.as_slice() else { panic!("{entries:?}") };
+    assert_eq!((login.what.as_str(), login.status), ("POST /oauth/token", Some(401)));
+    assert_eq!(login.conversation_id, None);
+    assert_eq!(remote.simulator.verdict().calls, 0);
+    assert_eq!(remote.simulator.conversation(made.conversation_id).unwrap()["calls"], 0);
 }
 
 #[tokio::test]
