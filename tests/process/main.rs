@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 
+mod backup;
 mod bad_input;
 mod closing;
 mod command_line;

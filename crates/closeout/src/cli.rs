@@ -12,6 +12,7 @@ use crate::{
         ghosts::GhostsCommand,
         hooks::HooksCommand,
         look::{ListArgs, OneArgs},
+        store::StoreCommand,
         watch::WatchArgs,
     },
     config::duration,
@@ -103,6 +104,9 @@ pub enum Command {
     /// The configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// The file in which the service keeps its state
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Completions for a shell
     #[command(
         after_help = "Example:\n  closeout completions bash > ~/.local/share/bash-completion/completions/closeout"

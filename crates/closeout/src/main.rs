@@ -72,6 +72,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Sim(command) => Box::pin(sim::run(command, &voice)).await,
         Command::Config(command) => commands::config::run(command, &voice),
         Command::Hooks(command) => commands::hooks::run(command, &voice),
+        Command::Store(command) => commands::store::run(command, &voice).await,
         Command::Completions { shell } => commands::completions(*shell),
         Command::Client(command) => Box::pin(interruptible(ask(command, &global, &voice))).await,
     }?;

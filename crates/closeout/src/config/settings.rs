@@ -124,9 +124,19 @@ fn server(reader: &mut Reader<'_>) -> Option<Server> {
     Some(Server { listen: listen?, shutdown_grace: shutdown_grace?, max_connections })
 }
 
-fn store(reader: &mut Reader<'_>) -> Option<StoreSettings> {
+/// Reads where state is kept, and nothing else: what copies a store needs no organisation.
+///
+/// # Errors
+///
+/// What is wrong with `store.url`.
+pub fn store_place(layers: &Layers) -> Result<StorePlace, Vec<Problem>> {
+    let mut reader = Reader::new(layers);
+    place(&mut reader).ok_or(reader.problems)
+}
+
+fn place(reader: &mut Reader<'_>) -> Option<StorePlace> {
     let layers = reader.layers;
-    let place = reader.parsed("store.url", |text| {
+    reader.parsed("store.url", |text| {
         if text == "memory:" {
             return Ok(StorePlace::Memory);
         }
@@ -141,7 +151,11 @@ fn store(reader: &mut Reader<'_>) -> Option<StoreSettings> {
             }
             Some(_) | None => Err("is not a store; use sqlite:FILE or memory:".to_owned()),
         }
-    });
+    })
+}
+
+fn store(reader: &mut Reader<'_>) -> Option<StoreSettings> {
+    let place = place(reader);
     let retention = reader.duration("store.retention");
     let inbox = reader.duration("store.inbox_retention");
     if inbox.is_some_and(|inbox| inbox < INBOX_AT_LEAST) {
