@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, error::Error, fmt, sync::Arc, time::Duration};
 
+use closure_machine::{BlockReason, Step};
 use genesys_types::{Organisation, Time};
 use store::{ClosureKey, Filter, InboxEntry, Millis, Order, Quarantined, StoreUnavailable, Tally};
 
@@ -176,6 +177,32 @@ impl Orchestrator {
         Ok(self.inner.store.quarantined().await?)
     }
 
+    /// The organisation of a record that was set aside because it cannot be read; `None` when the closure is not set
+    /// aside.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn set_aside_of(&self, key: ClosureKey) -> Result<Option<String>, QueryError> {
+        if !self.inner.store.quarantined().await?.iter().any(|record| record.closure == key) {
+            return Ok(None);
+        }
+        Ok(self.inner.store.load(key).await?.map(|row| row.organisation))
+    }
+
+    /// Why Genesys refuses an organisation, as one of its blocked closures tells; `None` when no closure is blocked.
+    pub fn blocked_why(&self, organisation: &Organisation) -> Option<BlockReason> {
+        let mut why = None;
+        self.inner.registry.for_each(|record| {
+            if let Step::Blocked(block) = &record.closure.step
+                && record.organisation == *organisation
+            {
+                why = Some(block.why.clone());
+            }
+        });
+        why
+    }
+
     /// Whether the store can commit now.
     ///
     /// # Errors
@@ -232,7 +259,7 @@ impl Orchestrator {
             let (number, oldest) = states.entry((record.organisation.clone(), state)).or_insert((0, now));
             *number += 1;
             *oldest = record.closure.accepted_at.min(*oldest);
-            if let closure_machine::Step::Ghost(ghost) = record.closure.step {
+            if let Step::Ghost(ghost) = record.closure.step {
                 let reason = names::ghost_reason(ghost.reason);
                 *ghosts.entry((record.organisation.clone(), reason)).or_default() += 1;
             }
