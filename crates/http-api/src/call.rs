@@ -67,7 +67,30 @@ impl Call {
     pub(crate) async fn closure(&self) -> Result<Arc<Record>, Problem> {
         let key = self.closure_key()?;
         let record = self.shared.api.orchestrator.closure(key).await?;
+        if record.is_none() {
+            self.check_not_set_aside(key).await?;
+        }
         self.visible(record)
+    }
+
+    /// Refuses a closure that is there and cannot be read, where the caller sees its organisation.
+    async fn check_not_set_aside(&self, key: ClosureKey) -> Result<(), Problem> {
+        let organisation = self.shared.api.orchestrator.set_aside_of(key).await?;
+        let seen = organisation
+            .and_then(|name| name.parse().ok())
+            .is_some_and(|organisation| self.caller().sees(&organisation));
+        if !seen {
+            return Ok(());
+        }
+        let detail = format!(
+            "The stored record of the closure {} cannot be read. It was set aside with its journal, and nothing is done for \
+             it.",
+            self.id
+        );
+        Err(Problem::new(&kinds::UNREADABLE, detail).closure(self.id.clone()).fix(
+            "Look at the conversation in Genesys. To have it closed, request a new closure. The service's log says what \
+             cannot be read; a newer version of the service may be able to.",
+        ))
     }
 
     /// The key of the closure that the path names.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    access::{Caller, Need},
     call::{Answer, Call, bytes_answer, json_answer},
     problem::Problem,
     spans::Stamp,
@@ -29,6 +30,9 @@ pub(crate) struct Readiness {
     /// With `verbose` and a key: how the organisations are doing. That Genesys is away makes nothing unready.
     #[serde(skip_serializing_if = "Option::is_none")]
     organisations: Option<Vec<OrganisationView>>,
+    /// With `verbose` and a key: how many stored records cannot be read and were set aside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quarantined: Option<usize>,
 }
 
 /// How an organisation is doing.
@@ -83,29 +87,35 @@ pub(crate) async fn ready(call: Call) -> Answer {
     let stopping = orchestrator.is_stopping();
     let store = matches!(tokio::time::timeout(STORE_CHECK, orchestrator.check_store()).await, Ok(Ok(())));
     let ready = store && !stopping;
-    let organisations = verbose.then(|| organisations(&call)).flatten();
+    let mut readiness = Readiness { ready, store, stopping, organisations: None, quarantined: None };
+    if let (true, Some(caller)) = (verbose, onlooker(&call)) {
+        readiness.organisations = Some(organisations(&call, &caller));
+        readiness.quarantined = orchestrator.quarantined().await.ok().map(|records| records.len());
+    }
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let mut response = json_answer(status, &Readiness { ready, store, stopping, organisations });
+    let mut response = json_answer(status, &readiness);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
-/// How the organisations are doing that the caller sees; `None` without a key that may look.
-fn organisations(call: &Call) -> Option<Vec<OrganisationView>> {
-    let caller = call.shared.api.keys.admit(&call.headers, crate::access::Need::Read).ok()?;
+/// Whoever sent a key that may look; health itself needs none.
+fn onlooker(call: &Call) -> Option<Caller> {
+    call.shared.api.keys.admit(&call.headers, Need::Read).ok()
+}
+
+/// How the organisations are doing that the caller sees.
+fn organisations(call: &Call, caller: &Caller) -> Vec<OrganisationView> {
     let all = call.shared.api.orchestrator.status();
-    Some(
-        all.into_iter()
-            .filter(|status| caller.sees(&status.name))
-            .map(|status| OrganisationView {
-                name: status.name.as_str().to_owned(),
-                open: status.open,
-                waiting_for_quota: status.ready,
-                blocked_until: status.blocked_until.map(Stamp),
-                paused: status.paused,
-            })
-            .collect(),
-    )
+    all.into_iter()
+        .filter(|status| caller.sees(&status.name))
+        .map(|status| OrganisationView {
+            name: status.name.as_str().to_owned(),
+            open: status.open,
+            waiting_for_quota: status.ready,
+            blocked_until: status.blocked_until.map(Stamp),
+            paused: status.paused,
+        })
+        .collect()
 }
 
 /// `GET /version`.
@@ -121,7 +131,12 @@ pub(crate) async fn description(call: Call) -> Answer {
 
 /// `GET /metrics`.
 pub(crate) async fn metrics(call: Call) -> Answer {
-    call.shared.api.orchestrator.observe();
+    let orchestrator = &call.shared.api.orchestrator;
+    orchestrator.observe();
+    // A store that is away keeps the figure as it was; the rest of the page is worth having all the same.
+    if let Ok(records) = orchestrator.quarantined().await {
+        crate::metrics::quarantined(records.len());
+    }
     let mut response = Response::new(Body::from((call.shared.api.metrics.render)()));
     let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, text);

@@ -111,7 +111,7 @@ const UNTIL: Parameter = query("until", "Accepted before this time, or this long
 const IF_MATCH: Parameter = header("If-Match", "The ETag of the version that the operator saw.");
 const ACT_TAKEN: Reply =
     Reply { status: 202, about: "Stored; what it set off goes on.", shape: Shape::Json("Closure") };
-const ACT_REFUSALS: &[u16] = &[400, 404, 409, 412, 413, 415, 422, 503];
+const ACT_REFUSALS: &[u16] = &[400, 404, 409, 412, 413, 415, 422, 500, 503];
 
 /// Every route.
 pub(crate) static ROUTES: &[Route] = &[
@@ -177,7 +177,7 @@ pub(crate) static ROUTES: &[Route] = &[
                 ok("Closure", "The closure."),
                 Reply { status: 304, about: "It is as it was.", shape: Shape::Empty },
             ],
-            refusals: &[404, 422, 503],
+            refusals: &[404, 422, 500, 503],
         },
     },
     Route {
@@ -190,7 +190,7 @@ pub(crate) static ROUTES: &[Route] = &[
             parameters: &[],
             body: None,
             answers: &[ok("Timeline", "The timeline.")],
-            refusals: &[404, 422, 503],
+            refusals: &[404, 422, 500, 503],
         },
     },
     Route {
@@ -203,7 +203,7 @@ pub(crate) static ROUTES: &[Route] = &[
             parameters: &[header("Accept", "`text/plain` for the text alone.")],
             body: None,
             answers: &[ok("Explanation", "The explanation.")],
-            refusals: &[404, 422, 503],
+            refusals: &[404, 422, 500, 503],
         },
     },
     Route {

@@ -168,3 +168,23 @@ async fn the_timeline_is_the_evidence_in_order() {
     assert_eq!(items[3]["heard"]["occurredAt"].as_str().unwrap().len(), 24);
     assert_eq!(items[4]["announces"], json!(["closeout.closure.closed.v1"]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_cannot_be_read_is_told_of_and_counted() {
+    let world = World::new().await;
+    let id = world.submit(&world.conversation(1)).await;
+    world.until(&id, "closed").await;
+    let sound = world.get_as("read", "/readyz?verbose", &[]).await.ok(200);
+    assert_eq!(sound["quarantined"], 0);
+    world.spoil(&id).await;
+    for path in ["", "/timeline", "/explain"] {
+        let answer = world.get(&format!("/v1/closures/{id}{path}")).await;
+        assert_eq!(answer.problem(500, "unreadable_record")["closure"], json!(id), "{path}");
+    }
+    let act = world.post(&format!("/v1/closures/{id}/verify"), Value::Null).await;
+    act.problem(500, "unreadable_record");
+    let stranger = world.get_as("stranger", &format!("/v1/closures/{id}"), &[]).await;
+    stranger.problem(404, "no_such_closure");
+    let verbose = world.get_as("read", "/readyz?verbose", &[]).await.ok(200);
+    assert_eq!((&verbose["quarantined"], &verbose["ready"]), (&json!(1), &json!(true)));
+}

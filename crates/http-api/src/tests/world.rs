@@ -17,11 +17,12 @@ use genesys_types::{
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
 use orchestrator::{
-    CallDetails, CallFacts, Clock, Config, Delivery, Orchestrator, OrganisationSetup, Outcome, Permit, Remote,
+    CallDetails, CallFacts, Clock, Config, Delivery, Orchestrator, OrganisationSetup, Outcome, Permit,
+    Remote, parse_closure_id,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use store::MemoryStore;
+use store::{MemoryStore, Store as _};
 use tokio::time::Instant;
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -375,6 +376,16 @@ impl World {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         panic!("{id} never became {state}");
+    }
+
+    /// Makes the stored record of a closure unreadable.
+    pub(super) async fn spoil(&self, id: &str) {
+        let key = parse_closure_id(id).unwrap();
+        let row = self.store.load(key).await.unwrap().unwrap();
+        let version = row.version;
+        let garbled = store::Row { body: "{\"form\":1".into(), version: version + 1, ..row };
+        let commit = store::Commit { closure: Some((garbled, version)), ..store::Commit::default() };
+        self.store.commit(commit).await.unwrap();
     }
 
     /// A ghost: its close was accepted, nothing follows, and its time is over.
