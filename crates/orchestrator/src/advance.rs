@@ -89,15 +89,6 @@ impl Orchestrator {
         self.inner.clock.now()
     }
 
-    /// Runs `work` to its end, also when whoever waits for it goes away: a commit must not be left without what follows
-    /// from it in memory. `None` when the work panicked.
-    pub(crate) async fn to_the_end<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> Option<T> {
-        self.inner.tasks.spawn(work).await.ok()
-    }
-
     /// The policy that holds for a record: the organisation's, with what the command sets differently.
     pub(crate) fn policy(&self, record: &Record) -> Arc<Policy> {
         let standing = match self.inner.organisations.get(&record.organisation) {

@@ -8,6 +8,7 @@ use crate::{
     advance::{NotAdvanced, Orchestrator, Trigger},
     journal::{AdapterFacts, Cause},
     metrics,
+    to_the_end::ToTheEnd,
 };
 
 /// An event whose sender is proven and whose meaning is read.
@@ -73,9 +74,9 @@ impl Orchestrator {
         let at = delivery.received_at;
         let this = self.clone();
         let delivered =
-            self.to_the_end(async move { this.hear(delivery).await }).await.unwrap_or_else(|| {
-                Err(StoreUnavailable { why: "taking the event ended in a panic".to_owned() })
-            })?;
+            ToTheEnd::new(async move { this.hear(delivery).await }, &self.inner.tasks).await.unwrap_or_else(
+                || Err(StoreUnavailable { why: "taking the event ended in a panic".to_owned() }),
+            )?;
         let seconds = f64::from(u32::try_from(at.millis() / 1_000).unwrap_or(u32::MAX));
         metrics::confirmation(&adapter, delivered.name(), seconds);
         Ok(delivered)

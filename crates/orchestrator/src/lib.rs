@@ -35,6 +35,7 @@ mod remote;
 mod remote_genesys;
 mod stored;
 mod submit;
+mod to_the_end;
 mod upkeep;
 mod wake;
 

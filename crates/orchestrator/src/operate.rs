@@ -11,6 +11,7 @@ use crate::{
     journal::Cause,
     metrics, names,
     record::Record,
+    to_the_end::ToTheEnd,
 };
 
 /// What an operator wants done, and who that is.
@@ -71,8 +72,9 @@ impl Orchestrator {
         let trigger =
             Trigger { cause, if_version: operation.if_version, ..Trigger::new(Event::Act(operation.act)) };
         let this = self.clone();
-        let advanced =
-            self.to_the_end(async move { this.advance(key, trigger).await }).await.unwrap_or_else(|| {
+        let advanced = ToTheEnd::new(async move { this.advance(key, trigger).await }, &self.inner.tasks)
+            .await
+            .unwrap_or_else(|| {
                 let why = "the act ended in a panic".to_owned();
                 Err(NotAdvanced::Unavailable(StoreUnavailable { why }))
             });

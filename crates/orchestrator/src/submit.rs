@@ -18,6 +18,7 @@ use crate::{
     metrics,
     organisation::Org,
     record::{Overrides, Record, Said},
+    to_the_end::ToTheEnd,
 };
 
 /// A command as a producer gave it.
@@ -113,10 +114,12 @@ impl Orchestrator {
     pub async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitError> {
         let source = Arc::clone(&submission.source);
         let this = self.clone();
-        let result = self.to_the_end(async move { this.take(submission).await }).await.unwrap_or_else(|| {
-            let why = "taking the command ended in a panic".to_owned();
-            Err(SubmitError::Unavailable(StoreUnavailable { why }))
-        });
+        let result = ToTheEnd::new(async move { this.take(submission).await }, &self.inner.tasks)
+            .await
+            .unwrap_or_else(|| {
+                let why = "taking the command ended in a panic".to_owned();
+                Err(SubmitError::Unavailable(StoreUnavailable { why }))
+            });
         metrics::command(
             &source,
             match &result {
