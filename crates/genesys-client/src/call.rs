@@ -166,7 +166,9 @@ impl Caller {
         deadline: Instant,
     ) -> Result<Raw, Broken> {
         let started = Instant::now();
-        let url = self.api.join(&request.path).expect("constants and ids make a relative path");
+        let mut url = self.api.clone();
+        // The address ends with a slash (see `Region`); joining would parse the whole of it anew for every request.
+        url.set_path(&[self.api.path(), request.path.as_str()].concat());
         let mut builder = self
             .http
             .request(request.method.clone(), url)
