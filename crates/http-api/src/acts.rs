@@ -2,21 +2,20 @@
 
 use closure_machine::Act;
 use http::{HeaderMap, StatusCode, header};
-use orchestrator::{Operation, closure_id, names};
+use orchestrator::{Operation, names};
 use serde::Serialize;
 use tracing::info;
 use utoipa::ToSchema;
 
 use crate::{
     call::{Answer, Call, json_answer},
+    closures,
     command::{self, check_text},
-    explain::{needs_reason, trouble},
+    explain::needs_reason,
     json::Fields,
     metrics,
     outcome::act_refused,
     problem::{Problem, kinds},
-    submit::etag,
-    view::{Circumstances, ClosureView},
 };
 
 /// The longest reason of an act.
@@ -63,12 +62,7 @@ async fn act(mut call: Call, act: Act) -> Answer {
         .act(key, operation)
         .await
         .map_err(|error| act_refused(error, &call.id))?;
-    let id = closure_id(record.key);
-    let problem = trouble(&call, &record).await?;
-    let view = ClosureView::of(&record, &id, Circumstances::default()).with_problem(problem);
-    let mut response = json_answer(StatusCode::ACCEPTED, &view);
-    response.headers_mut().insert(header::ETAG, etag(&record));
-    Ok(response)
+    closures::answer(&call, &record, StatusCode::ACCEPTED, false, None).await
 }
 
 /// The operator's reason, which some acts require.

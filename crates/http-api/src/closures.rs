@@ -8,6 +8,7 @@ use crate::{
     explain::trouble,
     submit::{await_end, etag},
     view::{Circumstances, ClosureView},
+    waiting::waiting_for,
 };
 
 /// One closure. With `wait` it answers when the closure has ended, or, with `If-None-Match`, as
@@ -35,13 +36,25 @@ pub(crate) async fn one(call: Call) -> Answer {
         response.headers_mut().insert(header::ETAG, etag(&record));
         return Ok(response);
     }
-    let id = closure_id(record.key);
-    let problem = trouble(&call, &record).await?;
-    let view = ClosureView::of(&record, &id, Circumstances { attached: false, wait_satisfied })
-        .with_problem(problem);
-    let mut response = json_answer(StatusCode::OK, &view);
-    response.headers_mut().insert(header::ETAG, etag(&record));
+    let mut response = answer(&call, &record, StatusCode::OK, false, wait_satisfied).await?;
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// Answers with one closure: how it stands, what is wrong with it, and its version as the entity tag.
+pub(crate) async fn answer(
+    call: &Call,
+    record: &Record,
+    status: StatusCode,
+    attached: bool,
+    wait_satisfied: Option<bool>,
+) -> Answer {
+    let id = closure_id(record.key);
+    let waiting_for = waiting_for(&call.shared.api.orchestrator, record);
+    let circumstances = Circumstances { attached, wait_satisfied, waiting_for };
+    let view = ClosureView::of(record, &id, circumstances).with_problem(trouble(call, record).await?);
+    let mut response = json_answer(status, &view);
+    response.headers_mut().insert(header::ETAG, etag(record));
     Ok(response)
 }
 

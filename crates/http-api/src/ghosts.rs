@@ -104,7 +104,7 @@ fn ghost<'a>(call: &Call, record: &'a Record, id: &'a str) -> Option<GhostView<'
     let policy = orchestrator.policy_of(record);
     let case = Case { record, policy: &policy, organisation: None, now: orchestrator.present() };
     Some(GhostView {
-        closure: ClosureView::of(record, id, Circumstances::default()),
+        closure: ClosureView::of(record, id, Circumstances::in_a_list(orchestrator, record)),
         ghost: Haunting {
             reason: names::ghost_reason(reason),
             since: Stamp(since),

@@ -1,15 +1,17 @@
 //! Health, version and metrics.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{body::Body, response::Response};
+use closure_machine::BlockReason;
 use http::{HeaderValue, StatusCode, header};
+use orchestrator::OrganisationStatus;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     access::{Caller, Need},
-    call::{Answer, Call, bytes_answer, json_answer},
+    call::{Answer, Call, Shared, bytes_answer, json_answer},
     problem::Problem,
     spans::Stamp,
     state::Version,
@@ -19,7 +21,7 @@ use crate::{
 const STORE_CHECK: Duration = Duration::from_secs(2);
 
 /// Whether the service can take work.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Readiness {
     ready: bool,
@@ -30,9 +32,33 @@ pub(crate) struct Readiness {
     /// With `verbose` and a key: how the organisations are doing. That Genesys is away makes nothing unready.
     #[serde(skip_serializing_if = "Option::is_none")]
     organisations: Option<Vec<OrganisationView>>,
+    /// With `verbose` and a key: how the hooks are doing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hooks: Option<Vec<HookView>>,
+    /// With `verbose` and a key: how long the store took to answer, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store_took_ms: Option<u64>,
     /// With `verbose` and a key: how many stored records cannot be read and were set aside.
     #[serde(skip_serializing_if = "Option::is_none")]
     quarantined: Option<usize>,
+    /// With `verbose` and without a key that may look: why nothing more is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
+}
+
+/// How a hook is doing.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = HookStatus)]
+pub(crate) struct HookView {
+    name: String,
+    organisation: String,
+    /// When a sender that had proven itself was last heard, since the start of the service.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_event_at: Option<Stamp>,
+    /// When a request was last refused for its signature, since the start of the service.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_refused_at: Option<Stamp>,
 }
 
 /// How an organisation is doing.
@@ -43,11 +69,15 @@ pub(crate) struct OrganisationView {
     name: String,
     /// How many closures are open.
     open: usize,
-    /// How many are ready to call and wait for their share of the quota.
-    waiting_for_quota: usize,
+    /// How many are ready to call and wait: for their share of the quota, or for the end of a block or a pause.
+    queued: usize,
     /// When the next probe is due, while Genesys refuses the credential or a permission.
     #[schema(value_type = Option<String>, format = DateTime)]
     blocked_until: Option<Stamp>,
+    /// What is refused meanwhile: credential, or permission.
+    blocked_by: Option<&'static str>,
+    /// The permission that is missing, where Genesys names it.
+    missing_permission: Option<String>,
     /// Whether an operator has paused all calls.
     paused: bool,
 }
@@ -85,37 +115,69 @@ pub(crate) async fn ready(call: Call) -> Answer {
     query.finish(&["verbose"])?;
     let orchestrator = &call.shared.api.orchestrator;
     let stopping = orchestrator.is_stopping();
+    let begun = Instant::now();
     let store = matches!(tokio::time::timeout(STORE_CHECK, orchestrator.check_store()).await, Ok(Ok(())));
-    let ready = store && !stopping;
-    let mut readiness = Readiness { ready, store, stopping, organisations: None, quarantined: None };
-    if let (true, Some(caller)) = (verbose, onlooker(&call)) {
-        readiness.organisations = Some(organisations(&call, &caller));
-        readiness.quarantined = orchestrator.quarantined().await.ok().map(|records| records.len());
+    let took = begun.elapsed();
+    let mut readiness = Readiness { ready: store && !stopping, store, stopping, ..Readiness::default() };
+    if verbose {
+        readiness.tell_more(&call, took).await;
     }
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut response = json_answer(status, &readiness);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
-/// Whoever sent a key that may look; health itself needs none.
-fn onlooker(call: &Call) -> Option<Caller> {
-    call.shared.api.keys.admit(&call.headers, Need::Read).ok()
+impl Readiness {
+    /// Adds what is for keys that may look; health itself needs none.
+    async fn tell_more(&mut self, call: &Call, store_took: Duration) {
+        let Shared { api, .. } = &*call.shared;
+        let Ok(caller) = api.keys.admit(&call.headers, Need::Read) else {
+            self.note =
+                Some("Organisations, hooks and records set aside are shown to a key of the role read.");
+            return;
+        };
+        self.organisations = Some(organisations(call, &caller));
+        self.hooks = Some(hooks(call, &caller));
+        self.store_took_ms = u64::try_from(store_took.as_millis()).ok();
+        self.quarantined = api.orchestrator.quarantined().await.ok().map(|records| records.len());
+    }
+}
+
+/// How the hooks are doing that belong to organisations that the caller sees.
+fn hooks(call: &Call, caller: &Caller) -> Vec<HookView> {
+    let all = call.shared.api.received.standings().into_iter();
+    all.filter(|hook| caller.sees(&hook.organisation))
+        .map(|hook| HookView {
+            name: hook.name,
+            organisation: hook.organisation.as_str().to_owned(),
+            last_event_at: hook.last_event_at.map(Stamp),
+            last_refused_at: hook.last_refused_at.map(Stamp),
+        })
+        .collect()
 }
 
 /// How the organisations are doing that the caller sees.
 fn organisations(call: &Call, caller: &Caller) -> Vec<OrganisationView> {
-    let all = call.shared.api.orchestrator.status();
-    all.into_iter()
-        .filter(|status| caller.sees(&status.name))
-        .map(|status| OrganisationView {
+    let orchestrator = &call.shared.api.orchestrator;
+    let view = |status: OrganisationStatus| {
+        let why = status.blocked_until.and_then(|_| orchestrator.blocked_why(&status.name));
+        let (blocked_by, missing_permission) = match why {
+            Some(BlockReason::Credential) => (Some("credential"), None),
+            Some(BlockReason::Permission(named)) => (Some("permission"), named.map(String::from)),
+            None => (None, None),
+        };
+        OrganisationView {
             name: status.name.as_str().to_owned(),
             open: status.open,
-            waiting_for_quota: status.ready,
+            queued: status.ready,
             blocked_until: status.blocked_until.map(Stamp),
+            blocked_by,
+            missing_permission,
             paused: status.paused,
-        })
-        .collect()
+        }
+    };
+    orchestrator.status().into_iter().filter(|status| caller.sees(&status.name)).map(view).collect()
 }
 
 /// `GET /version`.

@@ -39,7 +39,8 @@ mod suggest;
 mod tests;
 mod timeline;
 mod view;
+mod waiting;
 
 pub use access::{AccessKey, InvalidRole, Keys, Role};
 pub use serve::router;
-pub use state::{ApiState, MetricsPage, NoHooks, ReceivedHook, ReceivedHooks, Version};
+pub use state::{ApiState, HookStanding, MetricsPage, NoHooks, ReceivedHook, ReceivedHooks, Version};

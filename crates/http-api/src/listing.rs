@@ -62,7 +62,7 @@ pub(crate) async fn list(call: Call) -> Answer {
         ..common_filter(&call, &mut query)?
     };
     let wanted = query.one("q")?;
-    page(&call, query, filter, wanted).await.map(|listing| listing.answer())
+    page(&call, query, filter, wanted).await.map(|listing| listing.answer(&call))
 }
 
 /// What every list can be narrowed by.
@@ -86,7 +86,7 @@ pub(crate) async fn of_conversation(call: Call) -> Answer {
     let mut query = call.query()?;
     let organisations = organisations(&call, &mut query)?;
     let filter = Filter { conversation: Some(conversation.uuid()), organisations, ..Filter::default() };
-    page(&call, query, filter, None).await.map(|listing| listing.answer())
+    page(&call, query, filter, None).await.map(|listing| listing.answer(&call))
 }
 
 /// Answers a page of what matches, in the order and from the place that the query names.
@@ -157,8 +157,9 @@ impl Listing {
         Self { page: Page { records: Vec::new(), next: None }, next_cursor: None }
     }
 
-    fn answer(&self) -> Response {
-        let view = ListView { items: Views(&self.page.records), next_cursor: self.next_cursor.as_deref() };
+    fn answer(&self, call: &Call) -> Response {
+        let items = Views { records: &self.page.records, orchestrator: &call.shared.api.orchestrator };
+        let view = ListView { items, next_cursor: self.next_cursor.as_deref() };
         json_answer(StatusCode::OK, &view)
     }
 }

@@ -62,8 +62,24 @@ pub struct ReceivedHook {
     pub conversation: Option<String>,
 }
 
+/// How one hook stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookStanding {
+    /// The hook's name.
+    pub name: String,
+    /// The organisation that the hook belongs to.
+    pub organisation: Organisation,
+    /// When a sender that had proven itself was last heard, since the start of the service.
+    pub last_event_at: Option<Time>,
+    /// When a request was last refused for its signature, since the start of the service.
+    pub last_refused_at: Option<Time>,
+}
+
 /// What came in by webhooks lately.
 pub trait ReceivedHooks: Send + Sync + 'static {
+    /// How every configured hook stands.
+    fn standings(&self) -> Vec<HookStanding>;
+
     /// The requests that `wanted` accepts, the latest first, at most `limit`.
     fn latest(&self, wanted: &dyn Fn(&ReceivedHook) -> bool, limit: usize) -> Vec<ReceivedHook>;
 }
@@ -73,6 +89,10 @@ pub trait ReceivedHooks: Send + Sync + 'static {
 pub struct NoHooks;
 
 impl ReceivedHooks for NoHooks {
+    fn standings(&self) -> Vec<HookStanding> {
+        Vec::new()
+    }
+
     fn latest(&self, _: &dyn Fn(&ReceivedHook) -> bool, _: usize) -> Vec<ReceivedHook> {
         Vec::new()
     }

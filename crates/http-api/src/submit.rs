@@ -6,13 +6,12 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use orchestrator::{ProducerKey, Record, Submission, Submitted, closure_id};
 
 use crate::{
-    call::{Answer, Call, json_answer},
+    call::{Answer, Call},
+    closures,
     command::Wanted,
-    explain::trouble,
     json::Node,
     problem::{Problem, kinds},
     query::preferred_wait,
-    view::{Circumstances, ClosureView},
 };
 
 /// The longest idempotency key, in bytes.
@@ -50,14 +49,10 @@ pub(crate) async fn submit(mut call: Call) -> Answer {
     let (record, wait_satisfied) = await_end(&call, record, wait).await?;
     let ended = wait_satisfied == Some(true);
     let status = if ended || repeated { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let id = closure_id(record.key);
-    let problem = trouble(&call, &record).await?;
-    let view =
-        ClosureView::of(&record, &id, Circumstances { attached, wait_satisfied }).with_problem(problem);
-    let mut response = json_answer(status, &view);
-    let location = HeaderValue::try_from(format!("/v1/closures/{id}")).expect("an id is plain ASCII");
+    let mut response = closures::answer(&call, &record, status, attached, wait_satisfied).await?;
+    let location = format!("/v1/closures/{}", closure_id(record.key));
+    let location = HeaderValue::try_from(location).expect("an id is plain ASCII");
     response.headers_mut().insert(header::LOCATION, location);
-    response.headers_mut().insert(header::ETAG, etag(&record));
     Ok(response)
 }
 

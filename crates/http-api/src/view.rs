@@ -2,11 +2,11 @@
 
 use closure_machine::{End, Step};
 use genesys_types::{ConversationId, ParticipantId};
-use orchestrator::{ConfirmedBy, Record, closure_id, names};
+use orchestrator::{ConfirmedBy, Orchestrator, Record, closure_id, names};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use crate::{command::option_texts, explain::Trouble, spans::Stamp};
+use crate::{command::option_texts, explain::Trouble, spans::Stamp, waiting::waiting_for};
 
 /// What is known beside the record when it is answered.
 #[derive(Debug, Clone, Copy, Default)]
@@ -15,6 +15,15 @@ pub(crate) struct Circumstances {
     pub(crate) attached: bool,
     /// Whether the awaited end came; `None` when nobody waited.
     pub(crate) wait_satisfied: Option<bool>,
+    /// What holds up a closure whose next call is due.
+    pub(crate) waiting_for: Option<&'static str>,
+}
+
+impl Circumstances {
+    /// Those of a record that nobody asked for by itself.
+    pub(crate) fn in_a_list(orchestrator: &Orchestrator, record: &Record) -> Self {
+        Self { waiting_for: waiting_for(orchestrator, record), ..Self::default() }
+    }
 }
 
 /// One request to close one session, and how it stands.
@@ -58,6 +67,10 @@ pub(crate) struct ClosureView<'a> {
     /// When something happens next by itself.
     #[schema(value_type = Option<String>, format = DateTime)]
     next_wake_at: Option<Stamp>,
+    /// What holds it up although its next call is due: organisation_blocked (Genesys refuses the credential or a
+    /// permission), organisation_paused (an operator stopped all calls), or quota; null in every other case.
+    #[schema(example = "organisation_paused")]
+    waiting_for: Option<&'static str>,
     timings: Timings,
     /// The version; it is the ETag too.
     version: u64,
@@ -181,6 +194,7 @@ impl<'a> ClosureView<'a> {
             attempts: u32::from(closure.rounds) + u32::from(closure.refused),
             api_calls: closure.calls,
             next_wake_at: closure.wake_at().map(Stamp),
+            waiting_for: circumstances.waiting_for,
             timings: Timings {
                 accepted_at: Stamp(closure.accepted_at),
                 participant_closed_at: record.participant_closed_at.map(Stamp),
@@ -218,20 +232,24 @@ impl<'a> ConfirmedByView<'a> {
 }
 
 /// The records of a list as views, each with its id.
-pub(crate) struct Views<'a>(pub(crate) &'a [Record]);
+pub(crate) struct Views<'a> {
+    pub(crate) records: &'a [Record],
+    pub(crate) orchestrator: &'a Orchestrator,
+}
 
 impl Serialize for Views<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(OwnedView))
+        serializer.collect_seq(self.records.iter().map(|record| OwnedView(record, self.orchestrator)))
     }
 }
 
-struct OwnedView<'a>(&'a Record);
+struct OwnedView<'a>(&'a Record, &'a Orchestrator);
 
 impl Serialize for OwnedView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let id = closure_id(self.0.key);
-        ClosureView::of(self.0, &id, Circumstances::default()).serialize(serializer)
+        let Self(record, orchestrator) = self;
+        let id = closure_id(record.key);
+        ClosureView::of(record, &id, Circumstances::in_a_list(orchestrator, record)).serialize(serializer)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
 const PAGE: usize = 500;
 
 /// The columns of closures.
-const CLOSURES: [Column; 13] = [
+const CLOSURES: [Column; 14] = [
     Column::text("ID", "id"),
     Column::text("CONVERSATION", "conversationId"),
     Column::state("STATE", "state"),
@@ -24,6 +24,7 @@ const CLOSURES: [Column; 13] = [
     Column::text("CALLS", "apiCalls"),
     Column::time("ACCEPTED", "timings.acceptedAt"),
     Column::time("NEXT", "nextWakeAt"),
+    Column::text("WAITS FOR", "waitingFor"),
     Column::text("ORGANISATION", "organisation").when_wide(),
     Column::text("PARTICIPANT", "participantId").when_wide(),
     Column::time("ENDED", "timings.endedAt").when_wide(),
@@ -278,6 +279,7 @@ fn details(closure: &Value, voice: &Voice) -> String {
         ("confirmed", time("timings.confirmedAt")),
         ("ended", time("timings.endedAt")),
         ("next look", time("nextWakeAt")),
+        ("waits for", value("waitingFor")),
         ("asked because", value("requestReason")),
         ("labels", labels.join(" ")),
     ];
@@ -308,6 +310,15 @@ mod tests {
         let text: Vec<_> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(text, ["state=ghost", "state=blocked", "label.team=a", "since=1h", "sort=acceptedAt"]);
         assert!(Line::try_parse_from(["list", "--state", "gost"]).is_err());
+    }
+
+    #[test]
+    fn a_closure_that_waits_for_its_organisation_says_so() {
+        let closure = json!({ "id": "cl_1", "state": "accepted", "waitingFor": "organisation_paused" });
+        assert!(details(&closure, &Voice::default()).contains("waits for  organisation_paused\n"));
+        let list = Listing { columns: &CLOSURES, items: &[closure], id: "id" };
+        let text = list.write(Form::Table, output::Style::default());
+        assert!(text.contains("WAITS FOR") && text.contains("organisation_paused"), "{text}");
     }
 
     #[test]

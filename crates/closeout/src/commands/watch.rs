@@ -84,7 +84,9 @@ impl Line {
         }
         let state = plain(&closure["state"]);
         let reason = closure["reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
-        let text = format!("{state}{reason}, {} calls", plain(&closure["apiCalls"]));
+        let held =
+            closure["waitingFor"].as_str().map(|what| format!(", waits for {what}")).unwrap_or_default();
+        let text = format!("{state}{reason}, {} calls{held}", plain(&closure["apiCalls"]));
         if self.live {
             eprint!("\r\u{1b}[2K{:>5}s  {text}", passed.as_secs());
             // A line that is not seen at once is seen with the next one.

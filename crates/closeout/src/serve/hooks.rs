@@ -3,9 +3,10 @@
 use std::str::FromStr as _;
 
 use genesys_types::Organisation;
-use http_api::{ReceivedHook, ReceivedHooks};
-use webhook_receiver::{Decoder, Hook, Received, ReceivedFilter, ReceivedLog};
+use http_api::{HookStanding, ReceivedHook, ReceivedHooks};
+use webhook_receiver::{Decoder, Hook, HookResult, Received, ReceivedFilter, ReceivedLog};
 
+use super::silence::{last_heard, last_with};
 use crate::{config, exit::Failure};
 
 /// How many requests are looked through: more than the receiver keeps.
@@ -54,6 +55,16 @@ impl CameIn {
 }
 
 impl ReceivedHooks for CameIn {
+    fn standings(&self) -> Vec<HookStanding> {
+        let standing = |(name, organisation): &(String, Organisation)| HookStanding {
+            name: name.clone(),
+            organisation: organisation.clone(),
+            last_event_at: last_heard(&self.log, name),
+            last_refused_at: last_with(&self.log, name, HookResult::Refused),
+        };
+        self.owners.iter().map(standing).collect()
+    }
+
     fn latest(&self, wanted: &dyn Fn(&ReceivedHook) -> bool, limit: usize) -> Vec<ReceivedHook> {
         let all = ReceivedFilter { hook: None, result: None, limit: MOST };
         let shown = self.log.recent(&all).into_iter().map(|received| self.shown(received));

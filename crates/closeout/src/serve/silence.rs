@@ -51,7 +51,7 @@ pub async fn watch(
 }
 
 /// When a verified sender was last heard on this hook.
-fn last_heard(log: &ReceivedLog, hook: &str) -> Option<Time> {
+pub(super) fn last_heard(log: &ReceivedLog, hook: &str) -> Option<Time> {
     let genuine = [
         HookResult::Taken,
         HookResult::NothingNew,
@@ -60,11 +60,13 @@ fn last_heard(log: &ReceivedLog, hook: &str) -> Option<Time> {
         HookResult::Duplicate,
         HookResult::Conflict,
     ];
-    let latest = |result| {
-        let filter = ReceivedFilter { hook: Some(hook.to_owned()), result: Some(result), limit: 1 };
-        log.recent(&filter).first().map(|received| received.at)
-    };
-    genuine.into_iter().filter_map(latest).max()
+    genuine.into_iter().filter_map(|result| last_with(log, hook, result)).max()
+}
+
+/// When a request to this hook last came to this.
+pub(super) fn last_with(log: &ReceivedLog, hook: &str, result: HookResult) -> Option<Time> {
+    let filter = ReceivedFilter { hook: Some(hook.to_owned()), result: Some(result), limit: 1 };
+    log.recent(&filter).first().map(|received| received.at)
 }
 
 /// Whether a guest was closed since, so that an event should have come.

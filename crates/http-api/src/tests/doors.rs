@@ -177,6 +177,7 @@ async fn readiness_follows_the_store_and_the_stop_and_nothing_else() {
     assert_eq!(ready, json!({ "ready": true, "store": true, "stopping": false }));
     let verbose = world.send(request("GET", "", "/readyz?verbose", &[], Body::empty())).await.ok(200);
     assert_eq!(verbose["organisations"], Value::Null, "without a key nothing is told of organisations");
+    assert!(verbose["note"].as_str().unwrap().contains("role read"), "{verbose}");
     world.store.set_unavailable(true);
     assert_eq!(world.get("/readyz").await.ok(503)["store"], false);
     world.get("/livez").await.ok(200);

@@ -1,5 +1,7 @@
 //! Ghosts, acts, and words.
 
+use closure_machine::Reply;
+use orchestrator::{CallFacts, Outcome};
 use serde_json::{Value, json};
 
 use super::world::World;
@@ -118,13 +120,45 @@ async fn outgoing_calls_stop_and_go_on() {
     assert_eq!((&waiting["state"], &waiting["apiCalls"]), (&json!("accepted"), &json!(0)));
     let words = world.get(&format!("/v1/closures/{id}/explain")).await.ok(200);
     assert!(words["waitsFor"].as_str().unwrap().contains("an operator has paused"), "{words}");
+    assert_eq!(waiting["waitingFor"], "organisation_paused");
+    let list = world.get("/v1/closures").await.ok(200);
+    assert_eq!(list["items"][0]["waitingFor"], "organisation_paused");
     let ready = world.get("/readyz?verbose").await.ok(200);
-    assert_eq!(ready["organisations"][0]["paused"], true);
+    let organisation = json!({
+        "name": "main", "open": 1, "queued": 1, "blockedUntil": null, "blockedBy": null, "missingPermission": null,
+        "paused": true,
+    });
+    assert_eq!(ready["organisations"], json!([organisation]));
+    let hooks = json!([{ "name": "open-messaging", "organisation": "main", "lastRefusedAt": null,
+                         "lastEventAt": "2026-11-21T09:15:04.712Z" }]);
+    assert_eq!((&ready["hooks"], ready["storeTookMs"].is_u64()), (&hooks, true));
 
     world.post_as("operate", "/v1/outgoing/resume", Value::Null, &[]).await.ok(200);
     assert_eq!(world.get(&format!("/v1/closures/{id}?wait=60s")).await.ok(200)["state"], "closed");
     let problem = world.post("/v1/outgoing/pause", json!({ "organisation": "other" })).await;
     problem.problem(422, "unknown_organisation");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_blocked_organisation_says_so() {
+    let world = World::new().await;
+    let refused = Reply::Forbidden(Some("conversation:communication:view".into()));
+    let outcome = Outcome { reply: refused, facts: CallFacts::default() };
+    world.remote.instead.lock().unwrap().push_back(outcome);
+    let first = world.submit(&world.conversation(1)).await;
+    world.until(&first, "blocked").await;
+    let second = world.submit(&world.conversation(2)).await;
+    let waiting = world.get(&format!("/v1/closures/{second}")).await.ok(200);
+    assert_eq!(
+        (&waiting["state"], &waiting["waitingFor"]),
+        (&json!("accepted"), &json!("organisation_blocked"))
+    );
+    let organisation = &world.get("/readyz?verbose").await.ok(200)["organisations"][0];
+    assert!(organisation["blockedUntil"].is_string(), "{organisation}");
+    assert_eq!(organisation["blockedBy"], "permission");
+    assert_eq!(organisation["missingPermission"], "conversation:communication:view");
+    let closed = world.until(&second, "closed").await;
+    assert_eq!(closed["waitingFor"], Value::Null);
 }
 
 #[tokio::test(start_paused = true)]

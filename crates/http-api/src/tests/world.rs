@@ -27,7 +27,9 @@ use tokio::time::Instant;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use crate::{AccessKey, ApiState, Keys, MetricsPage, ReceivedHook, ReceivedHooks, Role, Version, router};
+use crate::{
+    AccessKey, ApiState, HookStanding, Keys, MetricsPage, ReceivedHook, ReceivedHooks, Role, Version, router,
+};
 
 /// When every test begins.
 pub(super) const START: i64 = 1_795_252_504_712;
@@ -196,6 +198,16 @@ fn snapshot(conversation: ConversationId, truth: Truth) -> Snapshot {
 struct TwoHooks;
 
 impl ReceivedHooks for TwoHooks {
+    fn standings(&self) -> Vec<HookStanding> {
+        let standing = |organisation: &str, last_event_at| HookStanding {
+            name: "open-messaging".to_owned(),
+            organisation: organisation.parse().unwrap(),
+            last_event_at,
+            last_refused_at: None,
+        };
+        vec![standing("main", Some(Time::from_millis(START))), standing("other", None)]
+    }
+
     fn latest(&self, wanted: &dyn Fn(&ReceivedHook) -> bool, limit: usize) -> Vec<ReceivedHook> {
         let received = |result: &str, organisation: &str| ReceivedHook {
             at: Time::from_millis(START),
