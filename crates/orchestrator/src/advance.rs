@@ -189,7 +189,11 @@ impl Orchestrator {
                     self.reload_later(key);
                     return Err(NotAdvanced::Unavailable(unavailable));
                 }
-                Err(refused @ (CommitRefused::OpenClosure(_) | CommitRefused::KeyUsed(_))) => {
+                Err(
+                    refused @ (CommitRefused::OpenClosure(_)
+                    | CommitRefused::KeyUsed(_)
+                    | CommitRefused::NotOpen),
+                ) => {
                     let why = format!("the commit of a transition was refused: {refused}");
                     return Err(NotAdvanced::Unavailable(StoreUnavailable { why }));
                 }
@@ -236,10 +240,8 @@ impl Orchestrator {
                     ..
                 } => {}
                 Event::Replied { .. } => org.went_through(next.key),
+                Event::Act(_) if !next.closure.has_ended() => org.want(next.key),
                 Event::Woke | Event::Heard(_) | Event::Act(_) => {}
-            }
-            if next.closure.has_ended() && !before.closure.has_ended() {
-                org.open.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
             }
         }
         self.inner.registry.put(Arc::clone(next));
@@ -310,23 +312,26 @@ impl Orchestrator {
 
     /// The fate of a commit is unknown: what is in memory may be old, so it is read again before the next use.
     fn reload_later(&self, key: ClosureKey) {
+        if !self.inner.registry.claim_reload(key) {
+            return;
+        }
         let orchestrator = self.clone();
         self.inner.tasks.spawn(async move {
-            while !orchestrator.inner.stopping.is_cancelled() {
-                let guard = orchestrator.inner.registry.lock(key).await;
-                match orchestrator.read(key).await {
-                    Ok(Some(fresh)) => {
-                        orchestrator.inner.registry.put(fresh);
-                        return;
-                    }
-                    Ok(None) => return,
-                    Err(_) => {
-                        drop(guard);
-                        tokio::time::sleep(STORE_AWAY.duration()).await;
-                    }
-                }
+            while !orchestrator.inner.stopping.is_cancelled() && orchestrator.reload(key).await.is_err() {
+                tokio::time::sleep(STORE_AWAY.duration()).await;
             }
+            orchestrator.inner.registry.end_reload(key);
         });
+    }
+
+    /// Puts what the store has in place of what is in memory.
+    pub(crate) async fn reload(&self, key: ClosureKey) -> Result<(), StoreUnavailable> {
+        let _guard = self.inner.registry.lock(key).await;
+        match self.read(key).await? {
+            Some(fresh) => self.inner.registry.put(fresh),
+            None => self.inner.registry.remove(key),
+        }
+        Ok(())
     }
 }
 

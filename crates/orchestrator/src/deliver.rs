@@ -122,7 +122,8 @@ impl Orchestrator {
             Err(
                 refused @ (CommitRefused::Version(_)
                 | CommitRefused::OpenClosure(_)
-                | CommitRefused::KeyUsed(_)),
+                | CommitRefused::KeyUsed(_)
+                | CommitRefused::NotOpen),
             ) => Err(StoreUnavailable { why: refused.to_string() }),
         }
     }

@@ -28,6 +28,7 @@ mod operate;
 mod organisation;
 mod plan;
 mod query;
+mod ready;
 mod record;
 mod recover;
 mod registry;

@@ -1,7 +1,6 @@
 //! One organisation at work: who may call next, and whether anybody may.
 
 use std::{
-    collections::VecDeque,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -16,7 +15,7 @@ use std::sync::Arc;
 use store::ClosureKey;
 use tokio::sync::Notify;
 
-use crate::{config::OrganisationSetup, remote::Permit};
+use crate::{config::OrganisationSetup, ready::Ready, remote::Permit, submit::SubmitError};
 
 /// How an organisation is doing, for health pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,9 +35,9 @@ pub struct OrganisationStatus {
 pub(crate) struct Org {
     pub(crate) setup: OrganisationSetup,
     pub(crate) policy: Arc<Policy>,
-    pub(crate) open: AtomicUsize,
+    opening: AtomicUsize,
     paused: AtomicBool,
-    ready: Mutex<[VecDeque<ClosureKey>; Class::ALL.len()]>,
+    ready: Mutex<Ready>,
     arrived: Notify,
     gate: Mutex<Option<Gate>>,
     queued: AtomicUsize,
@@ -49,6 +48,17 @@ pub(crate) struct Org {
 struct Gate {
     probe_at: Time,
     probe: Option<ClosureKey>,
+    /// The closure that an operator wants tried: it probes next, without waiting for its time.
+    wanted: Option<ClosureKey>,
+}
+
+/// A closure that is about to be opened counts as open until its commit is answered.
+pub(crate) struct Opening<'a>(&'a Org);
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.0.opening.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What the dispatcher does next.
@@ -66,7 +76,7 @@ impl Org {
         Self {
             policy: Arc::new(setup.policy.clone()),
             setup,
-            open: AtomicUsize::new(0),
+            opening: AtomicUsize::new(0),
             paused: AtomicBool::new(false),
             ready: Mutex::default(),
             arrived: Notify::new(),
@@ -80,16 +90,35 @@ impl Org {
         if self.paused.load(Ordering::Relaxed) || lock(&self.gate).is_some() {
             return None;
         }
-        let queueing = self.queued.load(Ordering::Relaxed) > 0
-            && lock(&self.ready).iter().take(rank(class) + 1).any(|queue| !queue.is_empty());
+        let queueing = self.queued.load(Ordering::Relaxed) > 0 && lock(&self.ready).is_ahead_of(class);
         if queueing { None } else { self.setup.remote.try_permit(class).ok() }
     }
 
-    /// Queues a closure that is due.
+    /// Reserves room for one more closure where `open` are open already.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError::Full`].
+    pub(crate) fn begin_opening(&self, open: usize) -> Result<Opening<'_>, SubmitError> {
+        let opening = self.opening.fetch_add(1, Ordering::Relaxed);
+        let reserved = Opening(self);
+        match open + opening < self.setup.max_open {
+            true => Ok(reserved),
+            false => Err(SubmitError::Full { retry_after: self.retry_after() }),
+        }
+    }
+
+    /// Queues a closure that is due, unless it is queued already.
     pub(crate) fn make_ready(&self, key: ClosureKey, class: Class) {
-        lock(&self.ready)[rank(class)].push_back(key);
-        self.queued.fetch_add(1, Ordering::Relaxed);
-        self.arrived.notify_one();
+        if lock(&self.ready).push(key, class) {
+            self.queued.fetch_add(1, Ordering::Relaxed);
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Whether a closure waits for a permit.
+    pub(crate) fn is_queued(&self, key: ClosureKey) -> bool {
+        lock(&self.ready).contains(key)
     }
 
     /// What to do next: the most urgent closure first, as the quota allows.
@@ -99,22 +128,24 @@ impl Org {
         }
         let mut ready = lock(&self.ready);
         let gate = *lock(&self.gate);
+        let wanted = gate.and_then(|gate| gate.wanted).and_then(|wanted| ready.find(|key| key == wanted));
         let place = match gate {
-            None => place_of(&*ready, |_| true),
+            None => ready.find(|_| true),
+            Some(_) if wanted.is_some() => wanted,
             Some(Gate { probe_at, .. }) if now < probe_at => {
                 return Next::Wait(probe_at.since(now).duration());
             }
-            Some(_) => place_of(&*ready, is_blocked).or_else(|| place_of(&*ready, |_| true)),
+            Some(_) => ready.find(is_blocked).or_else(|| ready.find(|_| true)),
         };
-        let Some((class, index)) = place else { return Next::Idle };
-        match self.setup.remote.try_permit(Class::ALL[class]) {
+        let Some(place) = place else { return Next::Idle };
+        match self.setup.remote.try_permit(place.class()) {
             Err(wait) => Next::Wait(wait),
             Ok(permit) => {
-                let Some(key) = ready[class].remove(index) else { return Next::Idle };
+                let Some(key) = ready.take(place) else { return Next::Idle };
                 self.queued.fetch_sub(1, Ordering::Relaxed);
                 if gate.is_some() {
                     let probe_at = now + self.policy.probe_blocked;
-                    *lock(&self.gate) = Some(Gate { probe_at, probe: Some(key) });
+                    *lock(&self.gate) = Some(Gate { probe_at, probe: Some(key), wanted: None });
                 }
                 Next::Wake(key, permit)
             }
@@ -143,7 +174,15 @@ impl Org {
 
     /// Genesys refused the organisation: from now on one probe at a time, at intervals.
     pub(crate) fn block(&self, now: Time) {
-        *lock(&self.gate) = Some(Gate { probe_at: now + self.policy.probe_blocked, probe: None });
+        *lock(&self.gate) =
+            Some(Gate { probe_at: now + self.policy.probe_blocked, probe: None, wanted: None });
+    }
+
+    /// An operator wants this closure tried now: while the organisation is blocked, it is the next probe.
+    pub(crate) fn want(&self, key: ClosureKey) {
+        if let Some(gate) = &mut *lock(&self.gate) {
+            gate.wanted = Some(key);
+        }
     }
 
     /// A call of this closure was not refused. If it was the probe, all go on.
@@ -161,11 +200,12 @@ impl Org {
         self.arrived.notify_one();
     }
 
-    pub(crate) fn status(&self) -> OrganisationStatus {
+    /// How it is doing; `open` closures are open.
+    pub(crate) fn status(&self, open: usize) -> OrganisationStatus {
         OrganisationStatus {
             name: self.setup.name.clone(),
-            open: self.open.load(Ordering::Relaxed),
-            ready: lock(&self.ready).iter().map(VecDeque::len).sum(),
+            open,
+            ready: lock(&self.ready).len(),
             blocked_until: lock(&self.gate).map(|gate| gate.probe_at),
             paused: self.paused.load(Ordering::Relaxed),
         }
@@ -192,18 +232,6 @@ pub(crate) fn class_of(closure: &Closure, policy: &Policy) -> Class {
 /// Whether the closure is due and needs a permit, as opposed to a call that may be lost.
 pub(crate) fn waits_for_permit(closure: &Closure) -> bool {
     matches!(closure.turn, Turn::Due { .. })
-}
-
-/// The most urgent queued closure of which `wanted` holds: its class and its place there.
-fn place_of(ready: &[VecDeque<ClosureKey>], wanted: impl Fn(ClosureKey) -> bool) -> Option<(usize, usize)> {
-    let place = |(class, queue): (usize, &VecDeque<ClosureKey>)| {
-        Some((class, queue.iter().position(|key| wanted(*key))?))
-    };
-    ready.iter().enumerate().find_map(place)
-}
-
-fn rank(class: Class) -> usize {
-    Class::ALL.iter().position(|other| *other == class).unwrap_or(Class::ALL.len() - 1)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

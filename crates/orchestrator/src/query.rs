@@ -84,21 +84,18 @@ impl Orchestrator {
         let mut watch = self.inner.registry.watch(key);
         let patience = tokio::time::sleep(wait);
         tokio::pin!(patience);
-        let found = loop {
-            watch.mark_unchanged();
+        loop {
+            watch.mark_seen();
             let found = self.load(key).await?;
             if found.as_deref().is_none_or(&settled) {
-                break found;
+                return Ok(found);
             }
             tokio::select! {
-                changed = watch.changed() => if changed.is_err() { break found },
-                () = &mut patience => break found,
-                () = self.inner.stopping.cancelled() => break found,
+                () = watch.changed() => {}
+                () = &mut patience => return Ok(found),
+                () = self.inner.stopping.cancelled() => return Ok(found),
             }
-        };
-        drop(watch);
-        self.inner.registry.unwatch(key);
-        Ok(found)
+        }
     }
 
     /// One page of closures.
@@ -226,7 +223,12 @@ impl Orchestrator {
 
     /// How the organisations are doing.
     pub fn status(&self) -> Vec<OrganisationStatus> {
-        let mut all: Vec<_> = self.inner.organisations.values().map(|org| org.status()).collect();
+        let mut all: Vec<_> = self
+            .inner
+            .organisations
+            .values()
+            .map(|org| org.status(self.inner.registry.open_of(&org.setup.name)))
+            .collect();
         all.sort_by(|one, other| one.name.cmp(&other.name));
         all
     }

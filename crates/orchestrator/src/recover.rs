@@ -1,10 +1,6 @@
 //! Starting and stopping.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use closure_machine::{Event, Reply, Turn};
 use genesys_types::Span;
@@ -47,7 +43,7 @@ impl Orchestrator {
             inner: Arc::new(Inner {
                 store: config.store,
                 clock: config.clock,
-                registry: Registry::default(),
+                registry: Registry::new(organisations.keys().cloned()),
                 organisations,
                 tasks: TaskTracker::new(),
                 stopping: CancellationToken::new(),
@@ -75,14 +71,11 @@ impl Orchestrator {
                         if sole_owner && matches!(record.closure.turn, Turn::InFlight { .. }) {
                             lost.push(record.key);
                         }
-                        match self.inner.organisations.get(&record.organisation) {
-                            Some(org) => {
-                                org.open.fetch_add(1, Ordering::Relaxed);
-                            }
-                            None => warn!(
+                        if !self.inner.organisations.contains_key(&record.organisation) {
+                            warn!(
                                 organisation = %record.organisation,
                                 "open closures belong to an organisation that is not configured: they wait"
-                            ),
+                            );
                         }
                         self.inner.registry.put(Arc::new(record));
                     }

@@ -1,11 +1,14 @@
 //! The open closures in memory. Truth is in the store; what is here was read from it or committed to it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use dashmap::DashMap;
+use dashmap::{DashMap, DashSet};
 use genesys_types::{ConversationId, Organisation};
 use store::ClosureKey;
 use tokio::sync::{Mutex, MutexGuard, watch};
@@ -21,24 +24,25 @@ pub(crate) struct Registry {
     conversations: DashMap<(Organisation, ConversationId), ClosureKey>,
     watched: DashMap<ClosureKey, watch::Sender<u64>>,
     stripes: Box<[Mutex<()>]>,
-    ended: AtomicU64,
+    open_of: HashMap<Organisation, AtomicUsize>,
+    reloading: DashSet<ClosureKey>,
     pub(crate) due: DueIndex,
 }
 
-impl Default for Registry {
-    fn default() -> Self {
+impl Registry {
+    /// An empty registry for these organisations. Closures of others are held too, and counted nowhere.
+    pub(crate) fn new(organisations: impl IntoIterator<Item = Organisation>) -> Self {
         Self {
             open: DashMap::new(),
             conversations: DashMap::new(),
             watched: DashMap::new(),
             stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
-            ended: AtomicU64::new(0),
+            open_of: organisations.into_iter().map(|name| (name, AtomicUsize::new(0))).collect(),
+            reloading: DashSet::new(),
             due: DueIndex::default(),
         }
     }
-}
 
-impl Registry {
     /// Holds off every other change of this closure in this process. Other processes are held off by the version.
     pub(crate) async fn lock(&self, key: ClosureKey) -> MutexGuard<'_, ()> {
         let spread = key.as_u128() ^ (key.as_u128() >> 64);
@@ -65,13 +69,15 @@ impl Registry {
         let wake_at = record.closure.wake_at();
         let version = record.closure.sequence;
         if record.closure.has_ended() {
-            let old = self.open.remove(&key);
+            self.forget(key);
             self.conversations.remove_if(&conversation, |_, open| *open == key);
-            self.due.reset(key, old.and_then(|(_, old)| old.closure.wake_at()), None);
-            self.ended.fetch_add(1, Ordering::Relaxed);
         } else {
             self.conversations.insert(conversation, key);
+            let open_of = self.open_of.get(&record.organisation);
             let old = self.open.insert(key, record);
+            if let (Some(open_of), None) = (open_of, &old) {
+                open_of.fetch_add(1, Ordering::Relaxed);
+            }
             self.due.reset(key, old.and_then(|old| old.closure.wake_at()), wake_at);
         }
         if let Some(watcher) = self.watched.get(&key) {
@@ -82,8 +88,34 @@ impl Registry {
     /// Forgets what is in memory, so that the next look reads the store.
     pub(crate) fn forget(&self, key: ClosureKey) {
         if let Some((_, old)) = self.open.remove(&key) {
+            if let Some(open_of) = self.open_of.get(&old.organisation) {
+                open_of.fetch_sub(1, Ordering::Relaxed);
+            }
             self.due.reset(key, old.closure.wake_at(), None);
         }
+    }
+
+    /// Lets go of a closure that the store does not have, or has set aside.
+    pub(crate) fn remove(&self, key: ClosureKey) {
+        let Some(record) = self.record(key) else { return };
+        self.forget(key);
+        let conversation = (record.organisation.clone(), record.closure.conversation);
+        self.conversations.remove_if(&conversation, |_, open| *open == key);
+    }
+
+    /// How many closures of an organisation are open.
+    pub(crate) fn open_of(&self, organisation: &Organisation) -> usize {
+        self.open_of.get(organisation).map_or(0, |open| open.load(Ordering::Relaxed))
+    }
+
+    /// Claims the reading of a closure whose row in the store is uncertain; `false` when somebody is at it already.
+    pub(crate) fn claim_reload(&self, key: ClosureKey) -> bool {
+        self.reloading.insert(key)
+    }
+
+    /// Ends what [`Registry::claim_reload`] began.
+    pub(crate) fn end_reload(&self, key: ClosureKey) {
+        self.reloading.remove(&key);
     }
 
     /// Puts a closure back into the due index after a wake-up that could not be used.
@@ -93,14 +125,10 @@ impl Registry {
         }
     }
 
-    /// Tells of every version of a closure from now on.
-    pub(crate) fn watch(&self, key: ClosureKey) -> watch::Receiver<u64> {
-        self.watched.entry(key).or_insert_with(|| watch::Sender::new(0)).subscribe()
-    }
-
-    /// Lets go of a watch that nobody holds any more.
-    pub(crate) fn unwatch(&self, key: ClosureKey) {
-        self.watched.remove_if(&key, |_, watcher| watcher.receiver_count() == 0);
+    /// Tells of every version of a closure from now on, for as long as the watch is held.
+    pub(crate) fn watch(&self, key: ClosureKey) -> Watch<'_> {
+        let versions = self.watched.entry(key).or_insert_with(|| watch::Sender::new(0)).subscribe();
+        Watch { registry: self, key, versions: Some(versions) }
     }
 
     pub(crate) fn open(&self) -> usize {
@@ -112,5 +140,55 @@ impl Registry {
         for entry in &self.open {
             visit(entry.value());
         }
+    }
+}
+
+/// Watches one closure. The last watch of a closure leaves nothing behind, however it ends.
+pub(crate) struct Watch<'a> {
+    registry: &'a Registry,
+    key: ClosureKey,
+    versions: Option<watch::Receiver<u64>>,
+}
+
+impl Watch<'_> {
+    /// Takes what has been told up to now as seen.
+    pub(crate) fn mark_seen(&mut self) {
+        if let Some(versions) = &mut self.versions {
+            versions.mark_unchanged();
+        }
+    }
+
+    /// Completes when there is a version that was not seen.
+    pub(crate) async fn changed(&mut self) {
+        let Some(versions) = &mut self.versions else { return std::future::pending().await };
+        if versions.changed().await.is_err() {
+            // The sender lives for as long as somebody watches.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        drop(self.versions.take());
+        self.registry.watched.remove_if(&self.key, |_, watcher| watcher.receiver_count() == 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_watch_that_is_left_leaves_nothing_behind() {
+        let registry = Registry::new([]);
+        let key = ClosureKey::now_v7();
+        let (mut one, two) = (registry.watch(key), registry.watch(key));
+        drop(two);
+        let left = tokio::time::timeout(std::time::Duration::ZERO, one.changed()).await;
+        assert!(left.is_err());
+        assert_eq!(registry.watched.len(), 1);
+        drop(one);
+        assert!(registry.watched.is_empty());
     }
 }

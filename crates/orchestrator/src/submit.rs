@@ -1,10 +1,6 @@
 //! Commands in: a closure for each, once.
 
-use std::{
-    error::Error,
-    fmt,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{error::Error, fmt, sync::Arc};
 
 use closure_machine::{Command, Moment, accept};
 use genesys_client::Class;
@@ -17,9 +13,12 @@ use crate::{
     journal::{Cause, Happening},
     metrics,
     organisation::Org,
-    record::{Overrides, Record, Said},
+    record::{Record, Said},
     to_the_end::ToTheEnd,
 };
+
+/// How often a command looks again when the closure in its way ends meanwhile.
+const TRIES_AGAINST_ENDS: u32 = 16;
 
 /// A command as a producer gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,18 +144,23 @@ impl Orchestrator {
             return Err(SubmitError::Stopping);
         }
         let conversation = submission.command.conversation;
-        if let Some(open) = self.inner.registry.of_conversation(&submission.organisation, conversation)
-            && let Some(submitted) = self.attach(&submission, open).await?
-        {
-            return Ok(submitted);
+        for _ in 0..TRIES_AGAINST_ENDS {
+            if let Some(open) = self.inner.registry.of_conversation(&submission.organisation, conversation)
+                && let Some(submitted) = self.attach(&submission, open).await?
+            {
+                return Ok(submitted);
+            }
+            if let Some(submitted) = self.open(&submission, org).await? {
+                return Ok(submitted);
+            }
         }
-        self.open(&submission, org).await
+        let why = "closures of the conversation kept opening and ending".to_owned();
+        Err(SubmitError::Unavailable(StoreUnavailable { why }))
     }
 
-    async fn open(&self, submission: &Submission, org: &Arc<Org>) -> Result<Submitted, SubmitError> {
-        if org.open.load(Ordering::Relaxed) >= org.setup.max_open {
-            return Err(SubmitError::Full { retry_after: org.retry_after() });
-        }
+    /// Opens a closure for a command; `None` when another one was in the way and has ended meanwhile.
+    async fn open(&self, submission: &Submission, org: &Arc<Org>) -> Result<Option<Submitted>, SubmitError> {
+        let _opening = org.begin_opening(self.inner.registry.open_of(&org.setup.name))?;
         let permit = org.permit_at_once(Class::Verify);
         let now = self.now();
         let overrides = &submission.said.overrides;
@@ -185,22 +189,21 @@ impl Orchestrator {
         };
         match self.inner.store.commit(commit).await {
             Ok(()) => {
-                org.open.fetch_add(1, Ordering::Relaxed);
                 let record = Arc::new(record);
                 self.inner.registry.put(Arc::clone(&record));
                 if let (Some(call), Some(permit)) = (call, permit) {
                     self.make_call(&record, call, permit, &policy);
                 }
-                Ok(Submitted::Accepted(record))
+                Ok(Some(Submitted::Accepted(record)))
             }
-            Err(CommitRefused::KeyUsed(entry)) => self.repeat(submission, entry).await,
-            Err(CommitRefused::OpenClosure(open)) => match self.attach(submission, open).await? {
-                Some(submitted) => Ok(submitted),
-                None => Err(SubmitError::Full { retry_after: org.retry_after() }),
-            },
+            Err(CommitRefused::KeyUsed(entry)) => self.repeat(submission, entry).await.map(Some),
+            Err(CommitRefused::OpenClosure(open)) => self.attach(submission, open).await,
             Err(CommitRefused::Unavailable(unavailable)) => Err(SubmitError::Unavailable(unavailable)),
             Err(
-                refused @ (CommitRefused::Version(_) | CommitRefused::SameEvent | CommitRefused::OtherBody),
+                refused @ (CommitRefused::Version(_)
+                | CommitRefused::SameEvent
+                | CommitRefused::OtherBody
+                | CommitRefused::NotOpen),
             ) => Err(SubmitError::Unavailable(StoreUnavailable { why: refused.to_string() })),
         }
     }
@@ -232,27 +235,54 @@ impl Orchestrator {
                 return self.repeat(submission, entry).await.map(Some);
             }
         }
-        if let Some(what) = contradiction(submission, &record) {
+        if let Some(what) = self.contradiction(submission, &record) {
             return Err(SubmitError::Contradicts { closure: open, what });
         }
-        if let Some(key) = &submission.key {
-            let entry = key_entry(key, open, true, self.now().millis());
-            let commit = Commit { key: Some(entry), ..Commit::default() };
-            match self.inner.store.commit(commit).await {
-                Ok(()) => {}
-                Err(CommitRefused::KeyUsed(entry)) => return self.repeat(submission, entry).await.map(Some),
-                Err(CommitRefused::Unavailable(unavailable)) => {
-                    return Err(SubmitError::Unavailable(unavailable));
-                }
-                Err(
-                    refused @ (CommitRefused::Version(_)
-                    | CommitRefused::OpenClosure(_)
-                    | CommitRefused::SameEvent
-                    | CommitRefused::OtherBody),
-                ) => return Err(SubmitError::Unavailable(StoreUnavailable { why: refused.to_string() })),
+        let Some(key) = &submission.key else {
+            // What is in memory may be old. With a key the commit looks; here nothing is written.
+            let stored = self.inner.store.load(open).await.map_err(SubmitError::Unavailable)?;
+            if stored.is_some_and(|row| !row.ended) {
+                return Ok(Some(Submitted::Attached(record)));
             }
+            self.reload(open).await.map_err(SubmitError::Unavailable)?;
+            return Ok(None);
+        };
+        let entry = key_entry(key, open, true, self.now().millis());
+        let commit = Commit { key: Some(entry), ..Commit::default() };
+        match self.inner.store.commit(commit).await {
+            Ok(()) => Ok(Some(Submitted::Attached(record))),
+            Err(CommitRefused::NotOpen) => {
+                self.reload(open).await.map_err(SubmitError::Unavailable)?;
+                Ok(None)
+            }
+            Err(CommitRefused::KeyUsed(entry)) => self.repeat(submission, entry).await.map(Some),
+            Err(CommitRefused::Unavailable(unavailable)) => Err(SubmitError::Unavailable(unavailable)),
+            Err(
+                refused @ (CommitRefused::Version(_)
+                | CommitRefused::OpenClosure(_)
+                | CommitRefused::SameEvent
+                | CommitRefused::OtherBody),
+            ) => Err(SubmitError::Unavailable(StoreUnavailable { why: refused.to_string() })),
         }
-        Ok(Some(Submitted::Attached(record)))
+    }
+
+    /// What a command wants otherwise than the open closure of its conversation does. An option that it does not set is
+    /// content with whatever is under way, and one that says what holds anyway contradicts nothing.
+    fn contradiction(&self, submission: &Submission, record: &Record) -> Option<&'static str> {
+        let participant = submission.command.participant;
+        if participant.is_some_and(|wanted| record.participant().is_some_and(|has| has != wanted)) {
+            return Some("participant");
+        }
+        let (wanted, holds) = (&submission.said.overrides, self.policy(record));
+        let differences = [
+            ("evidence", wanted.evidence.is_some_and(|wanted| wanted != holds.evidence)),
+            ("order", wanted.order.is_some_and(|wanted| wanted != holds.order)),
+            ("wrapperClose", wanted.wrapper_close.is_some_and(|wanted| wanted != holds.wrapper_close)),
+            ("agentConnected", wanted.agent_connected.is_some_and(|wanted| wanted != holds.agent_connected)),
+            ("wrapUp", wanted.wrap_up.is_some_and(|wanted| wanted != holds.wrap_up)),
+            ("deadline", wanted.deadline.is_some_and(|wanted| wanted != holds.deadline)),
+        ];
+        differences.into_iter().find(|(_, differs)| *differs).map(|(what, _)| what)
     }
 }
 
@@ -292,33 +322,4 @@ fn key_entry(key: &ProducerKey, closure: ClosureKey, attached: bool, used_at: st
         attached,
         used_at,
     }
-}
-
-/// What a command wants otherwise than the open closure of its conversation does.
-fn contradiction(submission: &Submission, record: &Record) -> Option<&'static str> {
-    let standing = record.said.as_deref().map(|said| said.overrides.clone()).unwrap_or_default();
-    let wanted = &submission.said.overrides;
-    let participant = submission.command.participant;
-    if participant.is_some_and(|wanted| record.participant().is_some_and(|has| has != wanted)) {
-        return Some("participant");
-    }
-    // A command that sets nothing is content with whatever is under way.
-    let differs = |pick: fn(&Overrides) -> bool, differ: bool| pick(wanted) && differ;
-    if differs(|wanted| wanted.evidence.is_some(), wanted.evidence != standing.evidence) {
-        return Some("evidence");
-    }
-    if differs(|wanted| wanted.order.is_some(), wanted.order != standing.order) {
-        return Some("order");
-    }
-    if differs(|wanted| wanted.wrapper_close.is_some(), wanted.wrapper_close != standing.wrapper_close) {
-        return Some("wrapperClose");
-    }
-    if differs(|wanted| wanted.agent_connected.is_some(), wanted.agent_connected != standing.agent_connected)
-    {
-        return Some("agentConnected");
-    }
-    if differs(|wanted| wanted.wrap_up.is_some(), wanted.wrap_up != standing.wrap_up) {
-        return Some("wrapUp");
-    }
-    differs(|wanted| wanted.deadline.is_some(), wanted.deadline != standing.deadline).then_some("deadline")
 }

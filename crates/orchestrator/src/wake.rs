@@ -113,7 +113,8 @@ impl Orchestrator {
         }
     }
 
-    /// Finds due closures that are not in memory: what another process opened, or what was forgotten after an error.
+    /// Finds due closures that nobody is about to wake: what another process opened, what was forgotten after an error,
+    /// and what a task that ended in a panic took out of the due index.
     async fn sweep(&self) {
         loop {
             tokio::select! {
@@ -122,7 +123,11 @@ impl Orchestrator {
             }
             let Ok(rows) = self.inner.store.due(self.now().millis(), ROUND).await else { continue };
             for row in rows {
-                if self.inner.registry.record(row.key).is_some() {
+                if let Some(record) = self.inner.registry.record(row.key) {
+                    let org = self.inner.organisations.get(&record.organisation);
+                    if org.is_some_and(|org| !org.is_queued(row.key)) {
+                        self.inner.registry.due_again(row.key);
+                    }
                     continue;
                 }
                 let _guard = self.inner.registry.lock(row.key).await;

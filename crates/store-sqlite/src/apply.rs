@@ -19,6 +19,9 @@ pub(crate) fn commit(connection: &Connection, commit: &Commit, last_position: &m
     if let Some(refused) = refused_key(connection, commit.key.as_ref())? {
         return Ok(Err(refused));
     }
+    if let Some(refused) = refused_attachment(connection, commit)? {
+        return Ok(Err(refused));
+    }
     if let Some(refused) = refused_event(connection, commit.inbox.as_ref())? {
         return Ok(Err(refused));
     }
@@ -46,6 +49,13 @@ fn refused_key(connection: &Connection, entry: Option<&KeyEntry>) -> rusqlite::R
     let Some(entry) = entry else { return Ok(None) };
     let used = crate::read::key(connection, &entry.scope, &entry.key)?;
     Ok(used.map(CommitRefused::KeyUsed))
+}
+
+fn refused_attachment(connection: &Connection, commit: &Commit) -> rusqlite::Result<Option<CommitRefused>> {
+    let Some(closure) = commit.attaches_to() else { return Ok(None) };
+    let mut standing = connection.prepare_cached("SELECT standing FROM closures WHERE key = ?")?;
+    let standing: Option<i64> = standing.query_row([closure.as_bytes()], |row| row.get(0)).optional()?;
+    Ok((standing != Some(OPEN)).then_some(CommitRefused::NotOpen))
 }
 
 fn refused_event(

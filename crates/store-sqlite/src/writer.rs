@@ -308,7 +308,8 @@ impl Change {
                 | CommitRefused::OpenClosure(_)
                 | CommitRefused::SameEvent
                 | CommitRefused::OtherBody
-                | CommitRefused::KeyUsed(_) => StoreUnavailable { why: refused.to_string() },
+                | CommitRefused::KeyUsed(_)
+                | CommitRefused::NotOpen => StoreUnavailable { why: refused.to_string() },
             }))),
         }
     }

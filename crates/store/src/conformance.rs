@@ -48,6 +48,7 @@ macro_rules! conformance_tests {
         $crate::conformance_tests! { @cases $place;
             checks {
                 a_used_key_is_answered_with_what_it_stands_for
+                a_command_is_attached_only_to_an_open_closure
                 the_same_event_is_told_from_another_body_under_its_id
                 the_checks_come_in_their_stated_order
                 a_refused_commit_changes_nothing

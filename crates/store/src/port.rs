@@ -20,6 +20,8 @@ pub enum CommitRefused {
     OtherBody,
     /// The key was used before; the entry says for what.
     KeyUsed(KeyEntry),
+    /// The closure that a command was to be attached to is not open.
+    NotOpen,
     /// The store cannot write now (disk full, locked out, gone). Nothing of the commit is durable, or its fate is
     /// unknown: the caller forgets what it has in memory and loads again.
     Unavailable(StoreUnavailable),
@@ -48,6 +50,7 @@ impl fmt::Display for CommitRefused {
             Self::SameEvent => f.write_str("the event was taken before"),
             Self::OtherBody => f.write_str("another event was taken before under the same id"),
             Self::KeyUsed(entry) => write!(f, "the key was used before, for closure {}", entry.closure),
+            Self::NotOpen => f.write_str("the closure is not open"),
             Self::Unavailable(_) => f.write_str("nothing was written"),
         }
     }
@@ -61,7 +64,8 @@ impl Error for CommitRefused {
             | Self::OpenClosure(_)
             | Self::SameEvent
             | Self::OtherBody
-            | Self::KeyUsed(_) => None,
+            | Self::KeyUsed(_)
+            | Self::NotOpen => None,
         }
     }
 }
@@ -72,7 +76,8 @@ pub trait Store: Send + Sync + 'static {
     /// Makes one unit of work durable.
     ///
     /// Checks, in this order: idempotency key, inbox, open closure of the conversation, version. The first that
-    /// fails is returned and nothing is changed. A commit with a [flaw](Commit::flaw), or with a line whose sequence
+    /// fails is returned and nothing is changed. A commit of an [attached](KeyEntry::attached) key and no closure is
+    /// taken only while the closure that it names is open. A commit with a [flaw](Commit::flaw), or with a line whose sequence
     /// the journal has already, is a mistake of the caller and answered with [`CommitRefused::malformed`] or another
     /// [`CommitRefused::Unavailable`]; it never spoils the commits beside it.
     ///

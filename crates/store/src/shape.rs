@@ -1,7 +1,7 @@
 //! What a well-formed commit looks like, and which rows a filter is about: rules that every store shares.
 
 use crate::{
-    model::{Commit, Filter, Row},
+    model::{ClosureKey, Commit, Filter, Row},
     port::{CommitRefused, StoreUnavailable},
 };
 
@@ -23,6 +23,15 @@ impl Commit {
             return Some("the lines are out of sequence");
         }
         None
+    }
+}
+
+impl Commit {
+    /// The closure that must be open for the commit to be taken: the one that a command without a closure of its own is
+    /// attached to.
+    pub fn attaches_to(&self) -> Option<ClosureKey> {
+        let key = self.key.as_ref().filter(|key| key.attached && self.closure.is_none())?;
+        Some(key.closure)
     }
 }
 

@@ -69,6 +69,17 @@ async fn a_command_that_wants_something_else_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_command_that_says_what_holds_anyway_is_attached() {
+    let world = World::begin().await;
+    let conversation = world.guest();
+    world.submit(conversation).await;
+    let overrides = Overrides { order: Some(world.policy.order), ..Overrides::default() };
+    let same = Submission { said: Said { overrides, ..Said::default() }, ..submission(conversation) };
+    let attached = world.driver.submit(same).await;
+    assert!(matches!(attached, Ok(Submitted::Attached(_))), "{attached:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hundred_racing_commands_open_one_closure() {
     let world = Arc::new(World::begin().await);
     let conversation = world.guest();

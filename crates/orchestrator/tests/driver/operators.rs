@@ -1,9 +1,9 @@
 //! What operators do.
 
-use closure_machine::{Act, Evidence, Policy, Rejected};
+use closure_machine::{Act, Evidence, Policy, Rejected, Reply};
 use orchestrator::{ActError, Operation, names};
 
-use crate::world::World;
+use crate::world::{Fault, World};
 
 fn operation(act: Act) -> Operation {
     Operation {
@@ -66,4 +66,21 @@ async fn paused_calls_wait_until_they_are_let_go() {
     assert_eq!(world.remote.calls(), 0);
     world.driver.pause_outgoing(&"main".parse().unwrap(), false);
     assert_eq!(names::state(&world.closed(record.key).await.closure), "closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blocked_closure_that_is_retried_probes_at_once() {
+    let world = World::begin().await;
+    world.remote.fault(1, Fault::Instead(Reply::Unauthenticated));
+    let blocked = world.submit(world.guest()).await;
+    world.settled(blocked.key, &["blocked"]).await;
+    let waiting = world.submit(world.guest()).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(world.remote.calls(), 1, "the block holds");
+    world.driver.act(blocked.key, operation(Act::Retry)).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    for record in [blocked, waiting] {
+        let closed = world.driver.closure(record.key).await.unwrap().unwrap();
+        assert_eq!(names::state(&closed.closure), "closed");
+    }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use orchestrator::names;
+use closure_machine::Act;
+use orchestrator::{Operation, ProducerKey, Submission, Submitted, names};
 
-use crate::world::World;
+use crate::world::{World, submission};
 
 #[tokio::test(start_paused = true)]
 async fn two_drivers_on_one_store_never_make_the_same_call_twice() {
@@ -21,6 +22,34 @@ async fn two_drivers_on_one_store_never_make_the_same_call_twice() {
         assert_eq!(names::state(&closed.closure), "closed");
         world.assert_sound(conversation);
         world.truth(conversation, |truth| assert_eq!(truth.calls.len(), 3));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_is_not_attached_to_what_another_driver_has_ended() {
+    for key in [None, Some("two")] {
+        let world = World::begin().await;
+        world.remote.webhooks.store(false, std::sync::atomic::Ordering::SeqCst);
+        let conversation = world.guest();
+        let first = world.submit(conversation).await;
+        world.settled(first.key, &["awaiting_confirmation"]).await;
+        let (other, _alive) = World::drive(&world.remote, &world.store, &world.policy, u64::MAX, false).await;
+        let call_off = Operation {
+            act: Act::Cancel,
+            by: "alice".to_owned(),
+            role: "operate",
+            reason: None,
+            if_version: None,
+        };
+        other.act(first.key, call_off).await.unwrap();
+        let key =
+            key.map(|key| ProducerKey { scope: "shop".to_owned(), key: key.to_owned(), digest: [2; 32] });
+        let second = world.driver.submit(Submission { key, ..submission(conversation) }).await;
+        let Ok(Submitted::Accepted(second)) = second else { panic!("{second:?}") };
+        assert_ne!(second.key, first.key);
+        assert_eq!(world.driver.status()[0].open, 1, "the first one is open nowhere any more");
+        world.closed(second.key).await;
+        assert_eq!((world.driver.status()[0].open, world.driver.open_closures()), (0, 0));
     }
 }
 

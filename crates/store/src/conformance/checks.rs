@@ -18,6 +18,24 @@ pub async fn a_used_key_is_answered_with_what_it_stands_for(place: impl Place) {
     assert_eq!(read(store.key("producer", "other")).await, None);
 }
 
+/// A key without a closure of its own attaches to a closure that is open, and to no other.
+pub async fn a_command_is_attached_only_to_an_open_closure(place: impl Place) {
+    let store = place.open().await;
+    let attaching = |name: &str| Commit {
+        key: Some(KeyEntry { attached: true, ..samples::idempotency_key(name) }),
+        ..Commit::default()
+    };
+    assert_eq!(refused(&*store, attaching("early")).await, CommitRefused::NotOpen);
+    let row = samples::row(1);
+    put_row(&*store, &row).await;
+    put(&*store, attaching("in time")).await;
+    put_row(&*store, &samples::ended(&row)).await;
+    assert_eq!(refused(&*store, attaching("late")).await, CommitRefused::NotOpen);
+    assert_eq!(read(store.key("producer", "late")).await, None);
+    let used = refused(&*store, attaching("in time")).await;
+    assert!(matches!(used, CommitRefused::KeyUsed(_)), "the key is checked first: {used}");
+}
+
 /// A second copy of an event is refused, and so is another body under its id; ids of other adapters are other ids.
 pub async fn the_same_event_is_told_from_another_body_under_its_id(place: impl Place) {
     let store = place.open().await;

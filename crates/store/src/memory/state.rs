@@ -32,6 +32,7 @@ impl State {
             return Err(CommitRefused::malformed(flaw));
         }
         self.check_key(&commit)?;
+        self.check_attached(&commit)?;
         self.check_inbox(&commit)?;
         self.check_open(&commit)?;
         self.check_version(&commit)?;
@@ -45,6 +46,13 @@ impl State {
         match self.keys.get(&(entry.scope.clone(), entry.key.clone())) {
             Some(used) => Err(CommitRefused::KeyUsed(used.clone())),
             None => Ok(()),
+        }
+    }
+
+    fn check_attached(&self, commit: &Commit) -> Result<(), CommitRefused> {
+        match commit.attaches_to() {
+            Some(closure) if !self.open.contains(&closure) => Err(CommitRefused::NotOpen),
+            Some(_) | None => Ok(()),
         }
     }
 
