@@ -15,6 +15,7 @@
 //! | `GET`, `PUT /_sim/adapters` | shows or replaces the webhooks | `{"webhooks": [WebhookAdapter]}` |
 //! | `POST /_sim/clients` | lets an OAuth client log in | [`OauthClient`] |
 //! | `GET /_sim/guest/{id}`, `…/state` | what the guest sees, as a page or as JSON | |
+//! | `POST /_sim/guest/{id}` | the guest types, as the page's form does | `text=…` |
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,8 +57,10 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/_sim/trigger", post(trigger))
         .route("/_sim/adapters", get(show_adapters).put(replace_adapters))
         .route("/_sim/clients", post(admit_client))
-        .route("/_sim/guest/{id}", get(guest_page::page))
+        .route("/_sim/guest/{id}", get(guest_page::page).post(guest_page::typed))
         .route("/_sim/guest/{id}/state", get(guest_page::state))
+        .route("/_sim/guest-page.css", get(guest_page::style))
+        .route("/_sim/guest-page.js", get(guest_page::script))
 }
 
 /// A request of the control that was not understood or cannot be met.

@@ -7,7 +7,7 @@ mod support;
 use genesys_simulator::NewConversation;
 use reqwest::Method;
 use serde_json::{Value, json};
-use support::{Receiver, Remote, SECRET, eventually, quick};
+use support::{Receiver, Remote, SECRET, eventually, quick, read};
 
 #[tokio::test]
 async fn an_empty_request_makes_a_conversation() {
@@ -140,8 +140,58 @@ async fn the_guests_page_follows_the_setting() {
         remote.close_wrapper(id.parse().unwrap()).await;
         let state = remote.get(&format!("/_sim/guest/{id}/state")).await.json();
         assert_eq!(state["guestState"], shown);
+        let told = state["notice"].as_str().unwrap();
+        assert_eq!(told.is_empty(), shown == "connected", "{told}");
+        let truth = state["behindTheScenes"].as_str().unwrap();
+        assert!(truth.starts_with("At Genesys the guest is gone and the conversation has ended."), "{truth}");
+        assert_eq!(truth.contains("is not told"), shown == "connected", "{truth}");
+        let page = remote.get(&format!("/_sim/guest/{id}")).await.text;
+        assert!(page.contains(&format!("data-state=\"{shown}\"")) && page.contains(truth), "{page}");
+        assert!(page.contains(&format!("data-testid=\"guest-notice\">{told}<")), "{page}");
     }
-    assert_eq!(remote.get("/_sim/guest/00000000-0000-4000-8000-000000000000").await.status, 404);
+    for nobody in ["00000000-0000-4000-8000-000000000000", "nobody"] {
+        let page = remote.get(&format!("/_sim/guest/{nobody}")).await;
+        assert_eq!(page.status, 404);
+        assert!(page.text.contains("There is no such chat"), "{}", page.text);
+    }
+}
+
+#[tokio::test]
+async fn the_guests_page_needs_no_script_to_type_and_trusts_nothing_typed() {
+    let remote = Remote::start(quick()).await;
+    let made = remote.make(&NewConversation::default());
+    let path = format!("/_sim/guest/{}", made.conversation_id);
+    let typed = |text: &str| {
+        let text: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+        let form = remote.http.post(format!("{}{path}", remote.base)).body(format!("text={text}"));
+        read(form.header("content-type", "application/x-www-form-urlencoded"))
+    };
+    let page = typed("<script>alert('{{truth}}')</script> & more").await;
+    assert_eq!(page.status, 200, "the form leads back to the page");
+    assert!(
+        page.text.contains("&lt;script&gt;alert(&#39;{{truth}}&#39;)&lt;/script&gt; &amp; more"),
+        "{}",
+        page.text
+    );
+    assert!(page.header("content-security-policy").unwrap().contains("script-src 'self'"));
+    assert!(!typed("  ").await.text.contains("</span></li>"), "an empty line is not taken");
+    for asset in ["/_sim/guest-page.css", "/_sim/guest-page.js"] {
+        assert!(page.text.contains(asset), "{}", page.text);
+        assert_eq!(remote.get(asset).await.status, 200, "{asset}");
+    }
+}
+
+#[tokio::test]
+async fn a_chat_that_can_only_be_read_takes_no_line() {
+    let remote = Remote::start(quick()).await;
+    let setting = json!({ "enabled": true, "type": "ReadOnly" });
+    let body = json!({ "messenger": { "conversationDisconnect": setting } });
+    let made = remote.call(Method::POST, "/_sim/conversations", Some(body)).await.json();
+    let id = made["conversationId"].as_str().unwrap();
+    remote.close_wrapper(id.parse().unwrap()).await;
+    read(remote.http.post(format!("{}/_sim/guest/{id}", remote.base)).body("text=hello")).await;
+    let state = remote.get(&format!("/_sim/guest/{id}/state")).await.json();
+    assert_eq!((&state["guestState"], &state["lines"]), (&json!("read-only"), &json!([])));
 }
 
 #[tokio::test]
