@@ -69,12 +69,34 @@ async fn exit_codes_tell_what_happened() {
     assert_eq!(stranger.code, 4, "not allowed: {stranger:?}");
 }
 
+#[tokio::test]
+async fn calls_to_genesys_are_stopped_and_let_go_on() {
+    let scene = Scene::begin(SceneOptions::default()).await;
+    let paused = command(&scene, &["outgoing", "pause", "--reason", "maintenance", "-o", "id"]).await;
+    assert_eq!((paused.code, paused.stdout.as_str()), (0, "main\n"), "{paused:?}");
+    let made = scene.simulator.create(&NewConversation::default()).unwrap()[0];
+    let conversation = made.conversation_id.to_string();
+    assert_eq!(command(&scene, &["close", &conversation]).await.code, 0);
+    let list = command(&scene, &["list"]).await;
+    assert!(list.stdout.contains("organisation_paused"), "{}", list.stdout);
+    let status = command(&scene, &["outgoing", "status", "-o", "json"]).await;
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_eq!(
+        (&status[0]["paused"], &status[0]["queued"]),
+        (&Value::Bool(true), &Value::from(1)),
+        "{status}"
+    );
+    assert_eq!(command(&scene, &["outgoing", "resume"]).await.code, 0);
+    let closed = command(&scene, &["close", &conversation, "--wait", "20s"]).await;
+    assert_eq!(closed.code, 0, "{closed:?}");
+}
+
 #[test]
 fn every_command_teaches_how_it_is_used() {
     let folder = tempfile::tempdir().unwrap();
     for command in [
         "demo", "dev", "serve", "close", "get", "list", "watch", "timeline", "explain", "ghosts", "hooks",
-        "config", "sim",
+        "config", "sim", "store", "outgoing",
     ] {
         let help = run(folder.path(), &[command, "--help"], &[]);
         assert_eq!(help.code, 0, "{command}");

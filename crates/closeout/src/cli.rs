@@ -12,6 +12,7 @@ use crate::{
         ghosts::GhostsCommand,
         hooks::HooksCommand,
         look::{ListArgs, OneArgs},
+        outgoing::OutgoingCommand,
         store::StoreCommand,
         watch::WatchArgs,
     },
@@ -158,6 +159,9 @@ pub enum ClientCommand {
         after_help = "Example:\n  closeout resolve cl_01jd5w3k9m2q8r7tb4x0y6z1ne --reason \"checked in the admin page: gone\""
     )]
     Resolve(ActArgs),
+    /// Calls to Genesys: how they stand; stop them, let them go on
+    #[command(subcommand)]
+    Outgoing(OutgoingCommand),
     /// The server's description of its interface (OpenAPI)
     Openapi,
     /// The version of this program, and of the server if one answers

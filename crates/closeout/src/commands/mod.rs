@@ -6,6 +6,7 @@ pub mod config;
 pub mod ghosts;
 pub mod hooks;
 pub mod look;
+pub mod outgoing;
 pub mod store;
 pub mod target;
 pub mod watch;
