@@ -26,6 +26,8 @@ pub enum OpenError {
     },
     /// The file that was there before has gone.
     Gone,
+    /// Another file was put in the place of the one that was opened.
+    Replaced,
     /// The file or its folder cannot be read or written.
     File(io::Error),
     /// SQLite refuses for another reason.
@@ -52,6 +54,9 @@ impl fmt::Display for OpenError {
                 "the store has schema version {found} and this program knows versions up to {known}; use the \
                  release that wrote it, or a later one"
             ),
+            Self::Replaced => f.write_str(
+                "another file was put in its place while the store was open; put the first one back, or start anew",
+            ),
             Self::Gone => f.write_str("the file has gone; put it back, or start anew to make an empty store"),
             Self::File(_) => f.write_str("the store's file or folder cannot be used; check its path and permissions"),
             Self::Sqlite(failure) => f.write_str(&in_words(failure)),
@@ -64,7 +69,12 @@ impl Error for OpenError {
         match self {
             Self::File(source) => Some(source),
             Self::Sqlite(source) => Some(source),
-            Self::InUse { .. } | Self::NotADatabase | Self::NotOurs | Self::Newer { .. } | Self::Gone => None,
+            Self::InUse { .. }
+            | Self::NotADatabase
+            | Self::NotOurs
+            | Self::Newer { .. }
+            | Self::Gone
+            | Self::Replaced => None,
         }
     }
 }

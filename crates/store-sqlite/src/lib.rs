@@ -14,6 +14,7 @@ mod apply;
 mod backup;
 mod failure;
 mod file;
+mod home;
 mod listing;
 mod metrics;
 #[cfg(test)]

@@ -17,7 +17,8 @@ use uuid::Uuid;
 use crate::{
     backup::{self, BackupError, BackupProgress},
     failure::{OpenError, unavailable},
-    file::{self, Lock, Missing},
+    file::{self, Lock},
+    home::Home,
     listing, metrics, read,
     readers::Readers,
     upkeep,
@@ -48,9 +49,9 @@ impl SqliteStore {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = resolved(path.as_ref());
         let lock = Lock::take(&path)?;
-        let connection = file::open_writer(&path, Missing::Create)?;
+        let (home, connection) = Home::settle(path.clone(), lock)?;
         metrics::describe();
-        let writer = Writer::start(connection, Some((path.clone(), lock)))?;
+        let writer = Writer::start(connection, Some(home))?;
         Ok(Self { writer, readers: Some(Readers::new(path)) })
     }
 

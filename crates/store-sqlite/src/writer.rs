@@ -5,7 +5,7 @@
 
 use std::{
     io,
-    path::PathBuf,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use crate::{
     apply,
     failure::{OpenError, Reach, reach, unavailable},
-    file::{self, Lock, Missing},
+    home::Home,
     metrics, read,
 };
 
@@ -66,8 +66,8 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. `home` is where the connection can be opened anew, with the lock that allows it.
-    pub(crate) fn start(connection: Connection, home: Option<(PathBuf, Lock)>) -> Result<Self, OpenError> {
+    /// Starts the thread. `home` is where the connection can be opened anew.
+    pub(crate) fn start(connection: Connection, home: Option<Home>) -> Result<Self, OpenError> {
         let (requests, receiver) = mpsc::channel();
         let shared = Arc::new(Shared::default());
         let desk = Desk {
@@ -151,7 +151,7 @@ fn stopped() -> StoreUnavailable {
 /// The thread's own side.
 struct Desk {
     connection: Option<Connection>,
-    home: Option<(PathBuf, Lock)>,
+    home: Option<Home>,
     receiver: Receiver<Request>,
     shared: Arc<Shared>,
     last_position: u64,
@@ -167,7 +167,12 @@ impl Desk {
             let mut batch = vec![first];
             batch.extend(self.receiver.try_iter().take(BATCH_LIMIT - 1));
             self.shared.waiting.fetch_sub(batch.len(), Ordering::Relaxed);
-            self.serve(batch);
+            // A panic in SQLite's bindings or in a visit must not end the only thread that writes. Whoever waits is told
+            // by the drop of the answers; the connection is in an unknown state, so it goes, and its transaction with it.
+            if catch_unwind(AssertUnwindSafe(|| self.serve(batch))).is_err() && self.home.is_some() {
+                tracing::error!("a write ended in a panic; the store is opened anew");
+                self.connection = None;
+            }
         }
     }
 
@@ -244,10 +249,12 @@ impl Desk {
 
     /// The connection, opened anew if the last one had to be given up.
     fn connected(&mut self) -> Result<&Connection, Failure> {
+        if let Some(home) = &self.home {
+            home.check().map_err(|failure| Failure::Store(reopening(&failure)))?;
+        }
         if self.connection.is_none() {
-            let (database, _lock) = self.home.as_ref().ok_or_else(|| Failure::Store(stopped()))?;
-            let opened = file::open_writer(database, Missing::Refuse);
-            let connection = opened.map_err(|failure| Failure::Store(reopening(&failure)))?;
+            let home = self.home.as_ref().ok_or_else(|| Failure::Store(stopped()))?;
+            let connection = home.reopen().map_err(|failure| Failure::Store(reopening(&failure)))?;
             self.last_position =
                 read::last_position(&connection).map_err(|failure| Failure::Store(unavailable(&failure)))?;
             self.connection = Some(connection);
@@ -323,17 +330,18 @@ fn refuse(batch: Vec<Change>, why: &StoreUnavailable) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use store::conformance::samples;
 
     use super::*;
+    use crate::file::Lock;
 
     #[tokio::test]
     async fn a_connection_that_cannot_be_trusted_any_more_is_opened_anew() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("closeout.db");
-        let lock = Lock::take(&database).unwrap();
-        let connection = file::open_writer(&database, Missing::Create).unwrap();
-        let writer = Writer::start(connection, Some((database, lock))).unwrap();
+        let writer = writer(&database);
         writer.commit(samples::insert(&samples::row(1))).await.unwrap();
         writer.visit(|connection| connection.pragma_update(None, "query_only", true)).await.unwrap().unwrap();
         let refused = writer.commit(samples::insert(&samples::row(2))).await.unwrap_err();
@@ -347,15 +355,51 @@ mod tests {
     async fn a_file_that_has_gone_is_not_replaced_by_an_empty_one() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("closeout.db");
-        let lock = Lock::take(&database).unwrap();
-        let connection = file::open_writer(&database, Missing::Create).unwrap();
-        let writer = Writer::start(connection, Some((database.clone(), lock))).unwrap();
+        let writer = writer(&database);
         writer.visit(|connection| connection.pragma_update(None, "query_only", true)).await.unwrap().unwrap();
         writer.commit(samples::insert(&samples::row(1))).await.unwrap_err();
         std::fs::remove_file(&database).unwrap();
-        let refused = writer.commit(samples::insert(&samples::row(1))).await.unwrap_err();
-        let CommitRefused::Unavailable(why) = refused else { panic!("{refused}") };
-        assert!(why.why.contains("the file has gone"), "{why}");
+        assert!(refusal(&writer).await.contains("the file has gone"));
         assert!(!database.exists());
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_file_that_is_taken_away_is_missed_at_once_and_taken_again_when_it_is_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("closeout.db");
+        let elsewhere = folder.path().join("elsewhere.db");
+        let writer = writer(&database);
+        writer.commit(samples::insert(&samples::row(1))).await.unwrap();
+        std::fs::rename(&database, &elsewhere).unwrap();
+        assert!(refusal(&writer).await.contains("the file has gone"));
+        std::fs::copy(&elsewhere, &database).unwrap();
+        assert!(refusal(&writer).await.contains("another file was put in its place"));
+        std::fs::rename(&elsewhere, &database).unwrap();
+        writer.commit(samples::insert(&samples::row(2))).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_a_transaction_and_not_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder.path().join("closeout.db"));
+        let refused = writer.write(|connection, _| {
+            connection.execute("DELETE FROM marks", ())?;
+            panic!("on purpose")
+        });
+        refused.await.unwrap_err();
+        writer.commit(samples::insert(&samples::row(1))).await.unwrap();
+    }
+
+    fn writer(database: &Path) -> Writer {
+        let lock = Lock::take(database).unwrap();
+        let (home, connection) = Home::settle(database.to_owned(), lock).unwrap();
+        Writer::start(connection, Some(home)).unwrap()
+    }
+
+    async fn refusal(writer: &Writer) -> String {
+        let refused = writer.commit(samples::insert(&samples::row(2))).await.unwrap_err();
+        let CommitRefused::Unavailable(why) = refused else { panic!("{refused}") };
+        why.why
     }
 }
