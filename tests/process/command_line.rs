@@ -51,6 +51,13 @@ async fn exit_codes_tell_what_happened() {
     let agent = scene.simulator.create(&with_agent).unwrap()[0].conversation_id.to_string();
     let refused = command(&scene, &["close", &agent, "--wait", "20s"]).await;
     assert_eq!(refused.code, 8, "failed: {refused:?}");
+    assert!(
+        refused.stderr.contains("an agent is connected") && refused.stderr.contains("fix: "),
+        "{refused:?}"
+    );
+    let again = command(&scene, &["cancel", &agent]).await;
+    assert_eq!(again.code, 5, "conflict: {again:?}");
+    assert!(again.stderr.contains("closeout explain cl_") && !again.stderr.contains("GET "), "{again:?}");
     let missing = command(&scene, &["get", &nobody]).await;
     assert_eq!(missing.code, 3, "not found: {missing:?}");
     let wrong = command(&scene, &["get", "no-id-at-all"]).await;

@@ -134,6 +134,13 @@ impl Failure {
         self
     }
 
+    /// The same with what it is about in front, where there are several.
+    #[must_use]
+    pub fn about(mut self, what: impl fmt::Display) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
     /// A configuration with these problems; all of them are told.
     pub fn of_problems(problems: &[Problem]) -> Self {
         let told: Vec<_> = problems.iter().map(ToString::to_string).collect();

@@ -1,6 +1,7 @@
 //! The client side of the HTTP interface: where the server is, with which key, and what a refusal means.
 
 mod profile;
+mod refusal;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -181,6 +182,11 @@ impl Api {
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
             .is_some_and(|kind| kind.contains("json"));
+        let retry_after = answer
+            .headers()
+            .get(header::RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.parse().ok())
+            .map(Duration::from_secs);
         let bytes = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
         let body = match serde_json::from_slice(&bytes) {
             Ok(body) => body,
@@ -195,7 +201,7 @@ impl Api {
         if status.is_success() || status == StatusCode::NOT_MODIFIED {
             return Ok(Answer { body });
         }
-        Err(self.refusal(status, &body))
+        Err(self.refusal(status, &body, retry_after))
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
@@ -210,33 +216,11 @@ impl Api {
             .fix("start it with `closeout serve`, or name another with --server or CLOSEOUT_SERVER")
     }
 
-    fn refusal(&self, status: StatusCode, problem: &Value) -> Failure {
-        let text = |key: &str| problem.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let detail = text("detail").or_else(|| text("title")).or_else(|| text("error"));
-        let mut message = detail.map_or_else(
-            || format!("{} answered {status}", self.server()),
-            |detail| detail.trim_end_matches('.').to_owned(),
-        );
-        if let Some(code) = text("code") {
-            message = format!("{message} ({} {code})", status.as_u16());
+    fn refusal(&self, status: StatusCode, problem: &Value, retry_after: Option<Duration>) -> Failure {
+        let mut failure = refusal::failure(self.server(), status.as_u16(), problem, retry_after);
+        if status == StatusCode::UNAUTHORIZED && self.key.is_none() {
+            failure.fix = Some("give a key with --token-file or CLOSEOUT_TOKEN".to_owned());
         }
-        if let Some(genesys) = problem.get("genesys").filter(|genesys| genesys.is_object()) {
-            let part = |key: &str| genesys.get(key).filter(|part| !part.is_null());
-            let parts: Vec<_> = ["status", "code", "correlationId"]
-                .into_iter()
-                .filter_map(|key| part(key).map(|part| format!("{key} {}", plain(part))))
-                .collect();
-            if !parts.is_empty() {
-                message = format!("{message}; Genesys: {}", parts.join(", "));
-            }
-        }
-        let mut failure = Failure::new(Exit::of_status(status.as_u16()), message);
-        let no_key = status == StatusCode::UNAUTHORIZED && self.key.is_none();
-        failure.fix = if no_key {
-            Some("give a key with --token-file or CLOSEOUT_TOKEN".to_owned())
-        } else {
-            text("fix").map(str::to_owned)
-        };
         failure
     }
 }
@@ -271,24 +255,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_keeps_the_words_the_fix_and_what_genesys_said() {
-        let api = Api::at("http://127.0.0.1:1", None).unwrap();
-        let problem = json!({
-            "detail": "The closure has ended.", "code": "unfit", "fix": "Start a new one.",
-            "genesys": { "status": 409, "code": "general.conflict", "correlationId": null },
-        });
-        let failure = api.refusal(StatusCode::CONFLICT, &problem);
-        assert_eq!(failure.exit, Exit::Conflict);
-        assert_eq!(
-            failure.to_string(),
-            "error: The closure has ended (409 unfit); Genesys: status 409, code general.conflict\n  fix: Start a new one."
-        );
-    }
-
-    #[test]
     fn without_a_key_the_fix_says_how_to_give_one() {
         let api = Api::at("http://127.0.0.1:1", None).unwrap();
-        let failure = api.refusal(StatusCode::UNAUTHORIZED, &json!({ "detail": "No key." }));
+        let failure = api.refusal(StatusCode::UNAUTHORIZED, &json!({ "detail": "No key." }), None);
         assert_eq!(failure.exit, Exit::NotAllowed);
         assert!(failure.fix.unwrap().contains("CLOSEOUT_TOKEN"));
     }

@@ -89,8 +89,8 @@ pub async fn run(act: Act, args: &ActArgs, api: &Api, voice: &Voice) -> Result<E
                 exits.push(Exit::Done);
             }
             Err(failure) => {
-                eprintln!("error: {text}: {}", failure.message);
                 exits.push(failure.exit);
+                eprintln!("{}", failure.about(text));
             }
         }
     }

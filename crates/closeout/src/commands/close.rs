@@ -180,7 +180,11 @@ fn show_one(args: &CloseArgs, closed: &Value, voice: &Voice) -> Result<Exit, Fai
         return Ok(Exit::Done);
     }
     look::show(std::slice::from_ref(closed), true, voice)?;
-    if args.wait.is_some() { Ok(exit_of(closed)) } else { Ok(Exit::Done) }
+    if args.wait.is_none() {
+        return Ok(Exit::Done);
+    }
+    look::tell_problem(closed, true, voice);
+    Ok(exit_of(closed))
 }
 
 fn confirm(number: usize, voice: &Voice) -> Result<(), Failure> {
@@ -236,7 +240,7 @@ async fn close_several(
             }
             Err(failure) => {
                 exits.push(failure.exit);
-                eprintln!("error: {conversation}: {}", failure.message);
+                eprintln!("{}", failure.about(conversation));
             }
         }
     }
@@ -245,6 +249,7 @@ async fn close_several(
         output::write(&text)?;
     } else {
         look::show(&items, false, voice)?;
+        items.iter().filter(|_| args.wait.is_some()).for_each(|item| look::tell_problem(item, false, voice));
     }
     Ok(Exit::of_several(exits))
 }

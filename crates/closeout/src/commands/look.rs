@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::target;
+use super::{close::exit_of, target};
 use crate::{
     cli::label,
     client::{Api, plain},
@@ -245,6 +245,23 @@ pub fn show(items: &[Value], single: bool, voice: &Voice) -> Result<(), Failure>
     output::write(&Listing { columns: &CLOSURES, items, id: "id" }.write(voice.form, voice.style))
 }
 
+/// Tells on stderr what is wrong with a closure, and what can be done, where the form on stdout has no room for it.
+/// Whoever asked for several is told which one is meant.
+pub fn tell_problem(closure: &Value, single: bool, voice: &Voice) {
+    if let Some(told) = problem(closure, single).filter(|_| !matches!(voice.form, Form::Json | Form::Ndjson))
+    {
+        eprintln!("{told}");
+    }
+}
+
+fn problem(closure: &Value, single: bool) -> Option<String> {
+    let problem = closure.get("problem").filter(|problem| problem.is_object())?;
+    let mut failure = Failure::new(exit_of(closure), plain(&problem["detail"]));
+    failure.fix = problem["fix"].as_str().map(str::to_owned);
+    let failure = if single { failure } else { failure.about(plain(&closure["conversationId"])) };
+    Some(failure.to_string())
+}
+
 /// One closure as names and values.
 fn details(closure: &Value, voice: &Voice) -> String {
     let value = |path: &str| {
@@ -310,6 +327,16 @@ mod tests {
         let text: Vec<_> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(text, ["state=ghost", "state=blocked", "label.team=a", "since=1h", "sort=acceptedAt"]);
         assert!(Line::try_parse_from(["list", "--state", "gost"]).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_what_can_be_done() {
+        let closure = json!({
+            "conversationId": "2f7b", "state": "failed", "problem": { "detail": "An agent.", "fix": "Wait." }
+        });
+        assert_eq!(problem(&closure, true).unwrap(), "error: An agent.\n  fix: Wait.");
+        assert_eq!(problem(&closure, false).unwrap(), "error: 2f7b: An agent.\n  fix: Wait.");
+        assert_eq!(problem(&json!({ "state": "closed" }), true), None);
     }
 
     #[test]

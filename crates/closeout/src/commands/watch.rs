@@ -55,6 +55,7 @@ pub async fn run(args: &WatchArgs, api: &Api, voice: &Voice) -> Result<Exit, Fai
         if exit_of(&closure) != Exit::InFlight || over {
             line.clear();
             look::show(std::slice::from_ref(&closure), true, voice)?;
+            look::tell_problem(&closure, true, voice);
             return Ok(exit_of(&closure));
         }
         closure = api.get_within(&path, &wait_query(Some(LOOK)), LOOK).await?.body;

@@ -178,15 +178,15 @@ fn after_failure(reason: FailReason, conversation: &str) -> Vec<Advice> {
             close_anew("If the guest comes in later, request it anew.", conversation),
         ],
         FailReason::ParticipantNotGuest => {
-            vec![close_anew("Leave participantId out: the guest is then found by itself.", conversation)]
+            vec![close_anew("Name no participant: the guest is then found by itself.", conversation)]
         }
         FailReason::AgentConnected => vec![
             close_anew("Request it anew once the agent has left.", conversation),
             Advice {
                 act: None,
-                what: "Or request it with agentConnected wait, or with allow to end the agent's leg too."
+                what: "Or request it so that it waits for the agent to leave; allow in place of wait ends the agent's leg too."
                     .to_owned(),
-                command: None,
+                command: Some(format!("closeout close {conversation} --agent-connected wait")),
                 http: Some(format!(
                     "POST /v1/closures {{\"conversationId\":\"{conversation}\",\"policy\":{{\"agentConnected\":\"wait\"}}}}"
                 )),

@@ -177,7 +177,7 @@ const fn failed(reason: FailReason) -> &'static str {
             "Failed: the participant that the command names is an agent, a queue or a flow. Nothing was closed."
         }
         FailReason::AgentConnected => {
-            "Failed: an agent is connected, and agentConnected is refuse. Nothing was closed."
+            "Failed: an agent is connected, and the policy is to refuse then. Nothing was closed."
         }
         FailReason::Abandoned => "Failed: it was held as a ghost until its time was over, and no proof came.",
     }

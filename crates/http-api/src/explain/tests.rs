@@ -226,7 +226,7 @@ fn every_end_says_how_it_came_and_lacks_nothing() {
         (FailReason::NotFound, "knows no conversation"),
         (FailReason::ParticipantNotFound, "no guest"),
         (FailReason::ParticipantNotGuest, "an agent, a queue or a flow"),
-        (FailReason::AgentConnected, "agentConnected is refuse"),
+        (FailReason::AgentConnected, "the policy is to refuse"),
         (FailReason::Abandoned, "no proof came"),
     ] {
         let explanation = explain(&failed(reason), &[]);

@@ -1,0 +1,159 @@
+//! A refusal of the server, in the words of the command line: its fields become flags, its advice commands.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::plain;
+use crate::exit::{Exit, Failure};
+
+/// The fields and parameters of the HTTP interface that have a flag.
+const FLAGS: [(&str, &str); 14] = [
+    ("since", "--since"),
+    ("until", "--until"),
+    ("state", "--state"),
+    ("source", "--source"),
+    ("limit", "--limit"),
+    ("q", "--find"),
+    ("wait", "--wait"),
+    ("organisation", "--organisation"),
+    ("participantId", "--participant"),
+    ("reason", "--reason"),
+    ("labels", "--label"),
+    ("policy.evidence", "--evidence"),
+    ("policy.agentConnected", "--agent-connected"),
+    ("Idempotency-Key", "--key"),
+];
+
+/// What a refusal means: its words, what can be done, and the exit code of its status.
+pub fn failure(server: &str, status: u16, problem: &Value, retry_after: Option<Duration>) -> Failure {
+    let text = |key: &str| problem.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let flag = text("field").and_then(flag_of);
+    let detail = text("detail").or_else(|| text("title")).or_else(|| text("error"));
+    let mut message = detail.map_or_else(
+        || format!("{server} answered {status}"),
+        |detail| with_flag(detail.trim_end_matches('.'), text("field"), flag),
+    );
+    if let Some(code) = text("code") {
+        message = format!("{message} ({status} {code})");
+    }
+    message.push_str(&of_genesys(problem));
+    let closure = text("closure").unwrap_or("ID");
+    let fix = text("code").and_then(|code| fix(code, flag, closure, retry_after));
+    let mut failure = Failure::new(Exit::of_status(status), message);
+    failure.fix = fix.or_else(|| text("fix").map(str::to_owned));
+    failure
+}
+
+/// The flag that a field comes from; that of a label or of a part of the policy is that of the whole.
+fn flag_of(field: &str) -> Option<&'static str> {
+    let whole = if field.starts_with("label.") || field.starts_with("labels.") { "labels" } else { field };
+    FLAGS.iter().find(|(name, _)| *name == whole).map(|(_, flag)| *flag)
+}
+
+/// The sentence with the flag in place of the field's name, where it begins with that.
+fn with_flag(detail: &str, field: Option<&str>, flag: Option<&str>) -> String {
+    let (Some(field), Some(flag)) = (field, flag) else { return detail.to_owned() };
+    match detail.strip_prefix(field) {
+        Some(rest) if rest.starts_with(' ') => format!("{flag}{rest}"),
+        Some(_) | None => detail.to_owned(),
+    }
+}
+
+fn of_genesys(problem: &Value) -> String {
+    let Some(genesys) = problem.get("genesys").filter(|genesys| genesys.is_object()) else {
+        return String::new();
+    };
+    let part = |key: &str| genesys.get(key).filter(|part| !part.is_null());
+    let parts: Vec<_> = ["status", "code", "correlationId"]
+        .into_iter()
+        .filter_map(|key| part(key).map(|part| format!("{key} {}", plain(part))))
+        .collect();
+    if parts.is_empty() { String::new() } else { format!("; Genesys: {}", parts.join(", ")) }
+}
+
+/// What can be done at a command line, where that is another thing than by HTTP.
+fn fix(code: &str, flag: Option<&str>, closure: &str, retry_after: Option<Duration>) -> Option<String> {
+    let again = || {
+        retry_after.map_or_else(
+            || "run the command again in a while".to_owned(),
+            |wait| format!("run the command again in {} s", wait.as_secs()),
+        )
+    };
+    Some(match code {
+        "unauthenticated" => {
+            "give a key that the server knows with --token-file or CLOSEOUT_TOKEN".to_owned()
+        }
+        "role_too_small" => "use a key with that role: --token-file or CLOSEOUT_TOKEN".to_owned(),
+        "act_does_not_fit" => format!("`closeout explain {closure}` says what can be done"),
+        "version_changed" => format!("look again with `closeout get {closure}`, and repeat the act"),
+        "contradicting_options" => {
+            format!("leave the option out to join it, or look at it with `closeout get {closure}`")
+        }
+        "idempotency_key_reused" => "use another --key, or repeat the command unchanged".to_owned(),
+        "unknown_organisation" => "name another with --organisation, or use a key that is for it".to_owned(),
+        "invalid_field" => format!("correct {}", flag?),
+        "too_many_open" | "no_quota" | "stopping" | "store_unavailable" => again(),
+        "no_such_route" | "method_not_allowed" => {
+            "this program and the server may differ in version: `closeout version` shows both".to_owned()
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn told(status: u16, problem: &Value) -> String {
+        failure("http://127.0.0.1:1", status, problem, Some(Duration::from_secs(30))).to_string()
+    }
+
+    #[test]
+    fn a_refusal_keeps_the_words_the_fix_and_what_genesys_said() {
+        let problem = json!({
+            "detail": "Genesys did not show the conversation.", "code": "genesys_refused", "fix": "Look there.",
+            "genesys": { "status": 409, "code": "general.conflict", "correlationId": null },
+        });
+        assert_eq!(
+            told(502, &problem),
+            "error: Genesys did not show the conversation (502 genesys_refused); Genesys: status 409, code \
+             general.conflict\n  fix: Look there."
+        );
+        assert_eq!(told(500, &json!(null)), "error: http://127.0.0.1:1 answered 500");
+    }
+
+    #[test]
+    fn fields_and_advice_are_told_in_the_words_of_the_command_line() {
+        let http = "GET /openapi.json describes all fields.";
+        for (problem, status, says) in [
+            (
+                json!({ "code": "invalid_field", "field": "since", "fix": http,
+                        "detail": "since is a time such as 2026-11-21T09:15:00Z; it was \"x\"." }),
+                422,
+                "error: --since is a time such as 2026-11-21T09:15:00Z; it was \"x\" (422 invalid_field)\n  fix: correct --since",
+            ),
+            (
+                json!({ "code": "act_does_not_fit", "closure": "cl_1", "fix": "GET the closure's /explain.",
+                        "detail": "The closure has ended as closed and stays so." }),
+                409,
+                "error: The closure has ended as closed and stays so (409 act_does_not_fit)\n  fix: `closeout explain cl_1` \
+                 says what can be done",
+            ),
+            (
+                json!({ "code": "too_many_open", "detail": "Full.", "fix": "Send it after Retry-After." }),
+                429,
+                "error: Full (429 too_many_open)\n  fix: run the command again in 30 s",
+            ),
+            (
+                json!({ "code": "invalid_field", "field": "labels.a b", "fix": http, "detail": "A label's name." }),
+                422,
+                "error: A label's name (422 invalid_field)\n  fix: correct --label",
+            ),
+        ] {
+            assert_eq!(told(status, &problem), says);
+        }
+    }
+}
