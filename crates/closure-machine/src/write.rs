@@ -32,8 +32,8 @@ impl Draft<'_> {
                 }
                 self.close_next_guest_or_wait();
             }
-            Reply::Unknown => self.close_next_guest_or_wait(),
-            Reply::Failed => {
+            // Whether it was taken is soon seen, and no event will come for what was not.
+            Reply::Unknown | Reply::Failed => {
                 let at = self.now + self.backoff(self.next.refused.saturating_add(1));
                 let step = self.after_asking_the_guest();
                 self.go_at(step, at);
