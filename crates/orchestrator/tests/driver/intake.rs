@@ -1,6 +1,6 @@
 //! Commands in, once each.
 
-use std::sync::Arc;
+use std::{sync::Arc, task::Poll};
 
 use closure_machine::{Command, Order};
 use genesys_types::{ParticipantId, Span};
@@ -77,6 +77,28 @@ async fn a_command_that_says_what_holds_anyway_is_attached() {
     let same = Submission { said: Said { overrides, ..Said::default() }, ..submission(conversation) };
     let attached = world.driver.submit(same).await;
     assert!(matches!(attached, Ok(Submitted::Attached(_))), "{attached:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_hangs_up_while_the_commit_is_under_way_leaves_nothing_half_done() {
+    // One poll leaves before the commit is durable, two leave after it and before its answer.
+    for polls in 1..=2 {
+        let world = World::begin().await;
+        let conversation = world.guest();
+        let mut asked = Box::pin(world.driver.submit(submission(conversation)));
+        for _ in 0..polls {
+            let polled = std::future::poll_fn(|context| Poll::Ready(asked.as_mut().poll(context))).await;
+            assert!(polled.is_pending());
+        }
+        drop(asked);
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        let Ok(Submitted::Attached(record)) = world.driver.submit(submission(conversation)).await else {
+            panic!("the command was lost after {polls} polls")
+        };
+        assert_eq!(names::state(&world.closed(record.key).await.closure), "closed");
+        world.truth(conversation, |truth| assert_eq!(truth.calls.len(), 3));
+        assert_eq!((world.driver.open_closures(), world.driver.status()[0].open), (0, 0));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -274,7 +274,10 @@ impl Lifeline {
 impl Store for Lifeline {
     async fn commit(&self, commit: Commit) -> Result<(), CommitRefused> {
         self.check_alive().map_err(CommitRefused::Unavailable)?;
+        // As a commit to a disk it is under way for a while before and after it is durable.
+        tokio::task::yield_now().await;
         let result = self.inner.commit(commit).await;
+        tokio::task::yield_now().await;
         if self.commits_left.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.alive.store(false, Ordering::SeqCst);
             // The commit is durable and nobody learns of it.
