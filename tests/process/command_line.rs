@@ -76,6 +76,14 @@ async fn exit_codes_tell_what_happened() {
     assert_eq!(stranger.code, 4, "not allowed: {stranger:?}");
 }
 
+#[test]
+fn an_explanation_has_no_csv_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let asked = run(folder.path(), &["explain", &Uuid::new_v4().to_string(), "-o", "csv"], &[]);
+    assert_eq!(asked.code, 2, "{asked:?}");
+    assert!(asked.stderr.contains("no form csv"), "{asked:?}");
+}
+
 #[tokio::test]
 async fn calls_to_genesys_are_stopped_and_let_go_on() {
     let scene = Scene::begin(SceneOptions::default()).await;

@@ -209,6 +209,10 @@ pub async fn timeline(args: &OneArgs, api: &Api, voice: &Voice) -> Result<Exit, 
 ///
 /// When a closure is not there, or the server does not answer.
 pub async fn explain(args: &OneArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+    if voice.form == Form::Csv {
+        return Err(Failure::usage("an explanation is prose and has no form csv")
+            .fix("leave -o out for the text, take -o json, or the lines of `closeout timeline ID -o csv`"));
+    }
     for (index, text) in args.ids.iter().enumerate() {
         let id = target::closure_id(api, text).await?;
         let body = api.get(&format!("/v1/closures/{id}/explain"), &[]).await?.body;
@@ -216,6 +220,7 @@ pub async fn explain(args: &OneArgs, api: &Api, voice: &Voice) -> Result<Exit, F
             Form::Json => output::pretty(&body),
             Form::Ndjson => format!("{body}\n"),
             Form::Id => format!("{id}\n"),
+            // Csv was refused before.
             Form::Table | Form::Wide | Form::Csv => {
                 let apart = if index > 0 { "\n" } else { "" };
                 format!("{apart}{}\n", plain(&body["text"]).trim_end())
