@@ -101,7 +101,8 @@ async fn create(State(world): State<Arc<World>>, body: Bytes) -> Result<Response
         };
         Refused(status, error.to_string())
     })?;
-    let what = format!("made {} conversations", created.len());
+    let many = if created.len() == 1 { "" } else { "s" };
+    let what = format!("made {} conversation{many}", created.len());
     let first = created.first().map(|one| one.conversation_id);
     world.note(Note::new(JournalKind::Control, first, what).status(201));
     let mut answer = created.first().map_or_else(|| json!({}), |first| json!(first));
