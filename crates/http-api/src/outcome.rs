@@ -49,12 +49,14 @@ impl From<SubmitError> for Problem {
                 Self::new(&kinds::KEY_REUSED, "The Idempotency-Key was used before, for another command.")
                     .field("Idempotency-Key")
             }
-            SubmitError::Contradicts { closure, what } => Self::new(
-                &kinds::CONTRADICTS,
-                format!("The conversation has an open closure with another {what}."),
-            )
-            .field(what)
-            .closure(closure_id(closure)),
+            SubmitError::Contradicts { closure, what } => {
+                let field = match what {
+                    "participant" => "participantId".to_owned(),
+                    option => format!("policy.{option}"),
+                };
+                let detail = format!("The conversation has an open closure with another {field}.");
+                Self::new(&kinds::CONTRADICTS, detail).field(field).closure(closure_id(closure))
+            }
             SubmitError::Full { retry_after } => {
                 Self::new(&kinds::FULL, "The organisation has as many open closures as it may have.")
                     .retry_after(retry_after.duration())

@@ -51,9 +51,13 @@ fn flag_of(field: &str) -> Option<&'static str> {
     FLAGS.iter().find(|(name, _)| *name == whole).map(|(_, flag)| *flag)
 }
 
-/// The sentence with the flag in place of the field's name, where it begins with that.
+/// The sentence with the flag in place of the field's name. A name that is an English word too is only taken for one at
+/// the beginning.
 fn with_flag(detail: &str, field: Option<&str>, flag: Option<&str>) -> String {
     let (Some(field), Some(flag)) = (field, flag) else { return detail.to_owned() };
+    if field.contains(|sign: char| !sign.is_ascii_lowercase()) {
+        return detail.replace(field, flag);
+    }
     match detail.strip_prefix(field) {
         Some(rest) if rest.starts_with(' ') => format!("{flag}{rest}"),
         Some(_) | None => detail.to_owned(),
@@ -88,7 +92,8 @@ fn fix(code: &str, flag: Option<&str>, closure: &str, retry_after: Option<Durati
         "act_does_not_fit" => format!("`closeout explain {closure}` says what can be done"),
         "version_changed" => format!("look again with `closeout get {closure}`, and repeat the act"),
         "contradicting_options" => {
-            format!("leave the option out to join it, or look at it with `closeout get {closure}`")
+            let option = flag.unwrap_or("the option");
+            format!("leave {option} out to join it, or look at it with `closeout get {closure}`")
         }
         "idempotency_key_reused" => "use another --key, or repeat the command unchanged".to_owned(),
         "unknown_organisation" => "name another with --organisation, or use a key that is for it".to_owned(),
@@ -141,6 +146,13 @@ mod tests {
                 409,
                 "error: The closure has ended as closed and stays so (409 act_does_not_fit)\n  fix: `closeout explain cl_1` \
                  says what can be done",
+            ),
+            (
+                json!({ "code": "contradicting_options", "closure": "cl_1", "field": "policy.evidence", "fix": "Leave it.",
+                        "detail": "The conversation has an open closure with another policy.evidence." }),
+                409,
+                "error: The conversation has an open closure with another --evidence (409 contradicting_options)\n  fix: \
+                 leave --evidence out to join it, or look at it with `closeout get cl_1`",
             ),
             (
                 json!({ "code": "too_many_open", "detail": "Full.", "fix": "Send it after Retry-After." }),

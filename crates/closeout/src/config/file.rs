@@ -111,9 +111,22 @@ impl Walk<'_> {
             let path = format!("{path}.{index}");
             let line = line_of(self.text, entry.span().start);
             let origin = Origin::File { path: self.file.clone(), line };
+            // The keys of a kind that there is not are unknown too; the kind is what has to be told.
+            if let Some(problem) = self.refused_kind(&path, table) {
+                self.problems.push(problem);
+                continue;
+            }
             self.found.insert(path.clone(), present(origin));
             self.table(&path, table);
         }
+    }
+
+    fn refused_kind(&self, path: &str, table: &DeTable<'_>) -> Option<Problem> {
+        let (name, kind) = table.iter().find(|(name, _)| name.get_ref() == "kind")?;
+        let section = path.split('.').next().unwrap_or(path);
+        let why = keys::kind_refused(section, kind.get_ref().as_str()?)?;
+        let origin = Origin::File { path: self.file.clone(), line: line_of(self.text, name.span().start) };
+        Some(Problem::with(&format!("{path}.kind"), &origin, why))
     }
 }
 
@@ -214,6 +227,22 @@ mod tests {
         assert!(said[0].starts_with("closeout.toml, line 2: "), "{}", said[0]);
         let twice = problems("[server]\nlisten = \"a\"\nlisten = \"b\"\n");
         assert!(twice[0].starts_with("closeout.toml, line 3: "), "{}", twice[0]);
+    }
+
+    #[test]
+    fn a_kind_that_this_version_has_not_is_told_before_its_keys() {
+        let said = problems(
+            "[[source]]\nname = \"n\"\nkind = \"nats\"\nurl = \"nats://127.0.0.1:4222\"\nstream = \"S\"\n",
+        );
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(
+            said[0]
+                .starts_with("closeout.toml, line 3: source.0.kind = \"nats\" is not part of this version"),
+            "{}",
+            said[0]
+        );
+        let said = problems("[server]\na = 1\n[[confirm]]\nname = \"n\"\nkind = \"sqs\"\nurl = \"x\"\n");
+        assert_eq!(said.len(), 2, "{said:?}");
     }
 
     #[test]

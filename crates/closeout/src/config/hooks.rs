@@ -7,6 +7,7 @@ use webhook_signature::{
 
 use super::{
     environment::Variables,
+    keys::kind_refused,
     layers::{Reader, numbers},
     origin::Problem,
 };
@@ -56,17 +57,9 @@ fn one(
 ) -> Option<Hook> {
     let path = |key: &str| format!("confirm.{number}.{key}");
     let kind = reader.text(&path("kind"))?;
-    match kind.as_str() {
-        "webhook" => {}
-        "sqs" | "notifications" => {
-            let why = format!("= \"{kind}\" is not part of this version; use kind = \"webhook\"");
-            reader.refuse(&path("kind"), why);
-            return None;
-        }
-        _ => {
-            reader.refuse(&path("kind"), format_args!("= {kind:?} is not known; webhook is the only kind"));
-            return None;
-        }
+    if let Some(why) = kind_refused("confirm", &kind) {
+        reader.refuse(&path("kind"), why);
+        return None;
     }
     let name = name(reader, &path("name"));
     let organisation = organisation(reader, &path("organisation"), known);

@@ -150,6 +150,20 @@ pub const KEYS: [Key; 50] = [
     with("auth.tokens_file", Form::Text, "tokens.toml", "The file with the SHA-256 of each key, and its role."),
 ];
 
+/// Why a table of `[[confirm]]` or `[[source]]` of this kind cannot be used; nothing for a kind that this version has.
+pub fn kind_refused(section: &str, kind: &str) -> Option<String> {
+    let absent = |instead: &str| Some(format!("= \"{kind}\" is not part of this version; {instead}"));
+    match (section, kind) {
+        ("confirm", "webhook") | ("source", "http") => None,
+        ("confirm", "sqs" | "notifications") => absent("use kind = \"webhook\""),
+        ("source", "nats" | "amqp" | "sqs" | "kafka") => {
+            absent("commands come by HTTP (POST /v1/closures), which is always there")
+        }
+        ("source", _) => Some(format!("= {kind:?} is not known; http is the only kind")),
+        (_, _) => Some(format!("= {kind:?} is not known; webhook is the only kind")),
+    }
+}
+
 /// The key that a path stands for.
 pub fn key_of(path: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| matches(key.path, path))

@@ -9,6 +9,7 @@ use genesys_types::{Organisation, Span, WrapUpCodeId};
 use super::{
     environment::Variables,
     hooks::{self, Hook},
+    keys::kind_refused,
     layers::{Layers, Reader, numbers},
     origin::{Given, Problem},
     tokens::{self, Token},
@@ -328,18 +329,9 @@ fn wrap_up(reader: &mut Reader<'_>) -> WrapUpPolicy {
 fn sources(reader: &mut Reader<'_>) {
     for number in numbers(&reader.layers.settings, "source") {
         let path = format!("source.{number}.kind");
-        match reader.text(&path).as_deref() {
-            Some("http") => {}
-            Some(kind @ ("nats" | "amqp" | "sqs" | "kafka")) => {
-                let why = format!(
-                    "= \"{kind}\" is not part of this version; commands come by HTTP (POST /v1/closures), which is \
-                     always there"
-                );
-                reader.refuse(&path, why);
-            }
-            Some(kind) => {
-                reader.refuse(&path, format_args!("= {kind:?} is not known; http is the only kind"));
-            }
+        match reader.text(&path).map(|kind| kind_refused("source", &kind)) {
+            Some(None) => {}
+            Some(Some(why)) => reader.refuse(&path, why),
             None => reader.problems.push(Problem(format!("{path} is missing"))),
         }
     }

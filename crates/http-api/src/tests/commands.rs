@@ -110,7 +110,13 @@ async fn a_second_command_joins_the_open_closure_unless_it_contradicts() {
     assert_eq!((&second["id"], &second["attached"]), (&json!(first), &json!(true)));
     let third = json!({ "conversationId": conversation, "policy": { "order": "conversation_first" } });
     let problem = world.post("/v1/closures", third).await.problem(409, "contradicting_options");
-    assert_eq!((&problem["closure"], &problem["field"]), (&json!(first), &json!("order")));
+    assert_eq!((&problem["closure"], &problem["field"]), (&json!(first), &json!("policy.order")));
+    assert!(problem["detail"].as_str().unwrap().contains("another policy.order"), "{problem}");
+    world.until(&first, "awaiting_confirmation").await;
+    let other =
+        json!({ "conversationId": conversation, "participantId": "5f7bf00a-0fc2-4d6a-9b56-92238191433e" });
+    let problem = world.post("/v1/closures", other).await.problem(409, "contradicting_options");
+    assert_eq!(problem["field"], "participantId");
 }
 
 #[tokio::test(start_paused = true)]
