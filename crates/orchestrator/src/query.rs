@@ -2,12 +2,16 @@
 
 use std::{collections::BTreeMap, error::Error, fmt, sync::Arc, time::Duration};
 
-use closure_machine::{BlockReason, Step};
+use closure_machine::{BlockReason, Policy, Step};
 use genesys_types::{Organisation, Time};
 use store::{ClosureKey, Filter, InboxEntry, Millis, Order, Quarantined, StoreUnavailable, Tally};
 
 use crate::{
-    advance::Orchestrator, journal::Entry, metrics, names, organisation::OrganisationStatus, record::Record,
+    advance::Orchestrator,
+    journal::Entry,
+    metrics, names,
+    organisation::OrganisationStatus,
+    record::{Overrides, Record},
 };
 
 /// One page of a listing.
@@ -231,6 +235,12 @@ impl Orchestrator {
             .collect();
         all.sort_by(|one, other| one.name.cmp(&other.name));
         all
+    }
+
+    /// The policy under which a command of an organisation with these differences would be carried out; `None` when there
+    /// is no such organisation.
+    pub fn policy_with(&self, organisation: &Organisation, overrides: &Overrides) -> Option<Policy> {
+        self.inner.organisations.get(organisation).map(|org| overrides.applied_to(&org.policy))
     }
 
     /// How many closures are open.
