@@ -108,15 +108,15 @@ pub(crate) struct Outgoing {
 
 /// `POST /v1/outgoing/pause`
 pub(crate) async fn pause(call: Call) -> Answer {
-    set_outgoing(call, true)
+    set_outgoing(call, true).await
 }
 
 /// `POST /v1/outgoing/resume`
 pub(crate) async fn resume(call: Call) -> Answer {
-    set_outgoing(call, false)
+    set_outgoing(call, false).await
 }
 
-fn set_outgoing(mut call: Call, paused: bool) -> Answer {
+async fn set_outgoing(mut call: Call, paused: bool) -> Answer {
     call.query()?.finish(&[])?;
     let (named, reason) = match call.body.take() {
         Some(body) => {
@@ -128,7 +128,7 @@ fn set_outgoing(mut call: Call, paused: bool) -> Answer {
     check_text("reason", reason.as_deref(), LONGEST_REASON)?;
     let caller = call.caller();
     let organisation = command::organisation(named, caller, &call.shared.organisations)?;
-    call.shared.api.orchestrator.pause_outgoing(&organisation, paused);
+    call.shared.api.orchestrator.pause_outgoing(&organisation, paused).await?;
     let action = if paused { "pause_outgoing" } else { "resume_outgoing" };
     metrics::operator_action(action, caller.role.name());
     info!(%organisation, by = &*caller.name, reason, action, "an operator acted on all calls of an organisation");

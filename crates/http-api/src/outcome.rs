@@ -49,6 +49,13 @@ impl From<SubmitError> for Problem {
                 Self::new(&kinds::KEY_REUSED, "The Idempotency-Key was used before, for another command.")
                     .field("Idempotency-Key")
             }
+            SubmitError::SetAside(closure) => Self::new(
+                &kinds::UNREADABLE,
+                "The Idempotency-Key was used before, for a closure whose stored record cannot be read any more.",
+            )
+            .field("Idempotency-Key")
+            .closure(closure_id(closure))
+            .fix("Look at the conversation in Genesys. To have it closed, send the command with a new key."),
             SubmitError::Contradicts { closure, what } => {
                 let field = match what {
                     "participant" => "participantId".to_owned(),

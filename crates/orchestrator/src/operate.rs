@@ -91,10 +91,29 @@ impl Orchestrator {
         }
     }
 
-    /// Stops every call of an organisation, or lets go on; `false` when there is no such organisation.
-    pub fn pause_outgoing(&self, organisation: &Organisation, paused: bool) -> bool {
-        let Some(org) = self.inner.organisations.get(organisation) else { return false };
+    /// Stops every call of an organisation, or lets go on; `false` when there is no such organisation. When this returns
+    /// `Ok`, it holds also after a restart.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be written. A pause holds all the same, until the program ends: who asks for one wants calls to
+    /// stop now. Calls that were to go on stay paused.
+    pub async fn pause_outgoing(
+        &self,
+        organisation: &Organisation,
+        paused: bool,
+    ) -> Result<bool, StoreUnavailable> {
+        let Some(org) = self.inner.organisations.get(organisation) else { return Ok(false) };
+        if paused {
+            org.pause(true);
+        }
+        self.inner.store.set_switch(&pause_switch(organisation), paused).await?;
         org.pause(paused);
-        true
+        Ok(true)
     }
+}
+
+/// The name under which the store keeps whether an organisation is paused.
+pub(crate) fn pause_switch(organisation: &Organisation) -> String {
+    format!("pause:{organisation}")
 }

@@ -12,6 +12,7 @@ use crate::{
     advance::{Inner, Orchestrator, Trigger},
     config::{Config, StartError},
     journal::Cause,
+    operate::pause_switch,
     organisation::Org,
     record::Record,
     registry::Registry,
@@ -51,10 +52,22 @@ impl Orchestrator {
                 inbox_retention: config.inbox_retention,
             }),
         };
+        orchestrator.read_pauses().await.map_err(StartError::Store)?;
         let lost = orchestrator.read_open(config.sole_owner).await.map_err(StartError::Store)?;
         orchestrator.run();
         orchestrator.take_calls_for_lost(lost);
         Ok(orchestrator)
+    }
+
+    /// Takes up the pauses that operators have set.
+    async fn read_pauses(&self) -> Result<(), StoreUnavailable> {
+        for (name, org) in &self.inner.organisations {
+            if self.inner.store.switch(&pause_switch(name)).await? {
+                warn!(organisation = %name, "calls are paused, as an operator has set it");
+                org.pause(true);
+            }
+        }
+        Ok(())
     }
 
     /// Reads every open closure into memory; returns those with a call in flight that nobody can answer any more.

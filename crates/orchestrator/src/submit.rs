@@ -69,6 +69,8 @@ pub enum SubmitError {
     UnknownOrganisation,
     /// The key was used before, for another command.
     KeyReused,
+    /// The key was used before, for a closure whose record cannot be read any more.
+    SetAside(ClosureKey),
     /// The conversation has an open closure that does something else.
     Contradicts {
         /// That closure.
@@ -92,6 +94,9 @@ impl fmt::Display for SubmitError {
         match self {
             Self::UnknownOrganisation => f.write_str("no such organisation is configured"),
             Self::KeyReused => f.write_str("the idempotency key was used before, for another command"),
+            Self::SetAside(_) => {
+                f.write_str("the idempotency key was used before, for a closure that cannot be read any more")
+            }
             Self::Contradicts { what, .. } => {
                 write!(f, "the conversation has an open closure with another {what}")
             }
@@ -130,6 +135,7 @@ impl Orchestrator {
                 Err(
                     SubmitError::UnknownOrganisation
                     | SubmitError::KeyReused
+                    | SubmitError::SetAside(_)
                     | SubmitError::Contradicts { .. },
                 ) => "refused",
             },
@@ -215,7 +221,7 @@ impl Orchestrator {
         }
         match self.load(entry.closure).await.map_err(SubmitError::Unavailable)? {
             Some(record) => Ok(Submitted::Repeated { record, attached: entry.attached }),
-            None => Err(SubmitError::KeyReused),
+            None => Err(SubmitError::SetAside(entry.closure)),
         }
     }
 

@@ -79,6 +79,12 @@ pub(crate) fn announcements_query() -> String {
     )
 }
 
+pub(crate) fn switch(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let mut switch = connection.prepare_cached("SELECT value FROM marks WHERE name = 'switch:' || ?")?;
+    let on: Option<i64> = switch.query_row([name], |row| row.get(0)).optional()?;
+    Ok(on.is_some_and(|on| on != 0))
+}
+
 pub(crate) fn cursor(connection: &Connection, name: &str) -> rusqlite::Result<u64> {
     let mut cursor = connection.prepare_cached("SELECT position FROM cursors WHERE name = ?")?;
     let position = cursor.query_row([name], |row| row.get(0)).optional()?;

@@ -183,6 +183,16 @@ impl Store for SqliteStore {
         self.read(move |connection| read::announcements(connection, after, limit)).await
     }
 
+    async fn switch(&self, name: &str) -> Result<bool, StoreUnavailable> {
+        let name = name.to_owned();
+        self.read(move |connection| read::switch(connection, &name)).await
+    }
+
+    async fn set_switch(&self, name: &str, on: bool) -> Result<(), StoreUnavailable> {
+        let name = name.to_owned();
+        self.writer.write(move |connection, _| upkeep::set_switch(connection, &name, on)).await.map(drop)
+    }
+
     async fn cursor(&self, name: &str) -> Result<u64, StoreUnavailable> {
         let name = name.to_owned();
         self.read(move |connection| read::cursor(connection, &name)).await

@@ -1,4 +1,4 @@
-//! Writes beside commits: cursors, quarantine, pruning, the check.
+//! Writes beside commits: cursors, switches, quarantine, pruning, the check.
 
 use rusqlite::{Connection, params};
 use store::{ClosureKey, Millis, Quarantined};
@@ -13,6 +13,13 @@ pub(crate) fn move_cursor(connection: &Connection, name: &str, position: u64) ->
          ON CONFLICT (name) DO UPDATE SET position = max(position, excluded.position)",
     )?;
     cursor.execute(params![name, signed(position)])?;
+    Ok(0)
+}
+
+pub(crate) fn set_switch(connection: &Connection, name: &str, on: bool) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO marks (name, value) VALUES ('switch:' || ?, ?)")?
+        .execute(params![name, i64::from(on)])?;
     Ok(0)
 }
 

@@ -94,6 +94,7 @@ macro_rules! conformance_tests {
                 pruning_forgets_old_events_and_keys
                 pruning_keeps_to_its_limit
                 the_inbox_is_read_latest_first
+                a_switch_stays_as_it_was_set
                 a_store_that_works_passes_its_check
             }
             wake_ups {

@@ -171,6 +171,14 @@ impl Store for MemoryStore {
         self.read(|state| state.announcements(after, limit))
     }
 
+    async fn switch(&self, name: &str) -> Result<bool, StoreUnavailable> {
+        self.read(|state| state.switch(name))
+    }
+
+    async fn set_switch(&self, name: &str, on: bool) -> Result<(), StoreUnavailable> {
+        self.write(|state| state.set_switch(name, on))
+    }
+
     async fn cursor(&self, name: &str) -> Result<u64, StoreUnavailable> {
         self.read(|state| state.cursor(name))
     }

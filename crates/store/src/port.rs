@@ -125,6 +125,12 @@ pub trait Store: Send + Sync + 'static {
     /// Moves a reader's cursor; it never moves back.
     async fn move_cursor(&self, name: &str, position: u64) -> Result<(), StoreUnavailable>;
 
+    /// Whether a switch that an operator sets is on; one that was never set is off.
+    async fn switch(&self, name: &str) -> Result<bool, StoreUnavailable>;
+
+    /// Sets a switch. It stays so until it is set again.
+    async fn set_switch(&self, name: &str, on: bool) -> Result<(), StoreUnavailable>;
+
     /// The entry of an idempotency key.
     async fn key(&self, scope: &str, key: &str) -> Result<Option<KeyEntry>, StoreUnavailable>;
 

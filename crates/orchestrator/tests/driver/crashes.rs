@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use closure_machine::Policy;
-use orchestrator::{SubmitError, names};
+use orchestrator::{ProducerKey, Submission, SubmitError, Submitted, names};
 
 use crate::world::{World, submission};
 
@@ -58,7 +58,11 @@ async fn a_row_that_cannot_be_read_is_set_aside_and_the_rest_goes_on() {
     let mut world = World::begin().await;
     world.remote.webhooks.store(false, std::sync::atomic::Ordering::SeqCst);
     let sound = world.submit(world.guest()).await;
-    let spoilt = world.submit(world.guest()).await;
+    let key = ProducerKey { scope: "shop".to_owned(), key: "order-1".to_owned(), digest: [1; 32] };
+    let command = Submission { key: Some(key), ..submission(world.guest()) };
+    let Ok(Submitted::Accepted(spoilt)) = world.driver.submit(command.clone()).await else {
+        panic!("not accepted")
+    };
     for key in [sound.key, spoilt.key] {
         world.settled(key, &["awaiting_confirmation"]).await;
     }
@@ -70,6 +74,7 @@ async fn a_row_that_cannot_be_read_is_set_aside_and_the_rest_goes_on() {
     world.restart().await;
     let aside = world.driver.quarantined().await.unwrap();
     assert_eq!(aside.iter().map(|record| record.closure).collect::<Vec<_>>(), [spoilt.key]);
+    assert_eq!(world.driver.submit(command).await, Err(SubmitError::SetAside(spoilt.key)));
     let closed = world.closed(sound.key).await;
     assert_eq!(names::state(&closed.closure), "closed");
 }

@@ -58,14 +58,22 @@ async fn an_act_on_what_has_changed_since_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn paused_calls_wait_until_they_are_let_go() {
-    let world = World::begin().await;
-    assert!(world.driver.pause_outgoing(&"main".parse().unwrap(), true));
+async fn paused_calls_wait_until_they_are_let_go_also_after_a_restart() {
+    let mut world = World::begin().await;
+    let main = "main".parse().unwrap();
+    assert_eq!(world.driver.pause_outgoing(&main, true).await, Ok(true));
     let record = world.submit(world.guest()).await;
     tokio::time::sleep(std::time::Duration::from_secs(600)).await;
     assert_eq!(world.remote.calls(), 0);
-    world.driver.pause_outgoing(&"main".parse().unwrap(), false);
+    world.restart().await;
+    tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+    assert_eq!(world.remote.calls(), 0);
+    assert!(world.driver.status()[0].paused);
+    assert_eq!(world.driver.pause_outgoing(&main, false).await, Ok(true));
     assert_eq!(names::state(&world.closed(record.key).await.closure), "closed");
+    world.restart().await;
+    assert!(!world.driver.status()[0].paused);
+    assert_eq!(world.driver.pause_outgoing(&"elsewhere".parse().unwrap(), true).await, Ok(false));
 }
 
 #[tokio::test(start_paused = true)]

@@ -332,6 +332,15 @@ impl Store for Lifeline {
         self.inner.announcements(after, limit).await
     }
 
+    async fn switch(&self, name: &str) -> Result<bool, StoreUnavailable> {
+        self.inner.switch(name).await
+    }
+
+    async fn set_switch(&self, name: &str, on: bool) -> Result<(), StoreUnavailable> {
+        self.check_alive()?;
+        self.inner.set_switch(name, on).await
+    }
+
     async fn cursor(&self, name: &str) -> Result<u64, StoreUnavailable> {
         self.inner.cursor(name).await
     }

@@ -131,6 +131,17 @@ pub async fn the_inbox_is_read_latest_first(place: impl Place) {
     assert_eq!(read(store.inbox(2)).await, [d, b]);
 }
 
+/// A switch is off until it is set on, and each has a name of its own.
+pub async fn a_switch_stays_as_it_was_set(place: impl Place) {
+    let store = place.open().await;
+    assert!(!read(store.switch("pause:acme")).await);
+    for on in [true, true, false, true] {
+        read(store.set_switch("pause:acme", on)).await;
+        assert_eq!(read(store.switch("pause:acme")).await, on);
+    }
+    assert!(!read(store.switch("pause:other")).await);
+}
+
 /// The check passes, again and again, and is no part of what is stored.
 pub async fn a_store_that_works_passes_its_check(place: impl Place) {
     let store = place.open().await;

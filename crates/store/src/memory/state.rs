@@ -24,6 +24,7 @@ pub(super) struct State {
     last_arrival: u64,
     keys: HashMap<(String, String), KeyEntry>,
     cursors: HashMap<String, u64>,
+    switches: HashSet<String>,
 }
 
 impl State {
@@ -218,6 +219,18 @@ impl State {
         let later = self.lines.range((Bound::Excluded(after), Bound::Unbounded));
         let announced = later.filter(|(_, placed)| placed.line.announcement.is_some());
         announced.take(limit).map(|(_, placed)| placed.clone()).collect()
+    }
+
+    pub(super) fn switch(&self, name: &str) -> bool {
+        self.switches.contains(name)
+    }
+
+    pub(super) fn set_switch(&mut self, name: &str, on: bool) {
+        if on {
+            self.switches.insert(name.to_owned());
+        } else {
+            self.switches.remove(name);
+        }
     }
 
     pub(super) fn cursor(&self, name: &str) -> u64 {
