@@ -32,6 +32,7 @@ async fn a_closure_is_made_shown_and_explained() {
     let id = closure["id"].as_str().unwrap();
     for (arguments, says) in [
         (vec!["get", id], "closed"),
+        (vec!["get", id], "order=guest_first"),
         (vec!["timeline", id], "heard"),
         (vec!["explain", id], "webhook"),
         (vec!["list"], "closed"),

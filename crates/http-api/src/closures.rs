@@ -50,9 +50,11 @@ pub(crate) async fn answer(
     wait_satisfied: Option<bool>,
 ) -> Answer {
     let id = closure_id(record.key);
-    let waiting_for = waiting_for(&call.shared.api.orchestrator, record);
-    let circumstances = Circumstances { attached, wait_satisfied, waiting_for };
-    let view = ClosureView::of(record, &id, circumstances).with_problem(trouble(call, record).await?);
+    let orchestrator = &call.shared.api.orchestrator;
+    let waiting_for = waiting_for(orchestrator, record);
+    let view = ClosureView::of(record, &id, Circumstances { attached, wait_satisfied, waiting_for })
+        .with_policy(record, &orchestrator.policy_of(record))
+        .with_problem(trouble(call, record).await?);
     let mut response = json_answer(status, &view);
     response.headers_mut().insert(header::ETAG, etag(record));
     Ok(response)

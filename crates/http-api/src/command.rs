@@ -1,6 +1,6 @@
 //! The body of `POST /v1/closures`: what it may say, and what it means.
 
-use closure_machine::{Command, WrapUpPolicy};
+use closure_machine::{Command, Policy, WrapUpPolicy};
 use genesys_types::{Organisation, Span, Time};
 use orchestrator::{Overrides, Said};
 use sha2::{Digest, Sha256};
@@ -168,6 +168,22 @@ pub(crate) fn option_texts(set: &Overrides) -> Vec<(&'static str, String)> {
     if let Some(deadline) = set.deadline {
         texts.push(("deadline", spans::iso(deadline)));
     }
+    texts
+}
+
+/// The policy that holds, by the names of the options; two more that no command sets follow them.
+pub(crate) fn policy_texts(policy: &Policy, set: Option<&Overrides>) -> Vec<(&'static str, String)> {
+    let mut texts = option_texts(&Overrides {
+        evidence: Some(policy.evidence),
+        order: Some(policy.order),
+        wrapper_close: Some(policy.wrapper_close),
+        agent_connected: Some(policy.agent_connected),
+        wrap_up: Some(policy.wrap_up),
+        wrap_up_notes: set.and_then(|set| set.wrap_up_notes.clone()),
+        deadline: Some(policy.deadline),
+    });
+    texts.push(("confirmWithin", spans::iso(policy.confirm_within)));
+    texts.push(("giveUpAfter", spans::iso(policy.give_up_after)));
     texts
 }
 

@@ -1,5 +1,7 @@
 //! `dryRun`: the plan instead of the closure.
 
+use std::collections::BTreeMap;
+
 use genesys_types::ParticipantId;
 use http::StatusCode;
 use orchestrator::{Asks, Plan, PlanError, Seen, Submission, closure_id};
@@ -8,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::{
     call::{Answer, Call, json_answer},
-    command::option_texts,
+    command::{option_texts, policy_texts},
     outcome,
     problem::{Genesys, Problem, kinds},
     spans::Stamp,
@@ -42,7 +44,9 @@ pub(crate) struct PlanView {
     /// The open closure of the conversation, which the command would join.
     joins: Option<String>,
     /// What the command sets differently from the organisation's configuration.
-    policy: std::collections::BTreeMap<&'static str, String>,
+    policy: BTreeMap<&'static str, String>,
+    /// The policy that would hold: the organisation's configuration with what the command sets.
+    effective_policy: BTreeMap<&'static str, String>,
 }
 
 /// The conversation as the read showed it.
@@ -77,8 +81,13 @@ struct CallView {
 
 /// Answers with the plan of a command.
 pub(crate) async fn plan(call: &Call, submission: &Submission) -> Answer {
-    let plan = call.shared.api.orchestrator.plan(submission).await.map_err(refused)?;
-    Ok(json_answer(StatusCode::OK, &PlanView::of(plan, submission)))
+    let orchestrator = &call.shared.api.orchestrator;
+    let plan = orchestrator.plan(submission).await.map_err(refused)?;
+    let set = &submission.said.overrides;
+    let policy = orchestrator.policy_with(&submission.organisation, set).unwrap_or_default();
+    let mut view = PlanView::of(plan, submission);
+    view.effective_policy = policy_texts(&policy, Some(set)).into_iter().collect();
+    Ok(json_answer(StatusCode::OK, &view))
 }
 
 impl PlanView {
@@ -102,6 +111,7 @@ impl PlanView {
             not_before: submission.command.not_before.map(Stamp),
             joins: plan.joins.map(closure_id),
             policy: option_texts(&submission.said.overrides).into_iter().collect(),
+            effective_policy: BTreeMap::new(),
         }
     }
 }

@@ -1,12 +1,17 @@
 //! A closure as it is answered (interfaces §1).
 
-use closure_machine::{End, Step};
+use closure_machine::{End, Policy, Step};
 use genesys_types::{ConversationId, ParticipantId};
 use orchestrator::{ConfirmedBy, Orchestrator, Record, closure_id, names};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use crate::{command::option_texts, explain::Trouble, spans::Stamp, waiting::waiting_for};
+use crate::{
+    command::{option_texts, policy_texts},
+    explain::Trouble,
+    spans::Stamp,
+    waiting::waiting_for,
+};
 
 /// What is known beside the record when it is answered.
 #[derive(Debug, Clone, Copy, Default)]
@@ -82,6 +87,10 @@ pub(crate) struct ClosureView<'a> {
     /// What the command sets differently from the organisation's configuration.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     policy: Pairs<'a>,
+    /// The policy that holds for it: the organisation's configuration with what the command sets. Lists leave it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, String>>)]
+    effective_policy: Option<Pairs<'a>>,
     /// The labels of the command.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     labels: Pairs<'a>,
@@ -206,10 +215,17 @@ impl<'a> ClosureView<'a> {
             source: &record.source,
             request_reason: said.and_then(|said| said.reason.as_deref()),
             policy: Pairs::Options(record.overrides().map(option_texts).unwrap_or_default()),
+            effective_policy: None,
             labels: Pairs::Labels(said.map_or(&[], |said| &said.labels)),
             links: Links { own: id, timeline: id, explain: id },
             problem: None,
         }
+    }
+
+    /// The same with the policy that holds for it.
+    pub(crate) fn with_policy(mut self, record: &Record, policy: &Policy) -> Self {
+        self.effective_policy = Some(Pairs::Options(policy_texts(policy, record.overrides())));
+        self
     }
 
     /// The same with what is wrong.

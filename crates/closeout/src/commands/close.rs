@@ -360,6 +360,7 @@ fn plan(plan: &Value) -> String {
     if let Some(joins) = plan["joins"].as_str() {
         lines.push(format!("  joins   {joins}, which is open already"));
     }
+    lines.push(format!("  policy  {}", look::policy_words(plan)));
     let reason = plan["reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
     lines.push(format!("  end     {}{reason}\n", text(plan, "state")));
     lines.join("\n")

@@ -304,11 +304,24 @@ fn details(closure: &Value, voice: &Voice) -> String {
         ("waits for", value("waitingFor")),
         ("asked because", value("requestReason")),
         ("labels", labels.join(" ")),
+        ("policy", policy_words(closure)),
     ];
     if closure["attached"] == Value::Bool(true) {
         rows.push(("joined", "a closure that was open already".to_owned()));
     }
     pairs(&rows, voice.style)
+}
+
+/// The policy that holds, as `name=value`; what the command itself sets is marked.
+pub fn policy_words(item: &Value) -> String {
+    let policy = item["effectivePolicy"].as_object().into_iter().flatten();
+    let word = |(name, value): (&String, &Value)| {
+        let mark = if item["policy"].get(name).is_some() { "*" } else { "" };
+        format!("{name}={}{mark}", plain(value))
+    };
+    let words: Vec<_> = policy.map(word).collect();
+    let legend = if words.iter().any(|word| word.ends_with('*')) { "  (* set by the command)" } else { "" };
+    format!("{}{legend}", words.join(" "))
 }
 
 #[cfg(test)]
@@ -332,6 +345,13 @@ mod tests {
         let text: Vec<_> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(text, ["state=ghost", "state=blocked", "label.team=a", "since=1h", "sort=acceptedAt"]);
         assert!(Line::try_parse_from(["list", "--state", "gost"]).is_err());
+    }
+
+    #[test]
+    fn the_policy_that_holds_is_shown_and_what_the_command_sets_is_marked() {
+        let closure = json!({ "effectivePolicy": { "deadline": "PT3M", "order": "guest_first" }, "policy": { "deadline": "PT3M" } });
+        assert_eq!(policy_words(&closure), "deadline=PT3M* order=guest_first  (* set by the command)");
+        assert_eq!(policy_words(&json!({})), "");
     }
 
     #[test]

@@ -39,6 +39,11 @@ async fn a_close_that_ends_within_the_wait_is_answered_with_its_proof() {
             "attempts": 1, "apiCalls": 3, "nextWakeAt": null, "waitingFor": null, "timings": null,
             "version": 5, "source": "http", "requestReason": "order_completed",
             "policy": { "deadline": "PT3M" }, "labels": { "team": "checkout" },
+            "effectivePolicy": {
+                "evidence": "webhook_or_read_back", "order": "guest_first", "agentConnected": "refuse",
+                "wrapperClose": "patch", "wrapUp": "none", "deadline": "PT3M", "confirmWithin": "PT20S",
+                "giveUpAfter": "PT72H",
+            },
             "links": {
                 "self": format!("/v1/closures/{id}"), "timeline": format!("/v1/closures/{id}/timeline"),
                 "explain": format!("/v1/closures/{id}/explain"),
@@ -163,6 +168,7 @@ async fn a_dry_run_says_what_would_be_done_and_keeps_nothing() {
         world.post("/v1/closures", json!({ "conversationId": conversation, "dryRun": true })).await.ok(200);
     let guest = "2f7b0010-0000-0000-0000-000000000001";
     assert_eq!(plan["dryRun"], true);
+    assert_eq!((&plan["policy"], &plan["effectivePolicy"]["order"]), (&json!({}), &json!("guest_first")));
     assert_eq!(plan["participantIds"], json!([guest]));
     assert_eq!((&plan["state"], &plan["reason"]), (&json!("closed"), &Value::Null));
     let calls: Vec<_> =
