@@ -22,6 +22,8 @@ pub enum Expected {
 pub struct Part {
     /// Its name.
     pub name: &'static str,
+    /// What goes wrong with it, and what must become of it if that is not a closure.
+    pub story: &'static str,
     /// What must become of it.
     pub expected: Expected,
     /// How many there are.
@@ -45,24 +47,49 @@ pub fn cast(simulator: &Simulator, wanted: u32) -> Result<Cast> {
         let wanted = NewConversation { chaos: Some(ChaosSpec::of(preset)), ..NewConversation::default() };
         let refused = preset == Preset::AgentConnected;
         let expected = if refused { Expected::Refused } else { Expected::Closed };
-        cast.add(simulator, preset.name(), expected, &wanted.count(each))?;
+        cast.add(simulator, preset.name(), story(preset), expected, &wanted.count(each))?;
     }
     let ended = NewConversation { ended: true, ..NewConversation::default() };
-    cast.add(simulator, "ended before", Expected::AlreadyClosed, &ended.count(each))?;
+    let found = "closed before we came: nothing may be asked";
+    cast.add(simulator, "ended before", found, Expected::AlreadyClosed, &ended.count(each))?;
     let never = ChaosSpec::none().with(FaultRule::new(Preset::AcceptedButOpen).times(u32::MAX));
     let stuck = NewConversation { chaos: Some(never), ..NewConversation::default() };
-    cast.add(simulator, "never closes", Expected::Ghost("no_confirmation"), &stuck.count(each / 3 + 1))?;
+    let stays = "every close is accepted and nothing happens: a ghost";
+    let number = each / 3 + 1;
+    cast.add(simulator, "never closes", stays, Expected::Ghost("no_confirmation"), &stuck.count(number))?;
     let owing = NewConversation {
         agent: AgentPresence::WrapUp,
         wrap_up_required: true,
         wrap_up_blocks: true,
         ..NewConversation::default()
     };
-    cast.add(simulator, "wrap-up blocks", Expected::Ghost("wrapup_pending"), &owing.count(each / 3 + 1))?;
+    let owed = "Genesys insists on an agent's wrap-up code: a ghost";
+    cast.add(simulator, "wrap-up blocks", owed, Expected::Ghost("wrapup_pending"), &owing.count(number))?;
     let clean = wanted.saturating_sub(u32::try_from(cast.sessions.len())?);
-    cast.add(simulator, "nothing wrong", Expected::Closed, &NewConversation::default().count(clean))?;
+    let rest = NewConversation::default().count(clean);
+    cast.add(simulator, "nothing wrong", "closed, and its end told at once", Expected::Closed, &rest)?;
     cast.shuffle();
     Ok(cast)
+}
+
+/// What a fault does, in words for somebody who sees it for the first time.
+fn story(preset: Preset) -> &'static str {
+    match preset {
+        Preset::LostWebhook => "the event of the guest's end never comes",
+        Preset::LateWebhook => "it comes seconds late",
+        Preset::DuplicateWebhook => "it comes two or three times",
+        Preset::Reordered => "an older \"still connected\" comes after it",
+        Preset::BadSignature => "a forged event claims the end before it happens",
+        Preset::EarlyWebhook => "the event overtakes the answer to the call",
+        Preset::AcceptedButOpen => "the first close is accepted and nothing happens",
+        Preset::ConflictStorm => "the first two writes are answered with 409",
+        Preset::RateLimitStorm => "the first two calls are answered with 429",
+        Preset::ServerErrorStorm => "the first two calls get a 5xx; some act all the same",
+        Preset::TokenExpiry => "the access token expires in the middle",
+        Preset::GuestReloads => "the guest reloads the page and has a new session",
+        Preset::AgentConnected => "an agent is talking to the guest: to be refused",
+        Preset::WrapupRequired => "an agent has left and owes a wrap-up code",
+    }
 }
 
 impl Cast {
@@ -70,6 +97,7 @@ impl Cast {
         &mut self,
         simulator: &Simulator,
         name: &'static str,
+        story: &'static str,
         expected: Expected,
         wanted: &NewConversation,
     ) -> Result<()> {
@@ -78,7 +106,7 @@ impl Cast {
             .map_err(|error| anyhow::anyhow!("the simulator cannot make conversations: {error:?}"))?;
         let part = self.parts.len();
         self.sessions.extend(created.iter().map(|made| (made.conversation_id, part)));
-        self.parts.push(Part { name, expected, sessions: created.len() });
+        self.parts.push(Part { name, story, expected, sessions: created.len() });
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 /// Shows how far the run is.
 pub struct Follower {
     bar: ProgressBar,
+    sessions: usize,
     plain: bool,
     last_plain: usize,
     still: Option<(Instant, usize)>,
@@ -35,10 +36,11 @@ impl Follower {
     pub fn new(sessions: usize, terminal: bool) -> Self {
         let length = u64::try_from(sessions).unwrap_or(u64::MAX);
         let bar = if terminal { ProgressBar::new(length) } else { ProgressBar::hidden() };
-        let style = ProgressStyle::with_template("  {bar:32.cyan/dim} {pos:>3}/{len} settled  {msg}")
+        let style = ProgressStyle::with_template("  {bar:20.cyan/dim} {pos:>3}/{len} settled · {msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style);
-        Self { bar, plain: !terminal, last_plain: 0, still: None }
+        bar.set_message("the service is starting");
+        Self { bar, sessions, plain: !terminal, last_plain: 0, still: None }
     }
 
     /// Shows the present state.
@@ -49,17 +51,21 @@ impl Follower {
             return;
         }
         let under_way = closures.len() - settled;
-        let message = format!(
-            "{accepted} accepted · {under_way} under way · {} awaiting proof · {} ghosts",
-            count("awaiting_confirmation"),
-            count("ghost"),
-        );
+        let coming = match self.sessions - accepted.min(self.sessions) {
+            0 => String::new(),
+            coming => format!("{coming} to be asked for · "),
+        };
+        let waiting = match count("awaiting_confirmation") {
+            0 => String::new(),
+            waiting => format!(", {waiting} of them awaiting proof"),
+        };
+        let message = format!("{coming}{under_way} under way{waiting}");
         self.bar.set_position(u64::try_from(settled).unwrap_or_default());
         self.bar.set_message(message.clone());
         if self.plain && settled >= self.last_plain + 40 {
             self.last_plain = settled;
             let note = if after_crash { " (after the crash)" } else { "" };
-            eprintln!("  {settled:>3} settled{note} · {message}");
+            eprintln!("  {settled:>3} of {} settled · {message}{note}", self.sessions);
         }
     }
 

@@ -86,7 +86,7 @@ pub async fn run(args: &DemoArgs) -> Result<ExitCode> {
         requests: REQUESTS,
     };
     settings.write().context("the configuration of the demo cannot be written")?;
-    report::opening(args.sessions, &cast, &base, &simulator_base);
+    print!("{}", report::opening(args.sessions, &cast, &base, &simulator_base));
 
     let mut service = Service::start(&settings).await?;
     let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
@@ -103,7 +103,7 @@ pub async fn run(args: &DemoArgs) -> Result<ExitCode> {
         let settled = follow::settled(&closures);
         follower.show(&closures, accepted.load(Ordering::Relaxed), killed.is_some());
         if killed.is_none() && settled * 100 >= cast.sessions.len() * KILL_AT_PERCENT {
-            follower.say("kill -9: the service is gone in the middle of its work; starting it again");
+            follower.say("kill -9: the service is gone in the middle of its work, and is started again");
             let open = closures.len() - settled;
             service.kill().await?;
             let down = Instant::now();
@@ -138,7 +138,7 @@ pub async fn run(args: &DemoArgs) -> Result<ExitCode> {
     let held = report::closing(&outcome);
     if args.keep {
         let kept: PathBuf = folder.keep();
-        eprintln!("kept: {}", kept.display());
+        eprintln!("kept: {} (closeout.db, closeout.toml, service.log, tokens.toml)", kept.display());
     }
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,15 +1,18 @@
 //! What is said at the beginning and at the end, and whether every promise held.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
-use genesys_simulator::Simulator;
+use genesys_simulator::{JournalKind, JournalQuery, Simulator, Verdict};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::cast::{Cast, Expected};
+use super::{
+    REQUESTS, WINDOW,
+    cast::{Cast, Expected},
+};
 
 /// The crash in the middle.
 #[derive(Debug, Clone, Copy)]
@@ -31,14 +34,27 @@ pub struct Outcome<'a> {
     pub took: Duration,
 }
 
-/// Says what is about to happen.
-pub fn opening(sessions: u32, cast: &Cast, service: &str, simulator: &str) {
-    println!("Closeout demo: {sessions} guest sessions are closed, and the end of each is proven.\n");
-    println!("  simulated Genesys   {simulator}   300 requests a window, events signed with HMAC-SHA256");
-    println!("  service             {service}   SQLite with full sync, killed once in the middle");
-    let parts: Vec<String> =
-        cast.parts.iter().map(|part| format!("{} {}", part.sessions, part.name)).collect();
-    println!("  sessions            {}\n", wrap(&parts.join(" · "), 88, 22));
+/// What is about to happen, line by line.
+pub fn opening(sessions: u32, cast: &Cast, service: &str, simulator: &str) -> String {
+    let window = WINDOW.as_secs();
+    let mut text = format!(
+        "Closeout demo: {sessions} guest sessions are closed, and the end of each is proven.\n\
+         \n\
+         One closure is four steps: read the conversation; close the guest; wait for proof\n\
+         that the guest is gone (a signed webhook, or else a read); and only then close the\n\
+         conversation around the guest, its wrapper. All of it runs on this machine, within\n\
+         a minute.\n\
+         \n\
+         \x20 simulated Genesys  {simulator}  takes {REQUESTS} calls in {window} s, then answers 429\n\
+         \x20 service            {service}  is killed once in the middle\n\
+         \n\
+         Sessions, and what goes wrong with them\n"
+    );
+    for part in &cast.parts {
+        text.push_str(&format!("  {:>4}  {:<17}  {}\n", part.sessions, part.name, part.story));
+    }
+    text.push_str("\nProgress (settled: ended, or held for an operator)\n");
+    text
 }
 
 /// Says what happened; `true` if every promise held.
@@ -47,40 +63,57 @@ pub fn closing(outcome: &Outcome<'_>) -> bool {
     ghosts(outcome);
     figures(outcome);
     let promises = promises(outcome);
-    println!("\nPromises");
-    let mut held = true;
+    println!("\nPromises, checked against what the simulator saw");
+    let broken = promises.iter().filter(|(kept, _)| !kept).count();
     for (kept, text) in &promises {
-        held &= *kept;
         println!("  {}  {text}", if *kept { "kept  " } else { "BROKEN" });
     }
-    if held {
+    if broken == 0 {
         println!("\nEvery promise held. Try next:");
-        println!("  closeout dev                           service and simulator to play with, and a key");
-        println!("  closeout dev --chaos lost-webhook      the same, with every event lost");
-        println!("  closeout config init                   a configuration for your own organisation");
+        println!("  closeout dev                       service and simulator to play with, and a key");
+        println!("  closeout dev --chaos lost-webhook  the same, with every event lost");
+        println!("  closeout config init               a configuration for your own organisation");
     } else {
-        println!("\nA promise was broken. Run again with --keep and look at service.log in the folder.");
+        println!(
+            "\n{broken} of {} promises did not hold, and the exit code says so. Run again with --keep\n\
+             and look at service.log in the folder.",
+            promises.len()
+        );
     }
-    held
+    broken == 0
 }
 
 fn what_became(outcome: &Outcome<'_>) {
     let mut rows: BTreeMap<(u8, String), usize> = BTreeMap::new();
     for closure in outcome.closures {
         let text = |field: &str| closure[field].as_str().unwrap_or_default().to_owned();
-        let by = closure["confirmedBy"]["kind"].as_str().unwrap_or("its state when found").to_owned();
         let row = match text("state").as_str() {
-            "closed" => (0, format!("closed, proven by {by}")),
-            "already_closed" => (1, "already closed, nothing asked".to_owned()),
-            "failed" => (2, format!("refused: {}", text("reason"))),
-            "ghost" => (3, format!("held as a ghost: {}", text("reason"))),
-            other => (4, format!("still {other}")),
+            "closed" => match closure["confirmedBy"]["kind"].as_str() {
+                Some("webhook") => (0, "closed, proven by a signed webhook".to_owned()),
+                Some("read-back") => (1, "closed, proven by a read, as no webhook came in time".to_owned()),
+                Some(other) => (2, format!("closed, proven by {other}")),
+                None => (3, "closed, proven by its state when found".to_owned()),
+            },
+            "already_closed" => (4, "found closed already; nothing was asked".to_owned()),
+            "failed" => (5, format!("refused: {}", in_words(&text("reason")))),
+            "ghost" => (6, format!("held as a ghost: {}", in_words(&text("reason")))),
+            other => (7, format!("still {other}")),
         };
         *rows.entry(row).or_default() += 1;
     }
-    println!("What became of {} sessions in {:.1} s", outcome.closures.len(), outcome.took.as_secs_f64());
+    println!("\nWhat became of {} sessions in {:.1} s", outcome.closures.len(), outcome.took.as_secs_f64());
     for ((_, what), number) in rows {
         println!("  {number:>4}  {what}");
+    }
+}
+
+/// A reason as a newcomer reads it, with the word that the interface uses.
+fn in_words(reason: &str) -> String {
+    match reason {
+        "agent_connected" => "an agent is talking to the guest (agent_connected)".to_owned(),
+        "no_confirmation" => "no proof came that the guest is gone (no_confirmation)".to_owned(),
+        "wrapup_pending" => "the guest is gone, a wrap-up is owed (wrapup_pending)".to_owned(),
+        other => other.to_owned(),
     }
 }
 
@@ -93,7 +126,9 @@ fn ghosts(outcome: &Outcome<'_>) {
     if reasons.is_empty() {
         return;
     }
-    println!("\nGhosts, and what an operator would do");
+    println!("\nGhosts: sessions that cannot be proven closed, and so are never called closed. They");
+    println!("are looked at again by themselves, and heal when proof comes. What an operator can do");
+    println!("(the service of this demo ends with it; `closeout dev` keeps one to try this on):");
     for (reason, (number, ghost)) in reasons {
         println!("  {number:>4}  {reason}");
         for advice in ghost["ghost"]["suggested"].as_array().into_iter().flatten().take(2) {
@@ -108,55 +143,65 @@ fn ghosts(outcome: &Outcome<'_>) {
 fn figures(outcome: &Outcome<'_>) {
     let mut taken: Vec<f64> = outcome.closures.iter().filter_map(seconds_to_close).collect();
     taken.sort_by(f64::total_cmp);
-    let calls: u64 = outcome.closures.iter().filter_map(|closure| closure["apiCalls"].as_u64()).sum();
     let verdict = outcome.simulator.verdict();
-    let number = outcome.closures.len().max(1);
+    let refused = refused_calls(outcome.simulator);
     println!("\nFigures");
     println!(
-        "  from command to closed     p50 {:.2} s   p99 {:.2} s",
+        "  time to close     half within {:.1} s, 99 of 100 within {:.1} s; the quota sets the pace",
         percentile(&taken, 50),
         percentile(&taken, 99)
     );
-    let per_closure =
-        f64::from(u32::try_from(calls).unwrap_or(u32::MAX)) / f64::from(u32::try_from(number).unwrap_or(1));
     println!(
-        "  calls per closure          {per_closure:.2}   (3 when nothing goes wrong, 1 when it was closed already)"
+        "  calls to Genesys  {}, {:.2} a session (3 if nothing goes wrong, 1 if closed already)",
+        verdict.calls, verdict.calls_per_conversation
     );
-    println!("  calls refused by the quota {}   (storms of the simulator)", verdict.rate_limited);
-    println!("  forged webhooks            {} sent, {} taken", verdict.forged_sent, verdict.forged_accepted);
+    println!("  answered with 401 {} after a token had expired; asked again with a new one", refused.expired);
+    println!("  answered with 429 {} by the 429-storm, {} by the quota itself", refused.storm, refused.quota);
+    println!("  forged webhooks   {} sent, {} taken", verdict.forged_sent, verdict.forged_accepted);
     if let Some(crash) = outcome.crash {
         println!(
-            "  kill -9                    with {} closures open; ready again after {:.2} s",
+            "  kill -9           with {} closures under way; ready again after {:.2} s",
             crash.open,
             crash.back_after.as_secs_f64()
         );
     }
 }
 
+/// Calls that were refused before they were looked at.
+#[derive(Debug, Default)]
+struct Refused {
+    expired: usize,
+    storm: usize,
+    quota: usize,
+}
+
+fn refused_calls(simulator: &Simulator) -> Refused {
+    let calls =
+        JournalQuery { kind: Some(JournalKind::Call), limit: Some(usize::MAX), ..JournalQuery::default() };
+    let mut refused = Refused::default();
+    for call in simulator.journal(&calls).entries {
+        match (call.status, call.fault) {
+            (Some(401), _) => refused.expired += 1,
+            (Some(429), Some(_)) => refused.storm += 1,
+            (Some(429), None) => refused.quota += 1,
+            (Some(_) | None, _) => {}
+        }
+    }
+    refused
+}
+
 fn promises(outcome: &Outcome<'_>) -> Vec<(bool, String)> {
-    let verdict = outcome.simulator.verdict();
-    let early = verdict.wrapper_closes_before_guest_gone + verdict.wrapper_closes_before_proof;
-    let repeated = verdict.repeated_closes + verdict.repeated_wrapper_closes;
-    let known: HashMap<&str, &Value> = outcome
-        .closures
-        .iter()
-        .filter_map(|closure| Some((closure["conversationId"].as_str()?, closure)))
-        .collect();
+    let known: HashSet<&str> =
+        outcome.closures.iter().filter_map(|closure| closure["conversationId"].as_str()).collect();
     let lost = outcome.cast.sessions.len()
-        - outcome.submitted.keys().filter(|id| known.contains_key(id.to_string().as_str())).count();
+        - outcome.submitted.keys().filter(|id| known.contains(id.to_string().as_str())).count();
     let unexpected = unexpected(outcome);
     let false_claims =
         outcome.closures.iter().filter(|closure| contradicts_truth(outcome.simulator, closure)).count();
-    vec![
-        (early == 0, format!("wrapper closed before the guest was proven gone: {early}")),
-        (
-            verdict.forced == 0,
-            format!("torn down by force, which no operator asked for here: {}", verdict.forced),
-        ),
-        (lost == 0, format!("commands lost: {lost}")),
-        (repeated == 0, format!("the same close asked twice without a read in between: {repeated}")),
-        (verdict.forged_accepted == 0, format!("forged webhooks taken: {}", verdict.forged_accepted)),
-        (false_claims == 0, format!("closures that say other than the simulator knows: {false_claims}")),
+    let mut promises = promises_of_calls(&outcome.simulator.verdict());
+    promises.extend([
+        none("commands lost", lost as u64),
+        none("closures that say other than the simulator knows", false_claims as u64),
         (outcome.crash.is_some(), "the service was killed in the middle and went on".to_owned()),
         (
             unexpected.is_empty(),
@@ -167,7 +212,25 @@ fn promises(outcome: &Outcome<'_>) -> Vec<(bool, String)> {
                 }
             },
         ),
+    ]);
+    promises
+}
+
+/// What the service may never ask of Genesys, nor take from a forger.
+fn promises_of_calls(verdict: &Verdict) -> Vec<(bool, String)> {
+    let early = verdict.wrapper_closes_before_guest_gone + verdict.wrapper_closes_before_proof;
+    let repeated = verdict.repeated_closes + verdict.repeated_wrapper_closes;
+    vec![
+        none("wrapper closed before the guest was proven gone", early),
+        none("torn down by force, which no operator asked for here", verdict.forced),
+        none("the same close asked twice without a read in between", repeated),
+        none("forged webhooks taken", verdict.forged_accepted),
     ]
+}
+
+/// Something that must not happen, with how often it did.
+fn none(what: &str, count: u64) -> (bool, String) {
+    (count == 0, format!("{what}: {count}"))
 }
 
 /// Sessions that became something else than their story demands.
@@ -223,18 +286,41 @@ fn percentile(sorted: &[f64], percent: usize) -> f64 {
     sorted.get(place).copied().unwrap_or_default()
 }
 
-fn wrap(text: &str, width: usize, indent: usize) -> String {
-    let mut lines = vec![String::new()];
-    for word in text.split(" · ") {
-        let last = lines.len() - 1;
-        if !lines[last].is_empty() && lines[last].chars().count() + word.chars().count() > width {
-            lines.push(String::new());
+#[cfg(test)]
+mod tests {
+    use super::super::cast;
+    use super::*;
+
+    #[test]
+    fn each_offence_that_the_simulator_counts_breaks_a_promise() {
+        let clean = Simulator::builder().build().unwrap().verdict();
+        let broken = |verdict: &Verdict| promises_of_calls(verdict).iter().filter(|(kept, _)| !kept).count();
+        assert_eq!(broken(&clean), 0);
+        let offences: [fn(&mut Verdict); 6] = [
+            |verdict| verdict.wrapper_closes_before_guest_gone = 1,
+            |verdict| verdict.wrapper_closes_before_proof = 1,
+            |verdict| verdict.forced = 1,
+            |verdict| verdict.repeated_closes = 1,
+            |verdict| verdict.repeated_wrapper_closes = 1,
+            |verdict| verdict.forged_accepted = 1,
+        ];
+        for (number, offend) in offences.into_iter().enumerate() {
+            let mut verdict = clean.clone();
+            offend(&mut verdict);
+            assert_eq!(broken(&verdict), 1, "offence {number}");
         }
-        let last = lines.len() - 1;
-        if !lines[last].is_empty() {
-            lines[last].push_str(" · ");
-        }
-        lines[last].push_str(word);
     }
-    lines.join(&format!("\n{}", " ".repeat(indent)))
+
+    #[test]
+    fn the_opening_explains_every_kind_of_session_and_fits_a_terminal() {
+        let simulator = Simulator::builder().build().unwrap();
+        let cast = cast::cast(&simulator, 240).unwrap();
+        let text = opening(240, &cast, "http://127.0.0.1:65535", "http://127.0.0.1:65535");
+        for part in &cast.parts {
+            assert!(!part.story.is_empty() && text.contains(part.story), "{}", part.name);
+        }
+        for line in text.lines() {
+            assert!(line.chars().count() <= 85, "{line}");
+        }
+    }
 }
