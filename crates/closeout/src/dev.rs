@@ -3,31 +3,21 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
-use closure_machine::Policy;
-use genesys_client::{ClientConfig, Credentials, QuotaConfig, Region};
 use genesys_simulator::{
     BodyFormat, ChaosSpec, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, FaultRule, Preset, Quota, Signing,
     Simulator, WebhookAdapter,
 };
-use genesys_types::{Organisation, Span};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use webhook_signature::{Scheme, WebhookSignature};
 
 use crate::{
     cli::Global,
-    config::{
-        Settings,
-        hooks::Hook,
-        layers::DEFAULT_ORGANISATION,
-        settings::{OrganisationSettings, Server, StorePlace, StoreSettings},
-        tokens,
-    },
+    config::{FromCommandLine, Layers, Settings, Variables, layers, settings, tokens},
     exit::{Exit, Failure},
-    serve::{Service, Signals},
+    serve::{Service, Signals, shown},
 };
 
 /// The port of the service, and of the simulator, when nobody says and they are free.
@@ -104,8 +94,8 @@ pub async fn run(args: &DevArgs, global: &Global) -> Result<Exit, Failure> {
 
     let key = tokens::fresh_key();
     let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-    let settings = settings(args, listen, &simulated, &secret, &key)?;
-    let service = Service::start(settings, serde_json::json!({ "mode": "dev" }))
+    let layers = layers(args, listen, &simulated, &secret)?;
+    let service = Service::start(settings(&layers, &key)?, shown(&layers))
         .await
         .map_err(|failure| Failure { message: failure.message.replace("--listen", "--port"), ..failure })?;
     let stop = CancellationToken::new();
@@ -131,14 +121,17 @@ pub async fn run(args: &DevArgs, global: &Global) -> Result<Exit, Failure> {
 
 /// The port that was asked for, else the usual one if it is free, else any.
 fn port(wanted: Option<u16>, usual: u16) -> Result<SocketAddr, Failure> {
-    let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
     if let Some(wanted) = wanted {
-        return Ok(at(wanted));
+        return Ok(at_port(wanted));
     }
-    match std::net::TcpListener::bind(at(usual)) {
-        Ok(_) => Ok(at(usual)),
-        Err(_) => Ok(std::net::TcpListener::bind(at(0))?.local_addr()?),
+    match std::net::TcpListener::bind(at_port(usual)) {
+        Ok(_) => Ok(at_port(usual)),
+        Err(_) => Ok(std::net::TcpListener::bind(at_port(0))?.local_addr()?),
     }
+}
+
+fn at_port(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
 }
 
 fn simulate(
@@ -160,55 +153,53 @@ fn simulate(
     Ok(tokio::spawn(async move { simulator.serve(listener, stop).await }))
 }
 
-fn settings(
-    args: &DevArgs,
-    listen: SocketAddr,
-    simulated: &str,
-    secret: &str,
-    key: &str,
-) -> Result<Settings, Failure> {
-    let unexpected = |error: &dyn std::fmt::Display| Failure::new(Exit::Unexpected, error.to_string());
-    let organisation: Organisation = DEFAULT_ORGANISATION.parse().map_err(|error| unexpected(&error))?;
-    let region = Region::parse(simulated).map_err(|error| unexpected(&error))?;
-    let credentials = Credentials::Client {
-        id: DEFAULT_CLIENT_ID.into(),
-        secret: SecretString::from(DEFAULT_CLIENT_SECRET.to_owned()),
+/// The configuration that this command brings: everything that it does not say is as in the table of keys.
+fn layers(args: &DevArgs, listen: SocketAddr, simulated: &str, secret: &str) -> Result<Layers, Failure> {
+    const DEV: &str = "closeout dev";
+    let port = if args.port.is_some() { "--port" } else { DEV };
+    let (db, store) = match &args.db {
+        Some(path) => ("--db", format!("sqlite:{}", path.display())),
+        None => (DEV, "memory:".to_owned()),
     };
-    let mut client = ClientConfig::new(organisation.clone(), region, credentials);
-    client.quota = QuotaConfig { requests_per_window: args.requests_per_minute, ..QuotaConfig::default() };
-    let signature =
-        WebhookSignature::new(Scheme::HubSha256Base64, vec![SecretString::from(secret.to_owned())])
-            .map_err(|error| unexpected(&error))?;
-    Ok(Settings {
-        server: Server { listen, shutdown_grace: std::time::Duration::from_secs(5), max_connections: 1_024 },
-        store: StoreSettings {
-            place: args.db.clone().map_or(StorePlace::Memory, StorePlace::Sqlite),
-            retention: Span::from_secs(7 * 86_400),
-            inbox_retention: Span::from_secs(26 * 3_600),
-        },
-        organisations: vec![OrganisationSettings { client, max_open: 1_000_000 }],
-        policy: Policy {
-            confirm_within: Span::from_secs(4),
-            deadline: Span::from_secs(30),
-            stale_read_gap: Span::from_secs(2),
-            participant_grace: Span::from_secs(5),
-            look_again: Span::from_secs(30),
-            ..Policy::default()
-        },
-        silent_adapter_after: std::time::Duration::from_secs(60),
-        hooks: vec![Hook {
-            name: HOOK.to_owned(),
-            organisation: organisation.clone(),
-            signature,
-            decoder: "auto".to_owned(),
-        }],
-        tokens: vec![tokens::Token {
-            name: "dev".to_owned(),
-            sha256: Sha256::digest(key.as_bytes()).into(),
-            role: "admin".to_owned(),
-            organisations: vec![organisation],
-        }],
-    })
+    let (listen, requests) = (listen.to_string(), args.requests_per_minute.to_string());
+    let flags = [
+        (port, "server.listen", listen.as_str()),
+        (DEV, "server.shutdown_grace", "5s"),
+        (DEV, "server.max_connections", "1024"),
+        (db, "store.url", &store),
+        (DEV, "store.retention", "7d"),
+        (DEV, "genesys.main.region", simulated),
+        (DEV, "genesys.main.client_id", DEFAULT_CLIENT_ID),
+        (DEV, "genesys.main.client_secret", DEFAULT_CLIENT_SECRET),
+        ("--requests-per-minute", "genesys.main.requests_per_minute", &requests),
+        (DEV, "closing.confirm_within", "4s"),
+        (DEV, "closing.deadline", "30s"),
+        (DEV, "closing.stale_read_gap", "2s"),
+        (DEV, "closing.participant_grace", "5s"),
+        (DEV, "ghosts.look_again", "30s"),
+        (DEV, "ghosts.silent_adapter_after", "1m"),
+        (DEV, "confirm.0.name", HOOK),
+        (DEV, "confirm.0.verify", "hub-sha256-base64"),
+        (DEV, "confirm.0.secrets", secret),
+    ];
+    let flags = flags.map(|(flag, path, value)| (flag, path.to_owned(), value.to_owned())).into();
+    let gathered = layers::gather_flags(&FromCommandLine { file: None, flags });
+    let mut layers = gathered.map_err(|problems| Failure::of_problems(&problems))?;
+    // The only key is made at every start and stands in no file.
+    layers.settings.remove("auth.tokens_file");
+    Ok(layers)
+}
+
+fn settings(layers: &Layers, key: &str) -> Result<Settings, Failure> {
+    let organisations = layers.organisations.iter().filter_map(|name| name.parse().ok()).collect();
+    let token = tokens::Token {
+        name: "dev".to_owned(),
+        sha256: Sha256::digest(key.as_bytes()).into(),
+        role: "admin".to_owned(),
+        organisations,
+    };
+    settings::read_with(layers, &Variables::default(), Some(vec![token]))
+        .map_err(|problems| Failure::of_problems(&problems))
 }
 
 fn first_steps(service: SocketAddr, simulated: &str, key: &str) -> String {
@@ -232,6 +223,35 @@ mod tests {
         assert_ne!(port(None, usual).unwrap().port(), usual);
         drop(taken);
         assert_eq!(port(None, usual).unwrap().port(), usual);
+    }
+
+    #[test]
+    fn the_configuration_is_complete_and_shows_where_each_value_came_from() {
+        use clap::Parser;
+        #[derive(Debug, Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: DevArgs,
+        }
+        let args = Line::try_parse_from(["dev", "--db", "dev.db"]).unwrap().args;
+        let layers =
+            layers(&args, at_port(1), "http://127.0.0.1:2", "a secret of 32 characters or more").unwrap();
+        let read = settings(&layers, "a key").unwrap();
+        assert_eq!((read.hooks.len(), read.tokens.len(), read.organisations.len()), (1, 1, 1));
+        let shown = shown(&layers);
+        assert_eq!(
+            shown["store.url"],
+            serde_json::json!({ "value": "sqlite:dev.db", "origin": "flag --db" })
+        );
+        assert_eq!(
+            shown["closing.deadline"],
+            serde_json::json!({ "value": "30s", "origin": "set by closeout dev" })
+        );
+        assert_eq!(
+            shown["closing.order"],
+            serde_json::json!({ "value": "guest_first", "origin": "default" })
+        );
+        assert_eq!(shown["confirm.0.secrets"]["value"], serde_json::json!(["********"]));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::{Args, Subcommand, ValueHint};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     cli::ConfigArgs,
@@ -185,14 +185,15 @@ fn show(args: &ShowArgs, voice: &Voice) -> Result<Exit, Failure> {
 fn shown(layers: &Layers, origin: bool, voice: &Voice) -> String {
     const COLUMNS: [Column; 3] =
         [Column::text("KEY", "key"), Column::text("VALUE", "value"), Column::text("ORIGIN", "origin")];
-    let items: Vec<Value> = layers
-        .settings
-        .keys()
-        .filter_map(|path| {
-            let setting = layers.setting(path)?;
-            Some(json!({ "key": path, "value": setting.given.to_string(), "origin": setting.origin.to_string() }))
-        })
-        .collect();
+    let mut items = layers.shown();
+    // A person sees what would stand in the file; a program gets the plain value.
+    if matches!(voice.form, Form::Table | Form::Wide) {
+        for item in &mut items {
+            let given =
+                item["key"].as_str().and_then(|path| layers.setting(path)).map(|setting| &setting.given);
+            item["value"] = given.map(ToString::to_string).into();
+        }
+    }
     let columns = if origin { &COLUMNS[..] } else { &COLUMNS[..2] };
     Listing { columns, items: &items, id: "key" }.write(voice.form, voice.style)
 }
@@ -214,6 +215,25 @@ mod tests {
         assert_eq!(tokens[0].role, "admin");
         assert_eq!(tokens[0].sha256.as_slice(), Sha256::digest(written.key.as_bytes()).as_slice());
         config::file::read(&written.file).unwrap();
+    }
+
+    #[test]
+    fn programs_get_plain_values() {
+        let mut variables = Variables::default();
+        variables.0.insert("CLOSEOUT_SERVER__LISTEN".to_owned(), "127.0.0.1:1".to_owned());
+        let layers = layers::gather(&FromCommandLine::default(), &variables).unwrap();
+        let written = |form| shown(&layers, true, &Voice { form, ..Voice::default() });
+        let line = "server.listen,127.0.0.1:1,environment CLOSEOUT_SERVER__LISTEN\n";
+        assert!(written(Form::Csv).contains(line), "{}", written(Form::Csv));
+        let items: serde_json::Value = serde_json::from_str(&written(Form::Json)).unwrap();
+        let item = |key: &str| {
+            items.as_array().unwrap().iter().find(|item| item["key"] == key).unwrap()["value"].clone()
+        };
+        assert_eq!(
+            (item("server.listen"), item("server.max_connections")),
+            (json!("127.0.0.1:1"), json!(4_096))
+        );
+        assert!(written(Form::Table).contains("\"127.0.0.1:1\""));
     }
 
     #[test]

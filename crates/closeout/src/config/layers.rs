@@ -23,7 +23,8 @@ pub const DEFAULT_FILE: &str = "closeout.toml";
 pub struct FromCommandLine {
     /// `--config`
     pub file: Option<PathBuf>,
-    /// Settings by flags of their own and by `--set`, with the flag's name: flag, path, value.
+    /// Settings by flags of their own and by `--set`, with the flag's name: flag, path, value. In place of a flag's name
+    /// stands that of the command which brings the setting by itself.
     pub flags: Vec<(&'static str, String, String)>,
 }
 
@@ -123,7 +124,7 @@ fn organisations(flat: &Flat) -> BTreeSet<String> {
 fn flags(cli: &FromCommandLine, problems: &mut Vec<Problem>) -> Flat {
     let mut found = Flat::new();
     for (flag, path, value) in &cli.flags {
-        let origin = Origin::Flag(flag);
+        let origin = if flag.starts_with('-') { Origin::Flag(flag) } else { Origin::Command(flag) };
         match keys::key_of(path) {
             Some(key) => {
                 let given = environment::read(key.form, value.clone());
@@ -183,6 +184,16 @@ impl Layers {
         self.settings.get(path).filter(|_| keys::key_of(path).is_some())
     }
 
+    /// Every setting in order of its path: key, value and origin, secrets masked.
+    pub fn shown(&self) -> Vec<serde_json::Value> {
+        let shown = |path: &String| {
+            let setting = self.setting(path)?;
+            let value = setting.given.as_json(keys::key_of(path)?.form);
+            Some(serde_json::json!({ "key": path, "value": value, "origin": setting.origin.to_string() }))
+        };
+        self.settings.keys().filter_map(shown).collect()
+    }
+
     /// The aliases that were used, as variable and path.
     pub fn aliases(&self) -> Vec<(&'static str, &str)> {
         self.settings
@@ -194,6 +205,7 @@ impl Layers {
                 | Origin::File { .. }
                 | Origin::GenesysVariable(_)
                 | Origin::Variable(_)
+                | Origin::Command(_)
                 | Origin::Flag(_) => None,
             })
             .collect()
@@ -209,6 +221,7 @@ impl Layers {
             | Origin::Profile { .. }
             | Origin::GenesysVariable(_)
             | Origin::Variable(_)
+            | Origin::Command(_)
             | Origin::Flag(_) => None,
         };
         folder.unwrap_or(Path::new("")).join(text)

@@ -3,6 +3,9 @@
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+
+use super::keys::Form;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub enum Origin {
     GenesysVariable(String),
     /// An environment variable of this program.
     Variable(String),
+    /// A command that brings its own configuration, as `closeout dev`.
+    Command(&'static str),
     /// A flag of the command line.
     Flag(&'static str),
 }
@@ -43,7 +48,7 @@ impl Origin {
             Self::File { .. } => 3,
             Self::GenesysVariable(_) => 4,
             Self::Variable(_) => 5,
-            Self::Flag(_) => 6,
+            Self::Command(_) | Self::Flag(_) => 6,
         }
     }
 }
@@ -56,6 +61,7 @@ impl fmt::Display for Origin {
             Self::Profile { path, name } => write!(f, "profile {name} of {}", path.display()),
             Self::File { path, line } => write!(f, "{}, line {line}", path.display()),
             Self::GenesysVariable(name) | Self::Variable(name) => write!(f, "environment {name}"),
+            Self::Command(name) => write!(f, "set by {name}"),
             Self::Flag(name) => write!(f, "flag {name}"),
         }
     }
@@ -88,6 +94,22 @@ impl Given {
         }
     }
 
+    /// The value as JSON, with its secrets masked, for a key of this form.
+    pub fn as_json(&self, form: Form) -> Value {
+        let text = |text: &String| Value::String(without_credentials(text));
+        match self {
+            Self::Text(given) if matches!(form, Form::Count(..)) => {
+                given.parse::<i64>().map_or_else(|_| text(given), Value::from)
+            }
+            Self::Text(given) => text(given),
+            Self::Number(number) => Value::from(*number),
+            Self::List(texts) => texts.iter().map(text).collect(),
+            Self::Table(table) => table.iter().map(|(key, given)| (key.clone(), text(given))).collect(),
+            Self::Secret(secret) => Value::from(masked(secret)),
+            Self::Secrets(secrets) => secrets.iter().map(masked).collect(),
+        }
+    }
+
     /// The same value, kept from showing.
     pub fn into_secret(self) -> Self {
         match self {
@@ -100,13 +122,9 @@ impl Given {
 }
 
 /// Shows where a secret is to be found, and hides it where it stands in the open.
-fn masked(secret: &SecretString) -> String {
+fn masked(secret: &SecretString) -> &str {
     let text = secret.expose_secret();
-    if text.starts_with("env:") || text.starts_with("file:") {
-        format!("\"{text}\"")
-    } else {
-        "\"********\"".to_owned()
-    }
+    if text.starts_with("env:") || text.starts_with("file:") { text } else { "********" }
 }
 
 /// A text in which the credentials of a URL are hidden: `postgres://********@host/db`.
@@ -129,9 +147,11 @@ impl fmt::Display for Given {
                     table.iter().map(|(key, text)| format!("{key} = {}", quoted(text))).collect();
                 write!(f, "{{ {} }}", fields.join(", "))
             }
-            Self::Secret(secret) => f.write_str(&masked(secret)),
+            Self::Secret(secret) => write!(f, "\"{}\"", masked(secret)),
             Self::Secrets(secrets) => {
-                write!(f, "[{}]", secrets.iter().map(masked).collect::<Vec<_>>().join(", "))
+                let secrets: Vec<_> =
+                    secrets.iter().map(|secret| format!("\"{}\"", masked(secret))).collect();
+                write!(f, "[{}]", secrets.join(", "))
             }
         }
     }
@@ -183,6 +203,31 @@ mod tests {
             assert_eq!(shown, "[\"********\", \"env:HOOK\"]");
         }
         assert_eq!(Given::Text("hunter2".to_owned()).into_secret().to_string(), "\"********\"");
+    }
+
+    #[test]
+    fn as_json_a_value_is_plain_and_a_secret_masked() {
+        use serde_json::json;
+        let count = Form::Count(0, 10);
+        for (given, form, plain) in [
+            (Given::Text("20s".to_owned()), Form::Duration, json!("20s")),
+            (Given::Text("7".to_owned()), count, json!(7)),
+            (Given::Number(7), count, json!(7)),
+            (Given::Text("many".to_owned()), count, json!("many")),
+            (Given::Text("hunter2".to_owned()).into_secret(), Form::Secret, json!("********")),
+            (
+                Given::List(vec!["hunter2".to_owned(), "env:HOOK".to_owned()]).into_secret(),
+                Form::Secrets,
+                json!(["********", "env:HOOK"]),
+            ),
+            (
+                Given::Text("postgres://user:hunter2@host/db".to_owned()),
+                Form::Text,
+                json!("postgres://********@host/db"),
+            ),
+        ] {
+            assert_eq!(given.as_json(form), plain);
+        }
     }
 
     #[test]

@@ -86,6 +86,19 @@ pub struct OrganisationSettings {
 ///
 /// Everything that is wrong, one sentence each.
 pub fn read(layers: &Layers, variables: &Variables) -> Result<Settings, Vec<Problem>> {
+    read_with(layers, variables, None)
+}
+
+/// Reads every setting; the keys are these where there are some, in place of those of `auth.tokens_file`.
+///
+/// # Errors
+///
+/// Everything that is wrong, one sentence each.
+pub fn read_with(
+    layers: &Layers,
+    variables: &Variables,
+    tokens: Option<Vec<Token>>,
+) -> Result<Settings, Vec<Problem>> {
     let mut reader = Reader::new(layers);
     let server = server(&mut reader);
     let store = store(&mut reader);
@@ -104,7 +117,7 @@ pub fn read(layers: &Layers, variables: &Variables) -> Result<Settings, Vec<Prob
     let silent_adapter_after = reader.duration("ghosts.silent_adapter_after").unwrap_or_default();
     let hooks = hooks::read(&mut reader, variables, &names);
     sources(&mut reader);
-    let tokens = keys(&mut reader, &names);
+    let tokens = tokens.unwrap_or_else(|| keys(&mut reader, &names));
     match (server, store) {
         (Some(server), Some(store)) if reader.problems.is_empty() => {
             Ok(Settings { server, store, organisations, policy, silent_adapter_after, hooks, tokens })

@@ -255,15 +255,11 @@ fn keys(tokens: Vec<Token>) -> Keys {
     Keys::new(tokens.into_iter().map(key).collect())
 }
 
-/// The configuration with its secrets masked, as `/v1/config` answers it.
+/// The configuration with its secrets masked, as `/v1/config` answers it: value and origin by key.
 pub fn shown(layers: &Layers) -> serde_json::Value {
-    let settings = layers.settings.keys().filter_map(|path| {
-        let setting = layers.setting(path)?;
-        let shown = serde_json::json!({
-            "value": setting.given.to_string(),
-            "origin": setting.origin.to_string(),
-        });
-        Some((path.clone(), shown))
-    });
-    serde_json::Value::Object(settings.collect())
+    let by_key = |mut item: serde_json::Value| {
+        let key = item["key"].as_str().unwrap_or_default().to_owned();
+        (key, serde_json::json!({ "value": item["value"].take(), "origin": item["origin"].take() }))
+    };
+    layers.shown().into_iter().map(by_key).collect()
 }
