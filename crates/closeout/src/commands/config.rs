@@ -128,7 +128,7 @@ fn write_both(folder: &Path) -> Result<Written, Failure> {
     std::fs::create_dir_all(folder)
         .map_err(|error| Failure::usage(format!("{} cannot be made: {error}", folder.display())))?;
     let key = tokens::fresh_key();
-    write_new(&file, &reference::file(), 0o644)?;
+    write_new(&file, &reference::new_file(), 0o644)?;
     write_new(&keys, &tokens::file_with("admin", &key, layers::DEFAULT_ORGANISATION), 0o600)?;
     Ok(Written { file, keys, key })
 }
@@ -214,7 +214,10 @@ mod tests {
         let tokens = tokens::read(&written.keys, &["main".parse().unwrap()]).unwrap();
         assert_eq!(tokens[0].role, "admin");
         assert_eq!(tokens[0].sha256.as_slice(), Sha256::digest(written.key.as_bytes()).as_slice());
-        config::file::read(&written.file).unwrap();
+        let flat = config::file::read(&written.file).unwrap();
+        let set: Vec<_> = flat.iter().filter(|(path, _)| config::keys::key_of(path).is_some()).collect();
+        let set: Vec<_> = set.iter().map(|(path, setting)| format!("{path} = {}", setting.given)).collect();
+        assert_eq!(set, ["auth.tokens_file = \"tokens.toml\"", "store.url = \"sqlite:closeout.db\""]);
     }
 
     #[test]

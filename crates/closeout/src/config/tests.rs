@@ -243,11 +243,15 @@ fn the_file_with_every_key_is_true() {
 }
 
 #[test]
-fn the_commented_tables_of_the_file_are_valid_too() {
-    let text = super::reference::file();
+fn the_commented_keys_of_the_files_are_valid_too() {
+    for text in [super::reference::file(), super::reference::new_file()] {
+        super::file::flatten(Path::new("config/closeout.toml"), &uncommented(&text)).unwrap();
+    }
+}
+
+fn uncommented(text: &str) -> String {
     let is_key = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    let uncommented: String = text
-        .lines()
+    text.lines()
         .filter_map(|line| match line.strip_prefix("# ") {
             Some(rest) if rest.starts_with("[[") => Some(rest),
             Some(rest) if rest.split_once(" = ").is_some_and(|(name, _)| is_key(name)) => Some(rest),
@@ -255,6 +259,5 @@ fn the_commented_tables_of_the_file_are_valid_too() {
             None => Some(line).filter(|line| *line != "#"),
         })
         .flat_map(|line| [line, "\n"])
-        .collect();
-    super::file::flatten(Path::new("config/closeout.toml"), &uncommented).unwrap();
+        .collect()
 }
