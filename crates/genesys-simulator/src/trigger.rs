@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::calls::claimed_end;
 use crate::conversation::{Happening, Purpose, What};
 use crate::events::{Event, Topic, event_id};
+use crate::journal::{JournalKind, Note};
 use crate::relay::{Adapter, Delivery, Outcome};
 use crate::signing::Authenticity;
 use crate::world::World;
@@ -139,7 +140,13 @@ impl World {
         for adapter in adapters {
             let name = &adapter.config.name;
             if let Some(sent) = self.relay.newest_sent(conversation, Some(name)) {
-                results.push(result(name.clone(), self.relay.post(sent).await));
+                let outcome = self.relay.post(sent).await;
+                self.tally().deliveries += 1;
+                let what = "the newest event once more, byte for byte";
+                let mut note = Note::new(JournalKind::Delivery, Some(conversation), what);
+                note.status = outcome.status();
+                self.note(note.fault(Some("on demand")).detail(format!("to {name}")));
+                results.push(result(name.clone(), outcome));
             }
         }
         if results.is_empty() { Err(CannotTrigger::NothingToReplay) } else { Ok(results) }

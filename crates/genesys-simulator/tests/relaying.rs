@@ -178,7 +178,11 @@ async fn events_on_demand_are_genuine_or_not_as_asked() {
     assert_eq!(received[0].body, received[1].body, "a replay is the same byte for byte");
     assert_eq!(received[0].headers["x-hub-signature-256"], received[1].headers["x-hub-signature-256"]);
     assert_ne!(received[5].json()["conversationId"], json!(made.conversation_id));
-    assert_eq!(remote.simulator.verdict().forged_sent, 3);
+    let verdict = remote.simulator.verdict();
+    assert_eq!((verdict.forged_sent, verdict.deliveries), (3, 6));
+    let journal = remote.simulator.journal(&JournalQuery::default()).entries;
+    let told = journal.iter().filter(|entry| entry.kind == JournalKind::Delivery).map(|entry| entry.status);
+    assert_eq!(told.collect::<Vec<_>>(), [204, 204, 401, 401, 401, 204].map(Some), "each is in the journal");
     assert!(remote.guest_is_connected(made.conversation_id), "an event on demand changes nothing");
 }
 
