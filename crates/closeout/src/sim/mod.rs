@@ -137,13 +137,17 @@ async fn trigger(args: &TriggerArgs, voice: &Voice) -> Result<Exit, Failure> {
     let sent = post(&args.place, "/_sim/trigger", &Value::Object(body)).await?;
     let deliveries = sent["deliveries"].as_array().cloned().unwrap_or_default();
     if deliveries.is_empty() {
-        let message = match &args.adapter {
-            Some(name) => format!("the simulator has no webhook named {name:?}, so nothing was sent"),
-            None => "the simulator has no webhook, so nothing was sent".to_owned(),
+        let (message, fix) = match &args.adapter {
+            Some(name) => (
+                format!("the simulator has no webhook named {name:?}, so nothing was sent"),
+                "leave --adapter out to send to every webhook",
+            ),
+            None => (
+                "the simulator has no webhook, so nothing was sent".to_owned(),
+                "`closeout dev` has one; `closeout sim serve --webhook URL --webhook-secret SECRET` takes one",
+            ),
         };
-        return Err(Failure::new(Exit::NotFound, message).fix(
-            "`closeout dev` has one; `closeout sim serve --webhook URL --webhook-secret SECRET` takes one",
-        ));
+        return Err(Failure::new(Exit::NotFound, message).fix(fix));
     }
     output::write(&show::deliveries(&deliveries, voice))?;
     let answered = deliveries.iter().any(|delivery| !delivery["status"].is_null());

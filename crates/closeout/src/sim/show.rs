@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{
     client::plain,
@@ -175,10 +176,26 @@ pub(super) fn journal(entries: &[Value], voice: &Voice) -> String {
             let at = entry["atMs"].as_i64().and_then(|millis| Timestamp::from_millisecond(millis).ok());
             // The milliseconds tell what came first; a relative time would not.
             entry["at"] = json!(at.map(|at| format!("{at:.3}")));
+            if voice.form == Form::Table {
+                entry["what"] = json!(with_short_ids(&plain(&entry["what"])));
+            }
             entry
         })
         .collect();
     list(&columns, &timed, "seq", voice)
+}
+
+/// A path or topic with the first eight digits of each id in it, so that a line fits a screen; `wide` has them whole.
+fn with_short_ids(text: &str) -> String {
+    text.split_inclusive(['/', '.', ' '])
+        .map(|part| {
+            let id = part.trim_end_matches(['/', '.', ' ']);
+            match (Uuid::try_parse(id), id.get(..8), part.get(id.len()..)) {
+                (Ok(_), Some(first), Some(rest)) => format!("{first}…{rest}"),
+                (Ok(_) | Err(_), _, _) => part.to_owned(),
+            }
+        })
+        .collect()
 }
 
 /// How the verdict's numbers are told: field, words, and what they mean.
@@ -293,6 +310,22 @@ mod tests {
         assert_eq!(back, shown);
         assert_eq!(clock(&shown, &voice(Form::Csv)), "now,ahead_ms\n2026-11-21T10:00:00Z,600000\n");
         assert_eq!(clock(&shown, &voice(Form::Table)), "now       2026-11-21T10:00:00Z\nahead by  10m\n");
+    }
+
+    #[test]
+    fn ids_in_the_journal_are_short_in_a_table_and_whole_elsewhere() {
+        let id = "de12379c-3c79-4826-8ed2-99625e071552";
+        let what = format!("PATCH /api/v2/conversations/messages/{id}/participants/{id}");
+        let entries = [json!({ "seq": 1, "atMs": 0, "kind": "call", "what": what, "status": 202 })];
+        let table = journal(&entries, &voice(Form::Table));
+        assert!(
+            table.contains("PATCH /api/v2/conversations/messages/de12379c…/participants/de12379c…  202"),
+            "{table}"
+        );
+        for form in [Form::Wide, Form::Csv, Form::Json] {
+            assert!(journal(&entries, &voice(form)).contains(&what), "{form:?}");
+        }
+        assert_eq!(with_short_ids(&format!("v2.detail.{id}.acd.end")), "v2.detail.de12379c….acd.end");
     }
 
     #[test]
