@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     cli::ConfigArgs,
-    config::{FromCommandLine, Variables, hooks, layers, layers::Reader},
+    config::{FromCommandLine, Problem, Variables, hooks, layers, layers::Reader},
     exit::{Exit, Failure},
     output::{self, Form, Voice},
 };
@@ -44,7 +44,9 @@ struct HookArgs {
     #[arg(long, value_name = "SCHEME", required_unless_present = "hook",
           value_parser = clap::builder::PossibleValuesParser::new(crate::config::keys::SCHEMES.iter().copied()))]
     verify: Option<String>,
-    /// Secret: env:NAME, file:PATH, or the text itself; may be given several times
+    /// Secret: env:NAME, file:PATH, or the text itself; may be given several times. At least 16
+    /// bytes; for standard-webhooks base64 of at least 24 bytes, with or without `whsec_`; for
+    /// basic user:password with a password of at least 16 bytes
     #[arg(long, value_name = "SECRET")]
     secret: Vec<String>,
     /// hmac and header: the header with the signature or key
@@ -71,6 +73,31 @@ struct HookArgs {
     /// Time in Unix seconds; that of this machine when left out
     #[arg(long, value_name = "SECONDS")]
     now: Option<i64>,
+}
+
+/// The flags that describe a hook, each with its key of the configuration, in the order of [`HookArgs::described`].
+const FLAGS: [(&str, &str); 8] = [
+    ("--verify", "verify"),
+    ("--secret", "secrets"),
+    ("--signature-header", "header"),
+    ("--prefix", "prefix"),
+    ("--encoding", "encoding"),
+    ("--signed-content", "signed_content"),
+    ("--timestamp-header", "timestamp_header"),
+    ("--id-header", "id_header"),
+];
+
+/// Problems with a hook that flags describe, told with the flags in place of the keys that they stand for.
+fn in_flags(problems: Vec<Problem>) -> Vec<Problem> {
+    let told = |Problem(text): Problem| {
+        let text = FLAGS.iter().fold(text, |text, (flag, key)| {
+            let path = format!("confirm.0.{key} ");
+            text.replace(&format!("flag {flag}: {path}"), &format!("{flag} "))
+                .replace(&path, &format!("{flag} "))
+        });
+        Problem(text.replace("verify = \"hmac\"", "--verify hmac"))
+    };
+    problems.into_iter().map(told).collect()
 }
 
 /// What to sign.
@@ -170,7 +197,7 @@ impl HookArgs {
             // The flags stand for one table, so they are read by the same rules, with the same words.
             None => FromCommandLine { file: None, flags: self.described() },
         };
-        let problems = |problems: Vec<crate::config::Problem>| Failure::of_problems(&problems);
+        let problems = |problems: Vec<Problem>| Failure::of_problems(&problems);
         let layers = match &self.hook {
             Some(_) => layers::gather(&from, variables).map_err(problems)?,
             None => layers::gather_flags(&from).map_err(problems)?,
@@ -190,29 +217,31 @@ impl HookArgs {
                     None => Err(Failure::of_problems(&reader.problems)),
                 }
             }
-            None => found.into_iter().next().ok_or_else(|| Failure::of_problems(&reader.problems)),
+            None => match found.into_iter().next() {
+                Some(hook) if reader.problems.is_empty() => Ok(hook),
+                Some(_) | None => Err(Failure::of_problems(&in_flags(reader.problems))),
+            },
         }
     }
 
     fn described(&self) -> Vec<(&'static str, String, String)> {
-        let mut flags = vec![("--hook", "confirm.0.name".to_owned(), "command-line".to_owned())];
-        let mut put = |flag: &'static str, key: &str, value: &Option<String>| {
-            if let Some(value) = value {
-                flags.push((flag, format!("confirm.0.{key}"), value.clone()));
-            }
-        };
-        put("--verify", "verify", &self.verify);
-        put("--signature-header", "header", &self.signature_header);
-        put("--prefix", "prefix", &self.prefix);
-        put("--encoding", "encoding", &self.encoding);
-        put("--signed-content", "signed_content", &self.signed_content);
-        put("--timestamp-header", "timestamp_header", &self.timestamp_header);
-        put("--id-header", "id_header", &self.id_header);
-        if !self.secret.is_empty() {
-            let secrets = self.secret.iter().cloned().map(toml::Value::String).collect();
-            put("--secret", "secrets", &Some(toml::Value::Array(secrets).to_string()));
-        }
-        flags
+        let secrets: Vec<_> = self.secret.iter().cloned().map(toml::Value::String).collect();
+        let secrets = (!secrets.is_empty()).then(|| toml::Value::Array(secrets).to_string());
+        let values = [
+            &self.verify,
+            &secrets,
+            &self.signature_header,
+            &self.prefix,
+            &self.encoding,
+            &self.signed_content,
+            &self.timestamp_header,
+            &self.id_header,
+        ];
+        let given = FLAGS.iter().zip(values).filter_map(|((flag, key), value)| {
+            value.clone().map(|value| (*flag, format!("confirm.0.{key}"), value))
+        });
+        let name = ("--hook", "confirm.0.name".to_owned(), "command-line".to_owned());
+        std::iter::once(name).chain(given).collect()
     }
 
     fn read_body(&self) -> Result<Vec<u8>, Failure> {
@@ -263,6 +292,41 @@ mod tests {
     fn a_missing_secret_is_a_mistake_of_usage() {
         let failure = hook(&["--verify", "hub-sha256-hex"]).unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
-        assert!(failure.message.contains("needs at least one secret"), "{}", failure.message);
+        assert_eq!(failure.message, "--verify cannot be used: the scheme needs at least one secret");
+    }
+
+    #[test]
+    fn mistakes_are_told_with_the_flags_that_were_given() {
+        let long = "a-secret-of-more-than-16-bytes";
+        for (line, says) in [
+            (
+                &["hub-sha256-hex", "--secret", "short"][..],
+                "--secret cannot be used: secret 0 has 5 bytes; at least 16 are needed",
+            ),
+            (
+                &["hmac", "--secret", long],
+                "--signature-header is missing: name the header that carries the proof",
+            ),
+            (&["bearer", "--secret", long, "--prefix", "x"], "--prefix has a use with --verify hmac only"),
+            (
+                &["hub-sha256-hex", "--secret", "env:NONE"],
+                "--secret names the environment variable NONE, which is not set",
+            ),
+            (
+                &[
+                    "hmac",
+                    "--secret",
+                    long,
+                    "--signature-header",
+                    "X-S",
+                    "--signed-content",
+                    "timestamp.body",
+                ],
+                "--signed-content cannot be used: the signed content has a time; name the header that carries it",
+            ),
+        ] {
+            let line: Vec<_> = std::iter::once("--verify").chain(line.iter().copied()).collect();
+            assert_eq!(hook(&line).unwrap_err().message, says);
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use genesys_types::Organisation;
 use webhook_signature::{
-    Encoding, HmacScheme, Scheme, SignatureLayout, SignedContent, Strength, WebhookSignature,
+    ConfigurationError, Encoding, HmacScheme, Scheme, SignatureLayout, SignedContent, Strength,
+    WebhookSignature,
 };
 
 use super::{
@@ -129,10 +130,36 @@ fn signature(reader: &mut Reader<'_>, number: usize, variables: &Variables) -> O
     if reader.problems.len() > before {
         return None;
     }
-    let place = if reader.layers.setting(&path("secrets")).is_some() { path("secrets") } else { verify };
-    WebhookSignature::new(scheme, secrets)
-        .map_err(|error| reader.refuse(&place, format_args!("cannot be used: {error}")))
-        .ok()
+    let made = WebhookSignature::new(scheme, secrets);
+    made.map_err(|error| {
+        let to_blame = path(setting_of(&error));
+        let place = if reader.layers.setting(&to_blame).is_some() { to_blame } else { verify };
+        reader.refuse(&place, format_args!("cannot be used: {error}"));
+    })
+    .ok()
+}
+
+/// The setting that is wrong.
+fn setting_of(error: &ConfigurationError) -> &'static str {
+    match error {
+        ConfigurationError::HeaderName { .. } | ConfigurationError::SameHeader { .. } => "header",
+        ConfigurationError::NoPlaceForTime
+        | ConfigurationError::NoPlaceForId
+        | ConfigurationError::Separator => "signed_content",
+        ConfigurationError::TimeNotSigned | ConfigurationError::TwoPlacesForTime => "timestamp_header",
+        ConfigurationError::Prefix => "prefix",
+        ConfigurationError::Tolerance { .. } => "tolerance",
+        // The rest, and what a later version may add, is about secrets.
+        ConfigurationError::NoSecret
+        | ConfigurationError::SecretWithoutUse
+        | ConfigurationError::EmptySecret { .. }
+        | ConfigurationError::ShortSecret { .. }
+        | ConfigurationError::SecretNotBase64 { .. }
+        | ConfigurationError::AsymmetricKey { .. }
+        | ConfigurationError::SecretNotPrintable { .. }
+        | ConfigurationError::CredentialsWithoutUser { .. }
+        | _ => "secrets",
+    }
 }
 
 /// Settings of `hmac` under another scheme would be believed to do something.

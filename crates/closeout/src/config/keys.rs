@@ -133,7 +133,7 @@ pub const KEYS: [Key; 50] = [
     without("confirm.*.name", Form::Text, "open-messaging", "The name: events are posted to /hooks/{name}."),
     with("confirm.*.kind", Form::Text, "webhook", "The kind of adapter; webhook."),
     without("confirm.*.verify", Form::Choice(SCHEMES), "hub-sha256-base64", "Signature: hub-sha256-base64, hub-sha256-hex, standard-webhooks, hmac, bearer, basic, header, unsigned."),
-    without("confirm.*.secrets", Form::Secrets, "[\"env:HOOK_SECRET\", \"env:HOOK_SECRET_OLD\"]", "The secrets, the current one first; several while one is being replaced."),
+    without("confirm.*.secrets", Form::Secrets, "[\"env:HOOK_SECRET\", \"env:HOOK_SECRET_OLD\"]", "The secrets, the current one first: 16 bytes or more each; standard-webhooks: base64 of 24 or more."),
     with("confirm.*.organisation", Form::Text, "main", "The organisation that its events belong to."),
     with("confirm.*.decoder", Form::Choice(&["auto", "genesys-notification", "eventbridge", "cloudevents", "closeout"]), "auto", "How bodies are read: auto, genesys-notification, eventbridge, cloudevents, closeout."),
     without("confirm.*.header", Form::Text, "X-Relay-Signature", "hmac and header: the header with the signature or key."),
