@@ -6,8 +6,9 @@ use utoipa::ToSchema;
 
 use crate::{
     call::{Answer, Call, json_answer},
+    listing::{check_known, known_names},
     spans::Stamp,
-    state::ReceivedHook,
+    state::{ReceivedHook, UNKNOWN_HOOK},
 };
 
 /// How many requests are shown, unless the caller says, and at most.
@@ -42,17 +43,24 @@ pub(crate) struct ReceivedView {
 /// Answers with the latest requests, the latest first.
 pub(crate) async fn received(call: Call) -> Answer {
     let mut query = call.query()?;
-    let results = query.several("result");
+    let log = &call.shared.api.received;
+    let caller = call.caller();
+    let results = known_names(&mut query, "result", &log.results())?;
     let hook = query.one("hook")?;
+    if let Some(hook) = &hook {
+        let standings = log.standings();
+        let seen = standings.iter().filter(|standing| caller.sees(&standing.organisation));
+        let known: Vec<_> = seen.map(|standing| standing.name.as_str()).chain([UNKNOWN_HOOK]).collect();
+        check_known("hook", hook, &known)?;
+    }
     let limit = query.limit(USUAL, MOST)?;
     query.finish(&["result", "hook", "limit"])?;
-    let caller = call.caller();
     let wanted = |received: &ReceivedHook| {
         received.organisation.as_ref().is_none_or(|organisation| caller.sees(organisation))
             && (results.is_empty() || results.contains(&received.result))
             && hook.as_ref().is_none_or(|hook| *hook == received.hook)
     };
-    let items = call.shared.api.received.latest(&wanted, limit).into_iter().map(ReceivedView::of).collect();
+    let items = log.latest(&wanted, limit).into_iter().map(ReceivedView::of).collect();
     Ok(json_answer(StatusCode::OK, &ReceivedList { items }))
 }
 

@@ -43,4 +43,6 @@ mod waiting;
 
 pub use access::{AccessKey, InvalidRole, Keys, Role};
 pub use serve::router;
-pub use state::{ApiState, HookStanding, MetricsPage, NoHooks, ReceivedHook, ReceivedHooks, Version};
+pub use state::{
+    ApiState, HookStanding, MetricsPage, NoHooks, ReceivedHook, ReceivedHooks, UNKNOWN_HOOK, Version,
+};

@@ -14,7 +14,9 @@ use crate::{
     cursor::{self, Cursor},
     problem::Problem,
     query::Query,
-    spans, suggest,
+    spans,
+    submit::SOURCE,
+    suggest,
     view::{ClosureView, Views},
 };
 
@@ -68,7 +70,7 @@ pub(crate) async fn list(call: Call) -> Answer {
 /// What every list can be narrowed by.
 pub(crate) fn common_filter(call: &Call, query: &mut Query) -> Result<Filter, Problem> {
     Ok(Filter {
-        source: query.one("source")?,
+        source: source(query)?,
         labels: query.prefixed("label."),
         since: moment(call, query, "since")?,
         until: moment(call, query, "until")?,
@@ -232,6 +234,13 @@ const REASONS: &[&str] = &[
     "forced",
 ];
 
+/// The source that a list is narrowed to.
+fn source(query: &mut Query) -> Result<Option<String>, Problem> {
+    let Some(given) = query.one("source")? else { return Ok(None) };
+    check_known("source", &given, &[SOURCE])?;
+    Ok(Some(given))
+}
+
 /// Names of which each has to be known.
 pub(crate) fn known_names(
     query: &mut Query,
@@ -239,14 +248,17 @@ pub(crate) fn known_names(
     known: &[&str],
 ) -> Result<Vec<String>, Problem> {
     let given = query.several(parameter);
-    match given.iter().find(|name| !known.contains(&name.as_str())) {
-        None => Ok(given),
-        Some(unknown) => {
-            let detail =
-                format!("There is no {parameter} \"{unknown}\". {}", suggest::advice(unknown, known));
-            Err(Problem::invalid(parameter, detail))
-        }
+    given.iter().try_for_each(|name| check_known(parameter, name, known))?;
+    Ok(given)
+}
+
+/// Refuses a name that is not known, with the nearest one that is.
+pub(crate) fn check_known(parameter: &str, name: &str, known: &[&str]) -> Result<(), Problem> {
+    if known.contains(&name) {
+        return Ok(());
     }
+    let detail = format!("There is no {parameter} \"{name}\". {}", suggest::advice(name, known));
+    Err(Problem::invalid(parameter, detail))
 }
 
 /// A moment: RFC 3339, or a length of time before now.

@@ -40,12 +40,15 @@ pub struct MetricsPage {
     pub open: bool,
 }
 
+/// What stands in place of the name that a request to a hook that does not exist gave.
+pub const UNKNOWN_HOOK: &str = "(unknown)";
+
 /// One request to a hook, as it was judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceivedHook {
     /// When.
     pub at: Time,
-    /// The hook's name.
+    /// The hook's name, or [`UNKNOWN_HOOK`].
     pub hook: String,
     /// The organisation that the hook belongs to; `None` for a request to a hook that does not exist. Those are shown to
     /// every key that may look.
@@ -77,6 +80,9 @@ pub struct HookStanding {
 
 /// What came in by webhooks lately.
 pub trait ReceivedHooks: Send + Sync + 'static {
+    /// Every word that can stand as a result.
+    fn results(&self) -> Vec<&'static str>;
+
     /// How every configured hook stands.
     fn standings(&self) -> Vec<HookStanding>;
 
@@ -89,6 +95,10 @@ pub trait ReceivedHooks: Send + Sync + 'static {
 pub struct NoHooks;
 
 impl ReceivedHooks for NoHooks {
+    fn results(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     fn standings(&self) -> Vec<HookStanding> {
         Vec::new()
     }

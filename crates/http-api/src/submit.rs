@@ -18,7 +18,7 @@ use crate::{
 const LONGEST_KEY: usize = 255;
 
 /// The source of commands that come by this way, in metrics and listings.
-const SOURCE: &str = "http";
+pub(crate) const SOURCE: &str = "http";
 
 /// Takes a command; waits for its end, as long as the caller wants.
 pub(crate) async fn submit(mut call: Call) -> Answer {

@@ -3,7 +3,7 @@
 use std::str::FromStr as _;
 
 use genesys_types::Organisation;
-use http_api::{HookStanding, ReceivedHook, ReceivedHooks};
+use http_api::{HookStanding, ReceivedHook, ReceivedHooks, UNKNOWN_HOOK};
 use webhook_receiver::{Decoder, Hook, HookResult, Received, ReceivedFilter, ReceivedLog};
 
 use super::silence::{last_heard, last_with};
@@ -43,7 +43,7 @@ impl CameIn {
         let owner = self.owners.iter().find(|(hook, _)| Some(hook.as_str()) == name);
         ReceivedHook {
             at: received.at,
-            hook: name.unwrap_or("(unknown)").to_owned(),
+            hook: name.unwrap_or(UNKNOWN_HOOK).to_owned(),
             organisation: owner.map(|(_, organisation)| organisation.clone()),
             result: received.result.name().to_owned(),
             why: received.reason.map(str::to_owned),
@@ -55,6 +55,10 @@ impl CameIn {
 }
 
 impl ReceivedHooks for CameIn {
+    fn results(&self) -> Vec<&'static str> {
+        HookResult::ALL.map(HookResult::name).into()
+    }
+
     fn standings(&self) -> Vec<HookStanding> {
         let standing = |(name, organisation): &(String, Organisation)| HookStanding {
             name: name.clone(),

@@ -107,7 +107,6 @@ async fn a_list_is_narrowed_by_every_filter() {
         ("label.team=checkout".to_owned(), vec![&closed_id]),
         ("label.team=other".to_owned(), vec![]),
         ("source=http".to_owned(), vec![&late, &closed_id, &failed]),
-        ("source=nats".to_owned(), vec![]),
         (format!("q={agent}"), vec![&failed]),
         (format!("q={closed_id}"), vec![&closed_id]),
         (format!("q={closed_id}&state=failed"), vec![]),
@@ -130,6 +129,7 @@ async fn a_wrong_filter_is_refused_with_the_nearest_known_word() {
         ("state=closd", "state", "\"closed\""),
         ("reason=no_confirm", "reason", "\"no_confirmation\""),
         ("stat=closed", "stat", "\"state\""),
+        ("source=htpp", "source", "\"http\""),
         ("since=yesterday", "since", "1h"),
         ("sort=updatedAt", "sort", "acceptedAt"),
         ("limit=501", "limit", "500"),
@@ -140,6 +140,23 @@ async fn a_wrong_filter_is_refused_with_the_nearest_known_word() {
         assert_eq!(problem["field"], field);
         assert!(problem["detail"].as_str().unwrap().contains(hint), "{problem}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_in_is_narrowed_by_known_words_only() {
+    let world = World::new().await;
+    for (query, field, hint) in
+        [("result=takn", "result", "\"taken\""), ("hook=open-mesaging", "hook", "\"open-messaging\"")]
+    {
+        let problem = world.get(&format!("/v1/hooks/received?{query}")).await.problem(422, "invalid_field");
+        assert_eq!(problem["field"], field);
+        assert!(problem["detail"].as_str().unwrap().contains(hint), "{problem}");
+    }
+    for query in ["result=taken&hook=open-messaging", "hook=(unknown)"] {
+        world.get(&format!("/v1/hooks/received?{query}")).await.ok(200);
+    }
+    let ghosts = world.get("/v1/ghosts?source=sqs").await.problem(422, "invalid_field");
+    assert_eq!(ghosts["field"], "source");
 }
 
 #[tokio::test(start_paused = true)]

@@ -198,6 +198,10 @@ fn snapshot(conversation: ConversationId, truth: Truth) -> Snapshot {
 struct TwoHooks;
 
 impl ReceivedHooks for TwoHooks {
+    fn results(&self) -> Vec<&'static str> {
+        vec!["taken", "bad_signature"]
+    }
+
     fn standings(&self) -> Vec<HookStanding> {
         let standing = |organisation: &str, last_event_at| HookStanding {
             name: "open-messaging".to_owned(),
