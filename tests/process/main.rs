@@ -8,5 +8,6 @@ mod closing;
 mod command_line;
 mod crashes;
 mod demo;
+mod metrics;
 mod quota;
 mod webhooks;

@@ -15,7 +15,12 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tracing::debug;
 
-use crate::{Limits, body_deadline::BodyWithDeadline, metrics, write_stall::WriteStall};
+use crate::{
+    Limits,
+    body_deadline::BodyWithDeadline,
+    metrics::{self, Cut},
+    write_stall::{Heard, WriteStall},
+};
 
 /// Room for a body's bytes beside the head. hyper demands at least 8 KiB.
 const READ_BUFFER_BYTES: usize = 64 * 1_024;
@@ -55,8 +60,17 @@ pub(crate) async fn drive(
         debug!(%peer, %error, "the connection was gone before it began");
         return;
     }
-    let io = TokioIo::new(WriteStall::new(stream, limits.write_stalls_for));
-    let service = service_fn(move |request| answer(router.clone(), request, peer, limits));
+    let heard = Heard::default();
+    let io = TokioIo::new(WriteStall::new(stream, limits.write_stalls_for, heard.clone()));
+    let service = service_fn(|request| {
+        heard.forget();
+        let (answer, heard) = (answer(router.clone(), request, peer, limits), heard.clone());
+        async move {
+            let answered = answer.await;
+            heard.forget();
+            answered
+        }
+    });
     let mut connection = pin!(protocol.serve_connection(io, service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -65,26 +79,27 @@ pub(crate) async fn drive(
             tokio::select! {
                 ended = connection.as_mut() => ended,
                 () = stop.at_once.cancelled() => {
-                    metrics::connection_cut("stopped");
+                    metrics::connection_cut(Cut::Stopped);
                     return;
                 }
             }
         }
     };
     if let Err(error) = ended {
-        if let Some(reason) = slowness(&error) {
-            metrics::connection_cut(reason);
+        if let Some(cut) = slowness(&error, heard.something()) {
+            metrics::connection_cut(cut);
         }
         debug!(%peer, %error, "a connection ended early");
     }
 }
 
-fn slowness(error: &hyper::Error) -> Option<&'static str> {
+/// How the client was too slow. A connection on which no head has begun was only idle.
+fn slowness(error: &hyper::Error, begun: bool) -> Option<Cut> {
     if error.is_timeout() {
-        return Some("head_too_slow");
+        return begun.then_some(Cut::HeadTooSlow);
     }
     let io = error.source()?.downcast_ref::<io::Error>()?;
-    (io.kind() == io::ErrorKind::TimedOut).then_some("answer_not_read")
+    (io.kind() == io::ErrorKind::TimedOut).then_some(Cut::AnswerNotRead)
 }
 
 async fn answer(
@@ -101,7 +116,7 @@ async fn answer(
     let (body, was_cut) = BodyWithDeadline::new(body, limits.body_within);
     let answer = router.oneshot(Request::from_parts(head, Body::new(body))).await?;
     if was_cut.get() {
-        metrics::connection_cut("body_too_slow");
+        metrics::connection_cut(Cut::BodyTooSlow);
         return Ok(body_too_slow());
     }
     Ok(answer)

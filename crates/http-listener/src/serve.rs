@@ -37,6 +37,7 @@ pub async fn serve(
     limits: Limits,
     stop: CancellationToken,
 ) -> io::Result<()> {
+    metrics::begin();
     let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     let protocol = connection::protocol(&limits);
     let connections = TaskTracker::new();

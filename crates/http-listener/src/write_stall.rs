@@ -1,8 +1,12 @@
-//! A stream that fails when its peer stops to read.
+//! A stream that fails when its peer stops to read, and that tells whether its peer has begun to speak.
 
 use std::{
     io::{self, IoSlice},
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -19,11 +23,28 @@ pub(crate) struct WriteStall {
     patience: Duration,
     alarm: Option<Pin<Box<Sleep>>>,
     waiting: bool,
+    heard: Heard,
+}
+
+/// Whether a byte came since the last request was taken or answered. Clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct Heard(Arc<AtomicBool>);
+
+impl Heard {
+    /// From here on it counts.
+    pub(crate) fn forget(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether a byte came.
+    pub(crate) fn something(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl WriteStall {
-    pub(crate) fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, alarm: None, waiting: false }
+    pub(crate) fn new(stream: TcpStream, patience: Duration, heard: Heard) -> Self {
+        Self { stream, patience, alarm: None, waiting: false, heard }
     }
 
     /// Passes on what came of a write; while nothing does, the alarm runs.
@@ -51,7 +72,13 @@ impl AsyncRead for WriteStall {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(context, buffer)
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            this.heard.0.store(true, Ordering::Relaxed);
+        }
+        polled
     }
 }
 

@@ -6,6 +6,7 @@
 //!  SIGTERM ─► not ready, no intake ─► calls and requests finish (grace) ─► exit 0
 //! ```
 
+mod counters;
 mod hooks;
 mod notify;
 mod signals;
@@ -101,6 +102,8 @@ impl Service {
         let (webhooks, log) =
             webhook_receiver::router(orchestrator.clone(), hooks::of_settings(settings.hooks)?)
                 .map_err(|error| Failure::usage(error.to_string()))?;
+        let names: Vec<_> = watched.iter().map(|(name, _)| name.clone()).collect();
+        counters::begin(&orchestrator.organisations(), &names);
         let stop = CancellationToken::new();
         let hooks = watched.len();
         tokio::spawn(silence::watch(

@@ -1,0 +1,103 @@
+//! Counters that are on the page of metrics from the start, at 0: a rate over a series that is not there yet cannot be told
+//! from one over a series that is gone.
+
+use genesys_types::Organisation;
+use http_api::{Role, UNKNOWN_HOOK};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram};
+use orchestrator::names;
+use webhook_receiver::HookResult;
+
+/// What becomes of a command.
+const COMMAND_RESULTS: [&str; 6] = ["accepted", "attached", "repeated", "refused", "full", "unavailable"];
+
+/// What becomes of an event of a sender that has proven itself.
+const CONFIRMATION_RESULTS: [HookResult; 6] = [
+    HookResult::Taken,
+    HookResult::NothingNew,
+    HookResult::Unmatched,
+    HookResult::NotAnEnding,
+    HookResult::Duplicate,
+    HookResult::Conflict,
+];
+
+/// What operators do.
+const ACTIONS: [&str; 7] =
+    ["retry", "cancel", "verify", "force", "resolve", "pause_outgoing", "resume_outgoing"];
+
+/// Describes what is measured, and begins every counter whose labels are known.
+pub fn begin(organisations: &[Organisation], hooks: &[String]) {
+    describe();
+    for result in COMMAND_RESULTS {
+        counter!("closeout_commands_received_total", "source" => "http", "result" => result).increment(0);
+    }
+    for organisation in organisations {
+        of_organisation(organisation);
+    }
+    for hook in hooks {
+        for result in CONFIRMATION_RESULTS {
+            counter!("closeout_confirmations_total", "adapter" => hook.clone(), "result" => result.name())
+                .increment(0);
+        }
+        for result in HookResult::ALL.into_iter().filter(|result| *result != HookResult::UnknownHook) {
+            counter!("closeout_hooks_received_total", "name" => hook.clone(), "result" => result.name())
+                .increment(0);
+        }
+    }
+    let unknown = HookResult::UnknownHook.name();
+    counter!("closeout_hooks_received_total", "name" => UNKNOWN_HOOK, "result" => unknown).increment(0);
+    for action in ACTIONS {
+        for role in [Role::Operate, Role::Admin] {
+            counter!("closeout_operator_actions_total", "action" => action, "role" => role.name())
+                .increment(0);
+        }
+    }
+}
+
+fn of_organisation(organisation: &Organisation) {
+    let org = || organisation.as_str().to_owned();
+    for outcome in names::STATES.into_iter().skip_while(|state| *state != "closed") {
+        counter!("closeout_closures_total", "org" => org(), "outcome" => outcome).increment(0);
+    }
+    for reason in names::GHOST_REASONS {
+        counter!("closeout_ghosts_total", "org" => org(), "reason" => reason).increment(0);
+    }
+    counter!("closeout_genesys_throttled_seconds_total", "org" => org()).increment(0);
+}
+
+fn describe() {
+    for (name, about) in [
+        ("closeout_commands_received_total", "Commands received, by source and what became of them."),
+        ("closeout_closures_total", "Closures that ended, by end."),
+        ("closeout_ghosts_total", "Ghosts found, by reason."),
+        ("closeout_confirmations_total", "Events of proven senders, by adapter and what became of them."),
+        ("closeout_hooks_received_total", "Requests to hooks, by hook and what became of them."),
+        (
+            "closeout_genesys_requests_total",
+            "Requests to Genesys, by operation and class of the answer's status.",
+        ),
+        ("closeout_genesys_throttled_seconds_total", "Seconds for which Genesys asked to hold back."),
+        ("closeout_operator_actions_total", "What operators did, by act and role of the key."),
+    ] {
+        describe_counter!(name, about);
+    }
+    for (name, about) in [
+        ("closeout_closures_open", "Open closures, by state."),
+        ("closeout_oldest_open_age_seconds", "Age of the oldest open closure, by state."),
+        ("closeout_ghosts_open", "Ghosts that are held, by reason."),
+        ("closeout_quarantined", "Stored records that cannot be read and were set aside."),
+        (
+            "closeout_adapter_last_event_timestamp_seconds",
+            "When a proven sender was last heard, in Unix seconds.",
+        ),
+        ("closeout_genesys_ratelimit_remaining", "Requests left in the present window."),
+        ("closeout_build_info", "Always 1; the version is a label."),
+    ] {
+        describe_gauge!(name, about);
+    }
+    for (name, about) in [
+        ("closeout_time_to_confirm_seconds", "Time from the first close that was asked until its proof."),
+        ("closeout_genesys_request_duration_seconds", "Time of one request to Genesys."),
+    ] {
+        describe_histogram!(name, about);
+    }
+}
