@@ -19,13 +19,14 @@ mod log;
 mod output;
 mod serve;
 mod sim;
+mod unknown;
 
 use std::{
     io::IsTerminal as _,
     process::{ExitCode, Termination},
 };
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
     cli::{Cli, ClientCommand, Command, Global, ServeArgs},
@@ -41,7 +42,10 @@ use crate::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -59,6 +63,21 @@ fn main() -> ExitCode {
     // Nothing that is durable hangs on a task that is still asleep.
     runtime.shutdown_background();
     code
+}
+
+/// Reads the command line. What is wrong with it, or its help, is written here.
+fn parse() -> Result<Cli, ExitCode> {
+    Cli::try_parse().map_err(|error| {
+        let arguments: Vec<String> =
+            std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+        match unknown::explain(error, &Cli::command(), &arguments) {
+            Ok(error) => error.exit(),
+            Err(failure) => {
+                eprintln!("{failure}");
+                failure.exit.into()
+            }
+        }
+    })
 }
 
 async fn run(cli: Cli) -> Result<ExitCode, Failure> {
