@@ -21,32 +21,8 @@ use crate::{
 /// The longest reason of an act.
 const LONGEST_REASON: usize = 1_000;
 
-/// `POST /v1/closures/{id}/retry`
-pub(crate) async fn retry(call: Call) -> Answer {
-    act(call, Act::Retry).await
-}
-
-/// `POST /v1/closures/{id}/cancel`
-pub(crate) async fn cancel(call: Call) -> Answer {
-    act(call, Act::Cancel).await
-}
-
-/// `POST /v1/closures/{id}/verify`
-pub(crate) async fn verify(call: Call) -> Answer {
-    act(call, Act::Verify).await
-}
-
-/// `POST /v1/closures/{id}/force`
-pub(crate) async fn force(call: Call) -> Answer {
-    act(call, Act::Force).await
-}
-
-/// `POST /v1/closures/{id}/resolve`
-pub(crate) async fn resolve(call: Call) -> Answer {
-    act(call, Act::Resolve).await
-}
-
-async fn act(mut call: Call, act: Act) -> Answer {
+/// `POST /v1/closures/{id}/retry`, `cancel`, `verify`, `force`, `resolve`
+pub(crate) async fn act(mut call: Call, act: Act) -> Answer {
     call.query()?.finish(&[])?;
     let key = call.closure_key()?;
     let reason = reason(&mut call, act)?;
@@ -106,17 +82,8 @@ pub(crate) struct Outgoing {
     paused: bool,
 }
 
-/// `POST /v1/outgoing/pause`
-pub(crate) async fn pause(call: Call) -> Answer {
-    set_outgoing(call, true).await
-}
-
-/// `POST /v1/outgoing/resume`
-pub(crate) async fn resume(call: Call) -> Answer {
-    set_outgoing(call, false).await
-}
-
-async fn set_outgoing(mut call: Call, paused: bool) -> Answer {
+/// `POST /v1/outgoing/pause` and `resume`
+pub(crate) async fn set_outgoing(mut call: Call, paused: bool) -> Answer {
     call.query()?.finish(&[])?;
     let (named, reason) = match call.body.take() {
         Some(body) => {

@@ -3,11 +3,15 @@
 
 use std::{future::Future, pin::Pin};
 
+use closure_machine::Act;
+
 use crate::{
     access::Need,
     acts,
     call::{Answer, Call},
-    closures, explain, ghosts, health, hooks, listing, submit, timeline,
+    closures, explain,
+    explain::needs_reason,
+    ghosts, health, hooks, listing, submit, timeline,
 };
 
 /// One route.
@@ -91,9 +95,47 @@ const fn ok(schema: &'static str, about: &'static str) -> Reply {
     Reply { status: 200, about, shape: Shape::Json(schema) }
 }
 
+/// A route that only looks.
+const fn look(
+    path: &'static str,
+    need: Need,
+    run: Handler,
+    summary: &'static str,
+    parameters: &'static [Parameter],
+    answers: &'static [Reply],
+    refusals: &'static [u16],
+) -> Route {
+    Route {
+        method: Method::Get,
+        path,
+        need,
+        run,
+        doc: Doc { summary, parameters, body: None, answers, refusals },
+    }
+}
+
+/// An operator's act on one closure.
+const fn act(act: Act, path: &'static str, run: Handler, summary: &'static str) -> Route {
+    let body = Some(Body { schema: "ActRequest", required: needs_reason(act) });
+    let doc = Doc { summary, parameters: &[IF_MATCH], body, answers: &[ACT_TAKEN], refusals: ACT_REFUSALS };
+    Route { method: Method::Post, path, need: Need::Operate, run, doc }
+}
+
+/// The switch of all calls of an organisation.
+const fn outgoing(
+    path: &'static str,
+    run: Handler,
+    summary: &'static str,
+    answers: &'static [Reply],
+) -> Route {
+    let body = Some(Body { schema: "OutgoingRequest", required: false });
+    let doc = Doc { summary, parameters: &[], body, answers, refusals: &[400, 413, 415, 422, 503] };
+    Route { method: Method::Post, path, need: Need::Operate, run, doc }
+}
+
 macro_rules! run {
-    ($handler:path) => {
-        |call| Box::pin($handler(call))
+    ($handler:path $(, $argument:expr)?) => {
+        |call| Box::pin($handler(call $(, $argument)?))
     };
 }
 
@@ -104,6 +146,7 @@ const SORT: Parameter = query("sort", "`-acceptedAt` for the latest first (usual
 const ORGANISATION: Parameter = query("organisation", "Of these organisations only; several with commas.");
 
 const SOURCE: Parameter = query("source", "From this source only.");
+const REASON: Parameter = query("reason", "With these reasons only; several with commas.");
 const LABEL: Parameter = query("label.NAME", "With this label; several labels must all be there.");
 const Q: Parameter = query("q", "The id of a closure, a conversation or a participant.");
 const SINCE: Parameter = query("since", "Accepted at or after this time, or this long ago (`1h`).");
@@ -139,327 +182,207 @@ pub(crate) static ROUTES: &[Route] = &[
             refusals: &[400, 409, 413, 415, 422, 429, 502, 503],
         },
     },
-    Route {
-        method: Method::Get,
-        path: "/v1/closures",
-        need: Need::Read,
-        run: run!(listing::list),
-        doc: Doc {
-            summary: "List closures.",
-            parameters: &[
-                query("state", "In these states only; several with commas."),
-                query("reason", "With these reasons only; several with commas."),
-                SOURCE,
-                LABEL,
-                Q,
-                ORGANISATION,
-                SINCE,
-                UNTIL,
-                SORT,
-                LIMIT,
-                CURSOR,
-            ],
-            body: None,
-            answers: &[ok("ClosureList", "A page.")],
-            refusals: &[422, 503],
-        },
-    },
-    Route {
-        method: Method::Get,
-        path: "/v1/closures/{id}",
-        need: Need::Follow,
-        run: run!(closures::one),
-        doc: Doc {
-            summary: "One closure. With `wait` the answer comes when it ends; with `If-None-Match`, when it changes.",
-            parameters: &[WAIT, header("If-None-Match", "The ETag of the version that is known.")],
-            body: None,
-            answers: &[
-                ok("Closure", "The closure."),
-                Reply { status: 304, about: "It is as it was.", shape: Shape::Empty },
-            ],
-            refusals: &[404, 422, 500, 503],
-        },
-    },
-    Route {
-        method: Method::Get,
-        path: "/v1/closures/{id}/timeline",
-        need: Need::Read,
-        run: run!(timeline::timeline),
-        doc: Doc {
-            summary: "The evidence of a closure, in order.",
-            parameters: &[],
-            body: None,
-            answers: &[ok("Timeline", "The timeline.")],
-            refusals: &[404, 422, 500, 503],
-        },
-    },
-    Route {
-        method: Method::Get,
-        path: "/v1/closures/{id}/explain",
-        need: Need::Read,
-        run: run!(explain::explain),
-        doc: Doc {
-            summary: "A closure in plain words, with what can be done; as text for `Accept: text/plain`.",
-            parameters: &[header("Accept", "`text/plain` for the text alone.")],
-            body: None,
-            answers: &[ok("Explanation", "The explanation.")],
-            refusals: &[404, 422, 500, 503],
-        },
-    },
-    Route {
-        method: Method::Post,
-        path: "/v1/closures/{id}/retry",
-        need: Need::Operate,
-        run: run!(acts::retry),
-        doc: Doc {
-            summary: "Begin again, with fresh rounds and attempts.",
-            parameters: &[IF_MATCH],
-            body: Some(Body { schema: "ActRequest", required: false }),
-            answers: &[ACT_TAKEN],
-            refusals: ACT_REFUSALS,
-        },
-    },
-    Route {
-        method: Method::Post,
-        path: "/v1/closures/{id}/cancel",
-        need: Need::Operate,
-        run: run!(acts::cancel),
-        doc: Doc {
-            summary: "Call a closure off. What was asked of Genesys stays done.",
-            parameters: &[IF_MATCH],
-            body: Some(Body { schema: "ActRequest", required: false }),
-            answers: &[ACT_TAKEN],
-            refusals: ACT_REFUSALS,
-        },
-    },
-    Route {
-        method: Method::Post,
-        path: "/v1/closures/{id}/verify",
-        need: Need::Operate,
-        run: run!(acts::verify),
-        doc: Doc {
-            summary: "Read the conversation now instead of later.",
-            parameters: &[IF_MATCH],
-            body: Some(Body { schema: "ActRequest", required: false }),
-            answers: &[ACT_TAKEN],
-            refusals: ACT_REFUSALS,
-        },
-    },
-    Route {
-        method: Method::Post,
-        path: "/v1/closures/{id}/force",
-        need: Need::Operate,
-        run: run!(acts::force),
-        doc: Doc {
-            summary: "Tear the conversation down with everybody in it. A reason is required.",
-            parameters: &[IF_MATCH],
-            body: Some(Body { schema: "ActRequest", required: true }),
-            answers: &[ACT_TAKEN],
-            refusals: ACT_REFUSALS,
-        },
-    },
-    Route {
-        method: Method::Post,
-        path: "/v1/closures/{id}/resolve",
-        need: Need::Operate,
-        run: run!(acts::resolve),
-        doc: Doc {
-            summary: "Settle a closure by the operator's word. A reason is required.",
-            parameters: &[IF_MATCH],
-            body: Some(Body { schema: "ActRequest", required: true }),
-            answers: &[ACT_TAKEN],
-            refusals: ACT_REFUSALS,
-        },
-    },
-    Route {
-        method: Method::Get,
-        path: "/v1/conversations/{conversationId}/closures",
-        need: Need::Read,
-        run: run!(listing::of_conversation),
-        doc: Doc {
-            summary: "The closures of a conversation.",
-            parameters: &[ORGANISATION, SORT, LIMIT, CURSOR],
-            body: None,
-            answers: &[ok("ClosureList", "A page.")],
-            refusals: &[422, 503],
-        },
-    },
-    Route {
-        method: Method::Get,
-        path: "/v1/ghosts",
-        need: Need::Read,
-        run: run!(ghosts::list),
-        doc: Doc {
-            summary: "Closures that are held without proof, with what is missing and what can be done.",
-            parameters: &[
-                query("reason", "With these reasons only; several with commas."),
-                SOURCE,
-                LABEL,
-                Q,
-                ORGANISATION,
-                SINCE,
-                UNTIL,
-                SORT,
-                LIMIT,
-                CURSOR,
-            ],
-            body: None,
-            answers: &[ok("GhostList", "A page.")],
-            refusals: &[422, 503],
-        },
-    },
-    Route {
-        method: Method::Get,
-        path: "/v1/ghosts/summary",
-        need: Need::Read,
-        run: run!(ghosts::summary),
-        doc: Doc {
-            summary: "How many ghosts there are, by organisation and reason.",
-            parameters: &[ORGANISATION],
-            body: None,
-            answers: &[ok("GhostSummary", "The summary.")],
-            refusals: &[422, 503],
-        },
-    },
-    Route {
-        method: Method::Post,
-        path: "/v1/outgoing/pause",
-        need: Need::Operate,
-        run: run!(acts::pause),
-        doc: Doc {
-            summary: "Stop all calls to Genesys of an organisation, until they are resumed or the service restarts.",
-            parameters: &[],
-            body: Some(Body { schema: "OutgoingRequest", required: false }),
-            answers: &[ok("Outgoing", "They are stopped.")],
-            refusals: &[400, 413, 415, 422],
-        },
-    },
-    Route {
-        method: Method::Post,
-        path: "/v1/outgoing/resume",
-        need: Need::Operate,
-        run: run!(acts::resume),
-        doc: Doc {
-            summary: "Let the calls of an organisation go on.",
-            parameters: &[],
-            body: Some(Body { schema: "OutgoingRequest", required: false }),
-            answers: &[ok("Outgoing", "They go on.")],
-            refusals: &[400, 413, 415, 422],
-        },
-    },
-    Route {
-        method: Method::Get,
-        path: "/v1/hooks/received",
-        need: Need::Read,
-        run: run!(hooks::received),
-        doc: Doc {
-            summary: "What came in by webhooks lately, and why it was not taken.",
-            parameters: &[
-                query("result", "With these results only; several with commas."),
-                query("hook", "Of this hook only."),
-                LIMIT,
-            ],
-            body: None,
-            answers: &[ok("ReceivedList", "The latest first.")],
-            refusals: &[422],
-        },
-    },
-    Route {
-        method: Method::Get,
-        path: "/v1/whoami",
-        need: Need::AnyKey,
-        run: run!(health::whoami),
-        doc: Doc {
-            summary: "Whose key this is, its role, and its organisations.",
-            parameters: &[],
-            body: None,
-            answers: &[ok("Caller", "The caller.")],
-            refusals: &[],
-        },
-    },
-    Route {
-        method: Method::Get,
-        path: "/v1/config",
-        need: Need::Admin,
-        run: run!(health::configuration),
-        doc: Doc {
-            summary: "The configuration that is in force, secrets masked.",
-            parameters: &[],
-            body: None,
-            answers: &[Reply { status: 200, about: "The configuration.", shape: Shape::AnyJson }],
-            refusals: &[],
-        },
-    },
-    Route {
-        method: Method::Get,
-        path: "/livez",
-        need: Need::Nothing,
-        run: run!(health::live),
-        doc: Doc {
-            summary: "Whether the process answers.",
-            parameters: &[],
-            body: None,
-            answers: &[Reply { status: 200, about: "It does.", shape: Shape::AnyJson }],
-            refusals: &[],
-        },
-    },
-    Route {
-        method: Method::Get,
-        path: "/readyz",
-        need: Need::Nothing,
-        run: run!(health::ready),
-        doc: Doc {
-            summary: "Whether to send work here. It does not depend on Genesys.",
-            parameters: &[query("verbose", "With a key of role read: how the organisations are doing.")],
-            body: None,
-            answers: &[
-                ok("Readiness", "Ready."),
-                Reply {
-                    status: 503,
-                    about: "Stopping, or the store cannot commit.",
-                    shape: Shape::Json("Readiness"),
-                },
-            ],
-            refusals: &[422],
-        },
-    },
-    Route {
-        method: Method::Get,
-        path: "/metrics",
-        need: Need::Metrics,
-        run: run!(health::metrics),
-        doc: Doc {
-            summary: "Metrics in Prometheus' text format.",
-            parameters: &[],
-            body: None,
-            answers: &[Reply { status: 200, about: "The metrics.", shape: Shape::Text }],
-            refusals: &[],
-        },
-    },
-    Route {
-        method: Method::Get,
-        path: "/version",
-        need: Need::Nothing,
-        run: run!(health::version),
-        doc: Doc {
-            summary: "What is running.",
-            parameters: &[],
-            body: None,
-            answers: &[ok("Version", "The version.")],
-            refusals: &[],
-        },
-    },
-    Route {
-        method: Method::Get,
-        path: "/openapi.json",
-        need: Need::Nothing,
-        run: run!(health::description),
-        doc: Doc {
-            summary: "This description.",
-            parameters: &[],
-            body: None,
-            answers: &[Reply { status: 200, about: "OpenAPI 3.1.", shape: Shape::AnyJson }],
-            refusals: &[],
-        },
-    },
+    look(
+        "/v1/closures",
+        Need::Read,
+        run!(listing::list),
+        "List closures.",
+        &[
+            query("state", "In these states only; several with commas."),
+            REASON,
+            SOURCE,
+            LABEL,
+            Q,
+            ORGANISATION,
+            SINCE,
+            UNTIL,
+            SORT,
+            LIMIT,
+            CURSOR,
+        ],
+        &[ok("ClosureList", "A page.")],
+        &[422, 503],
+    ),
+    look(
+        "/v1/closures/{id}",
+        Need::Follow,
+        run!(closures::one),
+        "One closure. With `wait` the answer comes when it ends; with `If-None-Match`, when it changes.",
+        &[WAIT, header("If-None-Match", "The ETag of the version that is known.")],
+        &[
+            ok("Closure", "The closure."),
+            Reply { status: 304, about: "It is as it was.", shape: Shape::Empty },
+        ],
+        &[404, 422, 500, 503],
+    ),
+    look(
+        "/v1/closures/{id}/timeline",
+        Need::Read,
+        run!(timeline::timeline),
+        "The evidence of a closure, in order.",
+        &[],
+        &[ok("Timeline", "The timeline.")],
+        &[404, 422, 500, 503],
+    ),
+    look(
+        "/v1/closures/{id}/explain",
+        Need::Read,
+        run!(explain::explain),
+        "A closure in plain words, with what can be done; as text for `Accept: text/plain`.",
+        &[header("Accept", "`text/plain` for the text alone.")],
+        &[ok("Explanation", "The explanation.")],
+        &[404, 422, 500, 503],
+    ),
+    act(
+        Act::Retry,
+        "/v1/closures/{id}/retry",
+        run!(acts::act, Act::Retry),
+        "Begin again, with fresh rounds and attempts.",
+    ),
+    act(
+        Act::Cancel,
+        "/v1/closures/{id}/cancel",
+        run!(acts::act, Act::Cancel),
+        "Call a closure off. What was asked of Genesys stays done.",
+    ),
+    act(
+        Act::Verify,
+        "/v1/closures/{id}/verify",
+        run!(acts::act, Act::Verify),
+        "Read the conversation now instead of later.",
+    ),
+    act(
+        Act::Force,
+        "/v1/closures/{id}/force",
+        run!(acts::act, Act::Force),
+        "Tear the conversation down with everybody in it. A reason is required.",
+    ),
+    act(
+        Act::Resolve,
+        "/v1/closures/{id}/resolve",
+        run!(acts::act, Act::Resolve),
+        "Settle a closure by the operator's word. A reason is required.",
+    ),
+    look(
+        "/v1/conversations/{conversationId}/closures",
+        Need::Read,
+        run!(listing::of_conversation),
+        "The closures of a conversation.",
+        &[ORGANISATION, SORT, LIMIT, CURSOR],
+        &[ok("ClosureList", "A page.")],
+        &[422, 503],
+    ),
+    look(
+        "/v1/ghosts",
+        Need::Read,
+        run!(ghosts::list),
+        "Closures that are held without proof, with what is missing and what can be done.",
+        &[REASON, SOURCE, LABEL, Q, ORGANISATION, SINCE, UNTIL, SORT, LIMIT, CURSOR],
+        &[ok("GhostList", "A page.")],
+        &[422, 503],
+    ),
+    look(
+        "/v1/ghosts/summary",
+        Need::Read,
+        run!(ghosts::summary),
+        "How many ghosts there are, by organisation and reason.",
+        &[ORGANISATION],
+        &[ok("GhostSummary", "The summary.")],
+        &[422, 503],
+    ),
+    outgoing(
+        "/v1/outgoing/pause",
+        run!(acts::set_outgoing, true),
+        "Stop all calls to Genesys of an organisation, until they are resumed or the service restarts.",
+        &[ok("Outgoing", "They are stopped.")],
+    ),
+    outgoing(
+        "/v1/outgoing/resume",
+        run!(acts::set_outgoing, false),
+        "Let the calls of an organisation go on.",
+        &[ok("Outgoing", "They go on.")],
+    ),
+    look(
+        "/v1/hooks/received",
+        Need::Read,
+        run!(hooks::received),
+        "What came in by webhooks lately, and why it was not taken.",
+        &[
+            query("result", "With these results only; several with commas."),
+            query("hook", "Of this hook only."),
+            LIMIT,
+        ],
+        &[ok("ReceivedList", "The latest first.")],
+        &[422],
+    ),
+    look(
+        "/v1/whoami",
+        Need::AnyKey,
+        run!(health::whoami),
+        "Whose key this is, its role, and its organisations.",
+        &[],
+        &[ok("Caller", "The caller.")],
+        &[],
+    ),
+    look(
+        "/v1/config",
+        Need::Admin,
+        run!(health::configuration),
+        "The configuration that is in force, secrets masked.",
+        &[],
+        &[Reply { status: 200, about: "The configuration.", shape: Shape::AnyJson }],
+        &[],
+    ),
+    look(
+        "/livez",
+        Need::Nothing,
+        run!(health::live),
+        "Whether the process answers.",
+        &[],
+        &[Reply { status: 200, about: "It does.", shape: Shape::AnyJson }],
+        &[],
+    ),
+    look(
+        "/readyz",
+        Need::Nothing,
+        run!(health::ready),
+        "Whether to send work here. It does not depend on Genesys.",
+        &[query("verbose", "With a key of role read: how the organisations are doing.")],
+        &[
+            ok("Readiness", "Ready."),
+            Reply {
+                status: 503,
+                about: "Stopping, or the store cannot commit.",
+                shape: Shape::Json("Readiness"),
+            },
+        ],
+        &[422],
+    ),
+    look(
+        "/metrics",
+        Need::Metrics,
+        run!(health::metrics),
+        "Metrics in Prometheus' text format.",
+        &[],
+        &[Reply { status: 200, about: "The metrics.", shape: Shape::Text }],
+        &[],
+    ),
+    look(
+        "/version",
+        Need::Nothing,
+        run!(health::version),
+        "What is running.",
+        &[],
+        &[ok("Version", "The version.")],
+        &[],
+    ),
+    look(
+        "/openapi.json",
+        Need::Nothing,
+        run!(health::description),
+        "This description.",
+        &[],
+        &[Reply { status: 200, about: "OpenAPI 3.1.", shape: Shape::AnyJson }],
+        &[],
+    ),
 ];
