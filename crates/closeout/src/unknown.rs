@@ -12,7 +12,10 @@ const ABSENT: [(&str, &str); 9] = [
     ("batch", "`closeout close --file F --yes` closes many"),
     ("sources", "commands come by HTTP, which is always there"),
     ("dead", "`closeout ghosts list` shows what needs somebody"),
-    ("doctor", "`closeout config check` checks the configuration, `closeout outgoing status` how the service does"),
+    (
+        "doctor",
+        "`closeout config check` checks the configuration, `closeout outgoing status` how the service does",
+    ),
     ("man", "every command has --help"),
     ("ghosts scan", "`closeout ghosts list` shows those that are known"),
     ("ghosts report", "`closeout ghosts list -o csv` writes them"),
@@ -33,7 +36,9 @@ pub fn explain(mut error: Error, command: &Command, arguments: &[String]) -> Res
         // No id begins with two dashes, so the advice to pass a slip of a flag as a value is never right.
         error.remove(ContextKind::Suggested);
     }
-    let Some(ContextValue::String(unknown)) = error.get(ContextKind::InvalidSubcommand) else { return Ok(error) };
+    let Some(ContextValue::String(unknown)) = error.get(ContextKind::InvalidSubcommand) else {
+        return Ok(error);
+    };
     if error.kind() != ErrorKind::InvalidSubcommand {
         return Ok(error);
     }
@@ -83,7 +88,8 @@ mod tests {
     use crate::cli::Cli;
 
     fn told(line: &[&str]) -> String {
-        let arguments: Vec<String> = std::iter::once("closeout").chain(line.iter().copied()).map(str::to_owned).collect();
+        let arguments: Vec<String> =
+            std::iter::once("closeout").chain(line.iter().copied()).map(str::to_owned).collect();
         let error = Cli::try_parse_from(&arguments).unwrap_err();
         match explain(error, &Cli::command(), &arguments) {
             Ok(error) => error.to_string(),
@@ -113,7 +119,10 @@ mod tests {
         for (name, _) in ABSENT {
             let line: Vec<_> = name.split(' ').collect();
             let said = told(&line);
-            assert!(said.starts_with(&format!("error: closeout {name} is not part of this version\n  fix: ")), "{said}");
+            assert!(
+                said.starts_with(&format!("error: closeout {name} is not part of this version\n  fix: ")),
+                "{said}"
+            );
         }
     }
 }
