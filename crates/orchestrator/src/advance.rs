@@ -2,10 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use closure_machine::{
-    Announcement, Call, Effect, Event, Moment, Policy, ProofSource, Rejected, Reply, Step, Transition, Turn,
-    step,
-};
+use closure_machine::{Announcement, Call, Event, Moment, Policy, Rejected, Reply, Step, Turn};
 use genesys_client::Class;
 use genesys_types::{Organisation, Span, Time};
 use store::{ClosureKey, Commit, CommitRefused, InboxEntry, Store, StoreUnavailable};
@@ -15,10 +12,12 @@ use tracing::{Instrument, debug, error, info, info_span, warn};
 use crate::{
     clock::Clock,
     closure_id,
-    journal::{Cause, Happening},
+    held::{Held, HeldReplies},
+    journal::Cause,
+    made::Made,
     metrics, names,
     organisation::Org,
-    record::{ConfirmedBy, Record},
+    record::Record,
     registry::Registry,
     remote::{CallDetails, Permit},
 };
@@ -27,7 +26,7 @@ use crate::{
 const TRIES_AGAINST_OTHERS: u32 = 16;
 
 /// How long a reply waits before it is offered again to a store that is away.
-const STORE_AWAY: Span = Span::from_millis(250);
+pub(crate) const STORE_AWAY: Span = Span::from_millis(250);
 
 /// The driver. Cheap to clone.
 #[derive(Clone)]
@@ -40,6 +39,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) registry: Registry,
     pub(crate) organisations: HashMap<Organisation, Arc<Org>>,
+    pub(crate) held: HeldReplies,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
     pub(crate) retention: Span,
@@ -53,11 +53,13 @@ pub(crate) struct Trigger {
     pub(crate) inbox: Option<InboxEntry>,
     pub(crate) permit: Option<Permit>,
     pub(crate) if_version: Option<u64>,
+    /// When it happened, where that was before now.
+    pub(crate) at: Option<Time>,
 }
 
 impl Trigger {
     pub(crate) fn new(event: Event) -> Self {
-        Self { event, cause: Cause::default(), inbox: None, permit: None, if_version: None }
+        Self { event, cause: Cause::default(), inbox: None, permit: None, if_version: None, at: None }
     }
 }
 
@@ -126,58 +128,87 @@ impl Orchestrator {
         self.inner.store.quarantine(store::Quarantined { closure: key, reason: why, at }).await
     }
 
-    /// Advances one closure by one event.
+    /// Advances one closure by one event. A reply that was held is committed together with it, or before it.
     pub(crate) async fn advance(
         &self,
         key: ClosureKey,
         trigger: Trigger,
     ) -> Result<Arc<Record>, NotAdvanced> {
-        let guard = self.inner.registry.lock(key).await;
-        let Trigger { event, cause, inbox, mut permit, if_version } = trigger;
+        let _guard = self.inner.registry.lock(key).await;
+        let Some(held) = self.inner.held.take(key) else {
+            return self.advance_locked(key, None, trigger).await;
+        };
+        // Whoever brings evidence does not mind what else is true; everybody else looks at what is committed.
+        if !matches!(trigger.event, Event::Heard(_)) {
+            self.let_go(key, held).await.map_err(NotAdvanced::Unavailable)?;
+            return self.advance_locked(key, None, trigger).await;
+        }
+        let advanced = self.advance_locked(key, Some(&held), trigger).await;
+        match &advanced {
+            Ok(_) => {}
+            Err(NotAdvanced::Unavailable(_)) => self.keep_holding(key, held),
+            Err(
+                NotAdvanced::Rejected(..)
+                | NotAdvanced::Missing
+                | NotAdvanced::OtherVersion(_)
+                | NotAdvanced::SameEvent
+                | NotAdvanced::OtherBody,
+            ) => self.let_go(key, held).await.map_err(NotAdvanced::Unavailable)?,
+        }
+        advanced
+    }
+
+    /// Does the work of [`Orchestrator::advance`] for whoever holds the closure's lock.
+    pub(crate) async fn advance_locked(
+        &self,
+        key: ClosureKey,
+        held: Option<&Held>,
+        trigger: Trigger,
+    ) -> Result<Arc<Record>, NotAdvanced> {
+        let Trigger { event, cause, inbox, mut permit, if_version, at } = trigger;
         for _ in 0..TRIES_AGAINST_OTHERS {
-            let record =
+            let stored =
                 self.load(key).await.map_err(NotAdvanced::Unavailable)?.ok_or(NotAdvanced::Missing)?;
-            let closure = &record.closure;
-            if if_version.is_some_and(|expected| expected != closure.sequence) {
-                return Err(NotAdvanced::OtherVersion(closure.sequence));
+            let expected = stored.closure.sequence;
+            if if_version.is_some_and(|wanted| wanted != expected) {
+                return Err(NotAdvanced::OtherVersion(expected));
             }
+            let policy = self.policy(&stored);
+            let first = held.and_then(|held| {
+                let moment = Moment { now: held.at, may_call: false };
+                Made::of(&stored, &held.event, &held.cause, &policy, moment).ok()
+            });
+            let record = first.as_ref().map_or(&stored, |first| &first.next);
             if permit.is_none() {
-                permit = self.permit_for(&record, &event);
+                permit = self.permit_for(record, &event);
             }
-            let policy = self.policy(&record);
-            let moment = Moment { now: self.now(), may_call: permit.is_some() };
-            let transition = match step(closure, &event, &policy, moment) {
-                Ok(transition) => transition,
+            let moment = Moment { now: at.unwrap_or_else(|| self.now()), may_call: permit.is_some() };
+            let last = match Made::of(record, &event, &cause, &policy, moment) {
+                Ok(last) => last,
                 Err(rejected) => {
-                    self.give_back(&record, permit);
-                    return Err(NotAdvanced::Rejected(rejected, record));
+                    self.give_back(record, permit);
+                    return Err(NotAdvanced::Rejected(rejected, stored));
                 }
             };
-            debug_assert_eq!(
-                closure_machine::check_transition(Some(closure), &transition, &policy),
-                Ok(()),
-                "{event:?} of {closure:?}"
-            );
-            let move_ = Move::new(&record, transition, &event, &cause, &policy, moment.now);
+            let moves = first.iter().chain([&last]);
             let commit = Commit {
-                closure: Some((move_.next.row(), closure.sequence)),
-                lines: move_.lines(&record, &event, &cause, moment.now),
+                closure: Some((last.next.row(), expected)),
+                lines: moves.clone().map(|made| made.line.clone()).collect(),
                 inbox: inbox.clone(),
                 key: None,
             };
             match self.inner.store.commit(commit).await {
                 Ok(()) => {
-                    let next = Arc::new(move_.next);
-                    self.committed(&record, &next, &event, &move_.announces);
-                    drop(guard);
-                    match (move_.call, permit) {
+                    moves.for_each(|made| self.committed(made));
+                    let next = last.next;
+                    match (last.call, permit) {
                         (Some(call), Some(permit)) => self.make_call(&next, call, permit, &policy),
                         (_, unused) => self.give_back(&next, unused),
                     }
                     return Ok(next);
                 }
-                Err(CommitRefused::Version(stored)) => {
-                    debug!(closure.id = %closure_id(key), stored, "somebody else wrote first");
+                Err(CommitRefused::Version(version)) => {
+                    debug!(closure.id = %closure_id(key), version, "somebody else wrote first");
                     self.inner.registry.forget(key);
                     if let Some(fresh) = self.read(key).await.map_err(NotAdvanced::Unavailable)? {
                         self.inner.registry.put(fresh);
@@ -221,16 +252,10 @@ impl Orchestrator {
     }
 
     /// Takes over what is durable now, and tells whoever listens.
-    pub(crate) fn committed(
-        &self,
-        before: &Record,
-        next: &Arc<Record>,
-        event: &Event,
-        told: &[Announcement],
-    ) {
-        let org = self.inner.organisations.get(&next.organisation);
-        if let Some(org) = org {
-            match event {
+    fn committed(&self, made: &Made) {
+        let next = &made.next;
+        if let Some(org) = self.inner.organisations.get(&next.organisation) {
+            match &made.event {
                 Event::Replied { reply: Reply::Forbidden(_) | Reply::Unauthenticated, .. } => {
                     org.block(self.now());
                 }
@@ -245,8 +270,8 @@ impl Orchestrator {
             }
         }
         self.inner.registry.put(Arc::clone(next));
-        metrics::transition(before, next, told);
-        tell(next, told);
+        metrics::transition(&made.before, next, &made.announces);
+        tell(next, &made.announces);
     }
 
     /// Gives a permit back that was not used, for whoever queues.
@@ -285,6 +310,9 @@ impl Orchestrator {
 
     /// Brings a reply home, also while the store is away for a while: until then no one else repeats the call.
     async fn bring_back(&self, key: ClosureKey, event: Event, cause: Cause) {
+        if self.hold(key, &event, &cause).await {
+            return;
+        }
         loop {
             let trigger = Trigger { cause: cause.clone(), ..Trigger::new(event.clone()) };
             match self.advance(key, trigger).await {
@@ -332,75 +360,6 @@ impl Orchestrator {
             None => self.inner.registry.remove(key),
         }
         Ok(())
-    }
-}
-
-/// A transition with what belongs to it outside the machine.
-pub(crate) struct Move {
-    pub(crate) next: Record,
-    pub(crate) call: Option<Call>,
-    pub(crate) announces: Vec<Announcement>,
-}
-
-impl Move {
-    pub(crate) fn new(
-        record: &Record,
-        transition: Transition,
-        event: &Event,
-        cause: &Cause,
-        policy: &Policy,
-        now: Time,
-    ) -> Self {
-        let mut call = None;
-        let mut announces = Vec::new();
-        for effect in transition.effects {
-            match effect {
-                Effect::Call(asked) => call = Some(asked),
-                Effect::Announce(announcement) => announces.push(announcement),
-            }
-        }
-        let proven = transition.next.guest_is_proven_gone(policy);
-        let newly_proven = proven && !record.closure.guest_is_proven_gone(policy);
-        let mut next = Record { closure: transition.next, updated_at: now, ..record.clone() };
-        if newly_proven {
-            next.confirmed_by = Some(Box::new(confirmed_by(&next, event, cause, now)));
-        }
-        if announces.contains(&Announcement::ParticipantClosed) {
-            next.participant_closed_at.get_or_insert(now);
-        }
-        Self { next, call, announces }
-    }
-
-    pub(crate) fn lines(&self, before: &Record, event: &Event, cause: &Cause, now: Time) -> Vec<store::Line> {
-        Happening {
-            before: Some(&before.closure),
-            event: Some(event),
-            next: &self.next.closure,
-            asks: self.call,
-            announces: &self.announces,
-            cause,
-            now,
-        }
-        .lines()
-    }
-}
-
-fn confirmed_by(next: &Record, event: &Event, cause: &Cause, now: Time) -> ConfirmedBy {
-    match (event, &cause.adapter) {
-        (Event::Heard(heard), Some(adapter)) => ConfirmedBy {
-            kind: heard.source,
-            adapter: Some(adapter.adapter.clone()),
-            event_type: Some(adapter.event_type.clone()),
-            event_id: Some(adapter.event_id.clone()),
-            at: now,
-        },
-        (Event::Heard(_) | Event::Woke | Event::Replied { .. } | Event::Act(_), _) => ConfirmedBy {
-            kind: next.closure.proof().map_or(ProofSource::ReadBack, |proof| proof.source),
-            adapter: None,
-            event_type: None,
-            event_id: None,
-            at: now,
-        },
     }
 }
 

@@ -163,18 +163,18 @@ pub(crate) struct Happening<'a> {
 }
 
 impl Happening<'_> {
-    /// The line, and one more for every further announcement, so that each has a position of its own.
-    pub(crate) fn lines(&self) -> Vec<Line> {
+    /// The line. Of several announcements it carries the last one in the outbox; all stand in its body.
+    pub(crate) fn line(&self) -> Line {
         let entry = self.entry();
         let body = serde_json::to_vec(&entry).expect("an entry has no key that is not a text");
         let told = self.announces.last().map(|last| names::announcement(*last).to_owned());
-        vec![Line {
+        Line {
             sequence: self.next.sequence,
             at: self.now.millis(),
             kind: self.kind().to_owned(),
             announcement: told,
             body: body.into(),
-        }]
+        }
     }
 
     fn kind(&self) -> &'static str {

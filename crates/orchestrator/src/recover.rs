@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use crate::{
     advance::{Inner, Orchestrator, Trigger},
     config::{Config, StartError},
+    held::HeldReplies,
     journal::Cause,
     operate::pause_switch,
     organisation::Org,
@@ -46,6 +47,7 @@ impl Orchestrator {
                 clock: config.clock,
                 registry: Registry::new(organisations.keys().cloned()),
                 organisations,
+                held: HeldReplies::default(),
                 tasks: TaskTracker::new(),
                 stopping: CancellationToken::new(),
                 retention: config.retention,

@@ -177,7 +177,7 @@ impl Orchestrator {
         };
         let transition = accept(&submission.command, &policy, Moment { now, may_call: permit.is_some() });
         let (record, call, announces) = opened(submission, transition, now);
-        let lines = Happening {
+        let line = Happening {
             before: None,
             event: None,
             next: &record.closure,
@@ -186,10 +186,10 @@ impl Orchestrator {
             cause: &Cause::default(),
             now,
         }
-        .lines();
+        .line();
         let commit = Commit {
             closure: Some((record.row(), 0)),
-            lines,
+            lines: vec![line],
             inbox: None,
             key: submission.key.as_ref().map(|key| key_entry(key, record.key, false, now.millis())),
         };

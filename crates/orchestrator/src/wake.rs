@@ -30,6 +30,8 @@ impl Orchestrator {
             let (dispatcher, org) = (self.clone(), Arc::clone(org));
             self.inner.tasks.spawn(async move { dispatcher.dispatch(&org).await });
         }
+        let releaser = self.clone();
+        self.inner.tasks.spawn(async move { releaser.release_held().await });
         let sweeper = self.clone();
         self.inner.tasks.spawn(async move { sweeper.sweep().await });
         let keeper = self.clone();

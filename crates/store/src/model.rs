@@ -20,7 +20,7 @@ pub struct Row {
     pub conversation: Option<Uuid>,
     /// The guest participant, once known.
     pub participant: Option<Uuid>,
-    /// 1 at the insert, and one more with every commit.
+    /// 1 at the insert, and one more with every transition; a commit may hold several transitions.
     pub version: u64,
     /// The name of the state as interfaces §1 spells it.
     pub state: String,

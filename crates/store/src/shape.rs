@@ -13,8 +13,8 @@ impl Commit {
         let Some((row, expected)) = &self.closure else {
             return (!self.lines.is_empty()).then_some("there are lines without a closure");
         };
-        if row.version.checked_sub(1) != Some(*expected) {
-            return Some("the row's version is not one more than the version that it replaces");
+        if row.version <= *expected {
+            return Some("the row's version does not come after the version that it replaces");
         }
         if row.ended == row.wake_at.is_some() {
             return Some("a closure wakes up exactly when it is open");

@@ -4,6 +4,7 @@
 
 mod crashes;
 mod faults;
+mod held;
 mod intake;
 mod operators;
 mod paths;

@@ -1,0 +1,100 @@
+//! One transition with all that belongs to it outside the machine, ready to be committed.
+
+use std::sync::Arc;
+
+use closure_machine::{Announcement, Call, Effect, Event, Moment, Policy, ProofSource, Rejected, step};
+use genesys_types::Time;
+use store::Line;
+
+use crate::{
+    journal::{Cause, Happening},
+    record::{ConfirmedBy, Record},
+};
+
+/// A transition that was worked out and is not committed yet.
+pub(crate) struct Made {
+    pub(crate) before: Arc<Record>,
+    pub(crate) event: Event,
+    pub(crate) next: Arc<Record>,
+    pub(crate) call: Option<Call>,
+    pub(crate) announces: Vec<Announcement>,
+    pub(crate) line: Line,
+}
+
+impl Made {
+    /// Works out what an event does to a closure.
+    ///
+    /// # Errors
+    ///
+    /// When it changes nothing.
+    pub(crate) fn of(
+        record: &Arc<Record>,
+        event: &Event,
+        cause: &Cause,
+        policy: &Policy,
+        moment: Moment,
+    ) -> Result<Self, Rejected> {
+        let closure = &record.closure;
+        let transition = step(closure, event, policy, moment)?;
+        debug_assert_eq!(
+            closure_machine::check_transition(Some(closure), &transition, policy),
+            Ok(()),
+            "{event:?} of {closure:?}"
+        );
+        let mut call = None;
+        let mut announces = Vec::new();
+        for effect in transition.effects {
+            match effect {
+                Effect::Call(asked) => call = Some(asked),
+                Effect::Announce(announcement) => announces.push(announcement),
+            }
+        }
+        let now = moment.now;
+        let newly_proven =
+            transition.next.guest_is_proven_gone(policy) && !closure.guest_is_proven_gone(policy);
+        let mut next = Record { closure: transition.next, updated_at: now, ..record.as_ref().clone() };
+        if newly_proven {
+            next.confirmed_by = Some(Box::new(confirmed_by(&next, event, cause, now)));
+        }
+        if announces.contains(&Announcement::ParticipantClosed) {
+            next.participant_closed_at.get_or_insert(now);
+        }
+        let line = Happening {
+            before: Some(closure),
+            event: Some(event),
+            next: &next.closure,
+            asks: call,
+            announces: &announces,
+            cause,
+            now,
+        }
+        .line();
+        Ok(Self {
+            before: Arc::clone(record),
+            event: event.clone(),
+            next: Arc::new(next),
+            call,
+            announces,
+            line,
+        })
+    }
+}
+
+fn confirmed_by(next: &Record, event: &Event, cause: &Cause, now: Time) -> ConfirmedBy {
+    match (event, &cause.adapter) {
+        (Event::Heard(heard), Some(adapter)) => ConfirmedBy {
+            kind: heard.source,
+            adapter: Some(adapter.adapter.clone()),
+            event_type: Some(adapter.event_type.clone()),
+            event_id: Some(adapter.event_id.clone()),
+            at: now,
+        },
+        (Event::Heard(_) | Event::Woke | Event::Replied { .. } | Event::Act(_), _) => ConfirmedBy {
+            kind: next.closure.proof().map_or(ProofSource::ReadBack, |proof| proof.source),
+            adapter: None,
+            event_type: None,
+            event_id: None,
+            at: now,
+        },
+    }
+}
