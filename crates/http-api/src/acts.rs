@@ -78,7 +78,7 @@ fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Outgoing {
     organisation: String,
-    /// Whether all calls are paused. A restart lets them go on.
+    /// Whether all calls are paused. It holds over a restart.
     paused: bool,
 }
 

@@ -293,7 +293,7 @@ pub(crate) static ROUTES: &[Route] = &[
     outgoing(
         "/v1/outgoing/pause",
         run!(acts::set_outgoing, true),
-        "Stop all calls to Genesys of an organisation, until they are resumed or the service restarts.",
+        "Stop all calls to Genesys of an organisation until they are resumed, also over a restart.",
         &[ok("Outgoing", "They are stopped.")],
     ),
     outgoing(

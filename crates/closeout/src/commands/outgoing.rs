@@ -35,8 +35,8 @@ pub enum OutgoingCommand {
   closeout outgoing pause --reason \"Genesys maintenance until 14:00\"
   closeout outgoing pause --organisation main
 
-Commands and events are still taken. Calls go on at `closeout outgoing resume`, or when the service is
-started again; what waits meanwhile is shown by `closeout list` as waiting for organisation_paused.")]
+Commands and events are still taken. It holds over a restart, until `closeout outgoing resume`; what waits
+meanwhile is shown by `closeout list` as waiting for organisation_paused.")]
     Pause(SwitchArgs),
     /// Let the calls of an organisation go on
     #[command(after_help = "Example:\n  closeout outgoing resume --organisation main")]
