@@ -140,6 +140,17 @@ async fn outgoing_calls_stop_and_go_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_for_its_share_of_the_quota_says_so() {
+    let world = World::new().await;
+    *world.remote.used_up.lock().unwrap() = true;
+    let id = world.submit(&world.conversation(1)).await;
+    let path = format!("/v1/closures/{id}");
+    assert_eq!(world.get(&format!("{path}?wait=5s")).await.ok(200)["waitingFor"], "quota");
+    *world.remote.used_up.lock().unwrap() = false;
+    assert_eq!(world.until(&id, "closed").await["waitingFor"], Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_waits_for_a_blocked_organisation_says_so() {
     let world = World::new().await;
     let refused = Reply::Forbidden(Some("conversation:communication:view".into()));

@@ -60,6 +60,8 @@ pub(super) struct TestRemote {
     pub(super) deaf: Mutex<bool>,
     /// Whether an event tells of the guest's end.
     pub(super) mute: Mutex<bool>,
+    /// Whether the quota is used up.
+    pub(super) used_up: Mutex<bool>,
     listener: OnceLock<Orchestrator>,
 }
 
@@ -116,7 +118,7 @@ impl TestRemote {
 #[async_trait]
 impl Remote for TestRemote {
     fn try_permit(&self, _: Class) -> Result<Permit, Duration> {
-        Ok(Permit::new(()))
+        if *self.used_up.lock().unwrap() { Err(Duration::from_secs(1)) } else { Ok(Permit::new(())) }
     }
 
     async fn changed(&self) {
