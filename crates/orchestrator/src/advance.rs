@@ -114,7 +114,10 @@ impl Orchestrator {
     async fn read(&self, key: ClosureKey) -> Result<Option<Arc<Record>>, StoreUnavailable> {
         let Some(row) = self.inner.store.load(key).await? else { return Ok(None) };
         match Record::from_row(&row) {
-            Ok(record) => Ok(Some(Arc::new(record))),
+            Ok(mut record) => {
+                self.inner.registry.share_names(&mut record);
+                Ok(Some(Arc::new(record)))
+            }
             Err(why) => {
                 self.set_aside(key, why).await?;
                 Ok(None)

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How many rows one query of the start reads.
-const PAGE: usize = 4_096;
+const PAGE: usize = 512;
 
 /// EventBridge repeats an event for 24 hours (design §3); one more for clocks that differ.
 const INBOX_AT_LEAST: Span = Span::from_secs(25 * 3_600);
@@ -82,7 +82,8 @@ impl Orchestrator {
             after = Some(last.key);
             for row in &rows {
                 match Record::from_row(row) {
-                    Ok(record) => {
+                    Ok(mut record) => {
+                        self.inner.registry.share_names(&mut record);
                         if sole_owner && matches!(record.closure.turn, Turn::InFlight { .. }) {
                             lost.push(record.key);
                         }

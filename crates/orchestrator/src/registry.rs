@@ -26,6 +26,7 @@ pub(crate) struct Registry {
     stripes: Box<[Mutex<()>]>,
     open_of: HashMap<Organisation, AtomicUsize>,
     reloading: DashSet<ClosureKey>,
+    sources: DashSet<Arc<str>>,
     pub(crate) due: DueIndex,
 }
 
@@ -39,6 +40,7 @@ impl Registry {
             stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
             open_of: organisations.into_iter().map(|name| (name, AtomicUsize::new(0))).collect(),
             reloading: DashSet::new(),
+            sources: DashSet::new(),
             due: DueIndex::default(),
         }
     }
@@ -60,6 +62,17 @@ impl Registry {
         conversation: ConversationId,
     ) -> Option<ClosureKey> {
         self.conversations.get(&(organisation.clone(), conversation)).map(|entry| *entry.value())
+    }
+
+    /// Replaces names that a record was read with by the one copy that all records share. Sources are few.
+    pub(crate) fn share_names(&self, record: &mut Record) {
+        if let Some((name, _)) = self.open_of.get_key_value(&record.organisation) {
+            record.organisation = name.clone();
+        }
+        match self.sources.get(&record.source).map(|source| Arc::clone(&source)) {
+            Some(source) => record.source = source,
+            None => drop(self.sources.insert(Arc::clone(&record.source))),
+        }
     }
 
     /// Takes over a record that is durable, or was just read.

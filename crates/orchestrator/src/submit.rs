@@ -176,7 +176,8 @@ impl Orchestrator {
             Arc::new(overrides.applied_to(&org.policy))
         };
         let transition = accept(&submission.command, &policy, Moment { now, may_call: permit.is_some() });
-        let (record, call, announces) = opened(submission, transition, now);
+        let (mut record, call, announces) = opened(submission, transition, now);
+        self.inner.registry.share_names(&mut record);
         let line = Happening {
             before: None,
             event: None,
