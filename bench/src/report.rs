@@ -49,7 +49,10 @@ fn add_waiting(table: &mut Table, report: &Report) {
         let mut row = |name: String, value: String| {
             table.add_row([name, value, NONE.to_owned()]);
         };
-        row(format!("memory per closure, {n} waiting, bytes"), format!("{:.0}", figures.bytes_per_closure));
+        row(
+            format!("memory per closure, {n} waiting, bytes *"),
+            format!("{:.0} / {:.0}", figures.bytes_per_closure, figures.grown_per_closure),
+        );
         row(format!("kill -9 to ready, {n} waiting, s"), format!("{:.2}", figures.ready_after_seconds));
         row(format!("kill -9 to all closed, {n} waiting, s"), format!("{:.2}", figures.closed_after_seconds));
     }
@@ -84,6 +87,9 @@ fn below(report: &Report) -> String {
         machine.load_average_before,
         report.webhook_delay_ms,
         report.bare.proof.stub.mean_webhook_delay_us as f64 / 1_000.0,
+    );
+    text.push_str(
+        "* of a new process that has read them / of the one that accepted them; each with its share of filled caches\n",
     );
     for broken in &report.broken_promises {
         text.push_str("BROKEN  ");

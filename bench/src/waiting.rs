@@ -30,14 +30,18 @@ pub struct WaitingFigures {
     pub waiting: u64,
     /// Closures accepted per second while none could finish.
     pub accepted_per_second: f64,
+    /// Resident memory of a new process on an empty store, in bytes.
+    pub resident_idle: u64,
     /// Resident memory after the warm-up, in bytes.
     pub resident_before: u64,
-    /// Resident memory with all of them waiting, in bytes.
+    /// Resident memory of the process that accepted them, with all of them waiting, in bytes.
     pub resident_waiting: u64,
-    /// The difference, for one closure.
-    pub bytes_per_closure: f64,
-    /// Resident memory of the new process with all of them recovered, before the first webhook, in bytes.
+    /// What it grew by, for one closure: with it what the allocator keeps of the calls that were in flight.
+    pub grown_per_closure: f64,
+    /// Resident memory of a new process that has read all of them, in bytes.
     pub resident_recovered: u64,
+    /// What that is above an idle process, for one closure: the closure itself, and its share of filled caches.
+    pub bytes_per_closure: f64,
     /// From SIGKILL to a ready new process, in seconds.
     pub ready_after_seconds: f64,
     /// From SIGKILL to the close of the last wrapper, in seconds.
@@ -75,6 +79,7 @@ pub async fn measure_waiting(
         patience: size.limit,
         limit: size.limit,
     };
+    let resident_idle = settled_memory(&scene.service).await?;
     let warm_up = plan(1, size.warm_up, Completion::WrapperClosed);
     let warmed = measure_load(&mut scene, warm_up.clone()).await?.outcome;
     ensure!(warmed.finished == size.warm_up, "the warm-up did not finish: {warmed:?}");
@@ -91,25 +96,30 @@ pub async fn measure_waiting(
     wait_until(service, "every participant was asked to leave", size.limit, asked).await?;
     let resident_waiting = settled_memory(service).await?;
 
+    service.kill().await?;
+    service.restart().await?;
+    let resident_recovered = settled_memory(service).await?;
+
     let killed = Instant::now();
     service.kill().await?;
     service.restart().await?;
     let ready_after = killed.elapsed();
-    let resident_recovered = service.usage()?.resident;
     scene.stub.release_webhooks();
     let closed = || ledger.wrappers_closed() == all;
     wait_until(service, "every wrapper is closed", size.limit, closed).await?;
     let closed_after = killed.elapsed();
 
     let proof = prove(&scene, &[(&warm_up, size.warm_up), (&held, size.waiting)], size.limit).await?;
-    let growth = resident_waiting as f64 - resident_before as f64;
+    let per_closure = |more: u64, than: u64| (more as f64 - than as f64) / size.waiting as f64;
     Ok(WaitingFigures {
         waiting: size.waiting,
         accepted_per_second: accepted.per_second,
+        resident_idle,
         resident_before,
         resident_waiting,
-        bytes_per_closure: growth / size.waiting as f64,
+        grown_per_closure: per_closure(resident_waiting, resident_before),
         resident_recovered,
+        bytes_per_closure: per_closure(resident_recovered, resident_idle),
         ready_after_seconds: ready_after.as_secs_f64(),
         closed_after_seconds: closed_after.as_secs_f64(),
         proof,
