@@ -28,6 +28,12 @@ pub enum OpenError {
     Gone,
     /// Another file was put in the place of the one that was opened.
     Replaced,
+    /// The write-ahead log was removed or replaced while the store was open.
+    LogGone,
+    /// The lock was removed or replaced while the store was open.
+    LockGone,
+    /// There is a write-ahead log without the database that it belongs to.
+    LogWithoutDatabase,
     /// The file or its folder cannot be read or written.
     File(io::Error),
     /// SQLite refuses for another reason.
@@ -57,6 +63,17 @@ impl fmt::Display for OpenError {
             Self::Replaced => f.write_str(
                 "another file was put in its place while the store was open; put the first one back, or start anew",
             ),
+            Self::LogGone => f.write_str(
+                "its log (the file ending in -wal) was taken away while the store was open; never remove it",
+            ),
+            Self::LockGone => f.write_str(
+                "its lock (the file ending in .lock) was taken away while the store was open, and another process may \
+                 have opened it; stop all of them and start one",
+            ),
+            Self::LogWithoutDatabase => f.write_str(
+                "there is a log (the file ending in -wal) whose database has gone; put the database back beside it, or \
+                 move the log away to begin an empty store",
+            ),
             Self::Gone => f.write_str("the file has gone; put it back, or start anew to make an empty store"),
             Self::File(_) => f.write_str("the store's file or folder cannot be used; check its path and permissions"),
             Self::Sqlite(failure) => f.write_str(&in_words(failure)),
@@ -74,7 +91,10 @@ impl Error for OpenError {
             | Self::NotOurs
             | Self::Newer { .. }
             | Self::Gone
-            | Self::Replaced => None,
+            | Self::Replaced
+            | Self::LogGone
+            | Self::LockGone
+            | Self::LogWithoutDatabase => None,
         }
     }
 }

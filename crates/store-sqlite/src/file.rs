@@ -84,6 +84,9 @@ pub(crate) enum Missing {
 pub(crate) fn open_writer(database: &Path, missing: Missing) -> Result<Connection, OpenError> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     match missing {
+        Missing::Create if is_empty(database) && !is_empty(&beside(database, "-wal")) => {
+            return Err(OpenError::LogWithoutDatabase);
+        }
         Missing::Create => flags |= OpenFlags::SQLITE_OPEN_CREATE,
         Missing::Refuse if !database.exists() => return Err(OpenError::Gone),
         Missing::Refuse => {}
@@ -107,6 +110,11 @@ pub(crate) fn open_writer(database: &Path, missing: Missing) -> Result<Connectio
     settle(&connection)?;
     schema::migrate(&mut connection, version)?;
     Ok(connection)
+}
+
+/// Whether there is nothing in a file, or no such file.
+fn is_empty(path: &Path) -> bool {
+    path.metadata().map_or(true, |file| file.len() == 0)
 }
 
 /// Opens a database in memory: no file, no durability, gone with the connection.

@@ -1,22 +1,28 @@
-//! Where a store lives, and whether the file there is still the one that was opened.
+//! Where a store lives, and whether the files there are still those that were opened.
 
 use std::{
     fs::{self, Metadata},
     path::{Path, PathBuf},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use rusqlite::Connection;
 
 use crate::{
     failure::OpenError,
-    file::{self, Lock, Missing},
+    file::{self, Lock, Missing, beside},
 };
 
-/// The file of an open store, and the right to write to it.
+/// The files of an open store, and the right to write to them.
 #[derive(Debug)]
 pub(crate) struct Home {
     database: PathBuf,
-    identity: Identity,
+    files: [Identity; 2],
+    log: Mutex<Option<Identity>>,
+    generation: AtomicU64,
     _lock: Lock,
 }
 
@@ -24,24 +30,59 @@ impl Home {
     /// Opens the connection that writes, and makes a store where there is none.
     pub(crate) fn settle(database: PathBuf, lock: Lock) -> Result<(Self, Connection), OpenError> {
         let connection = file::open_writer(&database, Missing::Create)?;
-        let identity = Identity::of(&database).ok_or(OpenError::Gone)?;
-        Ok((Self { database, identity, _lock: lock }, connection))
+        let identity = |path: &Path| Identity::of(path).ok_or(OpenError::Gone);
+        let files = [identity(&database)?, identity(&beside(&database, ".lock"))?];
+        let log = Mutex::new(Identity::of(&beside(&database, "-wal")));
+        Ok((Self { database, files, log, generation: AtomicU64::new(0), _lock: lock }, connection))
     }
 
-    /// Opens the connection anew, never on another file than before.
+    /// Opens the writing connection anew, never on another file than before. Readers of before are of no use then.
     pub(crate) fn reopen(&self) -> Result<Connection, OpenError> {
-        self.check()?;
-        file::open_writer(&self.database, Missing::Refuse)
+        self.check_files()?;
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        let connection = file::open_writer(&self.database, Missing::Refuse)?;
+        *self.log() = Identity::of(&beside(&self.database, "-wal"));
+        Ok(connection)
     }
 
-    /// Checks that the path still leads to the file that was opened. SQLite does not notice: it would go on writing to a
-    /// file that nobody can find any more.
+    /// Opens a connection that only reads.
+    pub(crate) fn open_reader(&self) -> Result<Connection, OpenError> {
+        let connection = file::open_reader(&self.database)?;
+        self.check()?;
+        Ok(connection)
+    }
+
+    /// Grows whenever readers have to be opened anew.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Checks that the paths still lead to the files that were opened. SQLite does not notice: it would go on writing to
+    /// files that nobody can find any more.
     pub(crate) fn check(&self) -> Result<(), OpenError> {
-        match Identity::of(&self.database) {
-            None => Err(OpenError::Gone),
-            Some(found) if found != self.identity => Err(OpenError::Replaced),
-            Some(_) => Ok(()),
+        self.check_files()?;
+        let log = *self.log();
+        if log.is_some() && Identity::of(&beside(&self.database, "-wal")) != log {
+            return Err(OpenError::LogGone);
         }
+        Ok(())
+    }
+
+    fn check_files(&self) -> Result<(), OpenError> {
+        let [database, lock] = self.files;
+        match Identity::of(&self.database) {
+            None => return Err(OpenError::Gone),
+            Some(found) if found != database => return Err(OpenError::Replaced),
+            Some(_) => {}
+        }
+        if Identity::of(&beside(&self.database, ".lock")) != Some(lock) {
+            return Err(OpenError::LockGone);
+        }
+        Ok(())
+    }
+
+    fn log(&self) -> std::sync::MutexGuard<'_, Option<Identity>> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

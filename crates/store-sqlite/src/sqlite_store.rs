@@ -4,6 +4,7 @@ use std::{
     future::Future,
     path::{Path, PathBuf},
     pin::Pin,
+    sync::Arc,
 };
 
 use async_trait::async_trait;
@@ -22,7 +23,7 @@ use crate::{
     listing, metrics, read,
     readers::Readers,
     upkeep,
-    writer::Writer,
+    writer::{self, Writer},
 };
 
 /// A store in one SQLite file, for one process.
@@ -49,10 +50,11 @@ impl SqliteStore {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = resolved(path.as_ref());
         let lock = Lock::take(&path)?;
-        let (home, connection) = Home::settle(path.clone(), lock)?;
+        let (home, connection) = Home::settle(path, lock)?;
         metrics::describe();
-        let writer = Writer::start(connection, Some(home))?;
-        Ok(Self { writer, readers: Some(Readers::new(path)) })
+        let home = Arc::new(home);
+        let writer = Writer::start(connection, Some(Arc::clone(&home)))?;
+        Ok(Self { writer, readers: Some(Readers::new(home)) })
     }
 
     /// Makes a store in memory. It runs the same statements as one in a file, and forgets all when it is dropped.
@@ -78,7 +80,7 @@ impl SqliteStore {
         progress: impl FnMut(BackupProgress) + Send + 'static,
     ) -> Result<(), BackupError> {
         let to = to.to_owned();
-        let copied = self.read(move |connection| Ok(backup::copy(connection, &to, progress))).await;
+        let copied = self.browse(move |connection| Ok(backup::copy(connection, &to, progress))).await;
         copied.unwrap_or_else(|failure| Err(BackupError::Unavailable(failure)))
     }
 
@@ -88,7 +90,7 @@ impl SqliteStore {
     ///
     /// Fails when the database cannot be read at all.
     pub async fn check_integrity(&self) -> Result<Vec<String>, StoreUnavailable> {
-        self.read(backup::problems).await
+        self.browse(backup::problems).await
     }
 
     /// Counts the transactions that were made durable since the store was opened. Commits that were in line together
@@ -108,6 +110,16 @@ impl SqliteStore {
         bounded.await?.map_err(|failure| unavailable(&failure))
     }
 
+    async fn browse<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreUnavailable> {
+        match &self.readers {
+            Some(readers) => readers.browse(read).await,
+            None => self.read(read).await,
+        }
+    }
+
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -121,8 +133,23 @@ impl SqliteStore {
 
 /// The file itself, so that two names of one file have one lock.
 fn resolved(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    let mut path = path.to_owned();
+    // A link may lead to a file that is not there yet.
+    for _ in 0..LINKS {
+        let Ok(target) = path.read_link() else { break };
+        path = path.parent().map_or_else(|| target.clone(), |folder| folder.join(&target));
+    }
+    if let Ok(whole) = path.canonicalize() {
+        return whole;
+    }
+    match (path.parent().map(Path::canonicalize), path.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        (_, _) => path,
+    }
 }
+
+/// Links that are followed at most, as the kernel does.
+const LINKS: usize = 40;
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -167,12 +194,12 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<Vec<Row>, StoreUnavailable> {
         let filter = filter.clone();
-        self.read(move |connection| listing::list(connection, &filter, order, after, limit)).await
+        self.browse(move |connection| listing::list(connection, &filter, order, after, limit)).await
     }
 
     async fn tally(&self, filter: &Filter) -> Result<Vec<Tally>, StoreUnavailable> {
         let filter = filter.clone();
-        self.read(move |connection| listing::tally(connection, &filter)).await
+        self.browse(move |connection| listing::tally(connection, &filter)).await
     }
 
     async fn journal(&self, key: ClosureKey) -> Result<Vec<PlacedLine>, StoreUnavailable> {
@@ -232,6 +259,10 @@ impl Store for SqliteStore {
             upkeep::prune(connection, rows_before, inbox_before, limit, last_position)
         });
         pruned.await
+    }
+
+    async fn close(&self) -> Result<(), StoreUnavailable> {
+        self.writer.visit(writer::checkpoint).await?.map_err(|failure| unavailable(&failure))
     }
 
     async fn check(&self) -> Result<(), StoreUnavailable> {

@@ -67,7 +67,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread. `home` is where the connection can be opened anew.
-    pub(crate) fn start(connection: Connection, home: Option<Home>) -> Result<Self, OpenError> {
+    pub(crate) fn start(connection: Connection, home: Option<Arc<Home>>) -> Result<Self, OpenError> {
         let (requests, receiver) = mpsc::channel();
         let shared = Arc::new(Shared::default());
         let desk = Desk {
@@ -151,7 +151,7 @@ fn stopped() -> StoreUnavailable {
 /// The thread's own side.
 struct Desk {
     connection: Option<Connection>,
-    home: Option<Home>,
+    home: Option<Arc<Home>>,
     receiver: Receiver<Request>,
     shared: Arc<Shared>,
     last_position: u64,
@@ -249,8 +249,15 @@ impl Desk {
 
     /// The connection, opened anew if the last one had to be given up.
     fn connected(&mut self) -> Result<&Connection, Failure> {
-        if let Some(home) = &self.home {
-            home.check().map_err(|failure| Failure::Store(reopening(&failure)))?;
+        if let Some(home) = self.home.clone()
+            && let Err(failure) = home.check()
+        {
+            if matches!(failure, OpenError::LogGone) {
+                self.save_log();
+            }
+            if self.connection.is_some() || !matches!(failure, OpenError::LogGone) {
+                return Err(Failure::Store(reopening(&failure)));
+            }
         }
         if self.connection.is_none() {
             let home = self.home.as_ref().ok_or_else(|| Failure::Store(stopped()))?;
@@ -260,6 +267,20 @@ impl Desk {
             self.connection = Some(connection);
         }
         self.connection.as_ref().ok_or_else(|| Failure::Store(stopped()))
+    }
+
+    /// The log has no name any more, but this connection still holds it: what it has is moved into the database before
+    /// both are opened anew.
+    fn save_log(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        let saved = checkpoint(&connection);
+        tracing::error!(
+            saved = saved.is_ok(),
+            "the store's log was taken away; what was in it is moved into the database"
+        );
+        if saved.is_err() {
+            self.connection = Some(connection);
+        }
     }
 
     fn note_unable(&mut self, why: &StoreUnavailable) {
@@ -285,6 +306,15 @@ enum Failure {
 
 fn reopening(failure: &OpenError) -> StoreUnavailable {
     StoreUnavailable { why: failure.to_string() }
+}
+
+/// Moves all of the log into the database, so that the file alone is the store.
+pub(crate) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
+    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0))?;
+    match busy {
+        0 => Ok(()),
+        _ => Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None)),
+    }
 }
 
 fn in_transaction(
@@ -394,7 +424,7 @@ mod tests {
     fn writer(database: &Path) -> Writer {
         let lock = Lock::take(database).unwrap();
         let (home, connection) = Home::settle(database.to_owned(), lock).unwrap();
-        Writer::start(connection, Some(home)).unwrap()
+        Writer::start(connection, Some(Arc::new(home))).unwrap()
     }
 
     async fn refusal(writer: &Writer) -> String {

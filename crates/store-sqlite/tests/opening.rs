@@ -68,3 +68,24 @@ fn a_folder_that_is_missing_is_named_as_the_cause() {
     assert!(matches!(refused, OpenError::File(_)), "{refused}");
     assert!(refused.source().unwrap().to_string().contains("No such file"), "{refused}");
 }
+
+#[test]
+fn a_log_without_its_database_is_refused_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("closeout.db");
+    let log = folder.path().join("closeout.db-wal");
+    fs::write(&log, "what was committed last").unwrap();
+    let said = refusal(&path);
+    assert!(said.contains("a log") && said.contains("database has gone"), "{said}");
+    assert_eq!(fs::read_to_string(&log).unwrap(), "what was committed last");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_file_that_is_not_there_yet_has_the_lock_of_that_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink("closeout.db", &link).unwrap();
+    let _first = SqliteStore::open(&link).unwrap();
+    assert!(refusal(&folder.path().join("closeout.db")).contains("has the store open"));
+}

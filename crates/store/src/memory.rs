@@ -212,6 +212,10 @@ impl Store for MemoryStore {
         self.write(|state| state.prune(rows_before, inbox_before, limit))
     }
 
+    async fn close(&self) -> Result<(), StoreUnavailable> {
+        Ok(())
+    }
+
     async fn check(&self) -> Result<(), StoreUnavailable> {
         self.write(|_| ())
     }

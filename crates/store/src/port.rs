@@ -156,6 +156,10 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<u64, StoreUnavailable>;
 
+    /// Brings everything to its final place when the program ends, after the last commit. Without it nothing is lost, but
+    /// what is copied by hand while the store is not open may lack the latest commits.
+    async fn close(&self) -> Result<(), StoreUnavailable>;
+
     /// Writes and reads back nothing of value: whether the store can commit now.
     async fn check(&self) -> Result<(), StoreUnavailable>;
 }

@@ -374,6 +374,10 @@ impl Store for Lifeline {
         self.inner.prune(rows_before, inbox_before, limit).await
     }
 
+    async fn close(&self) -> Result<(), StoreUnavailable> {
+        self.inner.close().await
+    }
+
     async fn check(&self) -> Result<(), StoreUnavailable> {
         self.check_alive()?;
         self.inner.check().await
