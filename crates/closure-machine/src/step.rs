@@ -44,6 +44,11 @@ impl Draft<'_> {
     fn woke(&mut self, moment: Moment) -> Result<(), Rejected> {
         match self.next.turn {
             Turn::Over => Err(Rejected::Ended),
+            // A block that was lifted meanwhile holds nobody back until the next probe.
+            Turn::Due { .. } if self.lifted(moment) => {
+                self.call();
+                Ok(())
+            }
             Turn::Due { at } | Turn::InFlight { until: at, .. } if moment.now < at => Err(Rejected::Early),
             Turn::InFlight { request: request @ Request::CloseParticipant(_), .. }
                 if self.policy.has(Mutation::TimeoutRepeatsTheWrite) =>
@@ -65,6 +70,11 @@ impl Draft<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Whether a blocked closure may call again: whoever has a permit for it knows that the organisation is not refused.
+    fn lifted(&self, moment: Moment) -> bool {
+        matches!(self.next.step, Step::Blocked(_)) && moment.may_call
     }
 
     /// Takes the reply to the call in flight.

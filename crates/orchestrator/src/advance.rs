@@ -267,7 +267,8 @@ impl Orchestrator {
                     reply: Reply::RateLimited(_) | Reply::NotSent | Reply::Failed | Reply::Unknown,
                     ..
                 } => {}
-                Event::Replied { .. } => org.went_through(next.key),
+                Event::Replied { .. } if org.went_through(next.key) => self.wake_blocked(org),
+                Event::Replied { .. } => {}
                 Event::Act(_) if !next.closure.has_ended() => org.want(next.key),
                 Event::Woke | Event::Heard(_) | Event::Act(_) => {}
             }

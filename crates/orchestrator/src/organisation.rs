@@ -37,6 +37,8 @@ pub(crate) struct Org {
     pub(crate) policy: Arc<Policy>,
     opening: AtomicUsize,
     paused: AtomicBool,
+    /// Held by whoever sets the pause, in memory and in the store.
+    pub(crate) pausing: tokio::sync::Mutex<()>,
     ready: Mutex<Ready>,
     arrived: Notify,
     gate: Mutex<Option<Gate>>,
@@ -78,6 +80,7 @@ impl Org {
             setup,
             opening: AtomicUsize::new(0),
             paused: AtomicBool::new(false),
+            pausing: tokio::sync::Mutex::new(()),
             ready: Mutex::default(),
             arrived: Notify::new(),
             gate: Mutex::new(None),
@@ -185,13 +188,16 @@ impl Org {
         }
     }
 
-    /// A call of this closure was not refused. If it was the probe, all go on.
-    pub(crate) fn went_through(&self, key: ClosureKey) {
+    /// A call of this closure was not refused. If it was the probe, the block is lifted; whoever hears `true` wakes all
+    /// that it has stopped.
+    pub(crate) fn went_through(&self, key: ClosureKey) -> bool {
         let mut gate = lock(&self.gate);
-        if gate.is_some_and(|gate| gate.probe == Some(key)) {
+        let lifted = gate.is_some_and(|gate| gate.probe == Some(key));
+        if lifted {
             *gate = None;
             self.arrived.notify_one();
         }
+        lifted
     }
 
     /// Stops or lets go on every call of the organisation.

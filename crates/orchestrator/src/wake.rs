@@ -68,6 +68,22 @@ impl Orchestrator {
         }
     }
 
+    /// Queues every blocked closure of an organisation whose block was lifted.
+    pub(crate) fn wake_blocked(&self, org: &Arc<Org>) {
+        let (orchestrator, org) = (self.clone(), Arc::clone(org));
+        self.inner.tasks.spawn(async move {
+            let mut blocked = Vec::new();
+            orchestrator.inner.registry.for_each(|record| {
+                if record.organisation == org.setup.name && matches!(record.closure.step, Step::Blocked(_)) {
+                    blocked.push((record.key, class_of(&record.closure, &orchestrator.policy(record))));
+                }
+            });
+            for (key, class) in blocked {
+                org.make_ready(key, class);
+            }
+        });
+    }
+
     fn spawn_woken(&self, key: ClosureKey, permit: Option<Permit>) {
         let orchestrator = self.clone();
         self.inner.tasks.spawn(async move {

@@ -77,17 +77,22 @@ async fn paused_calls_wait_until_they_are_let_go_also_after_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_blocked_closure_that_is_retried_probes_at_once() {
+async fn a_blocked_closure_that_is_retried_probes_at_once_and_frees_all() {
     let world = World::begin().await;
+    // Two were on their way when the first refusal came.
     world.remote.fault(1, Fault::Instead(Reply::Unauthenticated));
+    world.remote.fault(2, Fault::Instead(Reply::Unauthenticated));
     let blocked = world.submit(world.guest()).await;
-    world.settled(blocked.key, &["blocked"]).await;
+    let other = world.submit(world.guest()).await;
+    for record in [&blocked, &other] {
+        world.settled(record.key, &["blocked"]).await;
+    }
     let waiting = world.submit(world.guest()).await;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    assert_eq!(world.remote.calls(), 1, "the block holds");
+    assert_eq!(world.remote.calls(), 2, "the block holds");
     world.driver.act(blocked.key, operation(Act::Retry)).await.unwrap();
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    for record in [blocked, waiting] {
+    for record in [blocked, other, waiting] {
         let closed = world.driver.closure(record.key).await.unwrap().unwrap();
         assert_eq!(names::state(&closed.closure), "closed");
     }

@@ -150,6 +150,12 @@ impl Story {
         self.happens(&Event::Woke)
     }
 
+    /// The organisation's block is lifted, and the closure is woken before its time.
+    #[track_caller]
+    pub fn lifted(self) -> Self {
+        self.happens(&Event::Woke)
+    }
+
     /// The closure waits so many seconds, exactly, and is woken.
     #[track_caller]
     pub fn wakes_after(self, seconds: u32) -> Self {

@@ -299,6 +299,18 @@ fn a_missing_permission_blocks_and_one_probe_goes_on() {
 }
 
 #[test]
+fn a_blocked_closure_goes_on_before_its_probe_when_there_is_a_permit_for_it() {
+    let blocked = Story::begin()
+        .sees(guest_is_on())
+        .asked(CLOSE_GUEST)
+        .answers(Reply::Forbidden(None))
+        .is("blocked: permission")
+        .later(1);
+    blocked.clone().without_permit().sleeps_on();
+    blocked.lifted().asked(CLOSE_GUEST).accepted().is("awaiting_confirmation");
+}
+
+#[test]
 fn a_probe_that_was_not_looked_at_leaves_the_closure_blocked() {
     for reply in [Reply::RateLimited(Span::from_secs(10)), Reply::NotSent] {
         Story::begin()
