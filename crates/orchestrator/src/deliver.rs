@@ -73,13 +73,15 @@ impl Orchestrator {
         let adapter = delivery.adapter.clone();
         let at = delivery.received_at;
         let this = self.clone();
-        let delivered =
-            ToTheEnd::new(async move { this.hear(delivery).await }, &self.inner.tasks).await.unwrap_or_else(
-                || Err(StoreUnavailable { why: "taking the event ended in a panic".to_owned() }),
-            )?;
-        let seconds = f64::from(u32::try_from(at.millis() / 1_000).unwrap_or(u32::MAX));
-        metrics::confirmation(&adapter, delivered.name(), seconds);
-        Ok(delivered)
+        let taken = async move {
+            let delivered = this.hear(delivery).await?;
+            let seconds = f64::from(u32::try_from(at.millis() / 1_000).unwrap_or(u32::MAX));
+            metrics::confirmation(&adapter, delivered.name(), seconds);
+            Ok(delivered)
+        };
+        ToTheEnd::new(taken, &self.inner.tasks)
+            .await
+            .unwrap_or_else(|| Err(StoreUnavailable { why: "taking the event ended in a panic".to_owned() }))
     }
 
     async fn hear(&self, mut delivery: Delivery) -> Result<Delivered, StoreUnavailable> {

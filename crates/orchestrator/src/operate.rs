@@ -71,18 +71,20 @@ impl Orchestrator {
         let cause = Cause { operator: Some((operation.by, operation.reason)), ..Cause::default() };
         let trigger =
             Trigger { cause, if_version: operation.if_version, ..Trigger::new(Event::Act(operation.act)) };
-        let this = self.clone();
-        let advanced = ToTheEnd::new(async move { this.advance(key, trigger).await }, &self.inner.tasks)
-            .await
-            .unwrap_or_else(|| {
-                let why = "the act ended in a panic".to_owned();
-                Err(NotAdvanced::Unavailable(StoreUnavailable { why }))
-            });
-        match advanced {
-            Ok(record) => {
-                metrics::operator_action(name, operation.role);
-                Ok(record)
+        let (this, role) = (self.clone(), operation.role);
+        let done = async move {
+            let advanced = this.advance(key, trigger).await;
+            if advanced.is_ok() {
+                metrics::operator_action(name, role);
             }
+            advanced
+        };
+        let advanced = ToTheEnd::new(done, &self.inner.tasks).await.unwrap_or_else(|| {
+            let why = "the act ended in a panic".to_owned();
+            Err(NotAdvanced::Unavailable(StoreUnavailable { why }))
+        });
+        match advanced {
+            Ok(record) => Ok(record),
             Err(NotAdvanced::Rejected(rejected, record)) => Err(ActError::Unfit(rejected, record)),
             Err(NotAdvanced::Missing) => Err(ActError::Missing),
             Err(NotAdvanced::OtherVersion(version)) => Err(ActError::OtherVersion(version)),
@@ -104,12 +106,21 @@ impl Orchestrator {
         paused: bool,
     ) -> Result<bool, StoreUnavailable> {
         let Some(org) = self.inner.organisations.get(organisation) else { return Ok(false) };
-        if paused {
-            org.pause(true);
-        }
-        self.inner.store.set_switch(&pause_switch(organisation), paused).await?;
-        org.pause(paused);
-        Ok(true)
+        let (org, store) = (Arc::clone(org), Arc::clone(&self.inner.store));
+        let set = async move {
+            // One after the other, so that memory and store end up with the same.
+            let _turn = org.pausing.lock().await;
+            if paused {
+                org.pause(true);
+            }
+            store.set_switch(&pause_switch(&org.setup.name), paused).await?;
+            org.pause(paused);
+            Ok(true)
+        };
+        ToTheEnd::new(set, &self.inner.tasks).await.unwrap_or_else(|| {
+            let why = "setting the pause ended in a panic".to_owned();
+            Err(StoreUnavailable { why })
+        })
     }
 }
 

@@ -122,6 +122,15 @@ impl Orchestrator {
         });
     }
 
+    /// Brings the store to rest, after [`Orchestrator::stop`] and the last request.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot. Nothing is lost by that.
+    pub async fn close_store(&self) -> Result<(), StoreUnavailable> {
+        self.inner.store.close().await
+    }
+
     /// Stops: no more commands, no more wake-ups; calls in flight get `grace` to come home.
     ///
     /// Returns whether all of them did. What did not is found again at the next start.

@@ -116,31 +116,17 @@ impl Orchestrator {
     ///
     /// [`SubmitError`]; nothing was kept of the command.
     pub async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitError> {
-        let source = Arc::clone(&submission.source);
         let this = self.clone();
-        let result = ToTheEnd::new(async move { this.take(submission).await }, &self.inner.tasks)
-            .await
-            .unwrap_or_else(|| {
-                let why = "taking the command ended in a panic".to_owned();
-                Err(SubmitError::Unavailable(StoreUnavailable { why }))
-            });
-        metrics::command(
-            &source,
-            match &result {
-                Ok(Submitted::Accepted(_)) => "accepted",
-                Ok(Submitted::Attached(_)) => "attached",
-                Ok(Submitted::Repeated { .. }) => "repeated",
-                Err(SubmitError::Full { .. }) => "full",
-                Err(SubmitError::Stopping | SubmitError::Unavailable(_)) => "unavailable",
-                Err(
-                    SubmitError::UnknownOrganisation
-                    | SubmitError::KeyReused
-                    | SubmitError::SetAside(_)
-                    | SubmitError::Contradicts { .. },
-                ) => "refused",
-            },
-        );
-        result
+        let taken = async move {
+            let source = Arc::clone(&submission.source);
+            let result = this.take(submission).await;
+            metrics::command(&source, outcome(&result));
+            result
+        };
+        ToTheEnd::new(taken, &self.inner.tasks).await.unwrap_or_else(|| {
+            let why = "taking the command ended in a panic".to_owned();
+            Err(SubmitError::Unavailable(StoreUnavailable { why }))
+        })
     }
 
     async fn take(&self, submission: Submission) -> Result<Submitted, SubmitError> {
@@ -166,7 +152,14 @@ impl Orchestrator {
 
     /// Opens a closure for a command; `None` when another one was in the way and has ended meanwhile.
     async fn open(&self, submission: &Submission, org: &Arc<Org>) -> Result<Option<Submitted>, SubmitError> {
-        let _opening = org.begin_opening(self.inner.registry.open_of(&org.setup.name))?;
+        let _opening = match org.begin_opening(self.inner.registry.open_of(&org.setup.name)) {
+            Ok(opening) => opening,
+            Err(full) => {
+                // What was answered before is answered again, however full it is by now.
+                let Some(entry) = self.known(submission).await? else { return Err(full) };
+                return self.repeat(submission, entry).await.map(Some);
+            }
+        };
         let permit = org.permit_at_once(Class::Verify);
         let now = self.now();
         let overrides = &submission.said.overrides;
@@ -215,6 +208,12 @@ impl Orchestrator {
         }
     }
 
+    /// What the command's key stands for, if it was used before.
+    async fn known(&self, submission: &Submission) -> Result<Option<KeyEntry>, SubmitError> {
+        let Some(key) = &submission.key else { return Ok(None) };
+        self.inner.store.key(&key.scope, &key.key).await.map_err(SubmitError::Unavailable)
+    }
+
     /// Answers a key that was used before.
     async fn repeat(&self, submission: &Submission, entry: KeyEntry) -> Result<Submitted, SubmitError> {
         if submission.key.as_ref().is_none_or(|key| key.digest != entry.digest) {
@@ -236,11 +235,8 @@ impl Orchestrator {
         if record.closure.has_ended() {
             return Ok(None);
         }
-        if let Some(key) = &submission.key {
-            let known = self.inner.store.key(&key.scope, &key.key).await.map_err(SubmitError::Unavailable)?;
-            if let Some(entry) = known {
-                return self.repeat(submission, entry).await.map(Some);
-            }
+        if let Some(entry) = self.known(submission).await? {
+            return self.repeat(submission, entry).await.map(Some);
         }
         if let Some(what) = self.contradiction(submission, &record) {
             return Err(SubmitError::Contradicts { closure: open, what });
@@ -290,6 +286,23 @@ impl Orchestrator {
             ("deadline", wanted.deadline.is_some_and(|wanted| wanted != holds.deadline)),
         ];
         differences.into_iter().find(|(_, differs)| *differs).map(|(what, _)| what)
+    }
+}
+
+/// What became of a command, as metrics name it.
+fn outcome(result: &Result<Submitted, SubmitError>) -> &'static str {
+    match result {
+        Ok(Submitted::Accepted(_)) => "accepted",
+        Ok(Submitted::Attached(_)) => "attached",
+        Ok(Submitted::Repeated { .. }) => "repeated",
+        Err(SubmitError::Full { .. }) => "full",
+        Err(SubmitError::Stopping | SubmitError::Unavailable(_)) => "unavailable",
+        Err(
+            SubmitError::UnknownOrganisation
+            | SubmitError::KeyReused
+            | SubmitError::SetAside(_)
+            | SubmitError::Contradicts { .. },
+        ) => "refused",
     }
 }
 

@@ -192,6 +192,9 @@ impl Service {
         if let Ok(Err(error)) = listened {
             tracing::error!(%error, "listening failed");
         }
+        if let Err(error) = self.orchestrator.close_store().await {
+            tracing::warn!(%error, "the store could not be brought to rest; copy all of its files, not one alone");
+        }
         finished
     }
 }

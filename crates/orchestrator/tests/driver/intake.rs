@@ -124,7 +124,9 @@ async fn a_hundred_racing_commands_open_one_closure() {
 async fn a_full_organisation_says_when_to_come_back() {
     let world = World::begin().await;
     world.remote.limit_permits(0);
-    for _ in 0..1_000 {
+    let first = keyed(&world, "order-1", 1);
+    world.driver.submit(first.clone()).await.unwrap();
+    for _ in 1..1_000 {
         world.submit(world.guest()).await;
     }
     let refused = world.driver.submit(submission(world.guest())).await;
@@ -132,6 +134,8 @@ async fn a_full_organisation_says_when_to_come_back() {
         matches!(refused, Err(SubmitError::Full { retry_after }) if retry_after > Span::ZERO),
         "{refused:?}"
     );
+    let repeated = world.driver.submit(first).await;
+    assert!(matches!(repeated, Ok(Submitted::Repeated { .. })), "{repeated:?}");
 }
 
 #[tokio::test(start_paused = true)]
