@@ -177,8 +177,9 @@ impl Org {
 
     /// Genesys refused the organisation: from now on one probe at a time, at intervals.
     pub(crate) fn block(&self, now: Time) {
-        *lock(&self.gate) =
-            Some(Gate { probe_at: now + self.policy.probe_blocked, probe: None, wanted: None });
+        let mut gate = lock(&self.gate);
+        let wanted = gate.and_then(|gate| gate.wanted);
+        *gate = Some(Gate { probe_at: now + self.policy.probe_blocked, probe: None, wanted });
     }
 
     /// An operator wants this closure tried now: while the organisation is blocked, it is the next probe.
