@@ -1,0 +1,143 @@
+//! The store as one driver sees it, which may die after any commit.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use async_trait::async_trait;
+use store::{
+    ClosureKey, Commit, CommitRefused, Filter, InboxEntry, KeyEntry, MemoryStore, Millis, Order, PlacedLine,
+    Quarantined, Row, Store, StoreUnavailable, Tally,
+};
+use uuid::Uuid;
+
+/// A store as one driver sees it: from a certain commit on, the driver is as good as dead.
+pub struct Lifeline {
+    pub inner: Arc<MemoryStore>,
+    pub alive: Arc<AtomicBool>,
+    pub commits_left: AtomicU64,
+}
+
+impl Lifeline {
+    fn check_alive(&self) -> Result<(), StoreUnavailable> {
+        match self.alive.load(Ordering::SeqCst) {
+            true => Ok(()),
+            false => Err(StoreUnavailable { why: "this driver has crashed".to_owned() }),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Lifeline {
+    async fn commit(&self, commit: Commit) -> Result<(), CommitRefused> {
+        self.check_alive().map_err(CommitRefused::Unavailable)?;
+        // As a commit to a disk it is under way for a while before and after it is durable.
+        tokio::task::yield_now().await;
+        let result = self.inner.commit(commit).await;
+        tokio::task::yield_now().await;
+        if self.commits_left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.alive.store(false, Ordering::SeqCst);
+            // The commit is durable and nobody learns of it.
+            return Err(CommitRefused::Unavailable(StoreUnavailable {
+                why: "crashed after the commit".to_owned(),
+            }));
+        }
+        result
+    }
+
+    async fn load(&self, key: ClosureKey) -> Result<Option<Row>, StoreUnavailable> {
+        self.check_alive()?;
+        self.inner.load(key).await
+    }
+
+    async fn open_of(&self, organisation: &str, conversation: Uuid) -> Result<Option<Row>, StoreUnavailable> {
+        self.inner.open_of(organisation, conversation).await
+    }
+
+    async fn due(&self, now: Millis, limit: usize) -> Result<Vec<Row>, StoreUnavailable> {
+        self.check_alive()?;
+        self.inner.due(now, limit).await
+    }
+
+    async fn open_after(
+        &self,
+        after: Option<ClosureKey>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreUnavailable> {
+        self.inner.open_after(after, limit).await
+    }
+
+    async fn list(
+        &self,
+        filter: &Filter,
+        order: Order,
+        after: Option<(Millis, ClosureKey)>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreUnavailable> {
+        self.inner.list(filter, order, after, limit).await
+    }
+
+    async fn tally(&self, filter: &Filter) -> Result<Vec<Tally>, StoreUnavailable> {
+        self.inner.tally(filter).await
+    }
+
+    async fn journal(&self, key: ClosureKey) -> Result<Vec<PlacedLine>, StoreUnavailable> {
+        self.inner.journal(key).await
+    }
+
+    async fn announcements(&self, after: u64, limit: usize) -> Result<Vec<PlacedLine>, StoreUnavailable> {
+        self.inner.announcements(after, limit).await
+    }
+
+    async fn switch(&self, name: &str) -> Result<bool, StoreUnavailable> {
+        self.inner.switch(name).await
+    }
+
+    async fn set_switch(&self, name: &str, on: bool) -> Result<(), StoreUnavailable> {
+        self.check_alive()?;
+        self.inner.set_switch(name, on).await
+    }
+
+    async fn cursor(&self, name: &str) -> Result<u64, StoreUnavailable> {
+        self.inner.cursor(name).await
+    }
+
+    async fn move_cursor(&self, name: &str, position: u64) -> Result<(), StoreUnavailable> {
+        self.inner.move_cursor(name, position).await
+    }
+
+    async fn key(&self, scope: &str, key: &str) -> Result<Option<KeyEntry>, StoreUnavailable> {
+        self.inner.key(scope, key).await
+    }
+
+    async fn inbox(&self, limit: usize) -> Result<Vec<InboxEntry>, StoreUnavailable> {
+        self.inner.inbox(limit).await
+    }
+
+    async fn quarantine(&self, record: Quarantined) -> Result<(), StoreUnavailable> {
+        self.inner.quarantine(record).await
+    }
+
+    async fn quarantined(&self) -> Result<Vec<Quarantined>, StoreUnavailable> {
+        self.inner.quarantined().await
+    }
+
+    async fn prune(
+        &self,
+        rows_before: Millis,
+        inbox_before: Millis,
+        limit: usize,
+    ) -> Result<u64, StoreUnavailable> {
+        self.inner.prune(rows_before, inbox_before, limit).await
+    }
+
+    async fn close(&self) -> Result<(), StoreUnavailable> {
+        self.inner.close().await
+    }
+
+    async fn check(&self) -> Result<(), StoreUnavailable> {
+        self.check_alive()?;
+        self.inner.check().await
+    }
+}

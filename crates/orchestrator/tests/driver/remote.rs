@@ -1,0 +1,264 @@
+//! The remote side: one that knows the truth, and what goes wrong with calls to it.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use closure_machine::{Heard, ProofSource, Reply, Request, What};
+use genesys_client::Class;
+use genesys_types::{
+    CommunicationId, ConversationId, Leg, LegState, ParticipantId, Purpose, Snapshot, Time, WrapUp,
+};
+use orchestrator::{CallDetails, CallFacts, Clock, Orchestrator, Outcome, Permit, Remote};
+use tokio::{sync::Notify, time::Instant};
+use uuid::Uuid;
+
+use crate::world::delivery;
+
+/// Time as tokio's paused clock tells it.
+pub struct VirtualClock(Instant);
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Time {
+        let passed = i64::try_from(self.0.elapsed().as_millis()).unwrap();
+        Time::from_millis(1_795_255_200_000 + passed)
+    }
+}
+
+/// What goes wrong with one call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fault {
+    /// It is answered so and has no effect.
+    Instead(Reply),
+    /// It has its effect, and its answer is lost.
+    AnswerLost,
+    /// It is answered with 2xx, and nothing follows.
+    Ignored,
+}
+
+impl Fault {
+    /// Whether the remote side looks at the call at all. What it turns away unseen may be asked again.
+    fn is_looked_at(&self) -> bool {
+        !matches!(
+            self,
+            Self::Instead(
+                Reply::NotSent | Reply::RateLimited(_) | Reply::Forbidden(_) | Reply::Unauthenticated
+            )
+        )
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Truth {
+    pub legs: BTreeMap<CommunicationId, (ParticipantId, Purpose, bool)>,
+    pub ended: bool,
+    pub calls: Vec<Request>,
+    pub wrapper_asked_while_guest_was_there: u32,
+    pub asked_since_read: Vec<Request>,
+    pub repeated: u32,
+    pub webhooks: VecDeque<Heard>,
+}
+
+/// The remote side of one organisation.
+pub struct SimRemote {
+    pub truth: Mutex<BTreeMap<ConversationId, Truth>>,
+    faults: Mutex<BTreeMap<u64, Fault>>,
+    calls: AtomicU64,
+    permits: Mutex<Option<u32>>,
+    changed: Notify,
+    pub webhooks: AtomicBool,
+    pub webhook_after: Mutex<Duration>,
+    pub listener: Mutex<Option<Orchestrator>>,
+    pub clock: Arc<VirtualClock>,
+}
+
+impl SimRemote {
+    /// A remote side without conversations, at the beginning of time.
+    pub fn begin() -> Arc<Self> {
+        Arc::new(Self {
+            truth: Mutex::default(),
+            faults: Mutex::default(),
+            calls: AtomicU64::new(0),
+            permits: Mutex::new(None),
+            changed: Notify::new(),
+            webhooks: AtomicBool::new(true),
+            webhook_after: Mutex::new(Duration::from_millis(20)),
+            listener: Mutex::default(),
+            clock: Arc::new(VirtualClock(Instant::now())),
+        })
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, BTreeMap<ConversationId, Truth>> {
+        self.truth.lock().unwrap()
+    }
+
+    /// Lets the call number `n` (from 1, over all conversations) go wrong.
+    pub fn fault(&self, n: u64, fault: Fault) {
+        self.faults.lock().unwrap().insert(n, fault);
+    }
+
+    /// Hands out that many permits and no more, until more are given.
+    pub fn limit_permits(&self, permits: u32) {
+        *self.permits.lock().unwrap() = Some(permits);
+        self.changed.notify_waiters();
+    }
+
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    fn snapshot(truth: &Truth, now: Time) -> Snapshot {
+        let legs = truth.legs.iter().map(|(communication, (participant, purpose, there))| Leg {
+            participant: *participant,
+            communication: Some(*communication),
+            purpose: *purpose,
+            state: if *there { LegState::Connected } else { LegState::Disconnected },
+            disconnect_type: None,
+            disconnected_at: None,
+            wrap_up: WrapUp::NotRequired,
+            user: None,
+            queue: None,
+        });
+        Snapshot { ended_at: truth.ended.then_some(now), legs: legs.collect() }
+    }
+
+    fn perform(&self, conversation: ConversationId, request: Request, ignored: bool) -> Reply {
+        let now = self.clock.now();
+        let mut all = self.lock();
+        let Some(truth) = all.get_mut(&conversation) else { return Reply::NotFound };
+        if ignored {
+            return if request.is_write() {
+                Reply::Accepted(None)
+            } else {
+                Reply::Saw(Self::snapshot(truth, now))
+            };
+        }
+        match request {
+            Request::Read => {
+                truth.asked_since_read.clear();
+                Reply::Saw(Self::snapshot(truth, now))
+            }
+            Request::CloseParticipant(participant) => {
+                for (communication, leg) in &mut truth.legs {
+                    if leg.0 == participant && leg.2 {
+                        leg.2 = false;
+                        truth.webhooks.push_back(Heard {
+                            source: ProofSource::Webhook,
+                            occurred_at: now,
+                            what: What::GuestLeft {
+                                participant: Some(participant),
+                                communication: Some(*communication),
+                            },
+                        });
+                    }
+                }
+                Reply::Accepted(None)
+            }
+            Request::CloseWrapper(_) | Request::Disconnect => {
+                truth.legs.values_mut().for_each(|leg| leg.2 = false);
+                truth.ended = true;
+                Reply::Accepted(Some(Self::snapshot(truth, now)))
+            }
+            Request::GiveWrapUp { .. } => Reply::Accepted(None),
+        }
+    }
+
+    fn record(&self, conversation: ConversationId, request: Request, looked_at: bool) {
+        let mut all = self.lock();
+        let Some(truth) = all.get_mut(&conversation) else { return };
+        truth.calls.push(request);
+        if request.is_write() && looked_at {
+            if truth.asked_since_read.contains(&request) {
+                truth.repeated += 1;
+            }
+            truth.asked_since_read.push(request);
+        }
+        let guest_is_there =
+            truth.legs.values().any(|(_, purpose, there)| *purpose == Purpose::Customer && *there);
+        if matches!(request, Request::CloseWrapper(_)) && guest_is_there {
+            truth.wrapper_asked_while_guest_was_there += 1;
+        }
+    }
+
+    async fn send_webhooks(&self, conversation: ConversationId) {
+        let delay = *self.webhook_after.lock().unwrap();
+        tokio::time::sleep(delay).await;
+        loop {
+            let heard = self.lock().get_mut(&conversation).and_then(|truth| truth.webhooks.pop_front());
+            let Some(heard) = heard else { return };
+            if !self.webhooks.load(Ordering::SeqCst) {
+                continue;
+            }
+            let event_id = Uuid::new_v4().to_string();
+            // A real relay repeats until it is answered.
+            for _ in 0..20 {
+                let listener = self.listener.lock().unwrap().clone();
+                let Some(listener) = listener else { return };
+                if listener.deliver(delivery(conversation, heard.clone(), &event_id)).await.is_ok() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        }
+    }
+}
+
+/// One driver's view of the remote side. A driver that has crashed reaches nothing.
+pub struct Connection {
+    pub remote: Arc<SimRemote>,
+    pub alive: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Remote for Connection {
+    fn try_permit(&self, _class: Class) -> Result<Permit, Duration> {
+        match &mut *self.remote.permits.lock().unwrap() {
+            None => Ok(Permit::new(())),
+            Some(0) => Err(Duration::from_secs(1)),
+            Some(left) => {
+                *left -= 1;
+                Ok(Permit::new(()))
+            }
+        }
+    }
+
+    async fn changed(&self) {
+        self.remote.changed.notified().await;
+    }
+
+    async fn call(
+        &self,
+        _: Permit,
+        conversation: ConversationId,
+        request: Request,
+        _: CallDetails,
+    ) -> Outcome {
+        let remote = &self.remote;
+        if !self.alive.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let number = remote.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let fault = remote.faults.lock().unwrap().remove(&number);
+        remote.record(conversation, request, fault.as_ref().is_none_or(Fault::is_looked_at));
+        let reply = match fault {
+            Some(Fault::Instead(reply)) => reply,
+            Some(Fault::AnswerLost) => {
+                remote.perform(conversation, request, false);
+                Reply::Unknown
+            }
+            Some(Fault::Ignored) => remote.perform(conversation, request, true),
+            None => remote.perform(conversation, request, false),
+        };
+        let sender = Arc::clone(remote);
+        tokio::spawn(async move { sender.send_webhooks(conversation).await });
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        Outcome { reply, facts: CallFacts { status: Some(200), ..CallFacts::default() } }
+    }
+}
