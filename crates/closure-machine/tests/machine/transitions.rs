@@ -53,7 +53,7 @@ stateDiagram-v2
 ```
 
 Not drawn, because they can come from anywhere: `blocked` (a permission or the credential is missing; probed every five
-minutes; goes on where it was), `forcing` (an operator tears the conversation down), and the ends `cancelled` and `resolved`.
+minutes; goes on where it was), `closing_wrapper: forced` (an operator tears the conversation down), and the ends `cancelled` and `resolved`.
 
 How to read the tables:
 
@@ -124,7 +124,11 @@ fn chapters() -> Vec<Chapter> {
     add("", "its outcome is to be read", at_the_wrapper().answers(Reply::Failed));
     add("", "its outcome is being read", at_the_wrapper().answers(Reply::Failed).wakes());
     add("", "the wrap-up is in flight (`wrap_up = skip`)", giving_a_wrap_up());
-    add("forcing", "the teardown is in flight", later(Story::begin().sees(guest_is_on()).acts(Act::Force)));
+    add(
+        "closing_wrapper: forced",
+        "the teardown is in flight",
+        later(Story::begin().sees(guest_is_on()).acts(Act::Force)),
+    );
     add("blocked", "waiting for the next probe", blocked());
     add("", "the probe is in flight", blocked().wakes());
     add("ghost", "no_confirmation, between two looks", later(Story::begin().becomes_a_ghost()));

@@ -15,7 +15,7 @@ pub fn step_name(closure: &Closure) -> String {
         Step::ClosingWrapper(WrapperStage::Ask) => "closing_wrapper".into(),
         Step::ClosingWrapper(WrapperStage::Look) => "closing_wrapper: look".into(),
         Step::ClosingWrapper(WrapperStage::WrapUp) => "closing_wrapper: wrap_up".into(),
-        Step::Forcing => "forcing".into(),
+        Step::Forcing => "closing_wrapper: forced".into(),
         Step::Blocked(block) => format!("blocked: {}", block_name(block)),
         Step::Ghost(ghost) => format!("ghost: {}", ghost_name(ghost.reason)),
         Step::Ended(ending) => end_name(ending.end).into(),
