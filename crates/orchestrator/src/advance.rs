@@ -377,7 +377,11 @@ fn tell(record: &Record, told: &[Announcement]) {
                 warn!(closure.id = %id, conversation.id = %conversation, reason, "a session has no proof of its end");
             }
             Announcement::Blocked => {
-                warn!(closure.id = %id, conversation.id = %conversation, reason, "Genesys refuses the organisation");
+                let organisation = &record.organisation;
+                warn!(
+                    %organisation, reason, closure.id = %id, conversation.id = %conversation,
+                    "Genesys refuses the organisation's calls; check its credential and the role of its client"
+                );
             }
             Announcement::GhostCleared
             | Announcement::Failed

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use closure_machine::{Event, Step};
 use store::ClosureKey;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::{
     advance::{NotAdvanced, Orchestrator, Trigger},
@@ -70,6 +70,7 @@ impl Orchestrator {
 
     /// Queues every blocked closure of an organisation whose block was lifted.
     pub(crate) fn wake_blocked(&self, org: &Arc<Org>) {
+        info!(organisation = %org.setup.name, "Genesys takes the organisation's calls again");
         let (orchestrator, org) = (self.clone(), Arc::clone(org));
         self.inner.tasks.spawn(async move {
             let mut blocked = Vec::new();
