@@ -147,7 +147,7 @@ pub const KEYS: [Key; 50] = [
     without("source.*.name", Form::Text, "http", "The name."),
     without("source.*.kind", Form::Text, "http", "The kind; http."),
 
-    with("auth.tokens_file", Form::Text, "tokens.toml", "The file with the SHA-256 of each key, and its role."),
+    with("auth.tokens_file", Form::Text, "tokens.toml", "SHA-256 and role of each key; read at the start."),
 ];
 
 /// Why a table of `[[confirm]]` or `[[source]]` of this kind cannot be used; nothing for a kind that this version has.
