@@ -23,7 +23,7 @@ const LONGEST_REASON: usize = 1_000;
 
 /// `POST /v1/closures/{id}/retry`, `cancel`, `verify`, `force`, `resolve`
 pub(crate) async fn act(mut call: Call, act: Act) -> Answer {
-    call.query()?.finish(&[])?;
+    call.query()?.finish()?;
     let key = call.closure_key()?;
     let reason = reason(&mut call, act)?;
     let if_version = expected_version(&call.headers)?;
@@ -67,8 +67,12 @@ fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     if text == "*" {
         return Ok(None);
     }
-    let version =
-        text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).and_then(|tag| tag.parse().ok());
+    let version = text
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        // `parse` alone would take a plus sign.
+        .filter(|tag| tag.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|tag| tag.parse().ok());
     version.map(Some).ok_or_else(|| {
         Problem::new(&kinds::OTHER_VERSION, "If-Match names no version of the closure.").field("If-Match")
     })
@@ -84,7 +88,7 @@ pub(crate) struct Outgoing {
 
 /// `POST /v1/outgoing/pause` and `resume`
 pub(crate) async fn set_outgoing(mut call: Call, paused: bool) -> Answer {
-    call.query()?.finish(&[])?;
+    call.query()?.finish()?;
     let (named, reason) = match call.body.take() {
         Some(body) => {
             let mut fields = Fields::of(body, "", &["organisation", "reason"])?;

@@ -141,12 +141,23 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     let Some(given) = headers.get(header::CONTENT_TYPE) else {
         return Err(Problem::new(&kinds::NOT_JSON, "The body has no Content-Type."));
     };
-    let essence = given.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    if essence.eq_ignore_ascii_case(b"application/json") {
+    if given.to_str().is_ok_and(is_json_in_utf8) {
         return Ok(());
     }
     let given = String::from_utf8_lossy(given.as_bytes());
-    Err(Problem::new(&kinds::NOT_JSON, format!("The body's type is {given}; it has to be application/json.")))
+    Err(Problem::new(
+        &kinds::NOT_JSON,
+        format!("The body's type is {given}; it has to be application/json in UTF-8."),
+    ))
+}
+
+fn is_json_in_utf8(given: &str) -> bool {
+    let mut parts = given.split(';').map(str::trim);
+    parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
+        && parts.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
+            !name.trim().eq_ignore_ascii_case("charset")
+                || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        })
 }
 
 /// An answer of JSON.

@@ -16,7 +16,7 @@ use crate::{
 pub(crate) async fn one(call: Call) -> Answer {
     let mut query = call.query()?;
     let wait = query.wait()?;
-    query.finish(&["wait"])?;
+    query.finish()?;
     let record = call.closure().await?;
     let known = known_version(&call.headers, &record);
     let (record, wait_satisfied) = match (wait, known) {

@@ -91,7 +91,7 @@ pub(crate) struct Case<'a> {
 
 /// `GET /v1/closures/{id}/explain`: as JSON, or as text for `Accept: text/plain`.
 pub(crate) async fn explain(call: Call) -> Answer {
-    call.query()?.finish(&[])?;
+    call.query()?.finish()?;
     let record = call.closure().await?;
     let orchestrator = &call.shared.api.orchestrator;
     let lines = orchestrator.timeline(record.key).await?;

@@ -121,7 +121,7 @@ fn ghost<'a>(call: &Call, record: &'a Record, id: &'a str) -> Option<GhostView<'
 pub(crate) async fn summary(call: Call) -> Answer {
     let mut query = call.query()?;
     let organisations = listing::organisations(&call, &mut query)?;
-    query.finish(&["organisation"])?;
+    query.finish()?;
     let mut groups = Vec::new();
     if !organisations.is_empty() {
         let filter = Filter { states: vec!["ghost".to_owned()], organisations, ..Filter::default() };

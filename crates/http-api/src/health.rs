@@ -103,7 +103,7 @@ pub(crate) struct VersionView {
     commit: Option<&'static str>,
 }
 
-/// `GET /livez`: the process answers.
+/// `GET /livez`: the process answers, whatever parameters a probe sends with it.
 pub(crate) async fn live(_: Call) -> Answer {
     Ok(json_answer(StatusCode::OK, &serde_json::json!({ "live": true })))
 }
@@ -111,8 +111,8 @@ pub(crate) async fn live(_: Call) -> Answer {
 /// `GET /readyz`: whether to send work here.
 pub(crate) async fn ready(call: Call) -> Answer {
     let mut query = call.query()?;
-    let verbose = query.one("verbose")?.is_some_and(|value| value != "false");
-    query.finish(&["verbose"])?;
+    let verbose = query.switch("verbose")?;
+    query.finish()?;
     let orchestrator = &call.shared.api.orchestrator;
     let stopping = orchestrator.is_stopping();
     let begun = Instant::now();
@@ -182,12 +182,14 @@ fn organisations(call: &Call, caller: &Caller) -> Vec<OrganisationView> {
 
 /// `GET /version`.
 pub(crate) async fn version(call: Call) -> Answer {
+    call.query()?.finish()?;
     let Version { version, commit } = call.shared.api.version;
     Ok(json_answer(StatusCode::OK, &VersionView { version, commit }))
 }
 
 /// `GET /openapi.json`.
 pub(crate) async fn description(call: Call) -> Answer {
+    call.query()?.finish()?;
     Ok(bytes_answer(StatusCode::OK, call.shared.description.clone()))
 }
 
@@ -207,6 +209,7 @@ pub(crate) async fn metrics(call: Call) -> Answer {
 
 /// `GET /v1/whoami`.
 pub(crate) async fn whoami(call: Call) -> Answer {
+    call.query()?.finish()?;
     let caller = call.caller();
     let organisations: Vec<_> = caller.seen(&call.shared.organisations).map(|name| name.as_str()).collect();
     let view = CallerView { name: &caller.name, role: caller.role.name(), organisations };
@@ -215,6 +218,7 @@ pub(crate) async fn whoami(call: Call) -> Answer {
 
 /// `GET /v1/config`.
 pub(crate) async fn configuration(call: Call) -> Answer {
+    call.query()?.finish()?;
     Ok(json_answer(StatusCode::OK, &call.shared.api.configuration))
 }
 

@@ -54,7 +54,7 @@ pub(crate) async fn received(call: Call) -> Answer {
         check_known("hook", hook, &known)?;
     }
     let limit = query.limit(USUAL, MOST)?;
-    query.finish(&["result", "hook", "limit"])?;
+    query.finish()?;
     let wanted = |received: &ReceivedHook| {
         received.organisation.as_ref().is_none_or(|organisation| caller.sees(organisation))
             && (results.is_empty() || results.contains(&received.result))

@@ -24,21 +24,6 @@ use crate::{
 const USUAL_PAGE: usize = 50;
 const LARGEST_PAGE: usize = 500;
 
-/// The parameters of a list.
-const LIST_PARAMETERS: &[&str] = &[
-    "state",
-    "reason",
-    "source",
-    "label.NAME",
-    "q",
-    "organisation",
-    "since",
-    "until",
-    "sort",
-    "limit",
-    "cursor",
-];
-
 /// A page of a list.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -109,7 +94,7 @@ pub(crate) async fn page(
     };
     let limit = query.limit(USUAL_PAGE, LARGEST_PAGE)?;
     let cursor = query.one("cursor")?;
-    query.finish(LIST_PARAMETERS)?;
+    query.finish()?;
     let digest = cursor::digest(&filter, wanted.as_deref());
     let after = match cursor {
         Some(text) => Some(Cursor::read(&text, order, digest)?.after),

@@ -226,7 +226,7 @@ pub(crate) mod kinds {
         TOO_LARGE = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large", retryable: false,
             "A body has 64 KiB at most.";
         NOT_JSON = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body's type is not understood", retryable: false,
-            "Send `Content-Type: application/json`, without Content-Encoding.";
+            "Send JSON in UTF-8 as `Content-Type: application/json`, without Content-Encoding.";
         INVALID = UNPROCESSABLE_ENTITY, "invalid_field", "A field cannot be used", retryable: false,
             "Correct the field that `field` names. GET /openapi.json describes all fields.";
         NOT_AVAILABLE = UNPROCESSABLE_ENTITY, "not_available", "This version does not do that", retryable: false,

@@ -13,15 +13,17 @@ pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(crate) struct Query {
     left: Vec<(String, String)>,
+    /// The names that the route has asked for: those that it knows.
+    known: Vec<String>,
 }
 
 impl Query {
     pub(crate) fn of(uri: &Uri) -> Result<Self, Problem> {
         if uri.query().is_none_or(str::is_empty) {
-            return Ok(Self { left: Vec::new() });
+            return Ok(Self { left: Vec::new(), known: Vec::new() });
         }
         axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri)
-            .map(|query| Self { left: query.0 })
+            .map(|query| Self { left: query.0, known: Vec::new() })
             .map_err(|_| Problem::invalid("query", "The query cannot be read as name=value&name=value."))
     }
 
@@ -47,6 +49,7 @@ impl Query {
 
     /// Every parameter whose name begins with `prefix`, by the rest of its name.
     pub(crate) fn prefixed(&mut self, prefix: &str) -> Vec<(String, String)> {
+        self.known.push(format!("{prefix}NAME"));
         self.left
             .extract_if(.., |(name, _)| name.starts_with(prefix))
             .map(|(name, value)| (name[prefix.len()..].to_owned(), value))
@@ -77,19 +80,32 @@ impl Query {
         }
     }
 
-    /// Refuses what is left.
-    pub(crate) fn finish(self, known: &[&str]) -> Result<(), Problem> {
-        match self.left.into_iter().next() {
-            None => Ok(()),
-            Some((unknown, _)) => {
-                let detail =
-                    format!("There is no parameter \"{unknown}\". {}", suggest::advice(&unknown, known));
-                Err(Problem::invalid(unknown, detail))
+    /// A switch: on where it is given without a value or as `true`.
+    pub(crate) fn switch(&mut self, name: &str) -> Result<bool, Problem> {
+        match self.one(name)?.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("" | "true") => Ok(true),
+            Some(other) => {
+                Err(Problem::invalid(name, format!("{name} is true or false; it was \"{other}\".")))
             }
         }
     }
 
+    /// Refuses what is left, with the nearest of the names that were asked for.
+    pub(crate) fn finish(self) -> Result<(), Problem> {
+        let Some((unknown, _)) = self.left.into_iter().next() else { return Ok(()) };
+        let here = "There is no parameter";
+        let detail = if self.known.is_empty() {
+            format!("{here} \"{unknown}\": this path takes none.")
+        } else {
+            let known: Vec<_> = self.known.iter().map(String::as_str).collect();
+            format!("{here} \"{unknown}\" here. {}", suggest::advice(&unknown, &known))
+        };
+        Err(Problem::invalid(unknown, detail))
+    }
+
     fn all(&mut self, name: &str) -> Vec<String> {
+        self.known.push(name.to_owned());
         self.left.extract_if(.., |(given, _)| given == name).map(|(_, value)| value).collect()
     }
 }
@@ -119,8 +135,32 @@ mod tests {
 
     #[test]
     fn an_unknown_parameter_is_refused_with_the_nearest_known_one() {
-        let problem = query("limt=3").finish(&["limit", "state"]).unwrap_err();
-        assert_eq!(problem.detail(), "There is no parameter \"limt\". Did you mean \"limit\"?");
+        let mut given = query("limt=3");
+        given.limit(50, 500).unwrap();
+        let problem = given.finish().unwrap_err();
+        assert_eq!(problem.detail(), "There is no parameter \"limt\" here. Did you mean \"limit\"?");
+    }
+
+    #[test]
+    fn only_what_the_route_asked_for_is_suggested() {
+        let mut given = query("state=ghost");
+        given.several("organisation");
+        given.prefixed("label.");
+        let problem = given.finish().unwrap_err();
+        assert_eq!(
+            problem.detail(),
+            "There is no parameter \"state\" here. Known are organisation, label.NAME."
+        );
+        let problem = query("x").finish().unwrap_err();
+        assert_eq!(problem.detail(), "There is no parameter \"x\": this path takes none.");
+    }
+
+    #[test]
+    fn a_switch_is_on_or_off_and_nothing_between() {
+        for (text, on) in [("verbose", true), ("verbose=true", true), ("verbose=false", false), ("", false)] {
+            assert_eq!(query(text).switch("verbose").unwrap(), on, "{text}");
+        }
+        assert_eq!(query("verbose=maybe").switch("verbose").unwrap_err().status(), 422);
     }
 
     #[test]
@@ -129,7 +169,7 @@ mod tests {
         assert_eq!(given.several("state"), ["ghost", "blocked", "closed"]);
         assert_eq!(given.prefixed("label."), [("team".to_owned(), "a b".to_owned())]);
         assert_eq!(given.wait().unwrap(), Some(Duration::from_secs(30)));
-        assert!(given.finish(&[]).is_ok());
+        assert!(given.finish().is_ok());
         assert_eq!(query("wait=1s&wait=2s").wait().unwrap_err().status(), 422);
     }
 

@@ -322,7 +322,7 @@ pub(crate) static ROUTES: &[Route] = &[
         "Whose key this is, its role, and its organisations.",
         &[],
         &[ok("Caller", "The caller.")],
-        &[],
+        &[422],
     ),
     look(
         "/v1/config",
@@ -331,13 +331,13 @@ pub(crate) static ROUTES: &[Route] = &[
         "The configuration that is in force, secrets masked.",
         &[],
         &[Reply { status: 200, about: "The configuration.", shape: Shape::AnyJson }],
-        &[],
+        &[422],
     ),
     look(
         "/livez",
         Need::Nothing,
         run!(health::live),
-        "Whether the process answers.",
+        "Whether the process answers. Parameters that probes send are ignored.",
         &[],
         &[Reply { status: 200, about: "It does.", shape: Shape::AnyJson }],
         &[],
@@ -374,7 +374,7 @@ pub(crate) static ROUTES: &[Route] = &[
         "What is running.",
         &[],
         &[ok("Version", "The version.")],
-        &[],
+        &[422],
     ),
     look(
         "/openapi.json",
@@ -383,6 +383,6 @@ pub(crate) static ROUTES: &[Route] = &[
         "This description.",
         &[],
         &[Reply { status: 200, about: "OpenAPI 3.1.", shape: Shape::AnyJson }],
-        &[],
+        &[422],
     ),
 ];

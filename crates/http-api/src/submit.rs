@@ -24,7 +24,7 @@ pub(crate) const SOURCE: &str = "http";
 pub(crate) async fn submit(mut call: Call) -> Answer {
     let mut query = call.query()?;
     let asked = query.wait()?;
-    query.finish(&["wait"])?;
+    query.finish()?;
     let wait = asked.or_else(|| preferred_wait(&call.headers)).filter(|wait| !wait.is_zero());
     let body = call.body.take().unwrap_or(Node::Null);
     let orchestrator = &call.shared.api.orchestrator;

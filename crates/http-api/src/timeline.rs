@@ -136,7 +136,7 @@ struct AsksView {
 
 /// Answers with the timeline.
 pub(crate) async fn timeline(call: Call) -> Answer {
-    call.query()?.finish(&[])?;
+    call.query()?.finish()?;
     let record = call.closure().await?;
     let lines = call.shared.api.orchestrator.timeline(record.key).await?;
     let view = Timeline {

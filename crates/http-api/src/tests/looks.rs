@@ -205,3 +205,24 @@ async fn a_record_that_cannot_be_read_is_told_of_and_counted() {
     let verbose = world.get_as("read", "/readyz?verbose", &[]).await.ok(200);
     assert_eq!((&verbose["quarantined"], &verbose["ready"]), (&json!(1), &json!(true)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_that_a_path_does_not_take_is_refused_and_livez_is_lenient() {
+    let world = World::new().await;
+    let conversation = world.conversation(1);
+    for path in [
+        "/v1/ghosts?state=ghost",
+        &format!("/v1/conversations/{conversation}/closures?state=closed"),
+        "/version?state=x",
+        "/openapi.json?state=x",
+        "/v1/whoami?state=x",
+        "/v1/config?state=x",
+        "/readyz?state=x",
+    ] {
+        let problem = world.get(path).await.problem(422, "invalid_field");
+        assert_eq!(problem["field"], "state", "{path}");
+        assert!(!problem["detail"].as_str().unwrap().contains("mean"), "{problem}");
+    }
+    assert_eq!(world.get("/readyz?verbose=maybe").await.problem(422, "invalid_field")["field"], "verbose");
+    world.get("/livez?probe=1").await.ok(200);
+}
