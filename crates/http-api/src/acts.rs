@@ -55,7 +55,10 @@ fn reason(call: &mut Call, act: Act) -> Result<Option<String>, Problem> {
             "reason",
             format!("reason is missing: {name} is kept together with why."),
         )
-        .fix("Send {\"reason\": \"…\"} with a sentence that will still be understood next month."));
+        .fix(
+            "Send a sentence that will still be understood next month, such as {\"reason\": \"the guest's window is gone; \
+             seen with the agent\"}.",
+        ));
     }
     Ok(reason)
 }

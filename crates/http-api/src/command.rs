@@ -187,18 +187,25 @@ pub(crate) fn policy_texts(policy: &Policy, set: Option<&Overrides>) -> Vec<(&'s
     texts
 }
 
+/// What to send in place of a `target`.
+const NAME_THE_ID: &str = "Name the conversation by its id instead of `target`: \"conversationId\": \"…\".";
+
 /// Fields that are described and that this version cannot honour are refused, not ignored.
 fn refuse_what_is_not_there(fields: &mut Fields) -> Result<(), Problem> {
     if fields.any("target").is_some() {
         return Err(not_available(
             "target",
-            "Looking a conversation up by `target` is not available in this version; name its conversationId.",
-        ));
+            "Looking a conversation up by `target` is not available in this version.",
+        )
+        .fix(NAME_THE_ID));
     }
     if fields.any("callback").is_some() {
         return Err(not_available(
             "callback",
-            "Callbacks are not available in this version; wait with ?wait=30s, or ask GET /v1/closures/{id}?wait=30s.",
+            "Callbacks are not available in this version.",
+        )
+        .fix(
+            "Leave `callback` out. Wait with ?wait=30s, or ask GET /v1/closures/{id}?wait=30s, which answers when it ends.",
         ));
     }
     Ok(())
@@ -278,8 +285,9 @@ fn read_wrap_up(code: Node, overrides: &mut Overrides) -> Result<(), Problem> {
     if fields.any("name").is_some() {
         return Err(not_available(
             "policy.wrapUp.name",
-            "A wrap-up code by name is not available in this version; give its id.",
-        ));
+            "A wrap-up code by name is not available in this version.",
+        )
+        .fix("Name the wrap-up code by its UUID instead: \"wrapUp\": {\"id\": \"…\"}."));
     }
     let id = fields.read("id", |text| text.parse().ok(), || "the UUID of a wrap-up code.".to_owned())?;
     let Some(id) = id else { return Err(Problem::invalid("policy.wrapUp", wrap_up_shape())) };

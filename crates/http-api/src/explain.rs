@@ -154,16 +154,20 @@ pub(crate) fn suggestions(case: &Case<'_>) -> Vec<Advice> {
     advice::advice(case)
 }
 
-/// A line of the journal in plain words, for the timeline.
-pub(crate) fn sentence(line: &TimelineLine) -> String {
-    story::sentence(line)
+/// Each line of a journal in plain words, for the timeline.
+pub(crate) fn sentences(lines: &[TimelineLine]) -> Vec<String> {
+    let sent = story::sent_calls(lines);
+    lines.iter().map(|line| story::sentence(line, &sent)).collect()
 }
 
 impl Explanation {
     fn of(case: &Case<'_>, lines: &[TimelineLine]) -> Self {
         let record = case.record;
-        let story: Vec<_> =
-            lines.iter().map(|line| Sentence { at: Stamp(line.at), says: story::sentence(line) }).collect();
+        let story: Vec<_> = lines
+            .iter()
+            .zip(sentences(lines))
+            .map(|(line, says)| Sentence { at: Stamp(line.at), says })
+            .collect();
         let mut explanation = Self {
             id: closure_id(record.key),
             state: names::state(&record.closure),

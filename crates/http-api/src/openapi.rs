@@ -112,6 +112,9 @@ fn good(reply: &Reply) -> Response {
         Shape::Json(schema) => {
             response.content("application/json", Content::new(Some(Ref::from_schema_name(schema))))
         }
+        Shape::JsonOrText(schema) => response
+            .content("application/json", Content::new(Some(Ref::from_schema_name(schema))))
+            .content("text/plain", Content::new(Some(text()))),
         Shape::AnyJson => response.content("application/json", Content::new(None::<RefOr<Schema>>)),
         Shape::Text => response.content("text/plain", Content::new(Some(text()))),
         Shape::Empty => response,
@@ -236,6 +239,13 @@ mod tests {
             references += 1;
         }
         assert!(references > ROUTES.len());
+    }
+
+    #[test]
+    fn both_forms_of_an_explanation_are_described() {
+        let content = &written()["paths"]["/v1/closures/{id}/explain"]["get"]["responses"]["200"]["content"];
+        assert_eq!(content["application/json"]["schema"]["$ref"], "#/components/schemas/Explanation");
+        assert_eq!(content["text/plain"]["schema"]["type"], "string");
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use closure_machine::Turn;
-use orchestrator::{ActError, QueryError, SubmitError, closure_id};
+use closure_machine::{Step, Turn};
+use orchestrator::{ActError, QueryError, Record, SubmitError, closure_id, names};
 use store::StoreUnavailable;
 
-use crate::problem::{Problem, kinds};
+use crate::{
+    problem::{Problem, kinds},
+    spans::Stamp,
+};
 
 /// A store that is away is tried again after this long; it is back by itself at most 5 s after its cause is gone.
 const STORE_AWAY: Duration = Duration::from_secs(5);
@@ -80,8 +83,11 @@ pub(crate) fn act_refused(error: ActError, id: &str) -> Problem {
         ActError::Missing => Problem::new(&kinds::NO_CLOSURE, format!("There is no closure {id} here.")),
         ActError::Unfit(rejected, record) => {
             let in_flight = matches!(record.closure.turn, Turn::InFlight { .. });
+            let ended = end(&record);
             let detail = sentence(&ActError::Unfit(rejected, record).to_string());
-            let problem = if in_flight {
+            let problem = if let Some(ended) = ended {
+                Problem::new(&kinds::UNFIT, detail).fix(ended)
+            } else if in_flight {
                 let waits = "A call to Genesys is in flight, and its answer decides.";
                 Problem::new(&kinds::UNFIT, format!("{detail} {waits}"))
                     .fix("Wait for the answer, which takes seconds, and look again.")
@@ -97,6 +103,18 @@ pub(crate) fn act_refused(error: ActError, id: &str) -> Problem {
         }
         ActError::Unavailable(unavailable) => unavailable.into(),
     }
+}
+
+/// What is left to do about a closure that has ended: nothing.
+fn end(record: &Record) -> Option<String> {
+    let Step::Ended(ending) = record.closure.step else { return None };
+    let reason = names::reason(&record.closure).map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let end = names::state(&record.closure);
+    Some(format!(
+        "Nothing can be done about it any more: it ended as {end}{reason} at {}. If the conversation is to be closed all \
+         the same, request a new closure.",
+        Stamp(ending.at)
+    ))
 }
 
 /// Makes a clause a sentence.

@@ -75,6 +75,8 @@ pub(crate) struct Reply {
 pub(crate) enum Shape {
     /// A schema by name.
     Json(&'static str),
+    /// A schema by name, or text, as `Accept` says.
+    JsonOrText(&'static str),
     /// Any JSON.
     AnyJson,
     /// Text.
@@ -230,7 +232,7 @@ pub(crate) static ROUTES: &[Route] = &[
         run!(explain::explain),
         "A closure in plain words, with what can be done; as text for `Accept: text/plain`.",
         &[header("Accept", "`text/plain` for the text alone.")],
-        &[ok("Explanation", "The explanation.")],
+        &[Reply { status: 200, about: "The explanation.", shape: Shape::JsonOrText("Explanation") }],
         &[404, 422, 500, 503],
     ),
     act(

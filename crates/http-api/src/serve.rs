@@ -62,7 +62,7 @@ async fn serve(
     let id = params.iter().next().map(|(_, value)| value.to_owned()).unwrap_or_default();
     let body = match &route.doc.body {
         None => Ok(None),
-        Some(wanted) => read_json(&head.headers, body, wanted.required).await,
+        Some(_) => read_json(&head.headers, body).await,
     };
     let answer = match body {
         Ok(body) => {

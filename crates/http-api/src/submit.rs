@@ -9,7 +9,6 @@ use crate::{
     call::{Answer, Call},
     closures,
     command::Wanted,
-    json::Node,
     problem::{Problem, kinds},
     query::preferred_wait,
 };
@@ -26,7 +25,7 @@ pub(crate) async fn submit(mut call: Call) -> Answer {
     let asked = query.wait()?;
     query.finish()?;
     let wait = asked.or_else(|| preferred_wait(&call.headers)).filter(|wait| !wait.is_zero());
-    let body = call.body.take().unwrap_or(Node::Null);
+    let body = call.body.take().ok_or_else(no_body)?;
     let orchestrator = &call.shared.api.orchestrator;
     let wanted = Wanted::read(body, call.caller(), &call.shared.organisations, orchestrator.present())?;
     let key = producer_key(&call, &wanted)?;
@@ -54,6 +53,11 @@ pub(crate) async fn submit(mut call: Call) -> Answer {
     let location = HeaderValue::try_from(location).expect("an id is plain ASCII");
     response.headers_mut().insert(header::LOCATION, location);
     Ok(response)
+}
+
+fn no_body() -> Problem {
+    Problem::new(&kinds::INVALID_JSON, "The request has no body: the command is missing.")
+        .fix("Send at least {\"conversationId\": \"2f7bf00a-0fc2-4d6a-9b56-92238191433e\"}, with your conversation's id.")
 }
 
 /// Waits for the closure's end, at most `wait`. Tells whether it came.

@@ -139,17 +139,17 @@ pub(crate) async fn timeline(call: Call) -> Answer {
     call.query()?.finish()?;
     let record = call.closure().await?;
     let lines = call.shared.api.orchestrator.timeline(record.key).await?;
+    let says = explain::sentences(&lines);
     let view = Timeline {
         id: closure_id(record.key),
         conversation_id: record.closure.conversation.to_string(),
-        items: lines.into_iter().map(TimelineItem::of).collect(),
+        items: lines.into_iter().zip(says).map(|(line, says)| TimelineItem::of(line, says)).collect(),
     };
     Ok(json_answer(StatusCode::OK, &view))
 }
 
 impl TimelineItem {
-    fn of(line: TimelineLine) -> Self {
-        let says = explain::sentence(&line);
+    fn of(line: TimelineLine, says: String) -> Self {
         let TimelineLine { position, sequence, at, kind, entry } = line;
         let Entry { from, to, reason, answered, heard, operator, asks, announces, wake_at } = entry;
         Self {

@@ -1,11 +1,22 @@
 //! One sentence, or a few, for each line of the journal.
 
+use std::collections::BTreeSet;
+
 use orchestrator::{Answered, Entry, HeardLine, OperatorLine, Seen, TimelineLine};
 
 use super::words;
 
-/// A line in plain words.
-pub(super) fn sentence(line: &TimelineLine) -> String {
+/// The calls whose answers show that they were sent. A login that was refused comes before its call.
+pub(super) fn sent_calls(lines: &[TimelineLine]) -> BTreeSet<u32> {
+    let answers = lines.iter().filter_map(|line| line.entry.answered.as_ref());
+    let reached = |answered: &&Answered| {
+        answered.status.is_some() && !matches!(answered.reply.as_str(), "not_sent" | "unauthenticated")
+    };
+    answers.filter(reached).map(|answered| answered.call).collect()
+}
+
+/// A line in plain words. `sent` are the calls that were sent for certain.
+pub(super) fn sentence(line: &TimelineLine, sent: &BTreeSet<u32>) -> String {
     let entry = &line.entry;
     let mut said = match line.kind.as_str() {
         "accepted" => "The command was accepted and stored.".to_owned(),
@@ -16,12 +27,12 @@ pub(super) fn sentence(line: &TimelineLine) -> String {
         "woke" => "The call in flight brought no answer in time and counts as lost.".to_owned(),
         other => format!("{other}."),
     };
-    said.push_str(&what_followed(entry));
+    said.push_str(&what_followed(entry, sent));
     said
 }
 
 /// The change of state, and the call that was made.
-fn what_followed(entry: &Entry) -> String {
+fn what_followed(entry: &Entry, sent: &BTreeSet<u32>) -> String {
     let mut said = String::new();
     if entry.from.is_some() && entry.from.as_ref() != Some(&entry.to) {
         said.push_str(" Now: ");
@@ -32,7 +43,8 @@ fn what_followed(entry: &Entry) -> String {
         said.push('.');
     }
     if let Some(asks) = &entry.asks {
-        said.push_str(&format!(" Sent: {}.", asks.http));
+        let verb = if sent.contains(&asks.call) { "Sent" } else { "Asked" };
+        said.push_str(&format!(" {verb}: {}.", asks.http));
     }
     said
 }

@@ -1,6 +1,6 @@
 //! The words are read whole, as an operator reads them.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use closure_machine::{
     Act, Block, BlockReason, Closure, Command, End, Ending, Evidence, FailReason, Ghost, GhostReason,
@@ -152,7 +152,7 @@ fn a_closure_that_waits_for_its_event_says_so_in_full() {
              \x20     closeout cancel {id}\n\
              \n\
              What happened:\n\
-             \x20 2026-11-21T09:15:04.712Z  The command was accepted and stored. Sent: GET /api/v2/conversations/c.\n\
+             \x20 2026-11-21T09:15:04.712Z  The command was accepted and stored. Asked: GET /api/v2/conversations/c.\n\
              \x20 2026-11-21T09:15:04.712Z  Genesys accepted the guest's close (202, 45 ms). That is no proof yet. Now: \
              awaiting confirmation.\n"
         )
@@ -290,7 +290,7 @@ fn a_line_tells_what_genesys_said_and_whom_to_ask() {
     ] {
         let to = "verifying".to_owned();
         let entry = Entry { from: Some(to.clone()), to, answered: Some(answer), ..Entry::default() };
-        assert_eq!(story::sentence(&line("replied", entry)), sentence);
+        assert_eq!(story::sentence(&line("replied", entry), &BTreeSet::new()), sentence);
     }
     let heard = HeardLine {
         kind: "webhook".to_owned(),
@@ -309,7 +309,7 @@ fn a_line_tells_what_genesys_said_and_whom_to_ask() {
         ..Entry::default()
     };
     assert_eq!(
-        story::sentence(&line("heard", entry)),
+        story::sentence(&line("heard", entry), &BTreeSet::new()),
         "A webhook by way of \"eventbridge\" said that the guest left (customer.end, event e-1). Now: closing wrapper."
     );
 }
@@ -339,4 +339,32 @@ fn every_state_has_a_headline_of_whole_sentences() {
 fn only_force_and_resolve_need_a_reason() {
     let all = [Act::Retry, Act::Cancel, Act::Verify, Act::Force, Act::Resolve];
     assert_eq!(all.map(needs_reason), [false, false, false, true, true]);
+}
+
+#[test]
+fn a_call_counts_as_sent_only_where_an_answer_shows_it() {
+    let asked = Entry {
+        to: "verifying".to_owned(),
+        asks: Some(Asks {
+            call: 2,
+            request: "read".to_owned(),
+            participant: None,
+            http: "GET /api/v2/conversations/c".to_owned(),
+        }),
+        ..Entry::default()
+    };
+    for (answer, verb) in [
+        (Some(answered("saw", Some(200))), "Sent"),
+        (Some(answered("unauthenticated", Some(400))), "Asked"),
+        (Some(answered("not_sent", None)), "Asked"),
+        (Some(answered("unknown", None)), "Asked"),
+        (None, "Asked"),
+    ] {
+        let mut lines = vec![line("accepted", asked.clone())];
+        lines.extend(
+            answer.map(|answer| line("replied", Entry { answered: Some(answer), ..Entry::default() })),
+        );
+        let says = sentences(&lines);
+        assert!(says[0].ends_with(&format!("{verb}: GET /api/v2/conversations/c.")), "{}", says[0]);
+    }
 }

@@ -243,6 +243,7 @@ async fn a_body_that_cannot_be_used_is_refused_before_anything_is_kept() {
     let gzip = Some(("content-encoding", "gzip"));
     let cases = [
         (good.as_str(), "text/plain", None, 415, "unsupported_media_type"),
+        (&good, "application/json; charset=utf-16", None, 415, "unsupported_media_type"),
         (&good, json, gzip, 415, "unsupported_media_type"),
         (&padded, json, None, 413, "body_too_large"),
         ("", json, None, 400, "invalid_json"),
@@ -252,6 +253,19 @@ async fn a_body_that_cannot_be_used_is_refused_before_anything_is_kept() {
         ("{\"conversationId\":\"x\"}", json, None, 422, "invalid_field"),
         ("{\"conversation\":\"x\"}", json, None, 422, "invalid_field"),
     ];
+    for (field, body, fix) in [
+        ("target", json!({ "target": { "externalId": "x" } }), "conversationId"),
+        ("callback", json!({ "conversationId": conversation, "callback": {} }), "?wait=30s"),
+        (
+            "policy.wrapUp.name",
+            json!({ "conversationId": conversation, "policy": { "wrapUp": { "name": "Done" } } }),
+            "\"wrapUp\": {\"id\"",
+        ),
+    ] {
+        let problem = world.post("/v1/closures", body).await.problem(422, "not_available");
+        assert_eq!(problem["field"], field);
+        assert!(problem["fix"].as_str().unwrap().contains(fix), "{problem}");
+    }
     for (body, kind, more, status, code) in cases {
         let mut headers = vec![("content-type", kind)];
         headers.extend(more);

@@ -67,10 +67,11 @@ async fn force_and_resolve_need_a_reason() {
     let id = world.ghost(1).await;
     for act in ["force", "resolve"] {
         let path = format!("/v1/closures/{id}/{act}");
-        for body in [json!({}), json!({ "reason": " " }), json!({ "reason": null })] {
-            assert_eq!(world.post(&path, body).await.problem(422, "invalid_field")["field"], "reason");
+        for body in [Value::Null, json!({}), json!({ "reason": " " }), json!({ "reason": null })] {
+            let problem = world.post(&path, body).await.problem(422, "invalid_field");
+            assert_eq!(problem["field"], "reason");
+            assert!(problem["fix"].as_str().unwrap().contains("{\"reason\": \""), "{problem}");
         }
-        world.post(&path, Value::Null).await.problem(400, "invalid_json");
         world.post(&path, json!({ "why": "x" })).await.problem(422, "invalid_field");
     }
     world.post(&format!("/v1/closures/{id}/cancel"), Value::Null).await.ok(202);
@@ -104,6 +105,11 @@ async fn an_act_that_does_not_fit_is_a_conflict() {
         world.post(&format!("/v1/closures/{id}/retry"), Value::Null).await.problem(409, "act_does_not_fit");
     assert_eq!(problem["closure"], json!(id));
     assert!(problem["detail"].as_str().unwrap().contains("has ended as closed"), "{problem}");
+    let fix = problem["fix"].as_str().unwrap();
+    assert!(
+        fix.starts_with("Nothing can be done about it any more: it ended as closed at 2026-"),
+        "{problem}"
+    );
     world
         .post("/v1/closures/cl_00000000000000000000000000/retry", Value::Null)
         .await
