@@ -11,7 +11,11 @@ use rusqlite::{
     backup::{Backup, StepResult},
 };
 
-use crate::file::{beside, open_reader};
+use crate::{
+    failure::OpenError,
+    file::{beside, open_reader},
+    schema::{self, Found},
+};
 
 /// Pages that are copied between two reports of progress: 4 MiB.
 const PAGES_PER_STEP: i32 = 1_024;
@@ -28,6 +32,8 @@ pub struct BackupProgress {
 /// Why there is no backup. What was copied so far has been removed.
 #[derive(Debug)]
 pub enum BackupError {
+    /// What is to be copied is no store; nothing was written.
+    NoStore(OpenError),
     /// There is a file of that name already; it was left as it is.
     Exists(PathBuf),
     /// The copy cannot be put in its place.
@@ -41,6 +47,7 @@ pub enum BackupError {
 impl fmt::Display for BackupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoStore(why) => why.fmt(f),
             Self::Exists(path) => write!(f, "{} is there already; name another file", path.display()),
             Self::File(_) => f.write_str("the copy cannot be put in its place"),
             Self::Sqlite(_) => f.write_str("the store cannot be copied"),
@@ -52,6 +59,7 @@ impl fmt::Display for BackupError {
 impl Error for BackupError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
+            Self::NoStore(why) => why.source(),
             Self::Exists(_) => None,
             Self::File(source) => Some(source),
             Self::Sqlite(source) => Some(source),
@@ -79,7 +87,18 @@ pub fn backup_file(
     to: &Path,
     progress: impl FnMut(BackupProgress),
 ) -> Result<(), BackupError> {
-    copy(&open_reader(database)?, to, progress)
+    let from = open_store(database).map_err(BackupError::NoStore)?;
+    copy(&from, to, progress)
+}
+
+/// Opens what is to be copied, if it is a store. One of a later release is copied too: a copy reads no table.
+fn open_store(database: &Path) -> Result<Connection, OpenError> {
+    let connection = open_reader(database)?;
+    match schema::inspect(&connection)? {
+        Found::Ours(_) => Ok(connection),
+        Found::Empty => Err(OpenError::Empty),
+        Found::NotOurs => Err(OpenError::NotOurs),
+    }
 }
 
 pub(crate) fn copy(

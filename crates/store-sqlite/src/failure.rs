@@ -17,6 +17,8 @@ pub enum OpenError {
     NotADatabase,
     /// The file is an SQLite database of another program.
     NotOurs,
+    /// The file is empty where a store is to be read.
+    Empty,
     /// The file was written by a later release.
     Newer {
         /// The schema version of the file.
@@ -55,6 +57,7 @@ impl fmt::Display for OpenError {
             Self::NotOurs => {
                 f.write_str("the file is a database of another program and was left as it is; name another file")
             }
+            Self::Empty => f.write_str("the file is empty: no store was ever made of it; name another file"),
             Self::Newer { found, known } => write!(
                 f,
                 "the store has schema version {found} and this program knows versions up to {known}; use the \
@@ -85,10 +88,12 @@ impl Error for OpenError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::File(source) => Some(source),
-            Self::Sqlite(source) => Some(source),
-            Self::InUse { .. }
+            // Its words contain those of SQLite.
+            Self::Sqlite(_)
+            | Self::InUse { .. }
             | Self::NotADatabase
             | Self::NotOurs
+            | Self::Empty
             | Self::Newer { .. }
             | Self::Gone
             | Self::Replaced

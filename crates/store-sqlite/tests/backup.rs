@@ -6,7 +6,7 @@ use std::{
 };
 
 use store::{Store, conformance::samples};
-use store_sqlite::{BackupError, BackupProgress, SqliteStore, backup_file};
+use store_sqlite::{BackupError, BackupProgress, OpenError, SqliteStore, backup_file};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_taken_while_commits_go_on_is_whole() {
@@ -49,6 +49,31 @@ async fn a_file_that_another_store_serves_can_be_backed_up() {
     backup_file(&path, &copy, |_| {}).unwrap();
     let copied = SqliteStore::open(&copy).unwrap();
     assert_eq!(copied.load(samples::key(1)).await.unwrap(), Some(samples::row(1)));
+}
+
+#[test]
+fn what_is_no_store_is_refused_and_not_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("other.db"), folder.path().join("copy.db"));
+    let refused = || match backup_file(&path, &copy, |_| {}) {
+        Err(BackupError::NoStore(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    fs::write(&path, "").unwrap();
+    assert!(matches!(refused(), OpenError::Empty));
+    fs::write(
+        &path,
+        "no database, though it is long enough to be taken for the header of one by its length alone",
+    )
+    .unwrap();
+    assert!(matches!(refused(), OpenError::NotADatabase));
+    fs::remove_file(&path).unwrap();
+    let foreign = rusqlite::Connection::open(&path).unwrap();
+    foreign.execute_batch("PRAGMA application_id = 7; CREATE TABLE recipes (name TEXT)").unwrap();
+    drop(foreign);
+    assert!(matches!(refused(), OpenError::NotOurs));
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["other.db"]);
 }
 
 #[tokio::test]

@@ -107,6 +107,10 @@ impl BackupArgs {
 fn not_copied(error: &BackupError, from: &Path) -> Failure {
     let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
     match error {
+        BackupError::NoStore(_) => {
+            Failure::usage(format!("the store {} cannot be copied: {error}{cause}", from.display()))
+                .fix("name the file of the service's store.url with --config FILE or --store sqlite:FILE")
+        }
         BackupError::Exists(_) => Failure::usage(error.to_string()),
         BackupError::File(_) | BackupError::Sqlite(_) | BackupError::Unavailable(_) => {
             Failure::new(Exit::Unexpected, format!("{} was not copied: {error}{cause}", from.display()))
