@@ -4,6 +4,7 @@ use std::{io::Read as _, path::PathBuf, time::SystemTime};
 
 use clap::{Args, Subcommand, ValueHint};
 use serde_json::json;
+use webhook_signature::{Finding, Refused, Scheme, SignatureLayout};
 
 use crate::{
     cli::ConfigArgs,
@@ -165,7 +166,14 @@ fn verify(args: &VerifyArgs, voice: &Voice) -> Result<Exit, Failure> {
     let body = args.hook.read_body()?;
     let lines = args.header.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let diagnosis = hook.signature.diagnose(lines, &body, args.hook.time());
-    let findings: Vec<_> = diagnosis.findings.iter().map(ToString::to_string).collect();
+    let mut findings: Vec<_> = diagnosis.findings.iter().map(ToString::to_string).collect();
+    if let Err(Refused::MalformedSignature | Refused::OtherSignatureVersion) = diagnosis.verdict {
+        // Before the header is well-formed, nothing can be said of the key or the body.
+        if diagnosis.findings == [Finding::NothingFits] {
+            findings.clear();
+        }
+        findings.extend(expected_header(hook.signature.scheme()));
+    }
     let holds = diagnosis.verdict.is_ok();
     let said = match &diagnosis.verdict {
         Ok(verified) => {
@@ -187,6 +195,26 @@ fn verify(args: &VerifyArgs, voice: &Voice) -> Result<Exit, Failure> {
     };
     output::write(&text)?;
     Ok(if holds { Exit::Done } else { Exit::NotAllowed })
+}
+
+/// What the header with the signature must look like.
+fn expected_header(scheme: &Scheme) -> Option<String> {
+    let header = match scheme {
+        Scheme::HubSha256Base64 => "X-Hub-Signature-256: sha256=<44 characters of base64>".to_owned(),
+        Scheme::HubSha256Hex => "X-Hub-Signature-256: sha256=<64 hex digits>".to_owned(),
+        Scheme::StandardWebhooks => "webhook-signature: v1,<44 characters of base64>".to_owned(),
+        Scheme::Hmac(own) => {
+            let prefix = match &own.layout {
+                SignatureLayout::Single { prefix } | SignatureLayout::SpaceSeparated { prefix } => {
+                    prefix.clone()
+                }
+                SignatureLayout::Fields { time, signature } => format!("{time}=<seconds>,{signature}="),
+            };
+            format!("{}: {prefix}<HMAC-SHA256 of 32 bytes as {}>", own.signature_header, own.encoding.name())
+        }
+        Scheme::Bearer | Scheme::Basic | Scheme::Header(_) | Scheme::Unsigned => return None,
+    };
+    Some(format!("The header must look like `{header}`."))
 }
 
 impl HookArgs {
@@ -286,6 +314,22 @@ mod tests {
         let headers = hook.signature.sign(None, 0, b"{}").unwrap();
         let lines = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         assert!(hook.signature.verify(lines, b"{}", 0).is_ok());
+    }
+
+    #[test]
+    fn a_malformed_header_is_told_what_it_must_look_like() {
+        let secret = "a-secret-of-more-than-16-bytes";
+        for (line, says) in [
+            (&["hub-sha256-hex"][..], "`X-Hub-Signature-256: sha256=<64 hex digits>`"),
+            (
+                &["hmac", "--signature-header", "X-S", "--prefix", "v1=", "--encoding", "base64"],
+                "`X-S: v1=<HMAC-SHA256 of 32 bytes as base64>`",
+            ),
+        ] {
+            let line: Vec<_> = ["--secret", secret, "--verify"].iter().chain(line).copied().collect();
+            let said = expected_header(hook(&line).unwrap().signature.scheme()).unwrap();
+            assert!(said.contains(says), "{said}");
+        }
     }
 
     #[test]
