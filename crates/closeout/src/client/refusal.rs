@@ -8,7 +8,7 @@ use super::plain;
 use crate::exit::{Exit, Failure};
 
 /// The fields and parameters of the HTTP interface that have a flag.
-const FLAGS: [(&str, &str); 14] = [
+const FLAGS: [(&str, &str); 18] = [
     ("since", "--since"),
     ("until", "--until"),
     ("state", "--state"),
@@ -22,6 +22,10 @@ const FLAGS: [(&str, &str); 14] = [
     ("labels", "--label"),
     ("policy.evidence", "--evidence"),
     ("policy.agentConnected", "--agent-connected"),
+    ("policy.order", "--order"),
+    ("policy.wrapperClose", "--wrapper-close"),
+    ("policy.deadline", "--deadline"),
+    ("notBefore", "--not-before"),
     ("Idempotency-Key", "--key"),
 ];
 

@@ -99,7 +99,7 @@ pub async fn run(act: Act, args: &ActArgs, api: &Api, voice: &Voice) -> Result<E
 }
 
 async fn one(act: Act, text: &str, body: &Value, api: &Api) -> Result<Value, Failure> {
-    let id = target::closure_id(api, text).await?;
+    let id = target::closure_to_act_on(api, text).await?;
     let path = format!("/v1/closures/{id}/{}", act.name());
     Ok(api.post(&path, &[], body, None, std::time::Duration::ZERO).await?.body)
 }

@@ -40,7 +40,9 @@ const BAR_FROM: usize = 5;
 
 Without --wait the command ends when the requests are durable. With it, the exit code tells:
 0 closed or already closed, 6 still in flight, 7 ghost, 8 failed or cancelled, 9 some of each.
-Asking twice for the same conversation is harmless: the second request joins the first.")]
+With --dry-run it is 8 when the plan ends as failed, because a guard does not hold, else 0.
+What no flag says holds as configured under [closing]; a wrap-up code for one closure (policy.wrapUp) can be given by
+HTTP only. Asking twice for the same conversation is harmless: the second request joins the first.")]
 pub struct CloseArgs {
     /// Conversation ids; `-` reads them from stdin, one a line
     #[arg(value_name = "ID", required_unless_present = "file")]
@@ -78,6 +80,18 @@ pub struct CloseArgs {
     /// What proves the end: webhook_or_read_back or webhook_only
     #[arg(long, value_parser = ["webhook_or_read_back", "webhook_only"])]
     evidence: Option<String>,
+    /// Who is closed first: guest_first or conversation_first
+    #[arg(long, value_parser = ["guest_first", "conversation_first"])]
+    order: Option<String>,
+    /// The call that closes the conversation: patch or delete (which deletes nothing)
+    #[arg(long, value_parser = ["patch", "delete"])]
+    wrapper_close: Option<String>,
+    /// When a closure without proof becomes a ghost, as 2m
+    #[arg(long, value_name = "DURATION", value_parser = duration_flag)]
+    deadline: Option<Duration>,
+    /// Close no earlier than at this time, as 2026-11-21T18:00:00Z
+    #[arg(long, value_name = "TIME")]
+    not_before: Option<String>,
 }
 
 impl CloseArgs {
@@ -97,12 +111,20 @@ impl CloseArgs {
             self.label.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
         put("labels", (!labels.is_empty()).then_some(Value::Object(labels)));
         let mut policy = Map::new();
-        for (name, value) in [("agentConnected", &self.agent_connected), ("evidence", &self.evidence)] {
+        let deadline = self.deadline.map(|deadline| format!("PT{}S", deadline.as_secs_f64()));
+        for (name, value) in [
+            ("agentConnected", &self.agent_connected),
+            ("evidence", &self.evidence),
+            ("order", &self.order),
+            ("wrapperClose", &self.wrapper_close),
+            ("deadline", &deadline),
+        ] {
             if let Some(value) = text(value) {
                 policy.insert(name.to_owned(), value);
             }
         }
         put("policy", (!policy.is_empty()).then_some(Value::Object(policy)));
+        put("notBefore", text(&self.not_before));
         put("dryRun", self.dry_run.then_some(Value::Bool(true)));
         Value::Object(body)
     }
@@ -177,7 +199,7 @@ pub async fn run(args: &CloseArgs, api: &Api, voice: &Voice) -> Result<Exit, Fai
 fn show_one(args: &CloseArgs, closed: &Value, voice: &Voice) -> Result<Exit, Failure> {
     if args.dry_run {
         output::write(&plans(std::slice::from_ref(closed), true, voice))?;
-        return Ok(Exit::Done);
+        return Ok(exit_of_plan(closed));
     }
     look::show(std::slice::from_ref(closed), true, voice)?;
     if args.wait.is_none() {
@@ -235,7 +257,11 @@ async fn close_several(
     for (_, conversation, result) in results {
         match result {
             Ok(closed) => {
-                exits.push(if args.wait.is_some() { exit_of(&closed) } else { Exit::Done });
+                exits.push(match (args.dry_run, args.wait) {
+                    (true, _) => exit_of_plan(&closed),
+                    (false, Some(_)) => exit_of(&closed),
+                    (false, None) => Exit::Done,
+                });
                 items.push(closed);
             }
             Err(failure) => {
@@ -303,6 +329,12 @@ pub fn wait_query(wait: Option<Duration>) -> Vec<(String, String)> {
 /// What a closure's state means to somebody who waited.
 pub fn exit_of(closure: &Value) -> Exit {
     Exit::of_state(closure["state"].as_str().unwrap_or_default())
+}
+
+/// What a plan means to a script: a closure that would fail, as a guard does not hold, counts as failed; every other plan
+/// was made, and that is all that was asked for.
+fn exit_of_plan(plan: &Value) -> Exit {
+    if exit_of(plan) == Exit::Failed { Exit::Failed } else { Exit::Done }
 }
 
 /// The columns of plans as CSV.
@@ -395,6 +427,14 @@ mod tests {
             "policy": { "agentConnected": "wait" }, "dryRun": true,
         });
         assert_eq!(body, expected);
+        let line = [ID, "--order", "conversation_first", "--wrapper-close", "delete", "--deadline", "1500ms"];
+        let later = ["--not-before", "2026-11-21T18:00:00Z"];
+        let body = args(&[&line[..], &later[..]].concat()).body(ID.parse().unwrap());
+        let expected = json!({
+            "conversationId": ID, "notBefore": "2026-11-21T18:00:00Z",
+            "policy": { "order": "conversation_first", "wrapperClose": "delete", "deadline": "PT1.5S" },
+        });
+        assert_eq!(body, expected);
     }
 
     #[test]
@@ -441,6 +481,18 @@ mod tests {
             serde_json::from_str::<Value>(&written(Form::Json, 2)).unwrap().as_array().unwrap().len(),
             2
         );
+    }
+
+    #[test]
+    fn a_plan_that_would_fail_has_the_exit_code_of_a_failure() {
+        for (state, exit) in [
+            ("failed", Exit::Failed),
+            ("closed", Exit::Done),
+            ("already_closed", Exit::Done),
+            ("ghost", Exit::Done),
+        ] {
+            assert_eq!(exit_of_plan(&json!({ "state": state })), exit, "{state}");
+        }
     }
 
     #[test]

@@ -54,13 +54,29 @@ pub fn conversation(text: &str) -> Result<Uuid, Failure> {
 ///
 /// When there is none, or the server does not answer.
 pub async fn closure_id(api: &Api, text: &str) -> Result<String, Failure> {
+    let none = "a closure is made with `closeout close`; `closeout list` shows those that there are";
+    latest_closure(api, text, none).await
+}
+
+/// As [`closure_id`], for an act on a closure that is there: where there is none, nothing is advised that would close.
+///
+/// # Errors
+///
+/// As [`closure_id`].
+pub async fn closure_to_act_on(api: &Api, text: &str) -> Result<String, Failure> {
+    let none =
+        "there is nothing to act on; look whether the id is right, `closeout list` shows what there is";
+    latest_closure(api, text, none).await
+}
+
+async fn latest_closure(api: &Api, text: &str, none: &str) -> Result<String, Failure> {
     match parse(text)? {
         Target::Closure(id) => Ok(id),
         Target::Conversation(conversation) => {
             let answer = api.get(&format!("/v1/conversations/{conversation}/closures"), &[]).await?;
             latest(&answer.body).ok_or_else(|| {
                 Failure::new(Exit::NotFound, format!("the conversation {conversation} has no closure here"))
-                    .fix(format!("closeout close {conversation}"))
+                    .fix(none)
             })
         }
     }
