@@ -8,6 +8,7 @@
 //! ```
 
 mod advice;
+mod hold;
 mod standing;
 mod story;
 #[cfg(test)]
@@ -20,11 +21,13 @@ use axum::{body::Body, response::Response};
 use closure_machine::{Policy, Step};
 use genesys_types::Time;
 use http::{HeaderValue, StatusCode, header};
-use orchestrator::{OrganisationStatus, Record, TimelineLine, closure_id, names};
+use orchestrator::{Record, TimelineLine, closure_id, names};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 pub(crate) use advice::{Advice, needs_reason};
+pub(crate) use hold::{Hold, Standing, refusal, remedy};
+pub(crate) use words::moment;
 
 use crate::{
     call::{Answer, Call, json_answer},
@@ -85,7 +88,8 @@ pub(crate) struct Trouble {
 pub(crate) struct Case<'a> {
     pub(crate) record: &'a Record,
     pub(crate) policy: &'a Policy,
-    pub(crate) organisation: Option<&'a OrganisationStatus>,
+    /// How its organisation stands; `None` where none of that name is configured.
+    pub(crate) organisation: Option<&'a Standing>,
     pub(crate) now: Time,
 }
 
@@ -95,11 +99,11 @@ pub(crate) async fn explain(call: Call) -> Answer {
     let record = call.closure().await?;
     let orchestrator = &call.shared.api.orchestrator;
     let lines = orchestrator.timeline(record.key).await?;
-    let status = orchestrator.status();
+    let organisations = Standing::of_all(orchestrator);
     let case = Case {
         record: &record,
         policy: &orchestrator.policy_of(&record),
-        organisation: status.iter().find(|status| status.name == record.organisation),
+        organisation: Standing::named(&organisations, &record.organisation),
         now: orchestrator.present(),
     };
     let explanation = Explanation::of(&case, &lines);
@@ -123,7 +127,13 @@ pub(crate) async fn trouble(call: &Call, record: &Record) -> Result<Option<Troub
     let orchestrator = &call.shared.api.orchestrator;
     let lines = orchestrator.timeline(record.key).await?;
     let policy = orchestrator.policy_of(record);
-    let case = Case { record, policy: &policy, organisation: None, now: orchestrator.present() };
+    let organisations = Standing::of_all(orchestrator);
+    let case = Case {
+        record,
+        policy: &policy,
+        organisation: Standing::named(&organisations, &record.organisation),
+        now: orchestrator.present(),
+    };
     Ok(Some(Trouble {
         code,
         detail: standing::headline(&case, &lines),
@@ -193,7 +203,7 @@ impl Explanation {
         say(format_args!("{}  conversation {}", self.id, case.record.closure.conversation));
         say(format_args!(""));
         say(format_args!("{}", self.headline));
-        say(format_args!("It stands so since {}.", words::moment(self.since.0, case.now)));
+        say(format_args!("It stands so since {}.", moment(self.since.0, case.now)));
         if let Some(waits_for) = &self.waits_for {
             say(format_args!("{waits_for}"));
         }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::{
     call::{Answer, Call, json_answer},
-    explain::{self, Advice, Case},
+    explain::{self, Advice, Case, Standing},
     listing::{self, Listing},
     spans::Stamp,
     view::{Circumstances, ClosureView},
@@ -94,15 +94,30 @@ pub(crate) async fn list(call: Call) -> Answer {
     let Listing { page, next_cursor } = listing::page(&call, query, filter, wanted).await?;
     let Page { records, .. } = page;
     let ids: Vec<_> = records.iter().map(|record| closure_id(record.key)).collect();
-    let items = records.iter().zip(&ids).filter_map(|(record, id)| ghost(&call, record, id)).collect();
+    let organisations = Standing::of_all(&call.shared.api.orchestrator);
+    let items = records
+        .iter()
+        .zip(&ids)
+        .filter_map(|(record, id)| ghost(&call, record, id, &organisations))
+        .collect();
     Ok(json_answer(StatusCode::OK, &GhostList { items, next_cursor }))
 }
 
-fn ghost<'a>(call: &Call, record: &'a Record, id: &'a str) -> Option<GhostView<'a>> {
+fn ghost<'a>(
+    call: &Call,
+    record: &'a Record,
+    id: &'a str,
+    organisations: &[Standing],
+) -> Option<GhostView<'a>> {
     let Step::Ghost(Ghost { reason, since, looks }) = record.closure.step else { return None };
     let orchestrator = &call.shared.api.orchestrator;
     let policy = orchestrator.policy_of(record);
-    let case = Case { record, policy: &policy, organisation: None, now: orchestrator.present() };
+    let case = Case {
+        record,
+        policy: &policy,
+        organisation: Standing::named(organisations, &record.organisation),
+        now: orchestrator.present(),
+    };
     Some(GhostView {
         closure: ClosureView::of(record, id, Circumstances::in_a_list(orchestrator, record)),
         ghost: Haunting {

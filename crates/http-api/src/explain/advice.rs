@@ -1,11 +1,15 @@
 //! What an operator can do about a closure. An act is only offered when the machine would take it.
 
-use closure_machine::{Act, BlockReason, End, Event, FailReason, GhostReason, Moment, Step, step};
+use closure_machine::{Act, End, Event, FailReason, GhostReason, Moment, Step, step};
 use orchestrator::{closure_id, names};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Case;
+use super::{
+    Case,
+    hold::{self, Hold, Standing},
+    standing, words,
+};
 
 /// Something that can be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -45,13 +49,25 @@ impl Advice {
 /// What can be done, the best first.
 pub(super) fn advice(case: &Case<'_>) -> Vec<Advice> {
     let id = closure_id(case.record.key);
-    let mut advice = elsewhere(case);
-    advice.extend(acts(case).into_iter().filter(|(act, _)| fits(case, *act)).map(|(act, what)| {
+    let hold =
+        if case.record.closure.has_ended() { None } else { case.organisation.and_then(Standing::hold) };
+    let mut advice = hold.map(|hold| against(case, hold)).unwrap_or_default();
+    let others: Vec<_> =
+        elsewhere(case).into_iter().filter(|other| advice.iter().all(|one| one.what != other.what)).collect();
+    advice.extend(others);
+    let offered = acts(case).into_iter().filter(|(act, _)| fits(case, *act) && can_work(*act, hold));
+    advice.extend(offered.map(|(act, what)| {
         let name = names::act(act);
+        let after_the_remedy = matches!(hold, Some(Hold::Blocked { .. })) && calls_genesys(act);
+        let what = match &case.record.closure.step {
+            Step::Blocked(_) => what.to_owned(),
+            _ if after_the_remedy => format!("Once that is done: {what}"),
+            _ => what.to_owned(),
+        };
         let needs_reason = needs_reason(act);
         Advice {
             act: Some(name),
-            what: what.to_owned(),
+            what,
             command: Some(if needs_reason {
                 format!("closeout {name} {id} --reason \"…\"")
             } else {
@@ -65,6 +81,49 @@ pub(super) fn advice(case: &Case<'_>) -> Vec<Advice> {
         }
     }));
     advice
+}
+
+/// What has to be done first about what keeps the organisation from calling.
+fn against(case: &Case<'_>, hold: Hold<'_>) -> Vec<Advice> {
+    let organisation = &case.record.organisation;
+    match hold {
+        Hold::Paused => vec![Advice {
+            act: None,
+            what: format!(
+                "Let the calls of the organisation {organisation} go on: an operator has paused them, and nothing is asked of \
+                 Genesys before."
+            ),
+            command: Some(format!("closeout outgoing resume --organisation {organisation}")),
+            http: Some(format!("POST /v1/outgoing/resume {{\"organisation\":\"{organisation}\"}}")),
+        }],
+        Hold::Blocked { until, why } => {
+            let watch = Advice {
+                act: None,
+                what: format!(
+                    "Genesys refuses the organisation {organisation}: {}. See whether it still does; the next probe is at {}.",
+                    hold::refusal(why),
+                    words::moment(until, case.now)
+                ),
+                command: Some(format!("closeout outgoing status --organisation {organisation}")),
+                http: Some("GET /readyz?verbose".to_owned()),
+            };
+            vec![Advice::elsewhere(hold::remedy(why)), watch]
+        }
+    }
+}
+
+/// Whether the act leads to a call.
+const fn calls_genesys(act: Act) -> bool {
+    match act {
+        Act::Retry | Act::Verify | Act::Force => true,
+        Act::Cancel | Act::Resolve => false,
+    }
+}
+
+/// Whether the act can have an effect now. While all calls are paused, what calls Genesys has none; while Genesys refuses,
+/// an operator's act is the next probe.
+const fn can_work(act: Act, hold: Option<Hold<'_>>) -> bool {
+    !(calls_genesys(act) && matches!(hold, Some(Hold::Paused)))
 }
 
 /// Whether an operator has to say why.
@@ -90,11 +149,17 @@ const SETTLE: (Act, &str) = (
     Act::Resolve,
     "Settle it by your word, once you have seen elsewhere that it is over. Nothing is asked of Genesys. The reason is kept.",
 );
+const SETTLE_WITHOUT_EVENT: (Act, &str) = (
+    Act::Resolve,
+    "A read shows the guest gone, but the policy wants an event: settle it by your word. Nothing is asked of Genesys. The \
+     reason is kept.",
+);
 const CALL_OFF: (Act, &str) = (Act::Cancel, "Call it off and leave the conversation as it is.");
 
 /// The acts that make sense, the best first.
 fn acts(case: &Case<'_>) -> Vec<(Act, &'static str)> {
     match &case.record.closure.step {
+        Step::Ghost(_) if standing::read_shows_the_end(case) => vec![SETTLE_WITHOUT_EVENT, FORCE, CALL_OFF],
         Step::Ghost(ghost) => match ghost.reason {
             GhostReason::NoConfirmation | GhostReason::ConfirmationMismatch | GhostReason::Unreachable => {
                 vec![LOOK, AGAIN, FORCE, SETTLE, CALL_OFF]
@@ -124,20 +189,7 @@ fn acts(case: &Case<'_>) -> Vec<(Act, &'static str)> {
 fn elsewhere(case: &Case<'_>) -> Vec<Advice> {
     let conversation = case.record.closure.conversation;
     match &case.record.closure.step {
-        Step::Blocked(block) => vec![Advice::elsewhere(match &block.why {
-            BlockReason::Permission(Some(missing)) => format!(
-                "In Genesys, give the permission {missing} to a role of the OAuth client (Admin, Roles / Permissions, then \
-                 the client's Roles), for the division of the queue."
-            ),
-            BlockReason::Permission(None) => {
-                "In Genesys, compare the roles of the OAuth client with the list in the README.".to_owned()
-            }
-            BlockReason::Credential => {
-                "Check the client id, its secret and the region with `closeout config check`, and \
-                 that the OAuth client is not disabled or expired in Genesys."
-                    .to_owned()
-            }
-        })],
+        Step::Blocked(block) => vec![Advice::elsewhere(hold::remedy(Some(&block.why)))],
         Step::Ghost(ghost) => match ghost.reason {
             GhostReason::WrapUpPending => vec![Advice::elsewhere(
                 "Let the agent give the wrap-up, or set `wrap_up` under [closing] to a code of the queue, or to skip.",

@@ -3,9 +3,14 @@
 use closure_machine::{
     BlockReason, Closure, End, Evidence, FailReason, GhostReason, Request, Step, Turn, WrapperStage,
 };
+use genesys_types::WrapUp;
 use orchestrator::{TimelineLine, names};
 
-use super::{Case, words};
+use super::{
+    Case,
+    hold::{self, Hold, Standing},
+    words,
+};
 
 /// How the closure stands.
 pub(super) fn headline(case: &Case<'_>, lines: &[TimelineLine]) -> String {
@@ -108,6 +113,9 @@ fn blocked(why: &BlockReason) -> String {
 fn ghost_words(case: &Case<'_>, reason: GhostReason) -> String {
     let closure = &case.record.closure;
     match reason {
+        GhostReason::NoConfirmation if read_shows_the_end(case) => {
+            "A ghost: a read shows the guest gone, but the policy wants an event (webhook_only), and none came.".to_owned()
+        }
         GhostReason::NoConfirmation => {
             "A ghost: the guest's close was asked, and nothing shows that the guest is gone.".to_owned()
         }
@@ -150,11 +158,14 @@ fn ended(case: &Case<'_>, end: End, lines: &[TimelineLine]) -> String {
         }
     };
     match end {
-        End::Closed if case.record.closure.forced => {
-            format!("Closed by force: the guest is gone{} and the conversation is closed.", proof_words(case))
-        }
         End::Closed => {
-            format!("Closed: the guest is gone{} and the conversation is closed.", proof_words(case))
+            let how = if case.record.closure.forced { "Closed by force" } else { "Closed" };
+            format!("{how}: the guest is gone{} and {}.", proof_words(case), conversation_words(&case.record.closure))
+        }
+        End::AlreadyClosed if owes_wrap_up(&case.record.closure) => {
+            "It was closed already: a read showed that everybody had left, and nothing was asked. An agent still owes a \
+             wrap-up; Genesys keeps the conversation open until it is done."
+                .to_owned()
         }
         End::AlreadyClosed => {
             "It was closed already: a read showed the end, and nothing was asked.".to_owned()
@@ -181,6 +192,34 @@ const fn failed(reason: FailReason) -> &'static str {
         }
         FailReason::Abandoned => "Failed: it was held as a ghost until its time was over, and no proof came.",
     }
+}
+
+/// Whether an agent owes a wrap-up, and no proof shows that the conversation itself has ended.
+fn owes_wrap_up(closure: &Closure) -> bool {
+    closure.wrap_up == WrapUp::Pending && closure.ended.is_none()
+}
+
+/// What is known of the end of the conversation itself, once the closure is closed.
+fn conversation_words(closure: &Closure) -> &'static str {
+    match (owes_wrap_up(closure), closure.wrapper_accepted) {
+        (false, _) => "the conversation is closed",
+        (true, true) => {
+            "the close of the conversation was accepted; an agent still owes a wrap-up, and Genesys may keep the \
+             conversation open until it is done"
+        }
+        (true, false) => {
+            "everybody has left; an agent still owes a wrap-up, and Genesys keeps the conversation open until it is done"
+        }
+    }
+}
+
+/// Whether reads show what the policy wants an event for.
+pub(super) fn read_shows_the_end(case: &Case<'_>) -> bool {
+    let closure = &case.record.closure;
+    case.policy.evidence == Evidence::WebhookOnly
+        && !closure.guest_is_proven_gone(case.policy)
+        && !closure.guests.is_empty()
+        && closure.guests.iter().all(|leg| leg.gone.is_some())
 }
 
 /// By what the guest is known to be gone.
@@ -212,6 +251,12 @@ pub(super) fn waits_for(case: &Case<'_>) -> Option<String> {
             words::moment(until, case.now)
         )),
         Turn::Due { at } if at.millis() <= case.now.millis() => Some(due(case)),
+        Turn::Due { .. } if matches!(case.organisation.and_then(Standing::hold), Some(Hold::Paused)) => {
+            Some(format!(
+                "Nothing is called: an operator has paused all calls of the organisation {}. {}",
+                case.record.organisation, "Evidence that arrives counts all the same."
+            ))
+        }
         Turn::Due { at } => Some(format!(
             "{}Next by itself: {} at {}.",
             if awaits_event(closure) { "Evidence that arrives before moves it on at once. " } else { "" },
@@ -238,19 +283,19 @@ fn due(case: &Case<'_>) -> String {
     let organisation = &case.record.organisation;
     match case.organisation {
         None => format!("Its next call is due, but the organisation {organisation} is not configured."),
-        Some(status) if status.paused => {
-            format!(
+        Some(standing) => match standing.hold() {
+            Some(Hold::Paused) => format!(
                 "Its next call is due, but an operator has paused all calls of the organisation {organisation}."
-            )
-        }
-        Some(status) => match status.blocked_until {
-            Some(until) => format!(
-                "Its next call is due, but Genesys refuses the organisation {organisation} at present; the next probe is at {}.",
+            ),
+            Some(Hold::Blocked { until, why }) => format!(
+                "Its next call is due, but Genesys refuses the organisation {organisation} at present: {}. The next probe is \
+                 at {}.",
+                hold::refusal(why),
                 words::moment(until, case.now)
             ),
             None => format!(
                 "Its next call is due and waits for its share of the quota, with {} others of the organisation {organisation}.",
-                status.ready.saturating_sub(1)
+                standing.status.ready.saturating_sub(1)
             ),
         },
     }

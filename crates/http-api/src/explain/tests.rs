@@ -368,3 +368,91 @@ fn a_call_counts_as_sent_only_where_an_answer_shows_it() {
         assert!(says[0].ends_with(&format!("{verb}: GET /api/v2/conversations/c.")), "{}", says[0]);
     }
 }
+
+#[test]
+fn an_end_before_its_wrap_up_does_not_claim_that_the_conversation_is_closed() {
+    let closed = |accepted| {
+        record(|closure| {
+            closure.wrapper_accepted = accepted;
+            closure.wrap_up = genesys_types::WrapUp::Pending;
+            closure.step = Step::Ended(Ending { end: End::Closed, at: NOW });
+            closure.turn = Turn::Over;
+        })
+    };
+    let accepted = explain(&closed(true), &[]).headline;
+    assert!(
+        accepted.contains("the close of the conversation was accepted; an agent still owes a wrap-up"),
+        "{accepted}"
+    );
+    for headline in [accepted, explain(&closed(false), &[]).headline] {
+        assert!(!headline.contains("conversation is closed"), "{headline}");
+        assert!(headline.contains("an agent still owes a wrap-up"), "{headline}");
+    }
+}
+
+fn explain_held(record: &Record, paused: bool, refused: Option<BlockReason>) -> Explanation {
+    let standing = Standing {
+        status: orchestrator::OrganisationStatus {
+            name: "main".parse().unwrap(),
+            open: 1,
+            ready: 1,
+            blocked_until: refused.as_ref().map(|_| NOW + Span::from_secs(60)),
+            paused,
+        },
+        refused,
+    };
+    let case = Case { record, policy: &Policy::default(), organisation: Some(&standing), now: NOW };
+    Explanation::of(&case, &[])
+}
+
+#[test]
+fn a_paused_organisation_is_resumed_before_anything_else() {
+    for record in [ghost(GhostReason::NoConfirmation), record(|_| {})] {
+        let explanation = explain_held(&record, true, None);
+        let first = &explanation.next[0];
+        assert_eq!(first.command(), Some("closeout outgoing resume --organisation main"));
+        assert!(explanation.text.contains("paused"), "{}", explanation.text);
+        for act in ["verify", "retry", "force"] {
+            assert!(!acts(&explanation).contains(&act), "{act} would call Genesys");
+        }
+        assert!(acts(&explanation).contains(&"cancel"));
+    }
+    assert!(explain_held(&failed(FailReason::NotFound), true, None).next[0].what().starts_with("Check"));
+}
+
+#[test]
+fn a_refused_organisation_says_why_and_what_to_check_before_anything_else() {
+    let permission = BlockReason::Permission(Some("conversation:communication:view".into()));
+    for (why, words) in
+        [(BlockReason::Credential, "credential"), (permission, "conversation:communication:view")]
+    {
+        let ghost = explain_held(&ghost(GhostReason::NoConfirmation), false, Some(why.clone()));
+        assert!(ghost.next[1].what().contains(words), "{:?}", ghost.next);
+        assert_eq!(ghost.next[1].command(), Some("closeout outgoing status --organisation main"));
+        assert!(ghost.next[2].what().starts_with("Once that is done: Read"), "{:?}", ghost.next);
+        let blocked = record(|closure| {
+            closure.step = Step::Blocked(Block { why: why.clone(), resume: Resume::Verifying, since: NOW });
+        });
+        let blocked = explain_held(&blocked, false, Some(why));
+        assert_eq!(acts(&blocked), ["outgoing", "retry", "cancel"]);
+        assert_ne!(blocked.next[0].what(), blocked.next[1].what(), "the remedy is told once");
+    }
+}
+
+#[test]
+fn a_ghost_whose_policy_takes_no_read_is_settled_where_a_read_shows_the_end() {
+    let policy = Policy { evidence: Evidence::WebhookOnly, ..Policy::default() };
+    let mut seen = ghost(GhostReason::NoConfirmation);
+    seen.closure.guests[0].gone = Some(closure_machine::Proof {
+        source: closure_machine::ProofSource::ReadBack,
+        at: NOW,
+        before_asking: false,
+    });
+    let explanation = explain_under(&seen, &policy, &[]);
+    assert!(
+        explanation.headline.contains("a read shows the guest gone, but the policy wants an event"),
+        "{}",
+        explanation.headline
+    );
+    assert_eq!(acts(&explanation), ["resolve", "force", "cancel"]);
+}
