@@ -1,16 +1,18 @@
 //! `dryRun`: the plan instead of the closure.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use genesys_types::ParticipantId;
+use closure_machine::{End, FailReason};
+use genesys_types::{Organisation, ParticipantId};
 use http::StatusCode;
-use orchestrator::{Asks, Plan, PlanError, Seen, Submission, closure_id};
+use orchestrator::{Asks, CallFacts, Plan, PlanError, Seen, Submission, closure_id, names};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     call::{Answer, Call, json_answer},
     command::{option_texts, policy_texts},
+    explain::{Hold, Standing, moment, refusal, remedy},
     outcome,
     problem::{Genesys, Problem, kinds},
     spans::Stamp,
@@ -33,7 +35,7 @@ pub(crate) struct PlanView {
     guards: Vec<GuardView>,
     /// Every call, in order; the first, the read, was made for this plan.
     calls: Vec<CallView>,
-    /// The state that the closure would reach.
+    /// The state that the closure would reach: with a guard that does not hold, the end it would come to.
     #[schema(example = "closed")]
     state: &'static str,
     /// Why that is not the happy end.
@@ -82,7 +84,7 @@ struct CallView {
 /// Answers with the plan of a command.
 pub(crate) async fn plan(call: &Call, submission: &Submission) -> Answer {
     let orchestrator = &call.shared.api.orchestrator;
-    let plan = orchestrator.plan(submission).await.map_err(refused)?;
+    let plan = orchestrator.plan(submission).await.map_err(|error| refused(call, submission, error))?;
     let set = &submission.said.overrides;
     let policy = orchestrator.policy_with(&submission.organisation, set).unwrap_or_default();
     let mut view = PlanView::of(plan, submission);
@@ -92,6 +94,7 @@ pub(crate) async fn plan(call: &Call, submission: &Submission) -> Answer {
 
 impl PlanView {
     fn of(plan: Plan, submission: &Submission) -> Self {
+        let (state, reason) = end(&plan);
         let call =
             |Asks { request, participant, http, .. }| CallView { request, participant_id: participant, http };
         Self {
@@ -106,8 +109,8 @@ impl PlanView {
                 .map(|guard| GuardView { name: guard.name, holds: guard.holds, found: guard.found })
                 .collect(),
             calls: plan.calls.into_iter().map(call).collect(),
-            state: plan.state,
-            reason: plan.reason,
+            state,
+            reason,
             not_before: submission.command.not_before.map(Stamp),
             joins: plan.joins.map(closure_id),
             policy: option_texts(&submission.said.overrides).into_iter().collect(),
@@ -116,24 +119,95 @@ impl PlanView {
     }
 }
 
-fn refused(error: PlanError) -> Problem {
+/// The end that the closure would come to. A plan stops where the closure looks again for what it misses; if that does not
+/// appear, the closure fails.
+fn end(plan: &Plan) -> (&'static str, Option<&'static str>) {
+    let fails = |name: &str| plan.guards.iter().any(|guard| guard.name == name && !guard.holds);
+    let missed =
+        [("conversation_found", FailReason::NotFound), ("guest_found", FailReason::ParticipantNotFound)];
+    let still_looks = plan.state == "verifying";
+    match missed.into_iter().find(|(guard, _)| still_looks && fails(guard)) {
+        Some((_, reason)) => (names::end(End::Failed(reason)), Some(names::fail_reason(reason))),
+        None => (plan.state, plan.reason),
+    }
+}
+
+fn refused(call: &Call, submission: &Submission, error: PlanError) -> Problem {
     match error {
         PlanError::UnknownOrganisation => {
             Problem::new(&kinds::UNKNOWN_ORGANISATION, "The organisation is not configured here.")
                 .field("organisation")
         }
         PlanError::Stopping => outcome::stopping(),
-        PlanError::Busy { retry_after } => Problem::new(
-            &kinds::BUSY,
-            "A plan needs one read, and no call to Genesys is free: the quota is used up, or the organisation is \
-             paused or blocked.",
-        )
-        .retry_after(retry_after.duration()),
-        PlanError::NotShown { reply, facts } => {
-            let said = facts.message.map(|message| format!(": {message}")).unwrap_or_default();
-            Problem::new(&kinds::GENESYS, format!("The read of the conversation came to {reply}{said}.")).genesys(
-                Genesys { status: facts.status, code: facts.code, correlation_id: facts.correlation_id },
-            )
+        PlanError::Busy { retry_after } => {
+            no_call_is_free(call, &submission.organisation, retry_after.duration())
         }
+        PlanError::NotShown { reply, facts } => not_shown(reply, facts),
     }
+}
+
+/// Which of pause, block and quota is in the way, and until when.
+fn no_call_is_free(call: &Call, organisation: &Organisation, again: Duration) -> Problem {
+    let orchestrator = &call.shared.api.orchestrator;
+    let now = orchestrator.present();
+    let all = Standing::of_all(orchestrator);
+    let standing = Standing::named(&all, organisation);
+    let queue = standing.map_or(0, |standing| standing.status.ready);
+    match standing.and_then(Standing::hold) {
+        Some(Hold::Paused) => Problem::new(
+            &kinds::PAUSED,
+            format!(
+                "A plan needs one read, and an operator has paused all calls of the organisation {organisation} until \
+                 they are resumed."
+            ),
+        ),
+        Some(Hold::Blocked { until, why }) => {
+            let fix = format!("{} Then send the same request again.", remedy(why));
+            let detail = format!(
+                "A plan needs one read, and Genesys refuses the organisation {organisation}: {}. The next probe is at {}.",
+                refusal(why),
+                moment(until, now)
+            );
+            let wait = u64::try_from(until.millis() - now.millis()).unwrap_or_default();
+            Problem::new(&kinds::BLOCKED, detail).fix(fix).retry_after(Duration::from_millis(wait).max(again))
+        }
+        None => Problem::new(
+            &kinds::BUSY,
+            format!(
+                "A plan needs one read, and the quota of the organisation {organisation} leaves no call for it now; {queue} \
+                 closures wait for theirs."
+            ),
+        )
+        .retry_after(again),
+    }
+}
+
+/// Why the read showed nothing.
+fn not_shown(reply: &str, facts: CallFacts) -> Problem {
+    let CallFacts { status, code, message, correlation_id, .. } = facts;
+    let why = message.map(|message| format!(": {message}")).unwrap_or_default();
+    let problem = match reply {
+        "not_sent" => Problem::new(&kinds::UNREACHABLE, format!("Genesys could not be reached{why}.")),
+        "unknown" => Problem::new(
+            &kinds::UNREACHABLE,
+            format!("Genesys gave no answer to the read that can be read{why}."),
+        ),
+        "unauthenticated" => Problem::new(
+            &kinds::CREDENTIAL,
+            format!("Genesys does not accept the organisation's credential{why}."),
+        ),
+        "forbidden" => Problem::new(
+            &kinds::PERMISSION,
+            format!("Genesys does not allow the read of the conversation{why}."),
+        ),
+        "rate_limited" => Problem::new(
+            &kinds::BUSY,
+            format!("Genesys put the read off, because the quota is used up{why}."),
+        ),
+        _ => Problem::new(&kinds::GENESYS, format!("The read of the conversation came to {reply}{why}.")),
+    };
+    if status.is_none() && code.is_none() && correlation_id.is_none() {
+        return problem;
+    }
+    problem.genesys(Genesys { status, code, correlation_id })
 }

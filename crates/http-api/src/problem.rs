@@ -241,6 +241,16 @@ pub(crate) mod kinds {
             "Ask an operator to look at the service's log; the record is kept.";
         GENESYS = BAD_GATEWAY, "genesys_refused", "Genesys did not show the conversation", retryable: true,
             "Look at `genesys`: its status and code say why.";
+        CREDENTIAL = BAD_GATEWAY, "genesys_credential", "Genesys does not accept the credential", retryable: false,
+            "Check the client id, its secret and the region with `closeout config check`.";
+        PERMISSION = BAD_GATEWAY, "genesys_permission", "Genesys does not allow it", retryable: false,
+            "In Genesys, compare the roles of the OAuth client with the list in the README.";
+        UNREACHABLE = BAD_GATEWAY, "genesys_unreachable", "Genesys could not be reached", retryable: true,
+            "Check the way to Genesys (the region, a proxy, the network), and send the same request again.";
+        PAUSED = SERVICE_UNAVAILABLE, "organisation_paused", "All calls of the organisation are paused", retryable: true,
+            "Resume them with `closeout outgoing resume` (POST /v1/outgoing/resume), and send the same request again.";
+        BLOCKED = SERVICE_UNAVAILABLE, "organisation_blocked", "Genesys refuses the organisation", retryable: true,
+            "Remove the cause that the detail names, and send the same request again.";
         BUSY = SERVICE_UNAVAILABLE, "no_quota", "No call to Genesys is free at present", retryable: true,
             "Send the same request again after the time in Retry-After.";
         STOPPING = SERVICE_UNAVAILABLE, "stopping", "The service is stopping", retryable: true,

@@ -208,6 +208,7 @@ async fn a_dry_run_names_what_stands_in_the_way() {
 
     let unknown = plan("2f7bf00a-0fc2-4d6a-9b56-92238191433e".to_owned()).await.ok(200);
     assert_eq!(failing(&unknown), ["conversation_found"]);
+    assert_eq!((&unknown["state"], &unknown["reason"]), (&json!("failed"), &json!("not_found")));
 
     *world.remote.mute.lock().unwrap() = true;
     let open = world.conversation(3);
@@ -230,6 +231,44 @@ async fn a_plan_that_genesys_does_not_allow_says_what_it_answered() {
     let body = json!({ "conversationId": world.conversation(1), "dryRun": true });
     let problem = world.post("/v1/closures", body).await.problem(502, "genesys_refused");
     assert_eq!(problem["genesys"], json!({ "status": 503, "code": null, "correlationId": "c-2" }));
+
+    for (reply, why, code, retryable) in [
+        (Reply::NotSent, "connection refused", "genesys_unreachable", true),
+        (Reply::Unauthenticated, "the OAuth client's secret is wrong", "genesys_credential", false),
+        (Reply::Forbidden(None), "You are missing a permission", "genesys_permission", false),
+    ] {
+        let facts = CallFacts { message: Some(why.to_owned()), ..CallFacts::default() };
+        world.remote.instead.lock().unwrap().push_back(Outcome { reply, facts });
+        let body = json!({ "conversationId": world.conversation(1), "dryRun": true });
+        let problem = world.post("/v1/closures", body).await.problem(502, code);
+        assert_eq!((&problem["retryable"], &problem["genesys"]), (&json!(retryable), &Value::Null));
+        assert!(problem["detail"].as_str().unwrap().contains(why), "{problem}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_finds_no_call_says_which_of_three_is_in_the_way() {
+    let world = World::new().await;
+    let body = json!({ "conversationId": world.conversation(1), "dryRun": true });
+    *world.remote.used_up.lock().unwrap() = true;
+    let busy = world.post("/v1/closures", body.clone()).await;
+    assert!(busy.problem(503, "no_quota")["detail"].as_str().unwrap().contains("quota"));
+    assert_eq!(busy.header("retry-after"), "5");
+    *world.remote.used_up.lock().unwrap() = false;
+
+    let outcome = Outcome { reply: Reply::Unauthenticated, facts: CallFacts::default() };
+    world.remote.instead.lock().unwrap().push_back(outcome);
+    let blocked = world.submit(&world.conversation(2)).await;
+    world.until(&blocked, "blocked").await;
+    let answer = world.post("/v1/closures", body.clone()).await;
+    let problem = answer.problem(503, "organisation_blocked");
+    assert!(problem["detail"].as_str().unwrap().contains("does not accept the credential"), "{problem}");
+    assert!(answer.header("retry-after").parse::<u64>().unwrap() > 5, "{answer:?}");
+
+    world.post("/v1/outgoing/pause", Value::Null).await.ok(200);
+    let paused = world.post("/v1/closures", body).await;
+    assert!(paused.problem(503, "organisation_paused")["fix"].as_str().unwrap().contains("outgoing resume"));
+    assert!(!paused.headers.contains_key("retry-after"));
 }
 
 #[tokio::test(start_paused = true)]
