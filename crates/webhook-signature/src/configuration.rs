@@ -76,6 +76,17 @@ pub enum ConfigurationError {
     },
 }
 
+/// How people count the secrets of a hook, whose index begins at 0: `first`, `second`, …
+#[must_use]
+pub fn ordinal(index: usize) -> String {
+    match index {
+        0 => "first".to_owned(),
+        1 => "second".to_owned(),
+        2 => "third".to_owned(),
+        more => format!("{}th", more.saturating_add(1)),
+    }
+}
+
 impl fmt::Display for ConfigurationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -83,24 +94,29 @@ impl fmt::Display for ConfigurationError {
             Self::SecretWithoutUse => f.write_str(
                 "the scheme `unsigned` checks nothing and takes no secret; choose a scheme that signs",
             ),
-            Self::EmptySecret { index } => write!(f, "secret {index} is empty"),
+            Self::EmptySecret { index } => write!(f, "the {} secret is empty", ordinal(*index)),
             Self::ShortSecret { index, bytes, minimum } => {
-                write!(f, "secret {index} has {bytes} bytes; at least {minimum} are needed")
+                write!(f, "the {} secret has {bytes} bytes; at least {minimum} are needed", ordinal(*index))
             }
             Self::SecretNotBase64 { index } => {
-                write!(f, "secret {index} is not base64 (with padding, after an optional `whsec_`)")
+                write!(
+                    f,
+                    "the {} secret is not base64 (with padding, after an optional `whsec_`)",
+                    ordinal(*index)
+                )
             }
             Self::AsymmetricKey { index } => {
                 write!(
                     f,
-                    "secret {index} is a key of the asymmetric scheme; a shared `whsec_` secret is needed"
+                    "the {} secret is a key of the asymmetric scheme; a shared `whsec_` secret is needed",
+                    ordinal(*index)
                 )
             }
             Self::SecretNotPrintable { index } => {
-                write!(f, "secret {index} holds characters that a header cannot carry")
+                write!(f, "the {} secret holds characters that a header cannot carry", ordinal(*index))
             }
             Self::CredentialsWithoutUser { index } => {
-                write!(f, "secret {index} must have the form `user:password`")
+                write!(f, "the {} secret must have the form `user:password`", ordinal(*index))
             }
             Self::HeaderName { setting } => write!(f, "`{setting}` is not a valid header name"),
             Self::SameHeader { setting } => {

@@ -11,7 +11,9 @@ use crate::misreading::{readings_of_body, readings_of_key, readings_of_tags};
 use crate::scheme::{Method, Place};
 use crate::secret::{MinimumLength, Secret, digest, keyed};
 use crate::verify::{Envelope, feed, find_lines};
-use crate::{BodyChange, HmacScheme, KeyReading, Refused, Scheme, SignedContent, Verified, WebhookSignature};
+use crate::{
+    BodyChange, HmacScheme, KeyReading, Refused, Scheme, SignedContent, Verified, WebhookSignature, ordinal,
+};
 
 /// A verdict and, for a refusal, what explains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +110,7 @@ impl fmt::Display for Finding {
                  than it sends."
             ),
             Self::OtherKey { secret_index, reading } => {
-                write!(f, "The signature or key matches secret {secret_index} if {reading}.")
+                write!(f, "The signature or key matches the {} secret if {reading}.", ordinal(*secret_index))
             }
             Self::ClockOff { seconds } if *seconds < 0 => write!(
                 f,

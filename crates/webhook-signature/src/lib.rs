@@ -36,7 +36,7 @@ mod verify;
 
 use std::fmt;
 
-pub use configuration::{ConfigurationError, UnknownName};
+pub use configuration::{ConfigurationError, UnknownName, ordinal};
 pub use diagnose::{Diagnosis, Finding};
 pub use encoding::Encoding;
 pub use hmac_scheme::{HmacScheme, KeyForm, MAX_TOLERANCE_SECONDS, SignatureLayout, SignedContent};

@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::{Args, Subcommand, ValueHint};
+use genesys_types::Organisation;
 use serde_json::json;
 
 use crate::{
@@ -34,7 +35,7 @@ pub enum ConfigCommand {
     Show(ShowArgs),
     /// Make a further key and print its entry for tokens.toml
     #[command(
-        after_help = "Example:\n  closeout config new-key --name checkout-service --role submit >> tokens.toml\n\nThe key itself goes to stderr, once."
+        after_help = "Example:\n  closeout config new-key --name checkout-service --role submit >> tokens.toml\n\nThe key itself goes to stderr, once. The service reads tokens.toml when it starts: the key is valid after a restart.\n\nRoles: submit requests closures and follows them by their id; read looks at everything but the configuration;\noperate does both, and retry, cancel, verify, force, resolve and outgoing; admin may do everything."
     )]
     NewKey(KeyArgs),
 }
@@ -66,9 +67,9 @@ pub struct KeyArgs {
     /// What it may do
     #[arg(long, value_parser = tokens::ROLES)]
     role: String,
-    /// For which organisation
-    #[arg(long, default_value = layers::DEFAULT_ORGANISATION)]
-    organisation: String,
+    /// For which organisation; may be given several times
+    #[arg(long, value_name = "NAME", default_value = layers::DEFAULT_ORGANISATION)]
+    organisation: Vec<Organisation>,
 }
 
 impl From<&ConfigArgs> for FromCommandLine {
@@ -88,7 +89,7 @@ pub fn run(command: &ConfigCommand, voice: &Voice) -> Result<Exit, Failure> {
         ConfigCommand::Init(args) => init(args, voice),
         ConfigCommand::Check(args) => check(args, voice),
         ConfigCommand::Show(args) => show(args, voice),
-        ConfigCommand::NewKey(args) => new_key(args),
+        ConfigCommand::NewKey(args) => new_key(args, voice),
     }
 }
 
@@ -104,9 +105,11 @@ fn init(args: &InitArgs, voice: &Voice) -> Result<Exit, Failure> {
     output::write(&text)?;
     voice.note(format_args!(
         "next: set genesys.main.region in {}, export GENESYSCLOUD_OAUTHCLIENT_ID and \
-         GENESYSCLOUD_OAUTHCLIENT_SECRET, and run\n  closeout config check --config {}",
+         GENESYSCLOUD_OAUTHCLIENT_SECRET, and run\n  closeout config check --config {config}\n  closeout serve --config \
+         {config}\nand in another terminal, with the key from above:\n  export CLOSEOUT_TOKEN=ck_…\n  closeout close \
+         CONVERSATION --wait 60s",
         file.display(),
-        file.display()
+        config = file.display()
     ));
     Ok(Exit::Done)
 }
@@ -144,14 +147,20 @@ fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
     written.map_err(|error| Failure::usage(format!("{} cannot be written: {error}", path.display())))
 }
 
-fn new_key(args: &KeyArgs) -> Result<Exit, Failure> {
+fn new_key(args: &KeyArgs, voice: &Voice) -> Result<Exit, Failure> {
+    output::only_as_text(voice, "the entry for tokens.toml is TOML")?;
+    if args.name.is_empty() {
+        return Err(Failure::usage("--name is empty; say whose key it is"));
+    }
     let key = tokens::fresh_key();
-    output::write(&format!("\n{}", tokens::entry_with(&args.name, &key, &args.role, &args.organisation)))?;
+    let organisations: Vec<_> = args.organisation.iter().map(ToString::to_string).collect();
+    output::write(&format!("\n{}", tokens::entry_with(&args.name, &key, &args.role, &organisations)))?;
     eprintln!("the key of {}, shown this once: {key}", args.name);
     Ok(Exit::Done)
 }
 
 fn check(args: &ConfigArgs, voice: &Voice) -> Result<Exit, Failure> {
+    output::no_rows(voice, "a check")?;
     let variables = Variables::of_this_process();
     let (layers, settings) = config::load(&FromCommandLine::from(args), &variables)
         .map_err(|problems| Failure::of_problems(&problems))?;
@@ -165,12 +174,16 @@ fn check(args: &ConfigArgs, voice: &Voice) -> Result<Exit, Failure> {
         voice.note("note: there is no [[confirm]] table: every proof will be a read-back after closing.confirm_within");
     }
     let file = layers.file.map_or_else(|| "the environment".to_owned(), |path| path.display().to_string());
-    voice.note(format_args!(
-        "{file} is good: {} organisation(s), {} hook(s), {} key(s)",
-        settings.organisations.len(),
-        settings.hooks.len(),
-        settings.tokens.len()
-    ));
+    let (organisations, hooks, keys) =
+        (settings.organisations.len(), settings.hooks.len(), settings.tokens.len());
+    let counts = json!({ "config": file, "organisations": organisations, "hooks": hooks, "keys": keys });
+    match voice.form {
+        Form::Json => output::write(&output::pretty(&counts))?,
+        Form::Ndjson => output::write(&format!("{counts}\n"))?,
+        Form::Table | Form::Wide | Form::Csv | Form::Id => voice.note(format_args!(
+            "{file} is good: {organisations} organisation(s), {hooks} hook(s), {keys} key(s)"
+        )),
+    }
     Ok(Exit::Done)
 }
 
@@ -214,7 +227,7 @@ mod tests {
         let tokens = tokens::read(&written.keys, &["main".parse().unwrap()]).unwrap();
         assert_eq!(tokens[0].role, "admin");
         assert_eq!(tokens[0].sha256.as_slice(), Sha256::digest(written.key.as_bytes()).as_slice());
-        let flat = config::file::read(&written.file).unwrap();
+        let (flat, _) = config::file::read(&written.file).unwrap();
         let set: Vec<_> = flat.iter().filter(|(path, _)| config::keys::key_of(path).is_some()).collect();
         let set: Vec<_> = set.iter().map(|(path, setting)| format!("{path} = {}", setting.given)).collect();
         assert_eq!(set, ["auth.tokens_file = \"tokens.toml\"", "store.url = \"sqlite:closeout.db\""]);

@@ -4,7 +4,7 @@ use std::{io::Read as _, path::PathBuf, time::SystemTime};
 
 use clap::{Args, Subcommand, ValueHint};
 use serde_json::json;
-use webhook_signature::{Finding, Refused, Scheme, SignatureLayout};
+use webhook_signature::{Finding, Refused, Scheme, SignatureLayout, ordinal};
 
 use crate::{
     cli::ConfigArgs,
@@ -177,8 +177,10 @@ fn verify(args: &VerifyArgs, voice: &Voice) -> Result<Exit, Failure> {
     let holds = diagnosis.verdict.is_ok();
     let said = match &diagnosis.verdict {
         Ok(verified) => {
-            let secret =
-                verified.secret_index.map(|index| format!(" with secret {index}")).unwrap_or_default();
+            let secret = verified
+                .secret_index
+                .map(|index| format!(" with the {} secret", ordinal(index)))
+                .unwrap_or_default();
             format!("The signature holds{secret}.")
         }
         Err(refused) => refused.to_string(),
@@ -242,7 +244,7 @@ impl HookArgs {
                         "the configuration has no hook {name:?}; it has {}",
                         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
                     ))),
-                    None => Err(Failure::of_problems(&reader.problems)),
+                    None => Err(Failure::of_problems(&hooks::by_name(reader.problems, &layers))),
                 }
             }
             None => match found.into_iter().next() {
@@ -345,7 +347,7 @@ mod tests {
         for (line, says) in [
             (
                 &["hub-sha256-hex", "--secret", "short"][..],
-                "--secret cannot be used: secret 0 has 5 bytes; at least 16 are needed",
+                "--secret cannot be used: the first secret has 5 bytes; at least 16 are needed",
             ),
             (
                 &["hmac", "--secret", long],

@@ -37,9 +37,13 @@ pub fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
 /// # Errors
 ///
 /// When the server does not answer.
-pub async fn openapi(api: &Api) -> Result<Exit, Failure> {
+pub async fn openapi(api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+    output::no_rows(voice, "a description")?;
     let answer = api.get("/openapi.json", &[]).await?;
-    output::write(&output::pretty(&answer.body))?;
+    output::write(&match voice.form {
+        Form::Ndjson => format!("{}\n", answer.body),
+        Form::Table | Form::Wide | Form::Json | Form::Csv | Form::Id => output::pretty(&answer.body),
+    })?;
     Ok(Exit::Done)
 }
 
@@ -49,6 +53,7 @@ pub async fn openapi(api: &Api) -> Result<Exit, Failure> {
 ///
 /// When stdout cannot be written.
 pub async fn version(api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+    output::no_rows(voice, "a version")?;
     let own = env!("CARGO_PKG_VERSION");
     let server = api.get("/version", &[]).await.ok().map(|answer| answer.body);
     let text = match voice.form {

@@ -18,20 +18,19 @@ use super::{
 /// Settings by path.
 pub type Flat = BTreeMap<String, Setting>;
 
-/// Reads a file. Everything that is wrong with it is told at once.
+/// Reads a file: what it sets, and one problem for each key that is unknown or has a value of the wrong kind.
 ///
 /// # Errors
 ///
-/// One problem for a file that cannot be read or is no TOML, else one for each key that is unknown or has a value of
-/// the wrong kind.
-pub fn read(path: &Path) -> Result<Flat, Vec<Problem>> {
+/// One problem for a file that cannot be read or is no TOML.
+pub fn read(path: &Path) -> Result<(Flat, Vec<Problem>), Problem> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         let hint = if error.kind() == std::io::ErrorKind::NotFound {
             "; `closeout config init` writes one"
         } else {
             ""
         };
-        vec![Problem(format!("the configuration {} cannot be read: {error}{hint}", path.display()))]
+        Problem(format!("the configuration {} cannot be read: {error}{hint}", path.display()))
     })?;
     flatten(path, &text)
 }
@@ -41,14 +40,14 @@ pub fn read(path: &Path) -> Result<Flat, Vec<Problem>> {
 /// # Errors
 ///
 /// As [`read`].
-pub fn flatten(path: &Path, text: &str) -> Result<Flat, Vec<Problem>> {
+pub fn flatten(path: &Path, text: &str) -> Result<(Flat, Vec<Problem>), Problem> {
     let document = DeTable::parse(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
-        vec![Problem(format!("{}, line {line}: {}", path.display(), error.message().replace('\n', "; ")))]
+        Problem(format!("{}, line {line}: {}", path.display(), error.message().replace('\n', "; ")))
     })?;
     let mut walk = Walk { file: path.to_owned(), text, found: Flat::new(), problems: Vec::new() };
     walk.table("", document.get_ref());
-    if walk.problems.is_empty() { Ok(walk.found) } else { Err(walk.problems) }
+    Ok((walk.found, walk.problems))
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -190,14 +189,15 @@ mod tests {
     use super::*;
 
     fn problems(text: &str) -> Vec<String> {
-        let problems = flatten(Path::new("closeout.toml"), text).expect_err("the text is wrong");
+        let problems = flatten(Path::new("closeout.toml"), text)
+            .map_or_else(|problem| vec![problem], |(_, problems)| problems);
         problems.into_iter().map(|problem| problem.0).collect()
     }
 
     #[test]
     fn values_are_found_with_their_lines() {
         let text = "[server]\nlisten = \"[::]:1\"\n\n[[confirm]]\nname = \"a\"\n[[confirm]]\nname = \"b\"\n";
-        let flat = flatten(Path::new("closeout.toml"), text).unwrap();
+        let (flat, _) = flatten(Path::new("closeout.toml"), text).unwrap();
         let listen = &flat["server.listen"];
         assert_eq!(listen.given.as_text().as_deref(), Some("[::]:1"));
         assert_eq!(listen.origin.to_string(), "closeout.toml, line 2");

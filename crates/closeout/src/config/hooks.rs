@@ -9,8 +9,8 @@ use webhook_signature::{
 use super::{
     environment::Variables,
     keys::kind_refused,
-    layers::{Reader, numbers},
-    origin::Problem,
+    layers::{Layers, Reader, numbers},
+    origin::{Origin, Problem},
 };
 
 /// One webhook.
@@ -50,6 +50,42 @@ pub fn read(reader: &mut Reader<'_>, variables: &Variables, known: &[Organisatio
     hooks
 }
 
+/// The problems with hooks told by the hook's name, in place of the number of its table: `secrets of [[confirm]] "relay"`.
+pub fn by_name(problems: Vec<Problem>, layers: &Layers) -> Vec<Problem> {
+    let tables: Vec<_> = numbers(&layers.settings, "confirm")
+        .into_iter()
+        .map(|number| {
+            let table = format!("confirm.{number}");
+            let name = layers.setting(&format!("{table}.name")).and_then(|setting| setting.given.as_text());
+            let called = name.map_or_else(
+                || format!("table {} of [[confirm]]", number + 1),
+                |name| format!("[[confirm]] {name:?}"),
+            );
+            (format!("{table}."), called)
+        })
+        .collect();
+    let told = |Problem(text): Problem| {
+        let found =
+            tables.iter().find_map(|(table, called)| Some((text.split_once(table.as_str())?, called)));
+        let Some(((before, after), called)) = found else { return Problem(text) };
+        let end = after.find(|sign: char| !(sign.is_ascii_lowercase() || sign == '_')).unwrap_or(after.len());
+        let (key, rest) = after.split_at(end);
+        Problem(format!("{before}{key} of {called}{rest}"))
+    };
+    problems.into_iter().map(told).collect()
+}
+
+/// Notes that a key of a table is missing, with the line where the table begins.
+fn missing(reader: &mut Reader<'_>, path: &str, why: &str) {
+    let table = path.rsplit_once('.').and_then(|(table, _)| reader.layers.settings.get(table));
+    let what = format_args!("is missing: {why}");
+    let problem = match table.map(|table| &table.origin) {
+        Some(origin @ Origin::File { .. }) => Problem::with(path, origin, what),
+        Some(_) | None => Problem(format!("{path} {what}")),
+    };
+    reader.problems.push(problem);
+}
+
 fn one(
     reader: &mut Reader<'_>,
     number: usize,
@@ -71,7 +107,7 @@ fn one(
 
 fn name(reader: &mut Reader<'_>, path: &str) -> Option<String> {
     if reader.layers.setting(path).is_none() {
-        reader.problems.push(Problem(format!("{path} is missing: events are posted to /hooks/{{name}}")));
+        missing(reader, path, "events are posted to /hooks/{name}");
         return None;
     }
     reader.parsed(path, |text| {
@@ -103,9 +139,7 @@ fn signature(reader: &mut Reader<'_>, number: usize, variables: &Variables) -> O
     let path = |key: &str| format!("confirm.{number}.{key}");
     let verify = path("verify");
     if reader.layers.setting(&verify).is_none() {
-        reader.problems.push(Problem(format!(
-            "{verify} is missing: say how the sender signs, for example hub-sha256-base64"
-        )));
+        missing(reader, &verify, "say how the sender signs, for example hub-sha256-base64");
         return None;
     }
     let scheme = match reader.choice(&verify)?.as_str() {
@@ -179,7 +213,7 @@ fn header(reader: &mut Reader<'_>, number: usize) -> Option<String> {
     let path = format!("confirm.{number}.header");
     let header = reader.text(&path);
     if header.is_none() {
-        reader.problems.push(Problem(format!("{path} is missing: name the header that carries the proof")));
+        missing(reader, &path, "name the header that carries the proof");
     }
     header
 }

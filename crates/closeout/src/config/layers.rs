@@ -45,15 +45,27 @@ pub struct Layers {
 ///
 /// Every unknown key and every unreadable file, in plain sentences.
 pub fn gather(cli: &FromCommandLine, variables: &Variables) -> Result<Layers, Vec<Problem>> {
+    let (layers, problems) = gather_what_can_be_read(cli, variables)?;
+    if problems.is_empty() { Ok(layers) } else { Err(problems) }
+}
+
+/// As [`gather`], with what can be read beside what is wrong, so that the settings can be looked at too.
+///
+/// # Errors
+///
+/// A file that cannot be read, or is no TOML: without it every setting would seem to be missing.
+pub fn gather_what_can_be_read(
+    cli: &FromCommandLine,
+    variables: &Variables,
+) -> Result<(Layers, Vec<Problem>), Vec<Problem>> {
     let named = cli.file.clone().or_else(|| variables.value("CLOSEOUT_CONFIG").map(PathBuf::from));
     let file = named.or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()));
     let mut problems = Vec::new();
     let mut layers = Vec::new();
     if let Some(path) = &file {
-        match file::read(path) {
-            Ok(flat) => layers.push(flat),
-            Err(found) => problems.extend(found),
-        }
+        let (flat, found) = file::read(path).map_err(|problem| vec![problem])?;
+        layers.push(flat);
+        problems.extend(found);
     }
     let of_file: Vec<String> = organisations(layers.first().unwrap_or(&Flat::new())).into_iter().collect();
     let (own, found) = environment::own(variables, &of_file);
@@ -83,11 +95,7 @@ pub fn gather(cli: &FromCommandLine, variables: &Variables) -> Result<Layers, Ve
     }
     let defaults = defaults(&merged, &names);
     merged = merge(merged, [defaults]);
-    if problems.is_empty() {
-        Ok(Layers { settings: merged, organisations: names.into_iter().collect(), file })
-    } else {
-        Err(problems)
-    }
+    Ok((Layers { settings: merged, organisations: names.into_iter().collect(), file }, problems))
 }
 
 /// Puts together what the command line alone says, without file and environment.

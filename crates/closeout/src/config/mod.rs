@@ -34,7 +34,19 @@ pub use settings::Settings;
 ///
 /// Everything that is wrong with it, one sentence each.
 pub fn load(cli: &FromCommandLine, variables: &Variables) -> Result<(Layers, Settings), Vec<Problem>> {
-    let layers = layers::gather(cli, variables)?;
-    let settings = settings::read(&layers, variables)?;
-    Ok((layers, settings))
+    let (layers, mut problems) = layers::gather_what_can_be_read(cli, variables)?;
+    let settings = settings::read(&layers, variables).map_err(|found| {
+        // A value of the wrong kind was told already; that it is missing therefore is no news.
+        let news = |Problem(text): &Problem| {
+            let path = text.split(' ').next().unwrap_or_default();
+            !problems.iter().any(|Problem(told)| told.contains(&format!(": {path} ")))
+        };
+        found.into_iter().filter(news).collect::<Vec<_>>()
+    });
+    match settings {
+        Ok(settings) if problems.is_empty() => return Ok((layers, settings)),
+        Ok(_) => {}
+        Err(found) => problems.extend(found),
+    }
+    Err(hooks::by_name(problems, &layers))
 }

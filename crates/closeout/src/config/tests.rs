@@ -177,7 +177,7 @@ fn a_hook_is_read_with_its_secrets_and_refused_without() {
     scene.set("HOOK", "short");
     let said = scene.refusal();
     assert!(
-        said.contains("secret 0 has 5 bytes; at least 16 are needed") && !said.contains("short\""),
+        said.contains("the first secret has 5 bytes; at least 16 are needed") && !said.contains("short\""),
         "{said}"
     );
     scene.set("HOOK", "long-enough-for-a-hook");
@@ -231,7 +231,7 @@ fn the_file_with_every_key_is_true() {
         kept == text,
         "config/closeout.toml is not what the keys say; run this test with UPDATE_CONFIG=1"
     );
-    let flat = super::file::flatten(Path::new("config/closeout.toml"), &text).unwrap();
+    let (flat, _) = super::file::flatten(Path::new("config/closeout.toml"), &text).unwrap();
     for key in KEYS {
         let mention = format!("{} = ", key.name());
         assert!(text.contains(&mention) && text.contains(key.comment), "{} is not mentioned", key.path);
@@ -239,6 +239,27 @@ fn the_file_with_every_key_is_true() {
         let found = flat.get(&key.path.replace('*', "main")).and_then(|setting| setting.given.as_text());
         let expected = key.default.filter(|_| is_one_table).map(str::to_owned);
         assert_eq!(found, expected, "{}", key.path);
+    }
+}
+
+#[test]
+fn an_unknown_key_hides_nothing_else_and_a_hook_is_told_by_its_name() {
+    let scene = Scene::usual(
+        "[server]\nlistn = \"a\"\nlisten = true\n[[confirm]]\nname = \"relay\"\nkind = \"webhook\"\n\
+         verify = \"hub-sha256-hex\"\nsecrets = [\"short\"]\n[[confirm]]\nname = \"other\"\nkind = \"webhook\"\n",
+    );
+    let cli = FromCommandLine { file: Some(scene.path()), flags: Vec::new() };
+    let problems = super::load(&cli, &scene.variables).map(|_| ()).unwrap_err();
+    let said: Vec<_> =
+        problems.iter().map(|problem| problem.0.rsplit_once('/').unwrap().1.to_owned()).collect();
+    assert_eq!(said.len(), 4, "{said:?}");
+    for (text, begins) in said.iter().zip([
+        "closeout.toml, line 7: server.listen must be",
+        "closeout.toml, line 6: unknown key `server.listn`",
+        "closeout.toml, line 12: secrets of [[confirm]] \"relay\" cannot be used: the first secret has 5 bytes",
+        "closeout.toml, line 13: verify of [[confirm]] \"other\" is missing",
+    ]) {
+        assert!(text.starts_with(begins), "{text}");
     }
 }
 

@@ -41,7 +41,7 @@ struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
-    name: String,
+    name: toml::Spanned<String>,
     sha256: String,
     role: String,
     organisations: Vec<String>,
@@ -67,18 +67,22 @@ pub fn read(path: &Path, known: &[Organisation]) -> Result<Vec<Token>, Vec<Probl
 fn parse(path: &Path, text: &str, known: &[Organisation]) -> Result<Vec<Token>, Vec<Problem>> {
     let shown = path.display();
     let file: File = toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        let line = error.span().map_or(1, |span| line_of(text, span.start));
         vec![Problem(format!("{shown}, line {line}: {}", error.message().replace('\n', "; ")))]
     })?;
     let mut problems = Vec::new();
     let mut tokens: Vec<Token> = Vec::new();
     for entry in file.token {
+        let place = format!("{shown}, line {}", line_of(text, entry.name.span().start));
+        let name = entry.name.get_ref();
         match token(&entry, known) {
             Ok(token) if tokens.iter().any(|other| other.sha256 == token.sha256) => {
-                problems.push(Problem(format!("{shown}: the key {:?} stands there twice", token.name)));
+                problems.push(Problem(format!("{place}: the key {name:?} stands there twice")));
             }
             Ok(token) => tokens.push(token),
-            Err(why) => problems.push(Problem(format!("{shown}: key {:?}: {why}", entry.name))),
+            Err(found) => {
+                problems.extend(found.iter().map(|why| Problem(format!("{place}: key {name:?}: {why}"))));
+            }
         }
     }
     if tokens.is_empty() && problems.is_empty() {
@@ -87,27 +91,41 @@ fn parse(path: &Path, text: &str, known: &[Organisation]) -> Result<Vec<Token>, 
     if problems.is_empty() { Ok(tokens) } else { Err(problems) }
 }
 
-fn token(entry: &Entry, known: &[Organisation]) -> Result<Token, String> {
-    if entry.name.is_empty() {
-        return Err("the name is empty".to_owned());
+fn line_of(text: &str, offset: usize) -> usize {
+    text[..offset].matches('\n').count() + 1
+}
+
+/// Reads one entry, or says everything that is wrong with it.
+fn token(entry: &Entry, known: &[Organisation]) -> Result<Token, Vec<String>> {
+    let mut wrong = Vec::new();
+    let name = entry.name.get_ref().clone();
+    if name.is_empty() {
+        wrong.push("the name is empty".to_owned());
     }
-    let sha256 = digest_of_hex(&entry.sha256)
-        .ok_or("sha256 must be the 64 hex digits of the key's SHA-256, never the key itself")?;
+    let sha256 = digest_of_hex(&entry.sha256);
+    if sha256.is_none() {
+        wrong.push("sha256 must be the 64 hex digits of the key's SHA-256, never the key itself".to_owned());
+    }
     if !ROLES.contains(&entry.role.as_str()) {
-        return Err(format!("the role {:?} is not known; choose one of {}", entry.role, ROLES.join(", ")));
+        wrong.push(format!("the role {:?} is not known; choose one of {}", entry.role, ROLES.join(", ")));
     }
     if entry.organisations.is_empty() {
-        return Err("organisations is empty, so the key would open nothing".to_owned());
+        wrong.push("organisations is empty, so the key would open nothing".to_owned());
     }
     let mut organisations = Vec::new();
-    for name in &entry.organisations {
-        let organisation = Organisation::from_str(name).map_err(|error| error.to_string())?;
-        if !known.contains(&organisation) {
-            return Err(format!("the organisation {name:?} is not configured"));
+    for text in &entry.organisations {
+        match Organisation::from_str(text) {
+            Ok(organisation) if known.contains(&organisation) => organisations.push(organisation),
+            Ok(_) => wrong.push(format!("the organisation {text:?} is not configured")),
+            Err(error) => wrong.push(error.to_string()),
         }
-        organisations.push(organisation);
     }
-    Ok(Token { name: entry.name.clone(), sha256, role: entry.role.clone(), organisations })
+    match sha256 {
+        Some(sha256) if wrong.is_empty() => {
+            Ok(Token { name, sha256, role: entry.role.clone(), organisations })
+        }
+        Some(_) | None => Err(wrong),
+    }
 }
 
 fn digest_of_hex(text: &str) -> Option<[u8; 32]> {
@@ -138,19 +156,21 @@ pub fn digest_as_hex(key: &str) -> String {
 pub fn file_with(name: &str, key: &str, organisation: &str) -> String {
     format!(
         "# Who may use the HTTP interface. The file holds the SHA-256 of each key, never the key.\n\
-         # A further key: closeout config new-key --name checkout-service --role submit\n\n{}",
-        entry_with(name, key, "admin", organisation)
+         # A further key: closeout config new-key --name checkout-service --role submit >> tokens.toml\n\
+         # It is read at the start: a key that is added or taken out counts after a restart.\n\n{}",
+        entry_with(name, key, "admin", &[organisation.to_owned()])
     )
 }
 
 /// The text of one key's entry.
-pub fn entry_with(name: &str, key: &str, role: &str, organisation: &str) -> String {
+pub fn entry_with(name: &str, key: &str, role: &str, organisations: &[String]) -> String {
+    let organisations: Vec<_> = organisations.iter().cloned().map(toml::Value::String).collect();
     format!(
         "[[token]]\nname = {}\nsha256 = \"{}\"\nrole = \"{role}\"                # submit, read, operate, admin\n\
-         organisations = [{}]\n",
+         organisations = {}\n",
         toml::Value::String(name.to_owned()),
         digest_as_hex(key),
-        toml::Value::String(organisation.to_owned()),
+        toml::Value::Array(organisations),
     )
 }
 
@@ -188,6 +208,26 @@ mod tests {
         assert!(with(&elsewhere).contains("\"other\" is not configured"));
         assert!(with("sha = \"\"").starts_with("tokens.toml, line 3: unknown field"));
         assert!(read_text("").unwrap_err().contains("has no [[token]]"));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_keys_is_told_with_their_lines() {
+        let text = "[[token]]\nname = \"a\"\nsha256 = \"x\"\nrole = \"root\"\norganisations = [\"main\", \"b\"]\n\
+                    [[token]]\nname = \"c\"\nsha256 = \"y\"\nrole = \"read\"\norganisations = [\"main\"]\n";
+        let problems = parse(Path::new("tokens.toml"), text, &["main".parse().unwrap()]).unwrap_err();
+        let begins: Vec<_> = problems
+            .iter()
+            .map(|Problem(text)| text.split_whitespace().take(6).collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(
+            begins,
+            [
+                "tokens.toml, line 2: key \"a\": sha256",
+                "tokens.toml, line 2: key \"a\": the",
+                "tokens.toml, line 2: key \"a\": the",
+                "tokens.toml, line 7: key \"c\": sha256",
+            ]
+        );
     }
 
     #[test]

@@ -74,3 +74,29 @@ pub fn write(text: &str) -> Result<(), Failure> {
 pub fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }
+/// Refuses the forms that a command has no rows for.
+///
+/// # Errors
+///
+/// For `-o csv` and `-o id`.
+pub fn no_rows(voice: &Voice, what: &str) -> Result<(), Failure> {
+    match voice.form {
+        Form::Csv | Form::Id => Err(Failure::usage(format!("{what} has no rows, and so no form csv or id"))
+            .fix("leave -o out, or take -o json")),
+        Form::Table | Form::Wide | Form::Json | Form::Ndjson => Ok(()),
+    }
+}
+
+/// Refuses every form but the usual one.
+///
+/// # Errors
+///
+/// For `-o json`, `ndjson`, `csv` and `id`.
+pub fn only_as_text(voice: &Voice, why: &str) -> Result<(), Failure> {
+    match voice.form {
+        Form::Json | Form::Ndjson | Form::Csv | Form::Id => {
+            Err(Failure::usage(format!("{why} and has no other form")).fix("leave -o out"))
+        }
+        Form::Table | Form::Wide => Ok(()),
+    }
+}
