@@ -26,11 +26,13 @@ impl Orchestrator {
     async fn prune(&self) {
         loop {
             let now = self.now();
-            let rows_before = (now - self.inner.retention).millis();
+            // A key answers with its closure, so no row goes before the keys of its time.
+            let retention = self.inner.retention.max(self.inner.inbox_retention);
+            let rows_before = (now - retention).millis();
             let inbox_before = (now - self.inner.inbox_retention).millis();
             match self.inner.store.prune(rows_before, inbox_before, AT_ONCE).await {
                 Ok(0) => return,
-                Ok(gone) => debug!(gone, "rows past their retention are gone"),
+                Ok(gone) => debug!(gone, "rows, events and keys past their retention are gone"),
                 Err(unavailable) => {
                     warn!(%unavailable, "old rows stay for now");
                     return;

@@ -33,7 +33,7 @@ pub(crate) fn quarantine(connection: &Connection, record: &Quarantined) -> rusql
     Ok(0)
 }
 
-/// Removes old rows with all that belongs to them, old inbox entries and old keys; returns how many rows went.
+/// Removes old rows with all that belongs to them, old inbox entries and old keys; returns how many of all kinds went.
 pub(crate) fn prune(
     connection: &Connection,
     rows_before: Millis,
@@ -56,19 +56,19 @@ pub(crate) fn prune(
     for key in &old {
         remove(connection, *key)?;
     }
-    connection
+    let events = connection
         .prepare_cached(
             "DELETE FROM inbox WHERE arrival IN
                  (SELECT arrival FROM inbox WHERE received_at < ? ORDER BY received_at, arrival LIMIT ?)",
         )?
         .execute((inbox_before, rows(limit)))?;
-    connection
+    let keys = connection
         .prepare_cached(
             "DELETE FROM idempotency_keys WHERE (scope, key) IN
                  (SELECT scope, key FROM idempotency_keys WHERE used_at < ? ORDER BY used_at LIMIT ?)",
         )?
         .execute((inbox_before, rows(limit)))?;
-    Ok(old.len() as u64)
+    Ok((old.len() + events + keys) as u64)
 }
 
 fn remove(connection: &Connection, key: ClosureKey) -> rusqlite::Result<()> {

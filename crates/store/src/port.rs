@@ -147,8 +147,8 @@ pub trait Store: Send + Sync + 'static {
     async fn quarantined(&self) -> Result<Vec<Quarantined>, StoreUnavailable>;
 
     /// Removes rows that ended before `rows_before` with their journals, and inbox entries and keys from before
-    /// `inbox_before`; at most `limit` of each, the oldest first. Returns how many rows went. Positions of lines that
-    /// went are never given out again.
+    /// `inbox_before`; at most `limit` of each, the oldest first. Returns how many rows, entries and keys went, so
+    /// that 0 means that nothing is left to do. Positions of lines that went are never given out again.
     async fn prune(
         &self,
         rows_before: Millis,

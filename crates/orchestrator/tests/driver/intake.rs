@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, task::Poll};
 
-use closure_machine::{Command, Order};
+use closure_machine::{Command, Heard, Order, ProofSource, What};
 use genesys_types::{ParticipantId, Span};
-use orchestrator::{Overrides, ProducerKey, Said, Submission, SubmitError, Submitted, names};
+use orchestrator::{Delivery, Overrides, ProducerKey, Said, Submission, SubmitError, Submitted, names};
 use uuid::Uuid;
 
-use crate::world::{World, organisation, submission};
+use crate::world::{World, delivery, organisation, submission};
 
 fn keyed(world: &World, key: &str, digest: u8) -> Submission {
     let conversation = world.guest();
@@ -178,4 +178,28 @@ async fn what_does_not_exist_fails_with_its_name() {
     let nowhere = Submission { organisation: "elsewhere".parse().unwrap(), ..submission(conversation) };
     assert_eq!(world.driver.submit(nowhere).await, Err(SubmitError::UnknownOrganisation));
     assert_eq!(organisation().as_str(), "main");
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_events_past_their_retention_are_forgotten_also_when_no_row_is() {
+    let world = World::begin().await;
+    for number in 0..2_500 {
+        let event = Delivery {
+            event_id: number.to_string(),
+            conversation: None,
+            heard: None,
+            ..delivery(world.guest(), unheard(&world), "unknown")
+        };
+        world.driver.deliver(event).await.unwrap();
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(49 * 3_600)).await;
+    assert_eq!(world.driver.inbox(10).await.unwrap(), []);
+}
+
+fn unheard(world: &World) -> Heard {
+    Heard {
+        source: ProofSource::Webhook,
+        occurred_at: world.driver.present(),
+        what: What::GuestLeft { participant: None, communication: None },
+    }
 }

@@ -263,9 +263,10 @@ impl State {
     }
 
     pub(super) fn prune(&mut self, rows_before: Millis, inbox_before: Millis, limit: usize) -> u64 {
-        let pruned = self.prune_rows(rows_before, limit);
+        let mut pruned = self.prune_rows(rows_before, limit);
         let old: Vec<_> =
             self.inbox_order.range(..(inbox_before, 0)).take(limit).map(|(place, _)| *place).collect();
+        pruned += old.len() as u64;
         for place in old {
             if let Some(id) = self.inbox_order.remove(&place) {
                 self.inbox.remove(&id);
@@ -276,7 +277,7 @@ impl State {
         let old: HashSet<_> =
             old.into_iter().take(limit).map(|entry| (entry.scope.clone(), entry.key.clone())).collect();
         self.keys.retain(|id, _| !old.contains(id));
-        pruned
+        pruned + old.len() as u64
     }
 
     fn prune_rows(&mut self, before: Millis, limit: usize) -> u64 {
