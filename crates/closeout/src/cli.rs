@@ -67,7 +67,8 @@ pub struct Global {
     /// File with the key [env: CLOSEOUT_TOKEN_FILE; the key itself: CLOSEOUT_TOKEN]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub token_file: Option<PathBuf>,
-    /// Profile of ~/.config/closeout/profiles.toml [env: CLOSEOUT_PROFILE]
+    /// Profile: a table [NAME] with `server` and `token` in ~/.config/closeout/profiles.toml; [default] is taken
+    /// when none is named [env: CLOSEOUT_PROFILE]
     #[arg(short, long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
     /// No colours [env: NO_COLOR]
@@ -175,7 +176,7 @@ pub enum ClientCommand {
   CLOSEOUT_SERVER__LISTEN=0.0.0.0:8080 closeout serve
   closeout serve --set closing.deadline=5m --log json
 
-SIGTERM and SIGINT stop it: no more work is taken and what is under way may finish
+SIGTERM and SIGINT stop it: no more work is taken and what is under way may finish \
 (server.shutdown_grace); a second signal ends it at once.")]
 pub struct ServeArgs {
     /// Where the configuration is

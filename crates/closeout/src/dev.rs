@@ -34,8 +34,9 @@ const HOOK: &str = "simulator";
   closeout dev --db dev.db          keeps the state over a restart
 
 Waits are shorter than in production, so that ghosts and read-backs are seen within seconds.
+
 Presets: lost-webhook, late-webhook, duplicate-webhook, reordered, bad-signature, early-webhook,
-200-but-open, 409-storm, 429-storm, 5xx-storm, token-expiry, guest-reloads, agent-connected,
+200-but-open, 409-storm, 429-storm, 5xx-storm, token-expiry, guest-reloads, agent-connected, \
 wrapup-required.")]
 pub struct DevArgs {
     /// Port of the service; 8080, or a free one if that is taken

@@ -1,7 +1,7 @@
 //! The client side of the HTTP interface: where the server is, with which key, and what a refusal means.
 
 mod profile;
-mod refusal;
+pub mod refusal;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -218,7 +218,8 @@ impl Api {
 
     fn refusal(&self, status: StatusCode, problem: &Value, retry_after: Option<Duration>) -> Failure {
         let mut failure = refusal::failure(self.server(), status.as_u16(), problem, retry_after);
-        if status == StatusCode::UNAUTHORIZED && self.key.is_none() {
+        let ours = failure.fix.as_deref() != Some(refusal::ANOTHER_PROGRAM);
+        if status == StatusCode::UNAUTHORIZED && self.key.is_none() && ours {
             failure.fix = Some("give a key with --token-file or CLOSEOUT_TOKEN".to_owned());
         }
         failure
@@ -290,6 +291,12 @@ mod tests {
         assert_eq!(found(&prod, &variables).server(), "http://three");
         let flagged = Place { server: Some("http://four".to_owned()), ..prod };
         assert_eq!(found(&flagged, &variables).server(), "http://four");
+        let elsewhere = Variables(std::iter::once(("HOME".to_owned(), "/nowhere".to_owned())).collect());
+        let fix = Api::find(&Place { profile: Some("prod".to_owned()), ..Place::default() }, &elsewhere)
+            .unwrap_err()
+            .fix
+            .unwrap();
+        assert!(fix.contains("a table [prod] with server"), "{fix}");
         let unknown = Place { profile: Some("prd".to_owned()), ..Place::default() };
         assert!(Api::find(&unknown, &variables).unwrap_err().message.contains("default, prod"));
     }

@@ -1,4 +1,10 @@
 //! Profiles: `~/.config/closeout/profiles.toml`, one table for each server.
+//!
+//! ```toml
+//! [prod]
+//! server = "https://closeout.example"
+//! token = "env:PROD_KEY"
+//! ```
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -48,13 +54,14 @@ pub fn find(name: Option<&str>, variables: &Variables) -> Result<Profile, Failur
             return Ok(Profile::default());
         }
         Err(error) => {
-            return Err(Failure::usage(format!("the profiles {} cannot be read: {error}", path.display())));
+            let failure = Failure::usage(format!("the profiles {} cannot be read: {error}", path.display()));
+            return Err(failure.fix(form_of(name)));
         }
     };
     let mut profiles: BTreeMap<String, Profile> = toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         // The parser's own words could show a key; the line is enough to find the mistake.
-        Failure::usage(format!("{}, line {line} is no profile: it has server and token", path.display()))
+        Failure::usage(format!("{}, line {line} is no profile", path.display())).fix(form_of(name))
     })?;
     match (name, profiles.remove(name.unwrap_or("default"))) {
         (_, Some(profile)) => Ok(profile),
@@ -62,9 +69,17 @@ pub fn find(name: Option<&str>, variables: &Variables) -> Result<Profile, Failur
         (Some(name), None) => {
             let known: Vec<_> = profiles.into_keys().collect();
             let message = format!("{} has no profile {name:?}; it has {}", path.display(), known.join(", "));
-            Err(Failure::usage(message))
+            Err(Failure::usage(message).fix(form_of(Some(name))))
         }
     }
+}
+
+/// What a profile looks like.
+fn form_of(name: Option<&str>) -> String {
+    let name = name.unwrap_or("default");
+    format!(
+        "write there a table [{name}] with server = \"http://…\" and token = \"env:NAME\", \"file:PATH\" or the key"
+    )
 }
 
 fn path(variables: &Variables) -> Option<PathBuf> {

@@ -7,6 +7,10 @@ use serde_json::Value;
 use super::plain;
 use crate::exit::{Exit, Failure};
 
+/// What can be done about an answer that the service never gives.
+pub const ANOTHER_PROGRAM: &str =
+    "this seems to be the address of another program; name the service's with --server or CLOSEOUT_SERVER";
+
 /// The fields and parameters of the HTTP interface that have a flag.
 const FLAGS: [(&str, &str); 18] = [
     ("since", "--since"),
@@ -34,6 +38,7 @@ pub fn failure(server: &str, status: u16, problem: &Value, retry_after: Option<D
     let text = |key: &str| problem.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let flag = text("field").and_then(flag_of);
     let detail = text("detail").or_else(|| text("title")).or_else(|| text("error"));
+    let of_another = detail.is_none() && (400..500).contains(&status);
     let mut message = detail.map_or_else(
         || format!("{server} answered {status}"),
         |detail| with_flag(detail.trim_end_matches('.'), text("field"), flag),
@@ -46,6 +51,9 @@ pub fn failure(server: &str, status: u16, problem: &Value, retry_after: Option<D
     let fix = text("code").and_then(|code| fix(code, flag, closure, retry_after));
     let mut failure = Failure::new(Exit::of_status(status), message);
     failure.fix = fix.or_else(|| text("fix").map(str::to_owned));
+    if of_another {
+        failure.fix = Some(ANOTHER_PROGRAM.to_owned());
+    }
     failure
 }
 
@@ -132,6 +140,13 @@ mod tests {
              general.conflict\n  fix: Look there."
         );
         assert_eq!(told(500, &json!(null)), "error: http://127.0.0.1:1 answered 500");
+        // As Genesys Cloud and the simulator refuse a key that is none of theirs.
+        let of_genesys =
+            json!({ "message": "Invalid login credentials.", "code": "bad.credentials", "status": 401 });
+        assert_eq!(
+            told(401, &of_genesys),
+            format!("error: http://127.0.0.1:1 answered 401 (401 bad.credentials)\n  fix: {ANOTHER_PROGRAM}")
+        );
     }
 
     #[test]

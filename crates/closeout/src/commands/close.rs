@@ -38,10 +38,11 @@ const BAR_FROM: usize = 5;
   closeout close --file ids.txt --reason cleanup --label team=ops --yes --wait 10m -o csv
   mysql -Ne 'select conversation from done' | closeout close - --yes
 
-Without --wait the command ends when the requests are durable. With it, the exit code tells:
-0 closed or already closed, 6 still in flight, 7 ghost, 8 failed or cancelled, 9 some of each.
+Without --wait the command ends when the requests are durable. With it, the exit code tells: \
+0 closed or already closed, 6 still in flight, 7 ghost, 8 failed or cancelled, 9 some of each. \
 With --dry-run it is 8 when the plan ends as failed, because a guard does not hold, else 0.
-What no flag says holds as configured under [closing]; a wrap-up code for one closure (policy.wrapUp) can be given by
+
+What no flag says holds as configured under [closing]; a wrap-up code for one closure (policy.wrapUp) can be given by \
 HTTP only. Asking twice for the same conversation is harmless: the second request joins the first.")]
 pub struct CloseArgs {
     /// Conversation ids; `-` reads them from stdin, one a line

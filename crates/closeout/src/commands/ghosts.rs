@@ -27,7 +27,7 @@ const SUMMARY: [Column; 4] = [
     Column::text("ORGANISATION", "organisation"),
     Column::text("REASON", "reason"),
     Column::text("GHOSTS", "count"),
-    Column::time("OLDEST", "oldestAcceptedAt"),
+    Column::time("OLDEST ACCEPTED", "oldestAcceptedAt"),
 ];
 
 /// What to see of the ghosts.

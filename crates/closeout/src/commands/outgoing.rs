@@ -35,7 +35,7 @@ pub enum OutgoingCommand {
   closeout outgoing pause --reason \"Genesys maintenance until 14:00\"
   closeout outgoing pause --organisation main
 
-Commands and events are still taken. It holds over a restart, until `closeout outgoing resume`; what waits
+Commands and events are still taken. It holds over a restart, until `closeout outgoing resume`; what waits \
 meanwhile is shown by `closeout list` as waiting for organisation_paused.")]
     Pause(SwitchArgs),
     /// Let the calls of an organisation go on

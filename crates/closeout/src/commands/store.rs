@@ -30,9 +30,9 @@ pub enum StoreCommand {
   closeout store backup --config /etc/closeout/closeout.toml --to /backup/closeout.db
   closeout store backup --store sqlite:/var/lib/closeout/closeout.db --to copy.db -o json
 
-The copy is the store at one moment: all that was answered before the command began, and nothing half
-done. It appears under its name when it is whole; until then it is called FILE.partial, which the next
-run replaces. A file that is there is never overwritten. To restore, stop the service, put the copy in
+The copy is the store at one moment: all that was answered before the command began, and nothing half \
+done. It appears under its name when it is whole; until then it is called FILE.partial, which the next \
+run replaces. A file that is there is never overwritten. To restore, stop the service, put the copy in \
 the place of store.url, remove the files of that name that end in -wal and -shm, and start it again.")]
     Backup(BackupArgs),
 }

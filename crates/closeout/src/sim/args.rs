@@ -16,7 +16,7 @@ pub enum SimCommand {
   closeout sim serve --listen 127.0.0.1:0 --chaos lost-webhook --seed 7
   closeout sim serve --webhook http://127.0.0.1:8080/hooks/relay --webhook-secret env:HOOK_SECRET
 
-Its OAuth client is simulator-client with the secret simulator-secret; give the service
+Its OAuth client is simulator-client with the secret simulator-secret; give the service \
 region = \"http://127.0.0.1:8081\". Webhooks are signed as hub-sha256-base64.")]
     Serve(ServeArgs),
     /// Make conversations and print their ids

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::args::SimCommand;
 use self::args::{ChaosArgs, ClockArgs, ConversationArgs, JournalArgs, Place, ServeArgs, TriggerArgs};
 use crate::{
-    client::Api,
+    client::{Api, refusal},
     commands::target,
     config::{Variables, secret},
     dev::{chaos, quota},
@@ -50,6 +50,12 @@ fn at(place: &Place) -> Result<Api, Failure> {
 fn named(failure: Failure) -> Failure {
     if failure.exit == Exit::Unreachable {
         let fix = "start it with `closeout sim serve` or `closeout dev`, or name another with --sim or CLOSEOUT_SIM";
+        return failure.fix(fix);
+    }
+    let of_the_service = failure.message.ends_with("no_such_route)");
+    if of_the_service || failure.fix.as_deref() == Some(refusal::ANOTHER_PROGRAM) {
+        let fix = "this seems to be the address of another program, such as the service; name the simulator's with \
+                   --sim or CLOSEOUT_SIM";
         return failure.fix(fix);
     }
     failure
