@@ -33,6 +33,9 @@ use crate::{
 const ABOUT: &str = "Closeout closes Genesys Cloud messaging conversations from a backend and proves that they closed. \
     Every 2xx to a command or an act is durable. Errors are RFC 9457 problem details with `code`, `retryable` and `fix`.";
 
+/// Where events come in.
+const HOOKS: &str = "/hooks/{name}";
+
 /// Writes the description.
 pub(crate) fn description(version: &str) -> Bytes {
     Bytes::from(
@@ -53,9 +56,50 @@ pub(crate) fn document(version: &str) -> OpenApi {
         let item = PathItem::new(method, operation(route));
         paths.paths.entry(route.path.to_owned()).or_default().merge_operations(item);
     }
+    let item = PathItem::new(HttpMethod::Post, hook());
+    paths.paths.entry(HOOKS.to_owned()).or_default().merge_operations(item);
     let mut document = OpenApi::new(info, paths);
     document.components = Some(components());
     document
+}
+
+/// The refusals of a hook, as the receiver gives them.
+const HOOK_REFUSALS: &[(u16, &str)] = &[
+    (400, "`incomplete_body`, or the name of what cannot be read in a body that was signed."),
+    (401, "`signature_refused`: the request does not prove that it comes from the hook's sender."),
+    (404, "`hook_not_found`: no hook has this name."),
+    (405, "`method_not_allowed`: a hook takes POST only."),
+    (413, "`body_too_large`: the body has more than 256 KiB."),
+    (415, "`unsupported_media_type`: the body is not JSON in UTF-8, or has a Content-Encoding."),
+    (503, "`store_unavailable`: the event could not be stored; send it again after Retry-After."),
+];
+
+/// The hooks, which are served beside the table of routes and prove themselves by what their configuration says.
+fn hook() -> OperationBuilder {
+    let body = RequestBodyBuilder::new()
+        .required(Some(Required::True))
+        .content("application/json", Content::new(None::<RefOr<Schema>>));
+    let taken = ResponseBuilder::new().description("The event is stored, or it says nothing new.");
+    let operation = OperationBuilder::new()
+        .summary(Some("An event of Genesys or of a relay comes in. It is stored before it is answered."))
+        .description(Some("Needs no key: the sender proves itself as `verify` of its [[confirm]] says."))
+        .operation_id(Some("post_hooks_name"))
+        .parameter(
+            ParameterBuilder::new()
+                .name("name")
+                .parameter_in(ParameterIn::Path)
+                .required(Required::True)
+                .description(Some("The `name` of a [[confirm]] in the configuration."))
+                .schema(Some(text())),
+        )
+        .request_body(Some(body.build()))
+        .response("204", taken.build());
+    HOOK_REFUSALS.iter().fold(operation, |operation, (status, about)| {
+        let refusal = ResponseBuilder::new()
+            .description(*about)
+            .content("application/problem+json", Content::new(Some(Ref::from_schema_name("Problem"))));
+        operation.response(status.to_string(), refusal.build())
+    })
 }
 
 fn operation(route: &Route) -> OperationBuilder {
@@ -223,9 +267,10 @@ mod tests {
             .iter()
             .map(|route| format!("{:?} {}", route.method, route.path).to_lowercase())
             .map(|route| route.replace("conversationid", "conversationId"))
+            .chain([format!("post {HOOKS}")])
             .collect();
         assert_eq!(described, served);
-        assert_eq!(served.len(), ROUTES.len(), "a route stands in the table twice");
+        assert_eq!(served.len(), ROUTES.len() + 1, "a route stands in the table twice");
     }
 
     #[test]

@@ -34,28 +34,29 @@ impl Refusal {
         }
     }
 
+    /// What is wrong with a signature is told to operators only: a forger would learn from it.
     const fn body(self) -> &'static str {
         match self {
             Self::WrongMethod => {
-                r#"{"title":"Method not allowed","status":405,"code":"method_not_allowed","retryable":false,"fix":"Use POST."}"#
+                r#"{"type":"urn:closeout:problem:method_not_allowed","title":"Method not allowed","status":405,"detail":"A hook takes POST only.","code":"method_not_allowed","retryable":false,"fix":"Use POST."}"#
             }
             Self::WrongType => {
-                r#"{"title":"Unsupported media type","status":415,"code":"unsupported_media_type","retryable":false,"fix":"Send JSON in UTF-8, without Content-Encoding."}"#
+                r#"{"type":"urn:closeout:problem:unsupported_media_type","title":"Unsupported media type","status":415,"detail":"The body is not JSON in UTF-8, or it has a Content-Encoding.","code":"unsupported_media_type","retryable":false,"fix":"Send JSON in UTF-8, without Content-Encoding."}"#
             }
             Self::TooLarge => {
-                r#"{"title":"Body too large","status":413,"code":"body_too_large","retryable":false,"fix":"Send at most 262144 bytes."}"#
+                r#"{"type":"urn:closeout:problem:body_too_large","title":"Body too large","status":413,"detail":"The body has more than 262144 bytes.","code":"body_too_large","retryable":false,"fix":"Send at most 262144 bytes."}"#
             }
             Self::Incomplete => {
-                r#"{"title":"Incomplete body","status":400,"code":"incomplete_body","retryable":true,"fix":"Send the whole body."}"#
+                r#"{"type":"urn:closeout:problem:incomplete_body","title":"Incomplete body","status":400,"detail":"The body ended before it was whole.","code":"incomplete_body","retryable":true,"fix":"Send the whole body."}"#
             }
             Self::UnknownHook => {
-                r#"{"title":"Not found","status":404,"code":"hook_not_found","retryable":false,"fix":"Check the URL."}"#
+                r#"{"type":"urn:closeout:problem:hook_not_found","title":"Not found","status":404,"detail":"No hook of this name receives anything here.","code":"hook_not_found","retryable":false,"fix":"Check the URL."}"#
             }
             Self::Signature => {
-                r#"{"title":"Unauthorized","status":401,"code":"signature_refused","retryable":false,"fix":"Check the secret."}"#
+                r#"{"type":"urn:closeout:problem:signature_refused","title":"Unauthorized","status":401,"detail":"The request does not prove that it comes from the hook's sender. Operators see why under GET /v1/hooks/received.","code":"signature_refused","retryable":false,"fix":"Check the secret."}"#
             }
             Self::Unavailable => {
-                r#"{"title":"Service unavailable","status":503,"code":"store_unavailable","retryable":true,"fix":"Send it again later."}"#
+                r#"{"type":"urn:closeout:problem:store_unavailable","title":"Service unavailable","status":503,"detail":"The event could not be stored, so it was not taken.","code":"store_unavailable","retryable":true,"fix":"Send it again later."}"#
             }
         }
     }
@@ -85,6 +86,7 @@ pub(crate) fn taken() -> Response {
 
 #[derive(Serialize)]
 struct UndecodableProblem<'a> {
+    r#type: String,
     title: &'static str,
     status: u16,
     code: &'a str,
@@ -96,6 +98,7 @@ struct UndecodableProblem<'a> {
 /// The answer to a body that was signed and cannot be read. Its sender is trusted, so it is told why.
 pub(crate) fn undecodable(reason: &str, detail: &impl Display) -> Response {
     let told = UndecodableProblem {
+        r#type: format!("urn:closeout:problem:{reason}"),
         title: "The body cannot be read",
         status: StatusCode::BAD_REQUEST.as_u16(),
         code: reason,
@@ -139,9 +142,11 @@ mod tests {
         for refusal in ALL {
             let body: serde_json::Value = serde_json::from_str(refusal.body()).unwrap();
             assert_eq!(body["status"], refusal.status().as_u16(), "{refusal:?}");
-            for field in ["title", "code", "fix"] {
+            for field in ["title", "detail", "code", "fix"] {
                 assert!(body[field].is_string(), "{refusal:?} {field}");
             }
+            let code = body["code"].as_str().unwrap();
+            assert_eq!(body["type"], format!("urn:closeout:problem:{code}"));
             assert!(body["retryable"].is_boolean());
         }
         assert!(Refusal::TooLarge.body().contains(&MAX_BODY_BYTES.to_string()));
