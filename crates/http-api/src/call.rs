@@ -16,6 +16,7 @@ use store::ClosureKey;
 
 use crate::{
     access::Caller,
+    health::StoreCheck,
     json::Node,
     problem::{Problem, kinds},
     query::Query,
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) organisations: Vec<Organisation>,
     /// `/openapi.json`, written once.
     pub(crate) description: Bytes,
+    /// The latest check of the store.
+    pub(crate) store_check: StoreCheck,
 }
 
 /// One request.

@@ -1,12 +1,13 @@
 //! Health, version and metrics.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::{body::Body, response::Response};
 use closure_machine::BlockReason;
 use http::{HeaderValue, StatusCode, header};
-use orchestrator::OrganisationStatus;
+use orchestrator::{Orchestrator, OrganisationStatus};
 use serde::Serialize;
+use tokio::{sync::Mutex, time::Instant};
 use utoipa::ToSchema;
 
 use crate::{
@@ -19,6 +20,34 @@ use crate::{
 
 /// A store that does not answer a check within this time counts as down.
 const STORE_CHECK: Duration = Duration::from_secs(2);
+
+/// A check is a write to the disk, and `/readyz` needs no key: its result holds for this long, whoever asks.
+const CHECK_HOLDS: Duration = Duration::from_secs(1);
+
+/// The latest check of the store, shared by all who ask.
+#[derive(Debug, Default)]
+pub(crate) struct StoreCheck(Mutex<Option<StoreChecked>>);
+
+/// What a check of the store showed.
+#[derive(Debug, Clone, Copy)]
+struct StoreChecked {
+    at: Instant,
+    good: bool,
+    took: Duration,
+}
+
+impl StoreCheck {
+    /// The latest check, or a new one where that is too old. Callers that come meanwhile wait for the same check.
+    async fn latest(&self, orchestrator: &Orchestrator) -> StoreChecked {
+        let mut latest = self.0.lock().await;
+        if let Some(checked) = latest.filter(|checked| checked.at.elapsed() < CHECK_HOLDS) {
+            return checked;
+        }
+        let begun = Instant::now();
+        let good = matches!(tokio::time::timeout(STORE_CHECK, orchestrator.check_store()).await, Ok(Ok(())));
+        *latest.insert(StoreChecked { at: Instant::now(), good, took: begun.elapsed() })
+    }
+}
 
 /// Whether the service can take work.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -115,9 +144,7 @@ pub(crate) async fn ready(call: Call) -> Answer {
     query.finish()?;
     let orchestrator = &call.shared.api.orchestrator;
     let stopping = orchestrator.is_stopping();
-    let begun = Instant::now();
-    let store = matches!(tokio::time::timeout(STORE_CHECK, orchestrator.check_store()).await, Ok(Ok(())));
-    let took = begun.elapsed();
+    let StoreChecked { good: store, took, .. } = call.shared.store_check.latest(orchestrator).await;
     let mut readiness = Readiness { ready: store && !stopping, store, stopping, ..Readiness::default() };
     if verbose {
         readiness.tell_more(&call, took).await;

@@ -12,7 +12,8 @@ use axum::{
 use crate::{
     access::Need,
     call::{Call, Shared, read_json},
-    health, openapi,
+    health::{self, StoreCheck},
+    openapi,
     problem::{Problem, kinds},
     routes::{Method, ROUTES, Route},
     state::ApiState,
@@ -24,7 +25,8 @@ pub fn router(state: ApiState) -> Router {
     let mut organisations = state.orchestrator.organisations();
     organisations.sort();
     let description = openapi::description(state.version.version);
-    let shared = Arc::new(Shared { api: state, organisations, description });
+    let shared =
+        Arc::new(Shared { api: state, organisations, description, store_check: StoreCheck::default() });
     let mut router = Router::new();
     for route in ROUTES {
         let filter = match route.method {

@@ -179,9 +179,13 @@ async fn readiness_follows_the_store_and_the_stop_and_nothing_else() {
     assert_eq!(verbose["organisations"], Value::Null, "without a key nothing is told of organisations");
     assert!(verbose["note"].as_str().unwrap().contains("role read"), "{verbose}");
     world.store.set_unavailable(true);
+    assert_eq!(world.get("/readyz").await.ok(200)["store"], true, "a check holds for a second");
+    let second = std::time::Duration::from_secs(1);
+    tokio::time::advance(second).await;
     assert_eq!(world.get("/readyz").await.ok(503)["store"], false);
     world.get("/livez").await.ok(200);
     world.store.set_unavailable(false);
+    tokio::time::advance(second).await;
     world.get("/readyz").await.ok(200);
     world.orchestrator.stop(std::time::Duration::from_secs(1)).await;
     assert_eq!(world.get("/readyz").await.ok(503)["stopping"], true);
