@@ -123,7 +123,7 @@ async fn answer(
 }
 
 fn body_too_slow() -> Response<Body> {
-    let problem = r#"{"title":"The body did not arrive in time","status":408,"code":"body_too_slow","retryable":true,"fix":"Send the whole body at once."}"#;
+    let problem = r#"{"type":"urn:closeout:problem:body_too_slow","title":"The body did not arrive in time","status":408,"detail":"The body was not there as a whole within the time that a body has.","code":"body_too_slow","retryable":true,"fix":"Send the whole body at once."}"#;
     let mut response = Response::new(Body::from(problem));
     *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
     let headers = response.headers_mut();

@@ -16,9 +16,9 @@ pub struct Limits {
     /// How long a client may leave an answer unread before the connection is cut; any byte that it takes starts the
     /// time anew. Default: 30 s.
     pub write_stalls_for: Duration,
-    /// Bytes of a request's line and headers. More is answered with 431. Default: 16 KiB.
+    /// Bytes of a request's line and headers. More is answered with 431, which hyper writes without a body. Default: 16 KiB.
     pub head_bytes: usize,
-    /// Headers of a request. More are answered with 431. Default: 64.
+    /// Headers of a request. More are answered with 431, as above. Default: 64.
     pub headers: usize,
     /// How long requests may still run after the stop. Default: 20 s.
     pub grace: Duration,

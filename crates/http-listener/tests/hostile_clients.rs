@@ -170,7 +170,7 @@ async fn a_dribbled_body_is_answered_with_408_and_cut() {
     let answer = dribble(&mut client, &"x".repeat(1_000)).await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer:?}");
     assert!(answer.contains("connection: close"), "{answer:?}");
-    assert!(answer.contains("body_too_slow"), "{answer:?}");
+    assert!(answer.contains("urn:closeout:problem:body_too_slow"), "{answer:?}");
 }
 
 #[tokio::test]

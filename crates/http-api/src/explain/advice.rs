@@ -58,11 +58,12 @@ pub(super) fn advice(case: &Case<'_>) -> Vec<Advice> {
     let offered = acts(case).into_iter().filter(|(act, _)| fits(case, *act) && can_work(*act, hold));
     advice.extend(offered.map(|(act, what)| {
         let name = names::act(act);
-        let after_the_remedy = matches!(hold, Some(Hold::Blocked { .. })) && calls_genesys(act);
-        let what = match &case.record.closure.step {
-            Step::Blocked(_) => what.to_owned(),
-            _ if after_the_remedy => format!("Once that is done: {what}"),
-            _ => what.to_owned(),
+        // The words of a blocked closure's acts say so themselves.
+        let tells_itself = matches!(case.record.closure.step, Step::Blocked(_));
+        let what = if matches!(hold, Some(Hold::Blocked { .. })) && calls_genesys(act) && !tells_itself {
+            format!("Once that is done: {what}")
+        } else {
+            what.to_owned()
         };
         let needs_reason = needs_reason(act);
         Advice {
