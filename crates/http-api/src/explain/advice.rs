@@ -1,6 +1,6 @@
 //! What an operator can do about a closure. An act is only offered when the machine would take it.
 
-use closure_machine::{Act, End, Event, FailReason, GhostReason, Moment, Step, step};
+use closure_machine::{Act, End, Event, Evidence, FailReason, GhostReason, Moment, Step, step};
 use orchestrator::{closure_id, names};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -143,6 +143,10 @@ fn fits(case: &Case<'_>, act: Act) -> bool {
 
 const LOOK: (Act, &str) =
     (Act::Verify, "Read the conversation now instead of later; it changes nothing at Genesys.");
+const LOOK_WITHOUT_PROOF: (Act, &str) = (
+    Act::Verify,
+    "Read the conversation now, to see whether the guest is still there. The policy takes no read for proof: it wants an event.",
+);
 const AGAIN: (Act, &str) = (Act::Retry, "Begin again with a read, with fresh rounds and attempts.");
 const FORCE: (Act, &str) =
     (Act::Force, "Tear the conversation down with everybody in it, an agent included. The reason is kept.");
@@ -160,8 +164,13 @@ const CALL_OFF: (Act, &str) = (Act::Cancel, "Call it off and leave the conversat
 /// The acts that make sense, the best first.
 fn acts(case: &Case<'_>) -> Vec<(Act, &'static str)> {
     match &case.record.closure.step {
-        Step::Ghost(_) if standing::read_shows_the_end(case) => vec![SETTLE_WITHOUT_EVENT, FORCE, CALL_OFF],
         Step::Ghost(ghost) => match ghost.reason {
+            GhostReason::NoConfirmation if standing::read_shows_the_end(case) => {
+                vec![SETTLE_WITHOUT_EVENT, FORCE, CALL_OFF]
+            }
+            GhostReason::NoConfirmation if case.policy.evidence == Evidence::WebhookOnly => {
+                vec![LOOK_WITHOUT_PROOF, AGAIN, FORCE, SETTLE, CALL_OFF]
+            }
             GhostReason::NoConfirmation | GhostReason::ConfirmationMismatch | GhostReason::Unreachable => {
                 vec![LOOK, AGAIN, FORCE, SETTLE, CALL_OFF]
             }

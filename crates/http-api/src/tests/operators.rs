@@ -1,6 +1,6 @@
 //! Ghosts, acts, and words.
 
-use closure_machine::Reply;
+use closure_machine::{Evidence, Policy, Reply};
 use orchestrator::{CallFacts, Outcome};
 use serde_json::{Value, json};
 
@@ -193,4 +193,32 @@ async fn an_explanation_can_be_read_as_text() {
     {
         assert!(text.text.contains(part), "{part} is not in\n{}", text.text);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ghost_of_a_paused_organisation_is_told_to_be_resumed_first() {
+    let world = World::new().await;
+    let id = world.ghost(1).await;
+    world.post("/v1/outgoing/pause", Value::Null).await.ok(200);
+    let resume = "closeout outgoing resume --organisation main";
+    let closure = world.get(&format!("/v1/closures/{id}")).await.ok(200);
+    assert!(closure["problem"]["fix"].as_str().unwrap().contains(resume), "{closure}");
+    let explanation = world.get(&format!("/v1/closures/{id}/explain")).await.ok(200);
+    assert_eq!(explanation["next"][0]["command"], resume);
+    let ghosts = world.get("/v1/ghosts").await.ok(200);
+    assert_eq!(ghosts["items"][0]["ghost"]["suggested"], explanation["next"]);
+    world.post("/v1/outgoing/resume", Value::Null).await.ok(200);
+    let closure = world.get(&format!("/v1/closures/{id}")).await.ok(200);
+    assert!(closure["problem"]["fix"].as_str().unwrap().contains("closeout verify"), "{closure}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ghost_that_only_lacks_its_event_is_to_be_settled() {
+    let world = World::with(Policy { evidence: Evidence::WebhookOnly, ..Policy::default() }, 10).await;
+    *world.remote.mute.lock().unwrap() = true;
+    let id = world.submit(&world.conversation(1)).await;
+    let ghost = world.until(&id, "ghost").await;
+    let problem = &ghost["problem"];
+    assert!(problem["detail"].as_str().unwrap().contains("a read shows the guest gone"), "{problem}");
+    assert!(problem["fix"].as_str().unwrap().contains(&format!("closeout resolve {id}")), "{problem}");
 }
