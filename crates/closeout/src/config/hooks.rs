@@ -10,7 +10,7 @@ use super::{
     environment::Variables,
     keys::kind_refused,
     layers::{Layers, Reader, numbers},
-    origin::{Origin, Problem},
+    origin::Problem,
 };
 
 /// One webhook.
@@ -75,17 +75,6 @@ pub fn by_name(problems: Vec<Problem>, layers: &Layers) -> Vec<Problem> {
     problems.into_iter().map(told).collect()
 }
 
-/// Notes that a key of a table is missing, with the line where the table begins.
-fn missing(reader: &mut Reader<'_>, path: &str, why: &str) {
-    let table = path.rsplit_once('.').and_then(|(table, _)| reader.layers.settings.get(table));
-    let what = format_args!("is missing: {why}");
-    let problem = match table.map(|table| &table.origin) {
-        Some(origin @ Origin::File { .. }) => Problem::with(path, origin, what),
-        Some(_) | None => Problem(format!("{path} {what}")),
-    };
-    reader.problems.push(problem);
-}
-
 fn one(
     reader: &mut Reader<'_>,
     number: usize,
@@ -107,7 +96,7 @@ fn one(
 
 fn name(reader: &mut Reader<'_>, path: &str) -> Option<String> {
     if reader.layers.setting(path).is_none() {
-        missing(reader, path, "events are posted to /hooks/{name}");
+        reader.missing(path, "is missing: events are posted to /hooks/{name}");
         return None;
     }
     reader.parsed(path, |text| {
@@ -139,7 +128,7 @@ fn signature(reader: &mut Reader<'_>, number: usize, variables: &Variables) -> O
     let path = |key: &str| format!("confirm.{number}.{key}");
     let verify = path("verify");
     if reader.layers.setting(&verify).is_none() {
-        missing(reader, &verify, "say how the sender signs, for example hub-sha256-base64");
+        reader.missing(&verify, "is missing: say how the sender signs, for example hub-sha256-base64");
         return None;
     }
     let scheme = match reader.choice(&verify)?.as_str() {
@@ -213,7 +202,7 @@ fn header(reader: &mut Reader<'_>, number: usize) -> Option<String> {
     let path = format!("confirm.{number}.header");
     let header = reader.text(&path);
     if header.is_none() {
-        missing(reader, &path, "name the header that carries the proof");
+        reader.missing(&path, "is missing: name the header that carries the proof");
     }
     header
 }

@@ -260,6 +260,16 @@ impl<'a> Reader<'a> {
         self.problems.push(problem);
     }
 
+    /// Notes that a key is missing from a table, with the line where the table begins.
+    pub fn missing(&mut self, path: &str, what: &str) {
+        let table = path.rsplit_once('.').and_then(|(table, _)| self.layers.settings.get(table));
+        let problem = match table.map(|table| &table.origin) {
+            Some(origin @ Origin::File { .. }) => Problem::with(path, origin, what),
+            Some(_) | None => Problem(format!("{path} {what}")),
+        };
+        self.problems.push(problem);
+    }
+
     /// A text, where there is one.
     pub fn text(&mut self, path: &str) -> Option<String> {
         let setting = self.layers.setting(path)?;

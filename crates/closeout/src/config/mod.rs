@@ -37,10 +37,13 @@ pub fn load(cli: &FromCommandLine, variables: &Variables) -> Result<(Layers, Set
     let (layers, mut problems) = layers::gather_what_can_be_read(cli, variables)?;
     let settings = settings::read(&layers, variables).map_err(|found| {
         // A value of the wrong kind was told already; that it is missing therefore is no news.
-        let news = |Problem(text): &Problem| {
-            let path = text.split(' ').next().unwrap_or_default();
-            !problems.iter().any(|Problem(told)| told.contains(&format!(": {path} ")))
+        let path_of = |Problem(text): &Problem| {
+            let (_, what) = text.split_once(": ")?;
+            what.split(' ').next().filter(|path| keys::key_of(path).is_some()).map(str::to_owned)
         };
+        let told: Vec<_> = problems.iter().filter_map(path_of).collect();
+        let news =
+            |Problem(text): &Problem| !text.split(' ').any(|word| told.iter().any(|path| path == word));
         found.into_iter().filter(news).collect::<Vec<_>>()
     });
     match settings {

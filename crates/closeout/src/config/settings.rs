@@ -231,10 +231,8 @@ fn region(reader: &mut Reader<'_>, organisation: &Organisation) -> Option<Region
         return region.map_err(|(path, error)| reader.refuse(&path, said(error))).ok();
     }
     let Some(api) = api else {
-        reader.problems.push(Problem(format!(
-            "{} is not set: write it into the configuration, or set GENESYSCLOUD_REGION (for example eu-central-1)",
-            path("region")
-        )));
+        let why = "is not set: write it into the configuration, or set GENESYSCLOUD_REGION (for example eu-central-1)";
+        reader.missing(&path("region"), why);
         return None;
     };
     let login = login.unwrap_or_else(|| api.clone());

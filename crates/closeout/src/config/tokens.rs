@@ -117,7 +117,7 @@ fn token(entry: &Entry, known: &[Organisation]) -> Result<Token, Vec<String>> {
         match Organisation::from_str(text) {
             Ok(organisation) if known.contains(&organisation) => organisations.push(organisation),
             Ok(_) => wrong.push(format!("the organisation {text:?} is not configured")),
-            Err(error) => wrong.push(error.to_string()),
+            Err(error) => wrong.push(format!("the organisation {text:?} is no name: {error}")),
         }
     }
     match sha256 {
