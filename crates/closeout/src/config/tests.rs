@@ -247,7 +247,7 @@ fn an_unknown_key_hides_nothing_else_and_a_hook_is_told_by_its_name() {
     let scene = Scene::usual(
         "[server]\nlistn = \"a\"\nlisten = true\n[[confirm]]\nname = \"relay\"\nkind = \"webhook\"\n\
          verify = \"hub-sha256-hex\"\nsecrets = [\"short\"]\n[[confirm]]\nname = \"other\"\nkind = \"webhook\"\n\
-         [[confirm]]\nname = \"third\"\nverify = 5\n",
+         [[confirm]]\nname = \"third\"\nverify = true\n",
     );
     let cli = FromCommandLine { file: Some(scene.path()), flags: Vec::new() };
     let problems = super::load(&cli, &scene.variables).map(|_| ()).unwrap_err();
