@@ -135,12 +135,16 @@ impl Orchestrator {
     /// Finds due closures that nobody is about to wake: what another process opened, what was forgotten after an error,
     /// and what a task that ended in a panic took out of the due index.
     async fn sweep(&self) {
+        let mut after = None;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(SWEEP) => {}
                 () = self.inner.stopping.cancelled() => return,
             }
-            let Ok(rows) = self.inner.store.due(self.now().millis(), ROUND).await else { continue };
+            // A page a time, so that a backlog that waits for quota does not hide what stands behind it.
+            let Ok(rows) = self.inner.store.due(self.now().millis(), after, ROUND).await else { continue };
+            let more = rows.len() == ROUND;
+            after = rows.last().filter(|_| more).and_then(|row| Some((row.wake_at?, row.key)));
             for row in rows {
                 if let Some(record) = self.inner.registry.record(row.key) {
                     let org = self.inner.organisations.get(&record.organisation);

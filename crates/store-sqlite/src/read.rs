@@ -28,15 +28,22 @@ pub(crate) fn open_of_query() -> String {
     )
 }
 
-pub(crate) fn due(connection: &Connection, now: Millis, limit: usize) -> rusqlite::Result<Vec<Row>> {
+pub(crate) fn due(
+    connection: &Connection,
+    now: Millis,
+    after: Option<(Millis, ClosureKey)>,
+    limit: usize,
+) -> rusqlite::Result<Vec<Row>> {
+    // The empty blob sorts before every key.
+    let (wake_at, key) = after.as_ref().map_or((Millis::MIN, &[][..]), |(at, key)| (*at, key.as_bytes()));
     let sql = due_query();
-    all(connection, &sql, (now, rows(limit)), record::row)
+    all(connection, &sql, (now, wake_at, key, rows(limit)), record::row)
 }
 
 pub(crate) fn due_query() -> String {
     format!(
         "SELECT {ROW_COLUMNS} FROM closures c
-         WHERE c.standing = 0 AND c.wake_at <= ? ORDER BY c.wake_at, c.key LIMIT ?"
+         WHERE c.standing = 0 AND c.wake_at <= ? AND (c.wake_at, c.key) > (?, ?) ORDER BY c.wake_at, c.key LIMIT ?"
     )
 }
 

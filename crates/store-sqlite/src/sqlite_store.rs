@@ -174,8 +174,13 @@ impl Store for SqliteStore {
         self.read(move |connection| read::open_of(connection, &organisation, conversation)).await
     }
 
-    async fn due(&self, now: Millis, limit: usize) -> Result<Vec<Row>, StoreUnavailable> {
-        self.read(move |connection| read::due(connection, now, limit)).await
+    async fn due(
+        &self,
+        now: Millis,
+        after: Option<(Millis, ClosureKey)>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreUnavailable> {
+        self.read(move |connection| read::due(connection, now, after, limit)).await
     }
 
     async fn open_after(

@@ -137,8 +137,13 @@ impl Store for MemoryStore {
         self.read(|state| state.open_of(organisation, conversation))
     }
 
-    async fn due(&self, now: Millis, limit: usize) -> Result<Vec<Row>, StoreUnavailable> {
-        self.read(|state| state.due(now, limit))
+    async fn due(
+        &self,
+        now: Millis,
+        after: Option<(Millis, ClosureKey)>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreUnavailable> {
+        self.read(|state| state.due(now, after, limit))
     }
 
     async fn open_after(

@@ -95,7 +95,14 @@ pub trait Store: Send + Sync + 'static {
     async fn open_of(&self, organisation: &str, conversation: Uuid) -> Result<Option<Row>, StoreUnavailable>;
 
     /// Open rows whose `wake_at` is at or before `now`, the earliest first, at most `limit`.
-    async fn due(&self, now: Millis, limit: usize) -> Result<Vec<Row>, StoreUnavailable>;
+    ///
+    /// With `after` (the `wake_at` and key of a row) those that come after it in this order.
+    async fn due(
+        &self,
+        now: Millis,
+        after: Option<(Millis, ClosureKey)>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreUnavailable>;
 
     /// Open rows with a key greater than `after`, in order of key, at most `limit`: the scan of a start.
     async fn open_after(&self, after: Option<ClosureKey>, limit: usize)

@@ -55,9 +55,14 @@ impl Store for Lifeline {
         self.inner.open_of(organisation, conversation).await
     }
 
-    async fn due(&self, now: Millis, limit: usize) -> Result<Vec<Row>, StoreUnavailable> {
+    async fn due(
+        &self,
+        now: Millis,
+        after: Option<(Millis, ClosureKey)>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreUnavailable> {
         self.check_alive()?;
-        self.inner.due(now, limit).await
+        self.inner.due(now, after, limit).await
     }
 
     async fn open_after(

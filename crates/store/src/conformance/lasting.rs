@@ -30,7 +30,7 @@ pub async fn everything_is_there_after_reopening(place: impl Place) {
     let store = place.open().await;
     assert_eq!(read(store.load(row.key)).await.as_ref(), Some(&row));
     assert_eq!(read(store.open_of("acme", samples::conversation(1))).await.as_ref(), Some(&row));
-    assert_eq!(read(store.due(i64::MAX, 10)).await, std::slice::from_ref(&row));
+    assert_eq!(read(store.due(i64::MAX, None, 10)).await, std::slice::from_ref(&row));
     assert_eq!(read(store.journal(row.key)).await, journal);
     assert_eq!(read(store.inbox(10)).await, [samples::event("e")]);
     assert_eq!(read(store.key("producer", "k")).await, Some(samples::idempotency_key("k")));
@@ -53,7 +53,7 @@ pub async fn ten_thousand_rows_are_found_again(place: impl Place) {
     let store = place.open().await;
     let expected: Vec<_> = (0..ROWS).map(samples::key).collect();
     assert_eq!(walked(&*store).await, expected);
-    let due = read(store.due(i64::MAX, 20_000)).await;
+    let due = read(store.due(i64::MAX, None, 20_000)).await;
     assert_eq!(due.into_iter().map(|row| row.key).collect::<Vec<_>>(), expected);
     let page = read(store.list(&Filter::default(), Order::NewestFirst, None, 3)).await;
     assert_eq!(

@@ -18,7 +18,7 @@ pub async fn a_row_set_aside_is_kept_but_neither_open_nor_due_nor_listed(place: 
     read(store.quarantine(again.clone())).await;
 
     assert_eq!(read(store.open_of("acme", samples::conversation(1))).await, None);
-    assert_eq!(read(store.due(Millis::MAX, 10)).await, []);
+    assert_eq!(read(store.due(Millis::MAX, None, 10)).await, []);
     assert_eq!(read(store.open_after(None, 10)).await, []);
     assert_eq!(read(store.list(&Filter::default(), Order::NewestFirst, None, 10)).await, []);
     assert_eq!(read(store.tally(&Filter::default())).await, []);
@@ -41,7 +41,7 @@ pub async fn a_commit_takes_a_row_back_from_quarantine(place: impl Place) {
     put_row(&*store, &repaired).await;
     assert_eq!(read(store.quarantined()).await, []);
     assert_eq!(read(store.open_of("acme", samples::conversation(1))).await, Some(repaired.clone()));
-    assert_eq!(read(store.due(Millis::MAX, 10)).await, std::slice::from_ref(&repaired));
+    assert_eq!(read(store.due(Millis::MAX, None, 10)).await, std::slice::from_ref(&repaired));
     assert_eq!(read(store.list(&Filter::default(), Order::NewestFirst, None, 10)).await, [repaired]);
 }
 

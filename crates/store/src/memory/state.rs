@@ -158,8 +158,9 @@ impl State {
         self.row(*key)
     }
 
-    pub(super) fn due(&self, now: Millis, limit: usize) -> Vec<Row> {
-        let due = self.wake_ups.range(..=(now, Uuid::max()));
+    pub(super) fn due(&self, now: Millis, after: Option<(Millis, ClosureKey)>, limit: usize) -> Vec<Row> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let due = self.wake_ups.range((from, Bound::Unbounded)).take_while(|(wake_at, _)| *wake_at <= now);
         due.take(limit).filter_map(|(_, key)| self.row(*key)).collect()
     }
 
