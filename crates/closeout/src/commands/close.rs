@@ -10,15 +10,15 @@ use std::{
 use clap::{Args, ValueHint};
 use futures_util::{StreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{look, target};
+use super::{look, plan, target};
 use crate::{
     cli::{duration_flag, label},
     client::Api,
     exit::{Exit, Failure},
-    output::{self, Column, Form, Listing, Voice},
+    output::{self, Voice},
 };
 
 /// Requests under way at once. The server commits many at a time, so a few in parallel make it fast.
@@ -199,8 +199,8 @@ pub async fn run(args: &CloseArgs, api: &Api, voice: &Voice) -> Result<Exit, Fai
 
 fn show_one(args: &CloseArgs, closed: &Value, voice: &Voice) -> Result<Exit, Failure> {
     if args.dry_run {
-        output::write(&plans(std::slice::from_ref(closed), true, voice))?;
-        return Ok(exit_of_plan(closed));
+        output::write(&plan::all(std::slice::from_ref(closed), true, voice))?;
+        return Ok(plan::exit_of(closed));
     }
     look::show(std::slice::from_ref(closed), true, voice)?;
     if args.wait.is_none() {
@@ -259,7 +259,7 @@ async fn close_several(
         match result {
             Ok(closed) => {
                 exits.push(match (args.dry_run, args.wait) {
-                    (true, _) => exit_of_plan(&closed),
+                    (true, _) => plan::exit_of(&closed),
                     (false, Some(_)) => exit_of(&closed),
                     (false, None) => Exit::Done,
                 });
@@ -272,7 +272,7 @@ async fn close_several(
         }
     }
     if args.dry_run {
-        output::write(&plans(&items, false, voice))?;
+        output::write(&plan::all(&items, false, voice))?;
     } else {
         look::show(&items, false, voice)?;
         items.iter().filter(|_| args.wait.is_some()).for_each(|item| look::tell_problem(item, false, voice));
@@ -332,76 +332,10 @@ pub fn exit_of(closure: &Value) -> Exit {
     Exit::of_state(closure["state"].as_str().unwrap_or_default())
 }
 
-/// What a plan means to a script: a closure that would fail, as a guard does not hold, counts as failed; every other plan
-/// was made, and that is all that was asked for.
-fn exit_of_plan(plan: &Value) -> Exit {
-    if exit_of(plan) == Exit::Failed { Exit::Failed } else { Exit::Done }
-}
-
-/// The columns of plans as CSV.
-const PLANS: [Column; 6] = [
-    Column::text("CONVERSATION", "conversationId"),
-    Column::text("STATE", "state"),
-    Column::text("REASON", "reason"),
-    Column::text("FAILING GUARDS", "failing"),
-    Column::text("CALLS", "calls"),
-    Column::text("JOINS", "joins"),
-];
-
-/// Plans in the form that was asked for.
-fn plans(plans: &[Value], single: bool, voice: &Voice) -> String {
-    match (voice.form, plans) {
-        (Form::Table | Form::Wide, _) => plans.iter().map(plan).collect(),
-        (Form::Json, [only]) if single => output::pretty(only),
-        (Form::Csv, _) => {
-            let rows: Vec<_> = plans.iter().map(plan_row).collect();
-            Listing { columns: &PLANS, items: &rows, id: "conversationId" }.write(voice.form, voice.style)
-        }
-        (Form::Json | Form::Ndjson | Form::Id, _) => {
-            Listing { columns: &PLANS, items: plans, id: "conversationId" }.write(voice.form, voice.style)
-        }
-    }
-}
-
-/// A plan in one row: the guards that fail by name, and the calls by number.
-fn plan_row(plan: &Value) -> Value {
-    let guards = plan["guards"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let failing: Vec<_> = guards
-        .iter()
-        .filter(|guard| guard["holds"] == Value::Bool(false))
-        .map(|guard| &guard["name"])
-        .collect();
-    let calls = plan["calls"].as_array().map_or(0, Vec::len);
-    json!({
-        "conversationId": plan["conversationId"], "state": plan["state"], "reason": plan["reason"],
-        "failing": failing, "calls": calls, "joins": plan["joins"],
-    })
-}
-
-/// A plan, as people read it.
-fn plan(plan: &Value) -> String {
-    let list = |key: &str| plan[key].as_array().cloned().unwrap_or_default();
-    let text = |value: &Value, key: &str| crate::client::plain(&value[key]);
-    let mut lines = vec![format!("Plan for {}; nothing was done.", text(plan, "conversationId"))];
-    for guard in list("guards") {
-        let holds = if guard["holds"] == Value::Bool(true) { "holds" } else { "FAILS" };
-        lines.push(format!("  guard   {holds}  {}: {}", text(&guard, "name"), text(&guard, "found")));
-    }
-    for (index, call) in list("calls").iter().enumerate() {
-        lines.push(format!("  call {}  {}  {}", index + 1, text(call, "request"), text(call, "http")));
-    }
-    if let Some(joins) = plan["joins"].as_str() {
-        lines.push(format!("  joins   {joins}, which is open already"));
-    }
-    lines.push(format!("  policy  {}", look::policy_words(plan)));
-    let reason = plan["reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
-    lines.push(format!("  end     {}{reason}\n", text(plan, "state")));
-    lines.join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use serde_json::json;
 
     use super::*;
 
@@ -456,53 +390,5 @@ mod tests {
     fn something_must_be_named() {
         assert!(Line::try_parse_from(["close"]).is_err());
         assert!(Line::try_parse_from(["close", "--external-id", "x"]).is_err());
-    }
-
-    fn one_plan() -> Value {
-        json!({ "conversationId": ID,
-                "guards": [{ "name": "agent", "holds": false, "found": "an agent is connected" }],
-                "calls": [{ "request": "read", "http": "GET /x" }], "state": "failed",
-                "reason": "agent_connected" })
-    }
-
-    #[test]
-    fn plans_have_every_form() {
-        let written =
-            |form, number| plans(&vec![one_plan(); number], number == 1, &Voice { form, ..Voice::default() });
-        assert_eq!(
-            written(Form::Csv, 1),
-            format!(
-                "conversation,state,reason,failing_guards,calls,joins\n{ID},failed,agent_connected,agent,1,\n"
-            )
-        );
-        assert_eq!(written(Form::Id, 2), format!("{ID}\n{ID}\n"));
-        assert_eq!(written(Form::Ndjson, 2).lines().count(), 2);
-        assert!(serde_json::from_str::<Value>(&written(Form::Json, 1)).unwrap().is_object());
-        assert_eq!(
-            serde_json::from_str::<Value>(&written(Form::Json, 2)).unwrap().as_array().unwrap().len(),
-            2
-        );
-    }
-
-    #[test]
-    fn a_plan_that_would_fail_has_the_exit_code_of_a_failure() {
-        for (state, exit) in [
-            ("failed", Exit::Failed),
-            ("closed", Exit::Done),
-            ("already_closed", Exit::Done),
-            ("ghost", Exit::Done),
-        ] {
-            assert_eq!(exit_of_plan(&json!({ "state": state })), exit, "{state}");
-        }
-    }
-
-    #[test]
-    fn a_plan_reads_as_lines() {
-        let text = plans(&[one_plan()], true, &Voice::default());
-        assert!(text.contains("guard   FAILS  agent: an agent is connected"), "{text}");
-        assert!(
-            text.contains("call 1  read  GET /x") && text.ends_with("failed (agent_connected)\n"),
-            "{text}"
-        );
     }
 }

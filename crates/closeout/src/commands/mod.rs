@@ -7,6 +7,7 @@ pub mod ghosts;
 pub mod hooks;
 pub mod look;
 pub mod outgoing;
+mod plan;
 pub mod store;
 pub mod target;
 pub mod watch;
