@@ -1,10 +1,13 @@
 //! Lists and tallies: a filter turned into SQL, so that an index answers it.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, params_from_iter, types::Value};
 use store::{ClosureKey, Filter, Millis, Order, Row, Tally};
 use uuid::Uuid;
 
 use crate::{
+    finder::Name,
     read::rows,
     record::{self, ENDED, OPEN, ROW_COLUMNS, unsigned},
 };
@@ -17,18 +20,13 @@ pub(crate) fn list(
     after: Option<(Millis, ClosureKey)>,
     limit: usize,
 ) -> rusqlite::Result<Vec<Row>> {
-    let narrowed = filter.conversation.is_some() || filter.participant.is_some() || !filter.labels.is_empty();
-    if narrowed || filter.states.len() < 2 {
-        return list_one(connection, filter, order, after, limit);
-    }
-    // The index by state is in order of acceptance within one state: a page of each holds the page of all.
     let mut page = Vec::new();
-    let mut states: Vec<&String> = filter.states.iter().collect();
-    states.sort_unstable();
-    states.dedup();
-    for state in states {
-        let one = Filter { states: vec![state.clone()], ..filter.clone() };
-        page.extend(list_one(connection, &one, order, after, limit)?);
+    for (one, part) in parts(filter) {
+        let (sql, values) = list_query(&one, part, order, after, limit);
+        let mut rows = connection.prepare_cached(&sql)?;
+        for row in rows.query_map(params_from_iter(&values), record::row)? {
+            page.push(row?);
+        }
     }
     page.sort_by_key(|row| (row.created_at, row.key));
     if order == Order::NewestFirst {
@@ -38,24 +36,38 @@ pub(crate) fn list(
     Ok(page)
 }
 
-fn list_one(
-    connection: &Connection,
-    filter: &Filter,
-    order: Order,
-    after: Option<(Millis, ClosureKey)>,
-    limit: usize,
-) -> rusqlite::Result<Vec<Row>> {
-    let (sql, values) = list_query(filter, order, after, limit);
-    connection.prepare_cached(&sql)?.query_map(params_from_iter(&values), record::row)?.collect()
+/// Which rows a statement looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    All,
+    /// Those that the index by state holds.
+    AtRest,
+    /// The few others.
+    Moving,
+}
+
+/// The questions that together answer a filter, each by one index in its order: a page of each holds the page of all.
+fn parts(filter: &Filter) -> Vec<(Filter, Part)> {
+    let by_id = filter.conversation.is_some() || filter.participant.is_some();
+    if by_id || !filter.labels.is_empty() || filter.states.is_empty() {
+        return vec![(filter.clone(), Part::All)];
+    }
+    // The index by state is in order of acceptance within one state.
+    let mut states = filter.states.clone();
+    states.sort_unstable();
+    states.dedup();
+    let of_state = |state| (Filter { states: vec![state], ..filter.clone() }, Part::AtRest);
+    states.into_iter().map(of_state).chain([(filter.clone(), Part::Moving)]).collect()
 }
 
 pub(crate) fn list_query(
     filter: &Filter,
+    part: Part,
     order: Order,
     after: Option<(Millis, ClosureKey)>,
     limit: usize,
 ) -> (String, Vec<Value>) {
-    let mut query = Query::matching(filter);
+    let mut query = Query::matching(filter, part);
     let place = query.place;
     let (comparison, direction) = match order {
         Order::NewestFirst => ("<", "DESC"),
@@ -76,22 +88,29 @@ pub(crate) fn list_query(
 
 /// Counts of matching rows.
 pub(crate) fn tally(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Tally>> {
-    let (sql, values) = tally_query(filter);
-    let mut tally = connection.prepare_cached(&sql)?;
-    let tally = tally.query_map(params_from_iter(&values), |columns| {
-        Ok(Tally {
-            organisation: columns.get(0)?,
-            state: columns.get(1)?,
-            reason: columns.get(2)?,
-            rows: unsigned(columns.get(3)?),
-            oldest: columns.get(4)?,
-        })
-    })?;
-    tally.collect()
+    let mut tallies: BTreeMap<(String, String, Option<String>), (u64, Millis)> = BTreeMap::new();
+    for part in [Part::AtRest, Part::Moving] {
+        let (sql, values) = tally_query(filter, part);
+        let mut tally = connection.prepare_cached(&sql)?;
+        let mut groups = tally.query(params_from_iter(&values))?;
+        while let Some(group) = groups.next()? {
+            let (rows, oldest) = (unsigned(group.get(3)?), group.get(4)?);
+            let sum = tallies.entry((group.get(0)?, group.get(1)?, group.get(2)?)).or_insert((0, oldest));
+            *sum = (sum.0 + rows, sum.1.min(oldest));
+        }
+    }
+    let tallies = tallies.into_iter().map(|((organisation, state, reason), (rows, oldest))| Tally {
+        organisation,
+        state,
+        reason,
+        rows,
+        oldest,
+    });
+    Ok(tallies.collect())
 }
 
-pub(crate) fn tally_query(filter: &Filter) -> (String, Vec<Value>) {
-    let query = Query::matching(filter);
+pub(crate) fn tally_query(filter: &Filter, part: Part) -> (String, Vec<Value>) {
+    let query = Query::matching(filter, part);
     let sql = format!(
         "SELECT c.organisation, c.state, c.reason, count(*), min(c.created_at) FROM {} WHERE {}
          GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
@@ -115,22 +134,39 @@ struct Query {
 }
 
 impl Query {
-    fn matching(filter: &Filter) -> Self {
-        // A label's rows are found in order of acceptance, so the first label leads and the rest are looked up.
-        let (tables, place) = match filter.labels.is_empty() {
-            true => ("closures c", Place { created_at: "c.created_at", key: "c.key" }),
-            false => (
+    fn matching(filter: &Filter, part: Part) -> Self {
+        let id = filter.conversation.as_ref().map(Name::Conversation);
+        let id = id.or_else(|| filter.participant.as_ref().map(Name::Participant));
+        let accepted = Place { created_at: "c.created_at", key: "c.key" };
+        let (tables, place) = match (id, filter.labels.is_empty(), part) {
+            (Some(_), ..) => ("finder f CROSS JOIN closures c ON c.key = f.place", accepted),
+            // A label's rows are found in order of acceptance, so the first label leads and the rest are looked up.
+            (None, false, _) => (
                 "labels l CROSS JOIN closures c ON c.key = l.closure",
                 Place { created_at: "l.created_at", key: "l.closure" },
             ),
+            (None, true, Part::Moving) => ("closures c INDEXED BY closures_open", accepted),
+            (None, true, Part::All | Part::AtRest) => ("closures c", accepted),
         };
-        let standing = match filter.ended {
-            None => format!("c.standing IN ({OPEN}, {ENDED})"),
-            Some(false) => format!("c.standing = {OPEN}"),
-            Some(true) => format!("c.standing = {ENDED}"),
+        let standing = match (part, filter.ended) {
+            (Part::Moving, _) => format!("c.standing = {OPEN}"),
+            (_, None) => format!("c.standing IN ({OPEN}, {ENDED})"),
+            (_, Some(false)) => format!("c.standing = {OPEN}"),
+            (_, Some(true)) => format!("c.standing = {ENDED}"),
         };
         let mut query = Self { tables, place, condition: standing, values: Vec::new() };
-        query.and_labels(&filter.labels);
+        match (part, filter.ended) {
+            (Part::Moving, Some(true)) => query.and("FALSE AND c.moving = 1"),
+            (Part::Moving, _) => query.and("c.moving = 1"),
+            (Part::AtRest, _) => query.and("c.moving = 0"),
+            (Part::All, _) => {}
+        }
+        if let Some(id) = id {
+            query.and_value("f.fingerprint = ?", Some(id.fingerprint().into()));
+            query.and_labels_of_closure(&filter.labels);
+        } else {
+            query.and_labels(&filter.labels);
+        }
         query.and_one_of("c.organisation", &filter.organisations);
         query.and_one_of("c.state", &filter.states);
         query.and_one_of("c.reason", &filter.reasons);
@@ -161,6 +197,17 @@ impl Query {
         let places = vec!["?"; values.len()].join(", ");
         self.and(&format!("{column} IN ({places})"));
         self.values.extend(values.iter().cloned().map(Value::from));
+    }
+
+    /// The same where the closure is found otherwise.
+    fn and_labels_of_closure(&mut self, labels: &[(String, String)]) {
+        for (name, value) in labels {
+            self.and(
+                "EXISTS (SELECT 1 FROM labels o WHERE o.name = ? AND o.value = ?
+                     AND o.created_at = c.created_at AND o.closure = c.key)",
+            );
+            self.values.extend([name.clone().into(), value.clone().into()]);
+        }
     }
 
     fn and_labels(&mut self, labels: &[(String, String)]) {

@@ -3,7 +3,11 @@
 use rusqlite::Connection;
 use store::{Filter, Order, conformance::samples};
 
-use crate::{file, listing};
+use crate::{
+    file, finder,
+    listing::{self, Part},
+    read,
+};
 
 /// What SQLite will do for a statement, one step a line.
 fn plan(connection: &Connection, sql: &str) -> String {
@@ -13,10 +17,10 @@ fn plan(connection: &Connection, sql: &str) -> String {
     steps.unwrap().join("\n")
 }
 
-fn list_plan(filter: &Filter) -> String {
+fn list_plan(filter: &Filter, part: Part) -> String {
     let connection = file::open_in_memory().unwrap();
     let after = Some((0, samples::key(1)));
-    plan(&connection, &listing::list_query(filter, Order::NewestFirst, after, 50).0)
+    plan(&connection, &listing::list_query(filter, part, Order::NewestFirst, after, 50).0)
 }
 
 #[test]
@@ -24,42 +28,70 @@ fn lists_walk_an_index_in_order_and_never_sort() {
     let all = Filter::default;
     let team = ("team".to_owned(), "a".to_owned());
     let cases = [
-        (all(), "closures_created_at"),
-        (Filter { organisations: vec!["acme".to_owned()], ..all() }, "closures_created_at"),
-        (Filter { states: vec!["ghost".to_owned()], ..all() }, "closures_state"),
-        (Filter { conversation: Some(samples::conversation(1)), ..all() }, "closures_conversation"),
-        (Filter { participant: Some(samples::conversation(1)), ..all() }, "closures_participant"),
-        (Filter { labels: vec![team], ..all() }, "l USING PRIMARY KEY"),
+        (all(), Part::All, "closures_created_at"),
+        (Filter { organisations: vec!["acme".to_owned()], ..all() }, Part::All, "closures_created_at"),
+        (Filter { states: vec!["ghost".to_owned()], ..all() }, Part::AtRest, "closures_state"),
+        (Filter { labels: vec![team], ..all() }, Part::All, "l USING PRIMARY KEY"),
     ];
-    for (filter, index) in cases {
-        let plan = list_plan(&filter);
+    for (filter, part, index) in cases {
+        let plan = list_plan(&filter, part);
         assert!(plan.contains(index), "{filter:?}: {plan}");
         assert!(!plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
     }
 }
 
 #[test]
-fn a_tally_never_reads_a_body() {
+fn what_is_found_by_an_id_is_looked_up_in_every_level_and_nowhere_else() {
+    let connection = file::open_in_memory().unwrap();
+    let by_id = |filter: Filter| listing::list_query(&filter, Part::All, Order::NewestFirst, None, 50).0;
+    let questions = [
+        by_id(Filter { conversation: Some(samples::conversation(1)), ..Filter::default() }),
+        by_id(Filter { participant: Some(samples::conversation(1)), ..Filter::default() }),
+        finder::NUMBERED_QUERY.to_owned(),
+    ];
+    for sql in questions {
+        let plan = plan(&connection, &sql);
+        for level in ["finder_0", "finder_1", "finder_2"] {
+            assert!(plan.contains(&format!("SEARCH {level} USING PRIMARY KEY (fingerprint=?)")), "{plan}");
+        }
+        assert!(!plan.contains("SCAN closures") && !plan.contains("SCAN c"), "{plan}");
+    }
+}
+
+#[test]
+fn a_tally_of_closures_at_rest_never_reads_a_body() {
     let connection = file::open_in_memory().unwrap();
     for states in [vec![], vec!["ghost".to_owned()]] {
         let filter = Filter { states, ..Filter::default() };
-        let plan = plan(&connection, &listing::tally_query(&filter).0);
-        assert!(plan.contains("COVERING INDEX closures_state"), "{plan}");
+        let at_rest = plan(&connection, &listing::tally_query(&filter, Part::AtRest).0);
+        assert!(at_rest.contains("COVERING INDEX closures_state"), "{at_rest}");
+        let moving = plan(&connection, &listing::tally_query(&filter, Part::Moving).0);
+        assert!(moving.contains("INDEX closures_open (moving=?)"), "{moving}");
     }
 }
 
 #[test]
 fn the_questions_of_the_orchestrator_walk_an_index_in_order() {
     let connection = file::open_in_memory().unwrap();
+    let [due, _] = read::due_queries();
+    let [at_rest, moving] = read::open_after_queries();
     let cases = [
-        (crate::read::due_query(), "closures_wake_at"),
-        (crate::read::open_after_query(), "closures_open"),
-        (crate::read::open_of_query(), "closures_open_conversation"),
-        (crate::read::announcements_query(), "journal_announcements"),
+        (due, "INDEX closures_wake_at"),
+        (at_rest, "INDEX closures_open (moving=? AND key>?)"),
+        (moving, "INDEX closures_open (moving=? AND key>?)"),
+        (read::open_of_query(), "INDEX closures_open_conversation"),
+        (read::announcements_query(), "INTEGER PRIMARY KEY"),
     ];
     for (sql, index) in cases {
         let plan = plan(&connection, &sql);
-        assert!(plan.contains(&format!("INDEX {index}")), "{plan}");
+        assert!(plan.contains(index), "{plan}");
         assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{plan}");
     }
+}
+
+#[test]
+fn a_journal_is_read_along_its_chain() {
+    let connection = file::open_in_memory().unwrap();
+    let plan = plan(&connection, &read::journal_query());
+    assert!(!plan.contains("SCAN journal") && !plan.contains("SCAN l"), "{plan}");
 }

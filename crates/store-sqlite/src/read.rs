@@ -28,6 +28,7 @@ pub(crate) fn open_of_query() -> String {
     )
 }
 
+/// Rows at rest come from the index by wake-up; the few that move are looked through.
 pub(crate) fn due(
     connection: &Connection,
     now: Millis,
@@ -36,14 +37,23 @@ pub(crate) fn due(
 ) -> rusqlite::Result<Vec<Row>> {
     // The empty blob sorts before every key.
     let (wake_at, key) = after.as_ref().map_or((Millis::MIN, &[][..]), |(at, key)| (*at, key.as_bytes()));
-    let sql = due_query();
-    all(connection, &sql, (now, wake_at, key, rows(limit)), record::row)
+    let [at_rest, moving] = due_queries();
+    let mut due = all(connection, &at_rest, (now, wake_at, key, rows(limit)), record::row)?;
+    due.extend(all(connection, &moving, (now, wake_at, key, rows(limit)), record::row)?);
+    due.sort_by_key(|row| (row.wake_at, row.key));
+    due.truncate(limit);
+    Ok(due)
 }
 
-pub(crate) fn due_query() -> String {
-    format!(
-        "SELECT {ROW_COLUMNS} FROM closures c
-         WHERE c.standing = 0 AND c.wake_at <= ? AND (c.wake_at, c.key) > (?, ?) ORDER BY c.wake_at, c.key LIMIT ?"
+pub(crate) fn due_queries() -> [String; 2] {
+    ["c INDEXED BY closures_wake_at WHERE c.moving = 0", "c INDEXED BY closures_open WHERE c.moving = 1"].map(
+        |some| {
+            format!(
+                "SELECT {ROW_COLUMNS} FROM closures {some}
+                 AND c.standing = 0 AND c.wake_at <= ? AND (c.wake_at, c.key) > (?, ?)
+                 ORDER BY c.wake_at, c.key LIMIT ?"
+            )
+        },
     )
 }
 
@@ -54,20 +64,39 @@ pub(crate) fn open_after(
 ) -> rusqlite::Result<Vec<Row>> {
     // The empty blob sorts before every key.
     let after = after.as_ref().map_or(&[][..], |key| key.as_bytes());
-    let sql = open_after_query();
-    all(connection, &sql, (after, rows(limit)), record::row)
+    let mut open = Vec::new();
+    for sql in open_after_queries() {
+        open.extend(all(connection, &sql, (after, rows(limit)), record::row)?);
+    }
+    open.sort_by_key(|row: &Row| row.key);
+    open.truncate(limit);
+    Ok(open)
 }
 
-pub(crate) fn open_after_query() -> String {
-    format!(
-        "SELECT {ROW_COLUMNS} FROM closures c INDEXED BY closures_open
-         WHERE c.standing = 0 AND c.key > ? ORDER BY c.key LIMIT ?"
-    )
+pub(crate) fn open_after_queries() -> [String; 2] {
+    [0, 1].map(|moving| {
+        format!(
+            "SELECT {ROW_COLUMNS} FROM closures c INDEXED BY closures_open
+             WHERE c.standing = 0 AND c.moving = {moving} AND c.key > ? ORDER BY c.key LIMIT ?"
+        )
+    })
 }
 
 pub(crate) fn journal(connection: &Connection, key: ClosureKey) -> rusqlite::Result<Vec<PlacedLine>> {
-    let sql = format!("SELECT {LINE_COLUMNS} FROM journal WHERE closure = ? ORDER BY sequence");
+    let sql = journal_query();
     all(connection, &sql, [key.as_bytes()], record::placed_line)
+}
+
+/// The chain of a closure's lines, from its end to its beginning.
+pub(crate) const CHAIN: &str = "WITH RECURSIVE chain (position) AS (
+         SELECT last_line FROM closures WHERE key = ? AND last_line IS NOT NULL
+         UNION ALL
+         SELECT l.previous FROM chain CROSS JOIN journal l ON l.position = chain.position
+         WHERE l.previous IS NOT NULL
+     )";
+
+pub(crate) fn journal_query() -> String {
+    format!("{CHAIN} SELECT {LINE_COLUMNS} FROM chain CROSS JOIN journal USING (position) ORDER BY position")
 }
 
 pub(crate) fn announcements(
@@ -81,7 +110,7 @@ pub(crate) fn announcements(
 
 pub(crate) fn announcements_query() -> String {
     format!(
-        "SELECT {LINE_COLUMNS} FROM journal INDEXED BY journal_announcements
+        "SELECT {LINE_COLUMNS} FROM journal
          WHERE announcement IS NOT NULL AND position > ? ORDER BY position LIMIT ?"
     )
 }
@@ -98,12 +127,42 @@ pub(crate) fn cursor(connection: &Connection, name: &str) -> rusqlite::Result<u6
     Ok(position.map_or(0, unsigned))
 }
 
-pub(crate) fn key(connection: &Connection, scope: &str, key: &str) -> rusqlite::Result<Option<KeyEntry>> {
-    let mut used = connection.prepare_cached(
-        "SELECT scope, key, digest, closure, attached, used_at FROM idempotency_keys
-         WHERE scope = ? AND key = ?",
-    )?;
-    used.query_row((scope, key), record::key_entry).optional()
+/// The entry of a key among the rows of these numbers.
+pub(crate) fn key(
+    connection: &Connection,
+    numbers: &[i64],
+    scope: &str,
+    key: &str,
+) -> rusqlite::Result<Option<KeyEntry>> {
+    for number in numbers {
+        let mut entry = connection.prepare_cached(
+            "SELECT scope, key, digest, closure, attached, used_at FROM idempotency_keys
+             WHERE number = ? AND scope = ? AND key = ?",
+        )?;
+        let entry = entry.query_row((number, scope, key), record::key_entry).optional()?;
+        if entry.is_some() {
+            return Ok(entry);
+        }
+    }
+    Ok(None)
+}
+
+/// The digest of the body that was taken in under an event's id, among the rows of these numbers.
+pub(crate) fn digest_of_event(
+    connection: &Connection,
+    numbers: &[i64],
+    adapter: &str,
+    event: &str,
+) -> rusqlite::Result<Option<[u8; 32]>> {
+    for arrival in numbers {
+        let mut taken = connection
+            .prepare_cached("SELECT digest FROM inbox WHERE arrival = ? AND adapter = ? AND event = ?")?;
+        let digest = taken.query_row((arrival, adapter, event), |row| row.get(0)).optional()?;
+        if digest.is_some() {
+            return Ok(digest);
+        }
+    }
+    Ok(None)
 }
 
 pub(crate) fn inbox(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<InboxEntry>> {

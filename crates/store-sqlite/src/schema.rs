@@ -2,15 +2,18 @@
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::failure::OpenError;
+use crate::{failure::OpenError, finder};
 
 /// Marks a file as ours in the header's application id: the letters `Clos`.
 pub(crate) const APPLICATION_ID: i32 = 0x436c_6f73;
 
 /// What was changed from one schema version to the next; version `n` is reached after the `n`th of them.
 /// They are kept as they were released: a file of any age passes through all that it has not seen.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_begin.sql"), include_str!("migrations/0002_inbox_in_order.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_begin.sql"),
+    include_str!("migrations/0002_inbox_in_order.sql"),
+    include_str!("migrations/0003_write_less.sql"),
+];
 
 /// The schema version that this program reads and writes.
 pub(crate) const VERSION: usize = MIGRATIONS.len();
@@ -42,6 +45,7 @@ pub(crate) fn migrate(connection: &mut Connection, from: usize) -> Result<(), Op
     if missing.is_empty() {
         return Ok(());
     }
+    finder::teach(connection)?;
     let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
     for migration in missing {
         transaction.execute_batch(migration)?;
@@ -49,12 +53,20 @@ pub(crate) fn migrate(connection: &mut Connection, from: usize) -> Result<(), Op
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", i64::try_from(VERSION).expect("migrations are few"))?;
     transaction.commit()?;
+    if from == 0 {
+        // The later migrations leave the pages behind of what the first one made; a new file begins without holes.
+        connection.execute_batch("VACUUM")?;
+    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use store::{Filter, Order};
+    use uuid::Uuid;
+
     use super::*;
+    use crate::{finder::Name, listing, read};
 
     #[test]
     fn an_empty_file_is_brought_to_the_version_of_this_program() {
@@ -76,11 +88,52 @@ mod tests {
         for version in 1..VERSION {
             let mut old = Connection::open_in_memory().unwrap();
             for migration in &MIGRATIONS[..version] {
+                finder::teach(&old).unwrap();
                 old.execute_batch(migration).unwrap();
             }
             migrate(&mut old, version).unwrap();
             assert_eq!(tables(&old), tables(&new), "from version {version}");
         }
+    }
+
+    #[test]
+    fn what_an_older_file_holds_is_found_as_before() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        for migration in &MIGRATIONS[..2] {
+            connection.execute_batch(migration).unwrap();
+        }
+        connection.execute_batch(include_str!("migrations/test_rows_of_version_2.sql")).unwrap();
+        migrate(&mut connection, 2).unwrap();
+
+        let (ended, open) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let list = |filter| {
+            let rows = listing::list(&connection, &filter, Order::OldestFirst, None, 10).unwrap();
+            rows.into_iter().map(|row| row.key).collect::<Vec<_>>()
+        };
+        let all = Filter::default;
+        assert_eq!(list(all()), [ended, open]);
+        assert_eq!(list(Filter { conversation: Some(Uuid::from_u128(0xc1)), ..all() }), [ended, open]);
+        assert_eq!(list(Filter { participant: Some(Uuid::from_u128(0xa1)), ..all() }), [ended]);
+        assert_eq!(list(Filter { states: vec!["verifying".to_owned()], ..all() }), [open]);
+        assert_eq!(list(Filter { states: vec!["closed".to_owned()], ..all() }), [ended]);
+        assert_eq!(read::open_after(&connection, None, 10).unwrap().len(), 1);
+        assert_eq!(read::due(&connection, 5_000, None, 10).unwrap()[0].key, open);
+        assert_eq!(listing::tally(&connection, &all()).unwrap().len(), 2);
+
+        let lines =
+            |key| read::journal(&connection, key).unwrap().into_iter().map(|placed| placed.line.sequence);
+        assert_eq!(lines(ended).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(lines(open).collect::<Vec<_>>(), [1]);
+        assert_eq!(read::announcements(&connection, 0, 10).unwrap().len(), 2);
+
+        let name = Name::Key { scope: "shop", key: "order-1" };
+        let numbers = finder::numbered(&connection, name.fingerprint()).unwrap();
+        let entry = read::key(&connection, &numbers, "shop", "order-1").unwrap().unwrap();
+        assert_eq!(entry.closure, ended);
+        let numbers =
+            finder::numbered(&connection, Name::Event { adapter: "relay", event: "e1" }.fingerprint());
+        let digest = read::digest_of_event(&connection, &numbers.unwrap(), "relay", "e1").unwrap();
+        assert_eq!(digest, Some([0xdd; 32]));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::{
     backup::{self, BackupError, BackupProgress},
     failure::{OpenError, unavailable},
     file::{self, Lock},
+    finder::{self, Name},
     home::Home,
     listing, metrics, read,
     readers::Readers,
@@ -238,7 +239,12 @@ impl Store for SqliteStore {
 
     async fn key(&self, scope: &str, key: &str) -> Result<Option<KeyEntry>, StoreUnavailable> {
         let (scope, key) = (scope.to_owned(), key.to_owned());
-        self.read(move |connection| read::key(connection, &scope, &key)).await
+        let find = move |connection: &Connection| {
+            let name = Name::Key { scope: &scope, key: &key };
+            let numbers = finder::numbered(connection, name.fingerprint())?;
+            read::key(connection, &numbers, &scope, &key)
+        };
+        self.read(find).await
     }
 
     async fn inbox(&self, limit: usize) -> Result<Vec<InboxEntry>, StoreUnavailable> {

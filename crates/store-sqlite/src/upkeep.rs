@@ -4,8 +4,11 @@ use rusqlite::{Connection, params};
 use store::{ClosureKey, Millis, Quarantined};
 use uuid::Uuid;
 
-use crate::read::{all, rows};
-use crate::record::signed;
+use crate::{
+    finder::{self, Name, Place},
+    read::{CHAIN, all, rows},
+    record::signed,
+};
 
 pub(crate) fn move_cursor(connection: &Connection, name: &str, position: u64) -> rusqlite::Result<u64> {
     let mut cursor = connection.prepare_cached(
@@ -24,9 +27,12 @@ pub(crate) fn set_switch(connection: &Connection, name: &str, on: bool) -> rusql
 }
 
 pub(crate) fn quarantine(connection: &Connection, record: &Quarantined) -> rusqlite::Result<u64> {
-    connection
+    let found = connection
         .prepare_cached("UPDATE closures SET standing = 2 WHERE key = ?")?
         .execute([record.closure.as_bytes()])?;
+    if found == 0 {
+        return Ok(0);
+    }
     let mut keep = connection
         .prepare_cached("INSERT OR REPLACE INTO quarantine (closure, reason, at) VALUES (?, ?, ?)")?;
     keep.execute(params![record.closure.as_bytes(), record.reason, record.at])?;
@@ -56,24 +62,57 @@ pub(crate) fn prune(
     for key in &old {
         remove(connection, *key)?;
     }
-    let events = connection
-        .prepare_cached(
-            "DELETE FROM inbox WHERE arrival IN
-                 (SELECT arrival FROM inbox WHERE received_at < ? ORDER BY received_at, arrival LIMIT ?)",
-        )?
-        .execute((inbox_before, rows(limit)))?;
-    let keys = connection
-        .prepare_cached(
-            "DELETE FROM idempotency_keys WHERE (scope, key) IN
-                 (SELECT scope, key FROM idempotency_keys WHERE used_at < ? ORDER BY used_at LIMIT ?)",
-        )?
-        .execute((inbox_before, rows(limit)))?;
+    let events = prune_events(connection, inbox_before, limit)?;
+    let keys = prune_keys(connection, inbox_before, limit)?;
     Ok((old.len() + events + keys) as u64)
 }
 
+fn prune_events(connection: &Connection, before: Millis, limit: usize) -> rusqlite::Result<usize> {
+    let old = all(
+        connection,
+        "SELECT arrival, adapter, event FROM inbox WHERE received_at < ? ORDER BY received_at, arrival LIMIT ?",
+        (before, rows(limit)),
+        numbered_name,
+    )?;
+    for (arrival, adapter, event) in &old {
+        finder::remove(connection, &Name::Event { adapter, event }, Place::Numbered(*arrival))?;
+        connection.prepare_cached("DELETE FROM inbox WHERE arrival = ?")?.execute([arrival])?;
+    }
+    Ok(old.len())
+}
+
+fn prune_keys(connection: &Connection, before: Millis, limit: usize) -> rusqlite::Result<usize> {
+    let old = all(
+        connection,
+        "SELECT number, scope, key FROM idempotency_keys WHERE used_at < ? ORDER BY used_at, number LIMIT ?",
+        (before, rows(limit)),
+        numbered_name,
+    )?;
+    for (number, scope, key) in &old {
+        finder::remove(connection, &Name::Key { scope, key }, Place::Numbered(*number))?;
+        connection.prepare_cached("DELETE FROM idempotency_keys WHERE number = ?")?.execute([number])?;
+    }
+    Ok(old.len())
+}
+
+fn numbered_name(row: &rusqlite::Row<'_>) -> rusqlite::Result<(i64, String, String)> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+}
+
 fn remove(connection: &Connection, key: ClosureKey) -> rusqlite::Result<()> {
+    let mut ids =
+        connection.prepare_cached("SELECT conversation, participant FROM closures WHERE key = ?")?;
+    let ids: (Option<[u8; 16]>, Option<[u8; 16]>) =
+        ids.query_row([key.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let place = Place::Closure(key);
+    if let Some(conversation) = ids.0.map(Uuid::from_bytes) {
+        finder::remove(connection, &Name::Conversation(&conversation), place)?;
+    }
+    if let Some(participant) = ids.1.map(Uuid::from_bytes) {
+        finder::remove(connection, &Name::Participant(&participant), place)?;
+    }
     let of_closure = [
-        "DELETE FROM journal WHERE closure = ?",
+        &format!("{CHAIN} DELETE FROM journal WHERE position IN (SELECT position FROM chain)"),
         "DELETE FROM labels WHERE closure = ?",
         "DELETE FROM closures WHERE key = ?",
     ];

@@ -20,10 +20,11 @@ use store::{Commit, CommitRefused, StoreUnavailable};
 use tokio::sync::oneshot;
 
 use crate::{
-    apply,
+    apply::{self, Known},
     failure::{OpenError, Reach, reach, unavailable},
+    finder::Gathered,
     home::Home,
-    metrics, read,
+    metrics,
 };
 
 /// Writes in one transaction at most: beyond this a batch gains nothing, and its first caller waits too long.
@@ -71,7 +72,7 @@ impl Writer {
         let (requests, receiver) = mpsc::channel();
         let shared = Arc::new(Shared::default());
         let desk = Desk {
-            last_position: read::last_position(&connection)?,
+            known: Known::read(&connection)?,
             connection: Some(connection),
             home,
             receiver,
@@ -154,7 +155,7 @@ struct Desk {
     home: Option<Arc<Home>>,
     receiver: Receiver<Request>,
     shared: Arc<Shared>,
-    last_position: u64,
+    known: Known,
     able: bool,
 }
 
@@ -190,7 +191,7 @@ impl Desk {
         }
         for visit in visits {
             match self.connected() {
-                Ok(connection) => visit(connection),
+                Ok((connection, _)) => visit(connection),
                 // Dropping the visit drops its answer: the caller is told that the connection is lost.
                 Err(_) => drop(visit),
             }
@@ -223,12 +224,11 @@ impl Desk {
 
     /// Runs all requests in one transaction and makes it durable.
     fn transact(&mut self, batch: &[Change]) -> Result<Outcomes, Failure> {
-        let mut last_position = self.last_position;
-        let connection = self.connected()?;
-        let done = in_transaction(connection, batch, &mut last_position);
+        let (connection, mut known) = self.connected()?;
+        let done = in_transaction(connection, batch, &mut known);
         let failure = match done {
             Ok(done) => {
-                self.last_position = last_position;
+                self.known = known;
                 return Ok(done);
             }
             Err(failure) => failure,
@@ -247,8 +247,8 @@ impl Desk {
         }
     }
 
-    /// The connection, opened anew if the last one had to be given up.
-    fn connected(&mut self) -> Result<&Connection, Failure> {
+    /// The connection, opened anew if the last one had to be given up, and what is known of its tables.
+    fn connected(&mut self) -> Result<(&Connection, Known), Failure> {
         if let Some(home) = self.home.clone()
             && let Err(failure) = home.check()
         {
@@ -262,11 +262,11 @@ impl Desk {
         if self.connection.is_none() {
             let home = self.home.as_ref().ok_or_else(|| Failure::Store(stopped()))?;
             let connection = home.reopen().map_err(|failure| Failure::Store(reopening(&failure)))?;
-            self.last_position =
-                read::last_position(&connection).map_err(|failure| Failure::Store(unavailable(&failure)))?;
+            self.known = Known::read(&connection).map_err(|failure| Failure::Store(unavailable(&failure)))?;
             self.connection = Some(connection);
         }
-        self.connection.as_ref().ok_or_else(|| Failure::Store(stopped()))
+        let connection = self.connection.as_ref().ok_or_else(|| Failure::Store(stopped()))?;
+        Ok((connection, self.known))
     }
 
     /// The log has no name any more, but this connection still holds it: what it has is moved into the database before
@@ -320,16 +320,26 @@ pub(crate) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
 fn in_transaction(
     connection: &Connection,
     batch: &[Change],
-    last_position: &mut u64,
+    known: &mut Known,
 ) -> rusqlite::Result<Outcomes> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
     let mut outcomes = Vec::with_capacity(batch.len());
+    let mut gathered = Gathered::default();
     for change in batch {
         outcomes.push(match change {
-            Change::Commit(commit, _) => apply::commit(connection, commit, last_position)?.map(|()| 0),
-            Change::Write(write, _) => Ok(write(connection, *last_position)?),
+            Change::Commit(commit, _) => {
+                let last_position = &mut known.last_position;
+                apply::commit(connection, commit, last_position, &mut gathered)?.map(|()| 0)
+            }
+            Change::Write(write, _) => {
+                // It may be about the rows that the commits before it have written.
+                known.tide.added(gathered.write(connection)?);
+                Ok(write(connection, known.last_position)?)
+            }
         });
     }
+    known.tide.added(gathered.write(connection)?);
+    known.tide.settle(connection)?;
     connection.prepare_cached("COMMIT")?.execute(())?;
     Ok(outcomes)
 }
@@ -377,7 +387,7 @@ mod tests {
         let refused = writer.commit(samples::insert(&samples::row(2))).await.unwrap_err();
         assert!(matches!(refused, CommitRefused::Unavailable(_)), "{refused}");
         writer.commit(samples::insert(&samples::row(2))).await.unwrap();
-        let last_position = writer.visit(read::last_position);
+        let last_position = writer.visit(crate::read::last_position);
         assert_eq!(last_position.await.unwrap().unwrap(), 2);
     }
 

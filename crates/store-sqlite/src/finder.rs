@@ -1,0 +1,348 @@
+//! Finds rows by ids that have no order: conversation, participant, event, idempotency key.
+//!
+//! An index over random ids costs a whole page of the log for every entry. Here all of them share one index of three levels:
+//!
+//! ```text
+//! insert ─► finder_0 (some pages) ─► finder_1 (some hundred pages) ─► finder_2 (the rest)
+//! ```
+//!
+//! A level that is full gives a slice of itself, in order, to the next one, within the transaction of some commit. So one page
+//! that is written carries many entries, and no commit has to wait for more than a slice. What a level holds is only a
+//! fingerprint and the place of a row; whoever reads compares the row itself.
+
+use std::{array, collections::HashMap};
+
+use rusqlite::{
+    Connection, ToSql,
+    functions::FunctionFlags,
+    params,
+    types::{ToSqlOutput, Value},
+};
+use sha2::{Digest, Sha256};
+use store::ClosureKey;
+use uuid::Uuid;
+
+/// The levels that pass entries on, and how many entries each may hold: some 16 and some 250 pages.
+const LEVELS: [Level; 2] = [
+    Level {
+        limit: 4_096,
+        count: "SELECT count(*) FROM finder_0",
+        bound: "SELECT fingerprint FROM finder_0 WHERE fingerprint > ? ORDER BY fingerprint LIMIT 1 OFFSET ?",
+        pass_on: "INSERT OR IGNORE INTO finder_1
+                  SELECT fingerprint, place FROM finder_0 WHERE fingerprint >= ? AND fingerprint < ?",
+        remove: "DELETE FROM finder_0 WHERE fingerprint >= ? AND fingerprint < ?",
+    },
+    Level {
+        limit: 65_536,
+        count: "SELECT count(*) FROM finder_1",
+        bound: "SELECT fingerprint FROM finder_1 WHERE fingerprint > ? ORDER BY fingerprint LIMIT 1 OFFSET ?",
+        pass_on: "INSERT OR IGNORE INTO finder_2
+                  SELECT fingerprint, place FROM finder_1 WHERE fingerprint >= ? AND fingerprint < ?",
+        remove: "DELETE FROM finder_1 WHERE fingerprint >= ? AND fingerprint < ?",
+    },
+];
+
+/// Entries that one transaction moves on from one level, about half a millisecond of work.
+const SLICE: i64 = 512;
+
+struct Level {
+    limit: i64,
+    count: &'static str,
+    bound: &'static str,
+    pass_on: &'static str,
+    remove: &'static str,
+}
+
+/// What a row is looked for by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Name<'a> {
+    /// The conversation of a closure.
+    Conversation(&'a Uuid),
+    /// The guest participant of a closure.
+    Participant(&'a Uuid),
+    /// An event of the inbox.
+    Event { adapter: &'a str, event: &'a str },
+    /// An idempotency key.
+    Key { scope: &'a str, key: &'a str },
+}
+
+impl Name<'_> {
+    /// The number that stands for the name in a file: the first eight bytes of a SHA-256, so that nobody can choose names
+    /// that share one. It is stored, so it never changes.
+    pub(crate) fn fingerprint(&self) -> i64 {
+        match self {
+            Self::Conversation(id) => fingerprint(1, &[id.as_bytes()]),
+            Self::Participant(id) => fingerprint(2, &[id.as_bytes()]),
+            Self::Event { adapter, event } => fingerprint(3, &[adapter.as_bytes(), event.as_bytes()]),
+            Self::Key { scope, key } => fingerprint(4, &[scope.as_bytes(), key.as_bytes()]),
+        }
+    }
+}
+
+fn fingerprint(kind: u8, parts: &[&[u8]]) -> i64 {
+    let mut hash = Sha256::new();
+    hash.update([kind]);
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let [a, b, c, d, e, f, g, h, ..] = hash.finalize().0;
+    i64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// Where a found row stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A closure.
+    Closure(ClosureKey),
+    /// A numbered row: an event's `arrival` or a key's `number`.
+    Numbered(i64),
+}
+
+impl ToSql for Place {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Closure(key) => ToSqlOutput::from(&key.as_bytes()[..]),
+            Self::Numbered(number) => ToSqlOutput::Owned(Value::Integer(*number)),
+        })
+    }
+}
+
+/// The entries that a transaction adds: gathered, and written together and in order at its end.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    entries: Vec<(i64, Place)>,
+    numbers: HashMap<i64, i64>,
+}
+
+impl Gathered {
+    /// Lets the row at `place` be found by its name.
+    pub(crate) fn add(&mut self, name: &Name<'_>, place: Place) {
+        let fingerprint = name.fingerprint();
+        self.entries.push((fingerprint, place));
+        if let Place::Numbered(number) = place {
+            self.numbers.insert(fingerprint, number);
+        }
+    }
+
+    /// The numbers of rows that may have this name. Nearly always there are none, and hardly ever more than one.
+    pub(crate) fn numbered(&self, connection: &Connection, name: &Name<'_>) -> rusqlite::Result<Vec<i64>> {
+        let fingerprint = name.fingerprint();
+        let mut numbers = numbered(connection, fingerprint)?;
+        numbers.extend(self.numbers.get(&fingerprint));
+        Ok(numbers)
+    }
+
+    /// Writes what was gathered; returns how many entries that were.
+    pub(crate) fn write(&mut self, connection: &Connection) -> rusqlite::Result<i64> {
+        self.entries.sort_unstable_by_key(|(fingerprint, _)| *fingerprint);
+        let (many, single) = self.entries.as_chunks::<TOGETHER>();
+        for entries in many {
+            let values: [&dyn ToSql; TOGETHER * 2] = array::from_fn(|at| match (&entries[at / 2], at % 2) {
+                ((fingerprint, _), 0) => fingerprint as &dyn ToSql,
+                ((_, place), _) => place,
+            });
+            connection.prepare_cached(ADD_TOGETHER)?.execute(&values[..])?;
+        }
+        for (fingerprint, place) in single {
+            connection.prepare_cached(ADD)?.execute(params![fingerprint, place])?;
+        }
+        let written = i64::try_from(self.entries.len()).unwrap_or(i64::MAX);
+        self.entries.clear();
+        self.numbers.clear();
+        Ok(written)
+    }
+}
+
+/// Entries that one statement adds.
+const TOGETHER: usize = 8;
+
+const ADD: &str = "INSERT OR IGNORE INTO finder_0 (fingerprint, place) VALUES (?, ?)";
+
+const ADD_TOGETHER: &str = "INSERT OR IGNORE INTO finder_0 (fingerprint, place)
+     VALUES (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?)";
+
+/// The numbers of rows whose name has this fingerprint, as far as they are written.
+pub(crate) fn numbered(connection: &Connection, fingerprint: i64) -> rusqlite::Result<Vec<i64>> {
+    connection.prepare_cached(NUMBERED_QUERY)?.query_map([fingerprint], |row| row.get(0))?.collect()
+}
+
+/// It asks the levels one by one: a statement over the view is prepared anew by SQLite with every new value.
+pub(crate) const NUMBERED_QUERY: &str = "SELECT place FROM finder_0 WHERE fingerprint = ?1
+     UNION ALL SELECT place FROM finder_1 WHERE fingerprint = ?1
+     UNION ALL SELECT place FROM finder_2 WHERE fingerprint = ?1";
+
+/// Forgets that the row at `place` has this name.
+pub(crate) fn remove(connection: &Connection, name: &Name<'_>, place: Place) -> rusqlite::Result<()> {
+    let fingerprint = name.fingerprint();
+    for sql in [
+        "DELETE FROM finder_0 WHERE fingerprint = ? AND place = ?",
+        "DELETE FROM finder_1 WHERE fingerprint = ? AND place = ?",
+        "DELETE FROM finder_2 WHERE fingerprint = ? AND place = ?",
+    ] {
+        connection.prepare_cached(sql)?.execute(params![fingerprint, place])?;
+    }
+    Ok(())
+}
+
+/// How full the levels are, and where the next slice of each begins. It belongs to the writer, and to what is durable:
+/// a transaction that is rolled back leaves it as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tide {
+    entries: [i64; 2],
+    next: [i64; 2],
+}
+
+impl Tide {
+    /// Counts what is there.
+    pub(crate) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let count = |level: &Level| connection.query_row(level.count, (), |row| row.get(0));
+        Ok(Self { entries: [count(&LEVELS[0])?, count(&LEVELS[1])?], next: [i64::MIN; 2] })
+    }
+
+    /// Takes note of entries that were added.
+    pub(crate) fn added(&mut self, entries: i64) {
+        self.entries[0] += entries;
+    }
+
+    /// Moves a slice of every level that is over its limit. Several commits may share one transaction, so slices are moved
+    /// until no level is over its limit.
+    pub(crate) fn settle(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        for (number, level) in LEVELS.iter().enumerate() {
+            while self.entries[number] > level.limit {
+                let moved = self.move_slice(connection, number, level)?;
+                self.entries[number] -= moved;
+                if let Some(below) = self.entries.get_mut(number + 1) {
+                    *below += moved;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn move_slice(&mut self, connection: &Connection, number: usize, level: &Level) -> rusqlite::Result<i64> {
+        let from = self.next[number];
+        let to: Option<i64> = {
+            let mut bound = connection.prepare_cached(level.bound)?;
+            let mut rows = bound.query((from, SLICE))?;
+            rows.next()?.map(|row| row.get(0)).transpose()?
+        };
+        // The highest fingerprint of all stays behind when the slice is the last one; it is moved by nobody, which does no harm.
+        let before = to.unwrap_or(i64::MAX);
+        connection.prepare_cached(level.pass_on)?.execute((from, before))?;
+        let moved = connection.prepare_cached(level.remove)?.execute((from, before))?;
+        self.next[number] = to.unwrap_or(i64::MIN);
+        if moved == 0 && from == i64::MIN {
+            // Fewer entries than were counted: some went with the rows that they led to.
+            self.entries[number] = connection.query_row(level.count, (), |row| row.get(0))?;
+        }
+        Ok(i64::try_from(moved).unwrap_or(i64::MAX))
+    }
+}
+
+/// Gives a connection that migrates the fingerprints as functions of SQL.
+pub(crate) fn teach(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("fingerprint_of_id", 2, flags, |context| {
+        Ok(fingerprint(context.get(0)?, &[context.get_raw(1).as_blob()?]))
+    })?;
+    connection.create_scalar_function("fingerprint_of_text", 3, flags, |context| {
+        let (first, second) = (context.get_raw(1).as_str()?, context.get_raw(2).as_str()?);
+        Ok(fingerprint(context.get(0)?, &[first.as_bytes(), second.as_bytes()]))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file;
+
+    #[test]
+    fn what_was_added_is_found_on_whatever_level_it_stands() {
+        let connection = file::open_in_memory().unwrap();
+        let mut tide = Tide::read(&connection).unwrap();
+        let names: Vec<String> = (0..80_000).map(|number| format!("order-{number}")).collect();
+        for (start, names) in names.chunks(1_000).enumerate() {
+            let mut gathered = Gathered::default();
+            for (name, number) in names.iter().zip(i64::try_from(start * 1_000).unwrap()..) {
+                gathered.add(&Name::Key { scope: "shop", key: name }, Place::Numbered(number));
+            }
+            tide.added(gathered.write(&connection).unwrap());
+            tide.settle(&connection).unwrap();
+            assert_eq!(tide.entries, Tide::read(&connection).unwrap().entries);
+            assert!(tide.entries[0] <= LEVELS[0].limit && tide.entries[1] <= LEVELS[1].limit);
+        }
+        let on_the_last: i64 =
+            connection.query_row("SELECT count(*) FROM finder_2", (), |row| row.get(0)).unwrap();
+        assert_eq!(on_the_last + tide.entries[0] + tide.entries[1], 80_000);
+        assert!(on_the_last > 0);
+        for (number, name) in names.iter().enumerate() {
+            let name = Name::Key { scope: "shop", key: name };
+            assert_eq!(numbered(&connection, name.fingerprint()).unwrap(), [i64::try_from(number).unwrap()]);
+        }
+    }
+
+    #[test]
+    fn a_name_that_thousands_of_rows_share_is_moved_on_too() {
+        let connection = file::open_in_memory().unwrap();
+        let mut tide = Tide::read(&connection).unwrap();
+        let mut gathered = Gathered::default();
+        let conversation = Uuid::from_u128(7);
+        for number in 0..6_000 {
+            gathered.add(&Name::Conversation(&conversation), Place::Closure(Uuid::from_u128(number)));
+        }
+        tide.added(gathered.write(&connection).unwrap());
+        tide.settle(&connection).unwrap();
+        let all: i64 = connection.query_row("SELECT count(*) FROM finder", (), |row| row.get(0)).unwrap();
+        assert_eq!(all, 6_000);
+        assert!(tide.entries[0] <= LEVELS[0].limit);
+    }
+
+    #[test]
+    fn what_is_removed_is_found_no_more() {
+        let connection = file::open_in_memory().unwrap();
+        let name = Name::Event { adapter: "relay", event: "1" };
+        let mut gathered = Gathered::default();
+        gathered.add(&name, Place::Numbered(1));
+        gathered.add(&name, Place::Numbered(2));
+        gathered.write(&connection).unwrap();
+        connection
+            .execute_batch("INSERT INTO finder_2 SELECT * FROM finder_0; DELETE FROM finder_0")
+            .unwrap();
+        remove(&connection, &name, Place::Numbered(1)).unwrap();
+        assert_eq!(numbered(&connection, name.fingerprint()).unwrap(), [2]);
+    }
+
+    #[test]
+    fn what_is_gathered_is_found_before_it_is_written() {
+        let connection = file::open_in_memory().unwrap();
+        let name = Name::Event { adapter: "relay", event: "1" };
+        let mut gathered = Gathered::default();
+        gathered.add(&name, Place::Numbered(5));
+        assert_eq!(gathered.numbered(&connection, &name).unwrap(), [5]);
+        assert_eq!(gathered.write(&connection).unwrap(), 1);
+        assert_eq!(gathered.numbered(&connection, &name).unwrap(), [5]);
+    }
+
+    /// Fingerprints are stored: these are the ones of every file there is.
+    #[test]
+    fn fingerprints_never_change() {
+        let id = Uuid::from_u128(0x2f7b_f00a_0fc2_4d6a_9b56_9223_8191_433e);
+        let fingerprints = [
+            Name::Conversation(&id),
+            Name::Participant(&id),
+            Name::Event { adapter: "relay", event: "58fb5dac" },
+            Name::Key { scope: "checkout", key: "order-8812" },
+            Name::Key { scope: "checkouto", key: "rder-8812" },
+        ]
+        .map(|name| name.fingerprint());
+        let stored = [
+            5_613_062_675_150_919_636,
+            -7_282_322_287_651_437_312,
+            -5_636_029_521_308_611_257,
+            6_819_824_534_595_422_530,
+            -6_505_996_634_179_916_232,
+        ];
+        assert_eq!(fingerprints, stored);
+    }
+}
