@@ -177,6 +177,7 @@ impl World {
             "startedAt": timestamp(talk.started_at),
             "endedAt": talk.ended_at.map(timestamp),
             "open": talk.ended_at.is_none(),
+            "version": talk.version,
             "guestConnected": talk.guest_is_connected(),
             "guestState": talk.guest_state(),
             "calls": talk.ledger.calls,

@@ -45,6 +45,8 @@ pub(crate) struct Conversation {
     pub queue: Uuid,
     pub started_at: Millis,
     pub ended_at: Option<Millis>,
+    /// Grows with every change.
+    pub version: u64,
     pub participants: Vec<Participant>,
     pub disconnect_setting: ConversationDisconnect,
     /// The guest left on purpose, so the widget knows of the end whatever the setting says.
@@ -101,7 +103,14 @@ impl Conversation {
             wrap_up: WrapUpDuty::default(),
             attributes: BTreeMap::new(),
         });
+        self.version += 1;
         Happening { what: What::LegConnected, participant, leg, at }
+    }
+
+    /// Takes a line that the guest typed; what is longer than 500 characters is cut.
+    pub(crate) fn take_line(&mut self, text: &str) {
+        self.guest_lines.push(text.chars().take(500).collect());
+        self.version += 1;
     }
 
     /// Ends one leg; nothing happens when it is gone or unknown.
@@ -168,6 +177,7 @@ impl Conversation {
                 }
             }
         }
+        self.version += u64::from(!happened.is_empty());
         self.settle(at);
         happened
     }
@@ -215,6 +225,23 @@ mod tests {
         assert_eq!(talk.ended_at, None);
     }
 
+    #[test]
+    fn the_version_grows_with_every_change_and_with_nothing_else() {
+        let mut talk = with_guest_and_agent(false);
+        let mut last = talk.version;
+        let mut grew = |talk: &Conversation| std::mem::replace(&mut last, talk.version) < talk.version;
+        talk.end_participant(GUEST, Disconnect::Client, 10);
+        assert!(grew(&talk), "a leg ended");
+        talk.end_participant(GUEST, Disconnect::Client, 11);
+        assert!(!grew(&talk), "it had ended already");
+        talk.skip_wrap_up(AGENT, 12);
+        assert!(grew(&talk), "a wrap-up was skipped");
+        talk.take_line("hello");
+        assert!(grew(&talk), "the guest typed");
+        talk.join(Uuid::from_u128(9), Uuid::from_u128(10), Purpose::Customer, "Guest".into(), 20, false);
+        assert!(grew(&talk), "somebody came");
+    }
+
     pub(super) fn with_guest_and_agent(wrap_up_required: bool) -> Conversation {
         let mut talk = Conversation {
             id: Uuid::from_u128(100),
@@ -222,6 +249,7 @@ mod tests {
             queue: Uuid::from_u128(101),
             started_at: 0,
             ended_at: None,
+            version: 0,
             participants: Vec::new(),
             disconnect_setting: ConversationDisconnect { enabled: true, kind: DisconnectNotice::Send },
             guest_left: false,

@@ -195,6 +195,7 @@ impl World {
             queue: wanted.queue.unwrap_or(DEFAULT_QUEUE),
             started_at: now,
             ended_at: None,
+            version: 0,
             participants: Vec::new(),
             disconnect_setting: wanted.messenger.conversation_disconnect,
             guest_left: false,
@@ -310,7 +311,7 @@ impl World {
                     .collect()
             }
             GuestAct::Type { text } => {
-                talk.guest_lines.push(text.chars().take(500).collect());
+                talk.take_line(&text);
                 let back = !talk.guest_is_connected();
                 back.then(|| self.join_guest(&mut talk, false)).into_iter().collect()
             }

@@ -47,6 +47,7 @@ impl Conversation {
             return Vec::new();
         };
         found.wrap_up.given = Some(wrap_up);
+        self.version += 1;
         self.finish_after_call_work(participant, What::WrapUpGiven, at)
     }
 
@@ -56,6 +57,7 @@ impl Conversation {
             return Vec::new();
         };
         found.wrap_up.skipped = true;
+        self.version += 1;
         if found.is_connected() {
             found.wrap_up.ended_at = Some(at);
             return Vec::new();
@@ -77,6 +79,7 @@ impl Conversation {
                 found.wrap_up.ended_at = Some(at);
             }
             if under_way {
+                self.version += 1;
                 happened.push(Happening { what: What::AfterCallWorkEnded, participant, leg, at });
             }
         }
