@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use genesys_simulator::{
-    BodyFormat, ChaosSpec, FaultRule, Preset, Quota, Signing, Simulator, WebhookAdapter,
+    BodyFormat, ChaosSpec, Dialect, FaultRule, Preset, Quota, Signing, Simulator, WebhookAdapter,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,9 @@ struct Options {
     /// A preset that strikes every conversation; may be given several times.
     #[arg(long)]
     chaos: Vec<String>,
+    /// A dialect to speak beside the platform's API.
+    #[arg(long)]
+    dialect: Option<String>,
     /// Where to post events, signed as `hub-sha256-hex`.
     #[arg(long, requires = "webhook_secret")]
     webhook: Option<String>,
@@ -43,6 +46,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         requests => Quota::per_minute(requests),
     };
     let mut builder = Simulator::builder().seed(options.seed).quota(quota).chaos(chaos);
+    if let Some(name) = &options.dialect {
+        builder =
+            builder.dialect(Dialect::named(name).ok_or_else(|| format!("there is no dialect `{name}`"))?);
+    }
     if let (Some(url), Some(secret)) = (options.webhook, options.webhook_secret) {
         let signing = Signing::HubSha256Hex { secret: secret.into() };
         builder = builder.webhook(WebhookAdapter::new("webhook", url, signing).format(BodyFormat::Closeout));

@@ -11,7 +11,7 @@ use crate::analytics;
 use crate::chaos::Preset;
 use crate::clock::timestamp;
 use crate::config::{RepeatedDisconnect, ServiceWrapUp};
-use crate::conversation::{Conversation, Disconnect, Happening, Purpose, What, WrapUp};
+use crate::conversation::{Conversation, Disconnect, Happening, Participant, Purpose, What, WrapUp};
 use crate::credentials::Admission;
 use crate::operation::Operation;
 use crate::platform::Reply;
@@ -82,6 +82,12 @@ pub(crate) async fn perform(
             Ok(routing::list_wrap_up_codes(query))
         }
         Operation::ReadToken => Ok(routing::token(world, admission)),
+        Operation::Dialect(call) => {
+            let mut early = Waiting::new();
+            let reply = call.perform(world, body, &mut early)?;
+            wait_for(early).await;
+            Ok(reply)
+        }
     }
 }
 
@@ -116,8 +122,23 @@ struct WrapUpRequest {
     end_time: Option<String>,
 }
 
+/// How a close of the whole treats guests who are still connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WholeClose {
+    /// Everybody goes. The guests should have gone before, since there is a close for them alone.
+    LastOfAll,
+    /// Everybody goes. The guests are to go with the rest, since there is no close for them alone.
+    AllAtOnce,
+    /// Everybody goes but the guests, who stay behind in a closed wrapper.
+    AroundGuests,
+}
+
 impl World {
-    fn read_with(&self, id: Uuid, view: impl Fn(&Conversation) -> Value) -> Result<Reply, Refusal> {
+    pub(crate) fn read_with(
+        &self,
+        id: Uuid,
+        view: impl Fn(&Conversation) -> Value,
+    ) -> Result<Reply, Refusal> {
         let mut talk = self.find(id).ok_or_else(|| Refusal::conversation_not_found(id))?;
         talk.ledger.reads += 1;
         for leg in talk.participants.iter_mut().flat_map(|p| p.legs.iter_mut()) {
@@ -162,6 +183,18 @@ impl World {
         Ok(Reply::empty(202).fault(fault))
     }
 
+    /// Closes a participant as the platform does, for somebody who asks for it in other words.
+    pub(crate) fn disconnect_participant(
+        &self,
+        conversation: Uuid,
+        participant: Uuid,
+        early: &mut Waiting,
+    ) -> Result<Reply, Refusal> {
+        let state = Some("disconnected".to_owned());
+        let request = ParticipantRequest { state, wrapup: None, wrapup_skipped: None };
+        self.update_participant(conversation, participant, request, early)
+    }
+
     /// Lets the close of a participant take effect later, at once, or not at all; answers the fault that decided.
     fn close_participant(
         &self,
@@ -181,6 +214,7 @@ impl World {
                 return Some(Preset::EarlyWebhook.name());
             }
         }
+        talk.reach(participant);
         let due = now + self.delay(self.config.effect_delay, talk, "effect-delay");
         let task = Task::EndParticipant { conversation: talk.id, participant, how: Disconnect::Client };
         self.schedule.add(due, task);
@@ -223,17 +257,29 @@ impl World {
         let mut talk =
             self.find(conversation).ok_or_else(|| Refusal::conversation_not_found(conversation))?;
         let found = talk.participant(participant).ok_or_else(|| Refusal::not_a_participant(participant))?;
-        let guest = found.purpose == Purpose::Customer;
         let leg = found.legs.iter().find(|leg| leg.id == communication).ok_or_else(Refusal::not_found)?;
         if !leg.is_connected() {
             return self.repeated_disconnect().map(|_| Reply::ok(json!({})));
         }
-        if guest && let Some(fault) = self.divert_guest_close(&mut talk, participant) {
-            return Ok(Reply::ok(json!({})).fault(Some(fault)));
+        let fault = self.close_leg(&mut talk, participant, communication, early);
+        Ok(Reply::ok(json!({})).fault(fault))
+    }
+
+    /// Ends one leg at once, unless a fault diverts the close; answers that fault.
+    pub(crate) fn close_leg(
+        &self,
+        talk: &mut Conversation,
+        participant: Uuid,
+        communication: Uuid,
+        early: &mut Waiting,
+    ) -> Option<&'static str> {
+        let guest = talk.participant(participant).is_some_and(|p| p.purpose == Purpose::Customer);
+        if guest && let Some(fault) = self.divert_guest_close(talk, participant) {
+            return Some(fault);
         }
         let happened = talk.end_leg(participant, communication, Disconnect::Client, self.clock.now());
-        self.publish(&mut talk, &happened, early);
-        Ok(Reply::ok(json!({})))
+        self.publish(talk, &happened, early);
+        None
     }
 
     fn repeated_disconnect(&self) -> Result<Reply, Refusal> {
@@ -247,26 +293,35 @@ impl World {
 
     fn close_wrapper(&self, id: Uuid, reply: impl Fn(&Conversation) -> Reply) -> Result<Reply, Refusal> {
         let mut talk = self.find(id).ok_or_else(|| Refusal::conversation_not_found(id))?;
-        let owes = talk.participants.iter().any(|p| {
-            p.wrap_up.required
-                && p.wrap_up.given.is_none()
-                && !p.wrap_up.skipped
-                && p.wrap_up.ended_at.is_none()
-        });
-        if talk.wrap_up_blocks && owes {
+        let fault = self.close_whole(&mut talk, WholeClose::LastOfAll)?;
+        Ok(reply(&talk).fault(fault))
+    }
+
+    /// Closes the whole, unless a fault keeps it open; answers that fault.
+    pub(crate) fn close_whole(
+        &self,
+        talk: &mut Conversation,
+        how: WholeClose,
+    ) -> Result<Option<&'static str>, Refusal> {
+        if talk.wrap_up_blocks && talk.participants.iter().any(Participant::owes_wrap_up) {
             return Err(Refusal::wrap_up_code_required());
         }
-        self.judge_wrapper_close(&talk);
-        let chaos = self.chaos_of(&talk);
-        let stays_open =
-            chaos.touching(Preset::AcceptedButOpen, self.seed(), id).is_some_and(|rule| rule.wrapper_too)
-                && chaos.strikes(Preset::AcceptedButOpen, self.seed(), &mut talk).is_some();
+        self.judge_whole_close(talk, how);
+        let chaos = self.chaos_of(talk);
+        let stays_open = chaos
+            .touching(Preset::AcceptedButOpen, self.seed(), talk.id)
+            .is_some_and(|rule| rule.wrapper_too)
+            && chaos.strikes(Preset::AcceptedButOpen, self.seed(), talk).is_some();
         if stays_open {
-            return Ok(reply(&talk).fault(Some(Preset::AcceptedButOpen.name())));
+            return Ok(Some(Preset::AcceptedButOpen.name()));
         }
-        let happened = talk.end_everybody(Disconnect::Client, self.clock.now());
-        self.publish(&mut talk, &happened, &mut Vec::new());
-        Ok(reply(&talk))
+        let now = self.clock.now();
+        let happened = match how {
+            WholeClose::LastOfAll | WholeClose::AllAtOnce => talk.end_everybody(Disconnect::Client, now),
+            WholeClose::AroundGuests => talk.close_around_guests(Disconnect::Client, now),
+        };
+        self.publish(talk, &happened, &mut Vec::new());
+        Ok(None)
     }
 
     fn force_disconnect(&self, id: Uuid) -> Result<Reply, Refusal> {
@@ -278,9 +333,13 @@ impl World {
     }
 
     /// Holds a close of the whole against what the client could know of the guest's legs.
-    fn judge_wrapper_close(&self, talk: &Conversation) {
+    pub(crate) fn judge_whole_close(&self, talk: &Conversation, how: WholeClose) {
         let mut tally = self.tally();
         tally.wrapper_closes += 1;
+        if how == WholeClose::AllAtOnce {
+            tally.wrapper_closes_with_guest += u64::from(talk.guest_is_connected());
+            return;
+        }
         let now = self.clock.now();
         let legs = || talk.guests().flat_map(|p| &p.legs);
         if legs().any(|leg| leg.known && leg.is_connected()) {
@@ -317,6 +376,18 @@ impl World {
         }
         self.take_wrap_up(&mut talk, participant, request)?;
         Ok(Reply::empty(202))
+    }
+
+    /// Wraps up for a participant with a code alone.
+    pub(crate) fn wrap_up_with(
+        &self,
+        talk: &mut Conversation,
+        participant: Uuid,
+        code: &str,
+    ) -> Result<(), Refusal> {
+        let code = Some(code.to_owned());
+        let request = WrapUpRequest { code, notes: None, tags: None, duration_seconds: None, end_time: None };
+        self.take_wrap_up(talk, participant, request)
     }
 
     fn take_wrap_up(

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::chaos::ChaosSpec;
+use crate::dialect::Dialect;
 
 /// The client id that is known when no other client is configured.
 pub const DEFAULT_CLIENT_ID: &str = "simulator-client";
@@ -269,11 +270,13 @@ pub struct Config {
     pub service_wrap_up: ServiceWrapUp,
     /// What is answered when somebody is disconnected who has already gone.
     pub repeated_disconnect: RepeatedDisconnect,
+    /// The recipe that is spoken beside the platform's API; none when absent.
+    pub dialect: Option<Dialect>,
 }
 
 impl Default for Config {
     /// One client with every permission, the documented quota and token life (300 a minute, 24 h), no faults, no
-    /// webhooks; delays of a few dozen milliseconds and an analytics lag of three seconds, which are invented.
+    /// webhooks, no dialect; delays of a few dozen milliseconds and an analytics lag of three seconds, which are invented.
     fn default() -> Self {
         Self {
             seed: 0,
@@ -291,6 +294,7 @@ impl Default for Config {
             chaos: ChaosSpec::none(),
             service_wrap_up: ServiceWrapUp::default(),
             repeated_disconnect: RepeatedDisconnect::default(),
+            dialect: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! | method and path | does | body |
 //! | --- | --- | --- |
+//! | `GET /_sim` | names itself: dialect, seed, time | |
 //! | `POST /_sim/conversations` | makes one, or `count` | [`NewConversation`]; may be empty |
 //! | `GET /_sim/conversations?open=&limit=` | lists | |
 //! | `GET /_sim/conversations/{id}` | shows one with what only the simulator knows | |
@@ -34,6 +35,7 @@ use uuid::Uuid;
 use crate::chaos::{ChaosSpec, FaultRule};
 use crate::clock::timestamp;
 use crate::config::{OauthClient, WebhookAdapter};
+use crate::dialect::Dialect;
 use crate::guest_page;
 use crate::journal::{JournalKind, JournalPage, JournalQuery, Note};
 use crate::ledger::Verdict;
@@ -85,6 +87,7 @@ fn no_conversation() -> Refused {
 async fn overview(State(world): State<Arc<World>>) -> Json<Value> {
     Json(json!({
         "name": "genesys-simulator",
+        "dialect": world.config.dialect.map_or("platform", Dialect::name),
         "seed": world.seed(),
         "now": timestamp(world.clock.now()),
         "conversations": world.conversations.len(),
@@ -150,7 +153,7 @@ async fn show(State(world): State<Arc<World>>, Path(id): Path<Uuid>) -> Result<J
 impl World {
     /// Shows a conversation with what only the simulator knows.
     pub(crate) fn show(&self, id: Uuid) -> Option<Value> {
-        let talk = self.find(id)?;
+        let talk = self.remembered(id)?;
         let participants: Vec<Value> = talk
             .participants
             .iter()
@@ -178,6 +181,7 @@ impl World {
             "endedAt": talk.ended_at.map(timestamp),
             "open": talk.ended_at.is_none(),
             "version": talk.version,
+            "wrapper": talk.wrapper.name(),
             "guestConnected": talk.guest_is_connected(),
             "guestState": talk.guest_state(),
             "calls": talk.ledger.calls,

@@ -6,6 +6,7 @@
 mod after_call_work;
 mod guest_view;
 mod participant;
+mod wrapper;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,6 +19,7 @@ use crate::ledger::Ledger;
 pub(crate) use after_call_work::{WrapUp, WrapUpDuty};
 pub use guest_view::{ConversationDisconnect, DisconnectNotice, GuestState};
 pub(crate) use participant::{Disconnect, Leg, Participant, Purpose};
+pub(crate) use wrapper::Wrapper;
 
 /// Something that happened to a conversation and that the outside may be told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,7 @@ pub(crate) struct Conversation {
     pub guest_lines: Vec<String>,
     /// Whether closing the conversation is refused while a wrap-up code is missing.
     pub wrap_up_blocks: bool,
+    pub wrapper: Wrapper,
     /// Faults of this conversation alone, in place of the general ones.
     pub chaos: Option<ChaosSpec>,
     /// How often each occasion has arisen, for draws and for faults with a limit.
@@ -187,7 +190,10 @@ impl Conversation {
         let all_left = self.participants.iter().all(Participant::has_left);
         match (all_left, self.ended_at) {
             (true, None) => self.ended_at = Some(at),
-            (false, Some(_)) => self.ended_at = None,
+            (false, Some(_)) => {
+                self.ended_at = None;
+                self.wrapper = Wrapper::default();
+            }
             (true, Some(_)) | (false, None) => {}
         }
     }
@@ -255,6 +261,7 @@ mod tests {
             guest_left: false,
             guest_lines: Vec::new(),
             wrap_up_blocks: false,
+            wrapper: Wrapper::default(),
             chaos: None,
             occasions: HashMap::new(),
             ledger: Ledger::default(),

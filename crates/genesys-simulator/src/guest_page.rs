@@ -14,7 +14,7 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::conversation::{Conversation, GuestState};
+use crate::conversation::{Conversation, GuestState, Wrapper};
 use crate::journal::{JournalKind, Note};
 use crate::population::GuestAct;
 use crate::world::World;
@@ -30,7 +30,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
 
 /// The page itself.
 pub(crate) async fn page(State(world): State<Arc<World>>, Path(id): Path<String>) -> Response {
-    let written = Uuid::try_parse(&id).ok().and_then(|id| world.find(id).map(|talk| written(&talk)));
+    let written = Uuid::try_parse(&id).ok().and_then(|id| world.remembered(id).map(|talk| written(&talk)));
     let status = if written.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
     let headers = [(CACHE_CONTROL, "no-store"), (CONTENT_SECURITY_POLICY, POLICY)];
     (status, headers, Html(written.unwrap_or_else(|| NO_CHAT.to_owned()))).into_response()
@@ -38,7 +38,7 @@ pub(crate) async fn page(State(world): State<Arc<World>>, Path(id): Path<String>
 
 /// What the page shows, as JSON.
 pub(crate) async fn state(State(world): State<Arc<World>>, Path(id): Path<Uuid>) -> Response {
-    match world.find(id) {
+    match world.remembered(id) {
         Some(talk) => ([(CACHE_CONTROL, "no-store")], Json(shown(&talk))).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
@@ -48,7 +48,7 @@ pub(crate) async fn state(State(world): State<Arc<World>>, Path(id): Path<Uuid>)
 pub(crate) async fn typed(State(world): State<Arc<World>>, Path(id): Path<Uuid>, form: Bytes) -> Response {
     let field = url::form_urlencoded::parse(&form).find(|(name, _)| name == "text");
     let text = field.map(|(_, text)| text.trim().to_owned()).unwrap_or_default();
-    let Some(state) = world.find(id).map(|talk| talk.guest_state()) else {
+    let Some(state) = world.remembered(id).map(|talk| talk.guest_state()) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     if !text.is_empty() && state != GuestState::ReadOnly && world.act_as_guest(id, GuestAct::Type { text }) {
@@ -111,6 +111,14 @@ fn behind_the_scenes(talk: &Conversation) -> String {
     let mut said = format!("At Genesys the guest is {guest} and the conversation {whole}.");
     if !connected && talk.guest_state() == GuestState::Connected {
         said.push_str(" The guest is not told, because conversationDisconnect is off.");
+    }
+    match (&talk.wrapper, connected) {
+        (Wrapper::Open, _) => {}
+        (Wrapper::Closed { .. }, true) => {
+            said.push_str(" Its wrapper was closed all the same and left the guest behind: a ghost.");
+        }
+        (Wrapper::Closed { .. }, false) => said.push_str(" Its wrapper was closed."),
+        (Wrapper::Purged, _) => said.push_str(" It was purged: reads answer 404."),
     }
     said
 }

@@ -27,6 +27,8 @@ pub(crate) enum CloseTarget {
     Participant(Uuid),
     Communication(Uuid),
     Wrapper,
+    /// The conversation is to be forgotten, after it was closed.
+    Purge,
 }
 
 impl Ledger {
@@ -61,6 +63,7 @@ pub(crate) struct Tally {
     pub wrapper_closes_before_guest_gone: u64,
     pub wrapper_closes_before_proof: u64,
     pub wrapper_closes_over_unseen_leg: u64,
+    pub wrapper_closes_with_guest: u64,
     pub forced: u64,
     pub forced_before_proof: u64,
     pub repeated_closes: u64,
@@ -90,13 +93,14 @@ impl Tally {
 pub struct Verdict {
     /// Whether nothing was closed too early and nothing was closed twice without a read in between.
     pub clean: bool,
-    /// Conversations that exist.
+    /// Conversations that exist, and those that were purged.
     pub conversations: u64,
     /// Conversations that have not ended.
     pub conversations_open: u64,
     /// Conversations with a guest who is still connected.
     pub guests_connected: u64,
-    /// PATCH and DELETE of whole conversations that were carried out; `forced` counts the emergency disconnects.
+    /// Closes of whole conversations that were carried out, or that were answered as if they were; `forced` counts the
+    /// emergency disconnects.
     pub wrapper_closes: u64,
     /// Wrapper closes that came while a guest leg, which the client could know of, was still connected.
     pub wrapper_closes_before_guest_gone: u64,
@@ -104,6 +108,9 @@ pub struct Verdict {
     pub wrapper_closes_before_proof: u64,
     /// Wrapper closes over a connected guest leg that no read and no event had shown; not held against the client.
     pub wrapper_closes_over_unseen_leg: u64,
+    /// Closes of the whole that took a connected guest along, in a dialect that has no close for the guest alone; not
+    /// held against the client.
+    pub wrapper_closes_with_guest: u64,
     /// Emergency disconnects (`POST …/disconnect`) that were accepted. They exist to end what shows no proof, so they
     /// are not held against the client; who expects none compares this with 0.
     pub forced: u64,
@@ -111,7 +118,7 @@ pub struct Verdict {
     pub forced_before_proof: u64,
     /// The same close of the same participant or communication, without a read in between.
     pub repeated_closes: u64,
-    /// The same close of the same conversation, without a read in between.
+    /// The same close, or the same purge, of the same conversation, without a read in between.
     pub repeated_wrapper_closes: u64,
     /// Forged, unsigned or altered events that were sent.
     pub forged_sent: u64,

@@ -12,6 +12,9 @@
 //!      └───────────────────── repeats of failed sendings ─────────────────────────────────┘
 //! ```
 //!
+//! Beside the platform's API it can speak one [`Dialect`]: a recipe for closing that people use behind gateways and
+//! mocks, with the pitfalls of that recipe.
+//!
 //! Every decision about a fault is drawn from a seed, the conversation and the occasion, so a run can be repeated
 //! whatever the order in which calls arrive. The [`Verdict`] says at the end whether the client closed anything
 //! before it could have known that the guest was gone.
@@ -28,6 +31,7 @@ mod config;
 mod control;
 mod conversation;
 mod credentials;
+mod dialect;
 mod events;
 mod guest_page;
 mod journal;
@@ -55,6 +59,7 @@ pub use config::{
     RepeatedDisconnect, ServiceWrapUp, Signing, WebhookAdapter,
 };
 pub use conversation::{ConversationDisconnect, DisconnectNotice, GuestState};
+pub use dialect::Dialect;
 pub use journal::{JournalEntry, JournalKind, JournalPage, JournalQuery};
 pub use ledger::{Offence, Verdict};
 pub use population::{

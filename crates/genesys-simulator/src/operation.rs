@@ -3,9 +3,11 @@
 use http::Method;
 use uuid::Uuid;
 
+use crate::dialect::{self, Dialect};
 use crate::refusal::Refusal;
 
-/// A call of the platform's API, with the ids of its path.
+/// A call of the platform's API, with the ids of its path; or one that the platform does not have, in the dialect
+/// that is spoken beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     ReadConversation(Uuid),
@@ -24,18 +26,37 @@ pub(crate) enum Operation {
     ListWrapUpCodes,
     ListQueueWrapUpCodes,
     ReadToken,
+    Dialect(dialect::Call),
 }
 
-const VIEW: &[&str] = &["conversation:communication:view"];
-const DISCONNECT: &[&str] = &["conversation:communication:disconnect"];
-const PARTICIPANT: &[&str] =
+/// Whether a request brings a JSON object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RequestBody {
+    /// What it may bring is not looked at.
+    None,
+    /// It may leave it out.
+    Optional,
+    /// Without one it is refused.
+    Needed,
+}
+
+pub(crate) const VIEW: &[&str] = &["conversation:communication:view"];
+pub(crate) const DISCONNECT: &[&str] = &["conversation:communication:disconnect"];
+pub(crate) const PARTICIPANT: &[&str] =
     &["conversation:communication:disconnect", "conversation:participant:wrapup", "conversation:call:record"];
-const CLOSE: &[&str] = &["conversation:communication:disconnect", "conversation:message:park"];
+pub(crate) const CLOSE: &[&str] = &["conversation:communication:disconnect", "conversation:message:park"];
 const ANALYTICS: &[&str] = &["analytics:conversationDetail:view", "analytics:agentConversationDetail:view"];
 
 impl Operation {
-    /// Reads a method and a path.
-    pub(crate) fn of(method: &Method, path: &str) -> Result<Self, Refusal> {
+    /// Reads a method and a path. What the platform does not have is looked for in the dialect.
+    pub(crate) fn of(method: &Method, path: &str, dialect: Option<Dialect>) -> Result<Self, Refusal> {
+        match (Self::of_platform(method, path), dialect) {
+            (Err(unknown), Some(dialect)) => dialect::find(dialect, method, path, unknown).map(Self::Dialect),
+            (found, _) => found,
+        }
+    }
+
+    fn of_platform(method: &Method, path: &str) -> Result<Self, Refusal> {
         let rest = path.strip_prefix("/api/v2/").ok_or_else(Refusal::not_found)?;
         let parts: Vec<&str> = rest.split('/').collect();
         let found = match parts.as_slice() {
@@ -129,6 +150,7 @@ impl Operation {
             | Self::ListWrapUpCodes
             | Self::ListQueueWrapUpCodes
             | Self::ReadToken => None,
+            Self::Dialect(call) => call.conversation(),
         }
     }
 
@@ -149,33 +171,54 @@ impl Operation {
             | Self::ReadWrapUp { .. }
             | Self::ListParticipantWrapUpCodes { .. }
             | Self::ReadToken => &[],
+            Self::Dialect(call) => call.permissions(),
         }
     }
 
-    /// Answers whether the call carries a JSON body.
-    pub(crate) fn has_body(&self) -> bool {
-        matches!(
-            self,
+    /// Answers whether the call brings a JSON body.
+    pub(crate) fn body(&self) -> RequestBody {
+        match self {
             Self::UpdateParticipant { .. }
-                | Self::UpdateCommunication { .. }
-                | Self::GiveWrapUp { .. }
-                | Self::UpdateConversation(_)
-                | Self::QueryAnalytics
-                | Self::SearchAttributes
-        )
+            | Self::UpdateCommunication { .. }
+            | Self::GiveWrapUp { .. }
+            | Self::UpdateConversation(_)
+            | Self::QueryAnalytics
+            | Self::SearchAttributes => RequestBody::Needed,
+            Self::ReadConversation(_)
+            | Self::ReadMessageConversation(_)
+            | Self::ReadWrapUp { .. }
+            | Self::ListParticipantWrapUpCodes { .. }
+            | Self::DeleteConversation(_)
+            | Self::ForceDisconnect(_)
+            | Self::ReadAnalytics(_)
+            | Self::ListWrapUpCodes
+            | Self::ListQueueWrapUpCodes
+            | Self::ReadToken => RequestBody::None,
+            Self::Dialect(call) => call.body(),
+        }
     }
 
     /// Answers whether the call changes a conversation.
     pub(crate) fn is_write(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::UpdateParticipant { .. }
-                | Self::UpdateCommunication { .. }
-                | Self::GiveWrapUp { .. }
-                | Self::UpdateConversation(_)
-                | Self::DeleteConversation(_)
-                | Self::ForceDisconnect(_)
-        )
+            | Self::UpdateCommunication { .. }
+            | Self::GiveWrapUp { .. }
+            | Self::UpdateConversation(_)
+            | Self::DeleteConversation(_)
+            | Self::ForceDisconnect(_) => true,
+            Self::ReadConversation(_)
+            | Self::ReadMessageConversation(_)
+            | Self::ReadWrapUp { .. }
+            | Self::ListParticipantWrapUpCodes { .. }
+            | Self::ReadAnalytics(_)
+            | Self::QueryAnalytics
+            | Self::SearchAttributes
+            | Self::ListWrapUpCodes
+            | Self::ListQueueWrapUpCodes
+            | Self::ReadToken => false,
+            Self::Dialect(call) => call.is_write(),
+        }
     }
 }
 
@@ -183,7 +226,8 @@ fn only(method: &Method, wanted: &Method, operation: Operation) -> Result<Operat
     if method == wanted { Ok(operation) } else { Err(Refusal::method_not_allowed()) }
 }
 
-fn uuid(text: &str) -> Result<Uuid, Refusal> {
+/// Reads an id of a path.
+pub(crate) fn uuid(text: &str) -> Result<Uuid, Refusal> {
     // Genesys writes ids hyphenated; the other spellings that a parser of UUIDs takes are not its own.
     (text.len() == 36).then(|| Uuid::parse_str(text).ok()).flatten().ok_or_else(Refusal::bad_request)
 }
@@ -218,7 +262,7 @@ mod tests {
             (Method::GET, "/api/v2/tokens/me".into()),
         ];
         for (method, path) in known {
-            assert!(Operation::of(&method, &path).is_ok(), "{method} {path}");
+            assert!(Operation::of(&method, &path, None).is_ok(), "{method} {path}");
         }
     }
 
@@ -230,14 +274,14 @@ mod tests {
             format!("/api/v2/conversations/messages/{ID}/sessions/{ID}"),
             "/elsewhere".to_owned(),
         ] {
-            assert_eq!(Operation::of(&Method::PATCH, &path).unwrap_err().status, 404, "{path}");
+            assert_eq!(Operation::of(&Method::PATCH, &path, None).unwrap_err().status, 404, "{path}");
         }
     }
 
     #[test]
     fn a_wrong_method_and_a_malformed_id_are_told_apart() {
         let path = format!("/api/v2/conversations/{ID}");
-        assert_eq!(Operation::of(&Method::PUT, &path).unwrap_err().status, 405);
-        assert_eq!(Operation::of(&Method::GET, "/api/v2/conversations/abc").unwrap_err().status, 400);
+        assert_eq!(Operation::of(&Method::PUT, &path, None).unwrap_err().status, 405);
+        assert_eq!(Operation::of(&Method::GET, "/api/v2/conversations/abc", None).unwrap_err().status, 400);
     }
 }

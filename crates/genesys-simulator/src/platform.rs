@@ -20,7 +20,7 @@ use crate::calls;
 use crate::credentials::{Admission, QuotaState, TokenRefused};
 use crate::journal::{JournalKind, Note};
 use crate::ledger::CloseTarget;
-use crate::operation::Operation;
+use crate::operation::{Operation, RequestBody};
 use crate::random::Draw;
 use crate::refusal::Refusal;
 use crate::storms::{self, Strike};
@@ -58,7 +58,7 @@ pub(crate) async fn answer(State(world): State<Arc<World>>, request: Request) ->
     let (parts, body) = request.into_parts();
     let nth = world.answers.fetch_add(1, Ordering::Relaxed);
     let correlation = Draw::new(world.seed(), Uuid::nil(), "correlation", nth).uuid().to_string();
-    let operation = Operation::of(&parts.method, parts.uri.path());
+    let operation = Operation::of(&parts.method, parts.uri.path(), world.config.dialect);
     let mut visit = Visit {
         world: &world,
         headers: &parts.headers,
@@ -133,8 +133,10 @@ impl Visit<'_> {
     }
 
     fn json(&self, operation: &Operation, body: &[u8]) -> Result<Value, Refusal> {
-        if !operation.has_body() {
-            return Ok(Value::Null);
+        match operation.body() {
+            RequestBody::None => return Ok(Value::Null),
+            RequestBody::Optional if body.is_empty() => return Ok(Value::Null),
+            RequestBody::Optional | RequestBody::Needed => {}
         }
         let media_type = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
         let media_type = media_type.split(';').next().unwrap_or("").trim();
@@ -164,7 +166,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// Counts the call for its conversation, and notices when a close is asked twice without a read in between.
 fn account_for(world: &World, conversation: Option<Uuid>, closes: Option<CloseTarget>, status: u16) {
     let mut repeated = None;
-    if let Some(mut talk) = conversation.and_then(|id| world.find(id)) {
+    if let Some(mut talk) = conversation.and_then(|id| world.remembered(id)) {
         talk.ledger.calls += 1;
         if let Some(target) = closes
             && talk.ledger.note_close(target, status)
@@ -177,7 +179,7 @@ fn account_for(world: &World, conversation: Option<Uuid>, closes: Option<CloseTa
     tally.calls += 1;
     tally.rate_limited += u64::from(status == 429);
     match repeated {
-        Some((CloseTarget::Wrapper, id)) => {
+        Some((CloseTarget::Wrapper | CloseTarget::Purge, id)) => {
             tally.repeated_wrapper_closes += 1;
             tally.offend("repeated-wrapper-close", id, now);
         }
@@ -213,6 +215,7 @@ fn close_target(operation: &Operation, body: &Value) -> Option<CloseTarget> {
         | Operation::ListWrapUpCodes
         | Operation::ListQueueWrapUpCodes
         | Operation::ReadToken => None,
+        Operation::Dialect(call) => call.closes(body),
     }
 }
 

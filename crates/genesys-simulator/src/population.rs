@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::chaos::{ChaosSpec, FaultRule, Preset};
-use crate::conversation::{Conversation, ConversationDisconnect, Disconnect, DisconnectNotice, Purpose};
+use crate::conversation::{
+    Conversation, ConversationDisconnect, Disconnect, DisconnectNotice, Purpose, Wrapper,
+};
 use crate::ledger::Ledger;
 use crate::random::Draw;
 use crate::world::World;
@@ -201,6 +203,7 @@ impl World {
             guest_left: false,
             guest_lines: Vec::new(),
             wrap_up_blocks: wanted.wrap_up_blocks,
+            wrapper: Wrapper::default(),
             chaos: wanted.own_chaos(),
             occasions: HashMap::new(),
             ledger: Ledger::default(),

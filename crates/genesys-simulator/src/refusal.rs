@@ -106,6 +106,18 @@ impl Refusal {
         Self::new(409, "general.conflict", message)
     }
 
+    /// Names what the request conflicts with.
+    pub(crate) fn conflict_because(message: impl Into<String>) -> Self {
+        Self::new(409, "general.conflict", message)
+    }
+
+    /// Refuses to close without a wrap-up code, in the words of those who met this; the code is invented.
+    pub(crate) fn disposition_required() -> Self {
+        let message = "Invalid conversation state transition. Current state 'active' cannot transition to 'closed' \
+                       without disposition.";
+        Self::new(400, "conversation.error.disposition.required", message)
+    }
+
     pub(crate) fn too_large() -> Self {
         Self::new(413, "request.entity.too.large", "The request is over the size limit.")
     }

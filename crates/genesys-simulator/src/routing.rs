@@ -16,7 +16,22 @@ const CODES: [(&str, &str); 3] = [
 
 /// Answers whether a wrap-up code exists.
 pub(crate) fn is_wrap_up_code(id: &str) -> bool {
-    CODES.iter().any(|(known, _)| *known == id)
+    wrap_up_code(id).is_some()
+}
+
+/// Finds a wrap-up code's id by the id itself.
+pub(crate) fn wrap_up_code(id: &str) -> Option<&'static str> {
+    CODES.iter().find(|(known, _)| *known == id).map(|(known, _)| *known)
+}
+
+/// Finds a wrap-up code's id by its name.
+pub(crate) fn wrap_up_code_named(name: &str) -> Option<&'static str> {
+    CODES.iter().find(|(_, known)| *known == name).map(|(id, _)| *id)
+}
+
+/// Finds a wrap-up code's name by its id.
+pub(crate) fn wrap_up_code_name(id: &str) -> Option<&'static str> {
+    CODES.iter().find(|(known, _)| *known == id).map(|(_, name)| *name)
 }
 
 /// Answers every wrap-up code as `WrapupCode`.

@@ -16,6 +16,7 @@ use crate::config::{
     Config, DelayRange, OauthClient, Quota, RepeatedDisconnect, ServiceWrapUp, WebhookAdapter,
 };
 use crate::conversation::GuestState;
+use crate::dialect::Dialect;
 use crate::journal::{JournalPage, JournalQuery};
 use crate::ledger::Verdict;
 use crate::population::{CannotCreate, CreatedConversation, GuestAct, NewConversation};
@@ -98,7 +99,7 @@ impl Simulator {
 
     /// Answers what the guest's page shows.
     pub fn guest_state(&self, id: Uuid) -> Option<GuestState> {
-        self.world.find(id).map(|talk| talk.guest_state())
+        self.world.remembered(id).map(|talk| talk.guest_state())
     }
 
     /// Lets a guest act; answers `false` when there is no such conversation.
@@ -262,6 +263,13 @@ impl SimulatorBuilder {
     #[must_use]
     pub fn repeated_disconnect(mut self, answer: RepeatedDisconnect) -> Self {
         self.config.repeated_disconnect = answer;
+        self
+    }
+
+    /// Chooses a recipe to speak beside the platform's API.
+    #[must_use]
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.config.dialect = Some(dialect);
         self
     }
 

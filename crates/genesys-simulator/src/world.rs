@@ -37,6 +37,8 @@ pub(crate) struct World {
     pub config: Config,
     pub clock: Clock,
     pub conversations: DashMap<Uuid, Conversation>,
+    /// What a client had purged: gone for the platform's API, remembered for the guest's page and the control.
+    pub purged: DashMap<Uuid, Conversation>,
     pub credentials: Credentials,
     pub journal: Journal,
     pub relay: Relay,
@@ -53,6 +55,7 @@ impl World {
         Ok(Self {
             clock: Clock::new(),
             conversations: DashMap::new(),
+            purged: DashMap::new(),
             credentials: Credentials::new(config.clients.clone(), config.token_lifetime, config.quota),
             journal: Journal::new(config.journal_capacity),
             relay: Relay::new(config.webhooks.clone())?,
@@ -76,6 +79,11 @@ impl World {
 
     pub(crate) fn find(&self, id: Uuid) -> Option<RefMut<'_, Uuid, Conversation>> {
         self.conversations.get_mut(&id)
+    }
+
+    /// Finds a conversation, also one that was purged.
+    pub(crate) fn remembered(&self, id: Uuid) -> Option<RefMut<'_, Uuid, Conversation>> {
+        self.find(id).or_else(|| self.purged.get_mut(&id))
     }
 
     pub(crate) fn general_chaos(&self) -> Arc<ChaosSpec> {
@@ -144,6 +152,12 @@ impl World {
         match task {
             Task::EndParticipant { conversation, participant, how } => {
                 if let Some(mut talk) = self.find(conversation) {
+                    if talk.is_stranded(participant) {
+                        let lost =
+                            Note::new(JournalKind::Change, Some(conversation), "close of the guest lost");
+                        self.note(lost.detail("the wrapper was closed before it took effect"));
+                        return;
+                    }
                     let happened = talk.end_participant(participant, how, self.clock.now());
                     self.publish(&mut talk, &happened, &mut Vec::new());
                 }
@@ -235,7 +249,7 @@ impl World {
     /// Judges everything since the start or the last reset.
     pub(crate) fn verdict(&self) -> Verdict {
         let (mut open, mut connected, mut named, mut calls, mut most) = (0, 0, 0_u64, 0_u64, 0_u64);
-        for talk in &self.conversations {
+        for talk in self.conversations.iter().chain(self.purged.iter()) {
             open += u64::from(talk.ended_at.is_none());
             connected += u64::from(talk.guests().any(Participant::is_connected));
             let its_calls = u64::from(talk.ledger.calls);
@@ -250,13 +264,14 @@ impl World {
                 + tally.repeated_closes
                 + tally.repeated_wrapper_closes
                 == 0,
-            conversations: self.conversations.len() as u64,
+            conversations: (self.conversations.len() + self.purged.len()) as u64,
             conversations_open: open,
             guests_connected: connected,
             wrapper_closes: tally.wrapper_closes,
             wrapper_closes_before_guest_gone: tally.wrapper_closes_before_guest_gone,
             wrapper_closes_before_proof: tally.wrapper_closes_before_proof,
             wrapper_closes_over_unseen_leg: tally.wrapper_closes_over_unseen_leg,
+            wrapper_closes_with_guest: tally.wrapper_closes_with_guest,
             forced: tally.forced,
             forced_before_proof: tally.forced_before_proof,
             repeated_closes: tally.repeated_closes,
@@ -279,6 +294,7 @@ impl World {
     pub(crate) fn reset(&self, seed: Option<u64>) {
         self.schedule.clear();
         self.conversations.clear();
+        self.purged.clear();
         self.credentials.forget_tokens();
         self.relay.forget_sent();
         self.set_general_chaos(ChaosSpec::none());

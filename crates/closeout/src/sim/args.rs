@@ -2,8 +2,11 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use clap::{Args, Subcommand};
-use genesys_simulator::Preset;
+use clap::{
+    Args, Subcommand,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _},
+};
+use genesys_simulator::{Dialect, Preset};
 
 use crate::dev::preset;
 
@@ -14,6 +17,7 @@ pub enum SimCommand {
     #[command(after_help = "Examples:
   closeout sim serve
   closeout sim serve --listen 127.0.0.1:0 --chaos lost-webhook --seed 7
+  closeout sim serve --dialect webchat-participants
   closeout sim serve --webhook http://127.0.0.1:8080/hooks/relay --webhook-secret env:HOOK_SECRET
 
 Its OAuth client is simulator-client with the secret simulator-secret; give the service \
@@ -76,6 +80,9 @@ pub struct ServeArgs {
     /// Requests a minute and token; 0 for no limit
     #[arg(long, default_value_t = 300, value_name = "NUMBER")]
     pub(super) requests_per_minute: u32,
+    /// A recipe to speak beside the platform's API, for those whose gateway or mock speaks it
+    #[arg(long, value_name = "NAME", value_parser = dialects())]
+    pub(super) dialect: Option<Dialect>,
     /// Where to post events
     #[arg(long, value_name = "URL", requires = "webhook_secret")]
     pub(super) webhook: Option<String>,
@@ -176,6 +183,13 @@ pub struct JournalArgs {
     /// At most so many
     #[arg(long, default_value_t = 1_000, value_name = "NUMBER")]
     pub(super) limit: usize,
+}
+
+/// Reads the name of a dialect; a wrong one is answered with all of them.
+fn dialects() -> impl clap::builder::TypedValueParser<Value = Dialect> {
+    let names = Dialect::ALL.map(|dialect| PossibleValue::new(dialect.name()).help(dialect.summary()));
+    PossibleValuesParser::new(names)
+        .try_map(|name| Dialect::named(&name).ok_or_else(|| format!("there is no dialect {name:?}")))
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -74,6 +74,9 @@ async fn serve(args: &ServeArgs, voice: &Voice) -> Result<Exit, Failure> {
     let mut signals = Signals::take()?;
     let mut builder =
         Simulator::builder().seed(args.seed).quota(quota(args.requests_per_minute)).chaos(chaos(&args.chaos));
+    if let Some(dialect) = args.dialect {
+        builder = builder.dialect(dialect);
+    }
     if let (Some(url), Some(secret)) = (&args.webhook, &args.webhook_secret) {
         if !Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
             return Err(Failure::usage(format!("--webhook {url:?} is no http or https URL"))
@@ -94,6 +97,9 @@ async fn serve(args: &ServeArgs, voice: &Voice) -> Result<Exit, Failure> {
     voice.note(format!(
         "  closeout sim conversation --sim {base}    makes a guest; Ctrl-C ends the simulator"
     ));
+    if let Some(dialect) = args.dialect {
+        voice.note(format!("  it speaks {} beside the platform's API", dialect.name()));
+    }
     let stop = CancellationToken::new();
     let serving = tokio::spawn({
         let stop = stop.clone();
@@ -231,6 +237,7 @@ async fn journal(args: &JournalArgs, voice: &Voice) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use genesys_simulator::Dialect;
 
     use super::*;
 
@@ -264,6 +271,26 @@ mod tests {
             "serve --webhook-secret a-secret-token",
         ] {
             assert!(parsed(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_dialect_is_chosen_by_name_and_a_wrong_one_is_answered_with_all_of_them() {
+        for dialect in Dialect::ALL {
+            let SimCommand::Serve(args) = parsed(&format!("serve --dialect {}", dialect.name())).unwrap()
+            else {
+                panic!("{dialect:?}")
+            };
+            assert_eq!(args.dialect, Some(dialect));
+        }
+        let SimCommand::Serve(args) = parsed("serve").unwrap() else { panic!("serve") };
+        assert_eq!(args.dialect, None);
+        let wrong = parsed("serve --dialect webchat").unwrap_err();
+        assert_eq!(wrong.exit_code(), 2);
+        let help = parsed("serve --help").unwrap_err().to_string();
+        for dialect in Dialect::ALL {
+            assert!(wrong.to_string().contains(dialect.name()), "{wrong}");
+            assert!(help.contains(&format!("- {}:", dialect.name())), "{help}");
         }
     }
 

@@ -57,7 +57,12 @@ pub(super) fn conversation(shown: &Value, page: &str, voice: &Voice) -> String {
             return table;
         }
         let time = |field: &str| shown[field].as_str().map(|at| voice.style.time(at)).unwrap_or_default();
-        let state = if shown["open"] == json!(true) { "open" } else { "ended" };
+        let state = match (shown["open"] == json!(true), shown["wrapper"].as_str()) {
+            (_, Some("purged")) => "purged",
+            (true, Some("closed")) => "open, though its wrapper was closed",
+            (true, _) => "open",
+            (false, _) => "ended",
+        };
         let rows = [
             ("conversation", plain(&shown["conversationId"])),
             ("state", state.to_owned()),
@@ -199,14 +204,15 @@ fn with_short_ids(text: &str) -> String {
 }
 
 /// How the verdict's numbers are told: field, words, and what they mean.
-const VERDICT: [(&str, &str, &str); 21] = [
+const VERDICT: [(&str, &str, &str); 22] = [
     ("conversations", "conversations", "that exist"),
     ("conversationsOpen", "  still open", ""),
     ("guestsConnected", "  with a connected guest", ""),
-    ("wrapperCloses", "whole conversations closed", "by PATCH or DELETE"),
+    ("wrapperCloses", "whole conversations closed", "by PATCH or DELETE, or as a dialect does"),
     ("wrapperClosesBeforeGuestGone", "  while the guest was connected", "must be 0"),
     ("wrapperClosesBeforeProof", "  before the guest's end was shown", "must be 0"),
     ("wrapperClosesOverUnseenLeg", "  over a leg that nothing had shown", "not held against the client"),
+    ("wrapperClosesWithGuest", "  with the guest, as its dialect has it", "not held against the client"),
     ("forced", "torn down by force", "POST …/disconnect, an operator's act"),
     ("forcedBeforeProof", "  before the guest's end was shown", "not held against the client"),
     ("repeatedCloses", "closes of a guest repeated", "must be 0: no read in between"),
@@ -349,6 +355,10 @@ mod tests {
         for said in ["guest's page  http://sim/page\n", "customer  connected\n", "state         open\n"] {
             assert!(text.contains(said), "{said:?} is missing in\n{text}");
         }
+        let mut ghost = shown.clone();
+        ghost["wrapper"] = json!("closed");
+        let text = conversation(&ghost, "", &voice(Form::Table));
+        assert!(text.contains("open, though its wrapper was closed\n"), "{text}");
         assert_eq!(conversation(&shown, "", &voice(Form::Id)), format!("{}\n", made.conversation_id));
     }
 }

@@ -98,6 +98,12 @@ impl Participant {
         self.wrap_up.required && !self.is_connected() && self.wrap_up.ended_at.is_none()
     }
 
+    /// Answers whether a wrap-up code is still to come, before or after the legs are gone.
+    pub(crate) fn owes_wrap_up(&self) -> bool {
+        let duty = &self.wrap_up;
+        duty.required && duty.given.is_none() && !duty.skipped && duty.ended_at.is_none()
+    }
+
     pub(super) fn has_left(&self) -> bool {
         !self.is_connected() && !self.in_after_call_work()
     }
