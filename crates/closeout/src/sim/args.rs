@@ -97,7 +97,7 @@ pub struct ConversationArgs {
     #[command(flatten)]
     pub(super) place: Place,
     /// Show this one instead of making one
-    #[arg(value_name = "ID", conflicts_with_all = ["count", "agent", "external_id", "chaos", "ended"])]
+    #[arg(value_name = "ID", conflicts_with_all = ["count", "agent", "external_id", "guest_legs", "chaos", "ended"])]
     pub(super) show: Option<String>,
     /// How many, from 1 to 100,000
     #[arg(long, default_value_t = 1, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -105,9 +105,12 @@ pub struct ConversationArgs {
     /// Whether somebody answers the guest
     #[arg(long, value_parser = ["none", "connected", "wrap-up", "left"])]
     pub(super) agent: Option<String>,
-    /// External tag
+    /// The guest's external id; the conversation bears it as its external tag
     #[arg(long, value_name = "TEXT")]
     pub(super) external_id: Option<String>,
+    /// How many pages the guest has open, each a leg of its own; 0 for no guest
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub(super) guest_legs: Option<u32>,
     /// A fault for these alone; may be given several times
     #[arg(long, value_name = "PRESET", value_parser = preset)]
     pub(super) chaos: Vec<Preset>,

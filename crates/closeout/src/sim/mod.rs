@@ -125,6 +125,7 @@ async fn conversation(args: &ConversationArgs, voice: &Voice) -> Result<String, 
     body.insert("count".to_owned(), json!(args.count));
     body.extend(args.agent.iter().map(|agent| ("agent".to_owned(), json!(agent))));
     body.extend(args.external_id.iter().map(|id| ("externalId".to_owned(), json!(id))));
+    body.extend(args.guest_legs.iter().map(|legs| ("guestLegs".to_owned(), json!(legs))));
     if args.ended {
         body.insert("ended".to_owned(), json!(true));
     }
@@ -269,6 +270,8 @@ mod tests {
             "trigger --event customer.gone",
             "serve --webhook http://127.0.0.1:1/",
             "serve --webhook-secret a-secret-token",
+            "conversation --guest-legs 101",
+            "conversation de12379c-3c79-4826-8ed2-99625e071552 --guest-legs 2",
         ] {
             assert!(parsed(line).is_err(), "{line}");
         }
