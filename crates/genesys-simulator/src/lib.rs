@@ -51,6 +51,7 @@ mod simulator;
 mod storms;
 mod trigger;
 mod views;
+mod whole_close;
 mod world;
 
 pub use chaos::{ChaosSpec, FaultRule, Preset};

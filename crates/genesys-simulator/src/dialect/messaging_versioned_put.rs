@@ -13,7 +13,6 @@ use uuid::Uuid;
 
 use super::route::{Ids, Route};
 use super::{conversation, shown};
-use crate::calls::WholeClose;
 use crate::clock::timestamp;
 use crate::conversation::{Conversation, Participant, Purpose};
 use crate::ledger::CloseTarget;
@@ -23,6 +22,7 @@ use crate::publishing::Waiting;
 use crate::refusal::Refusal;
 use crate::routing;
 use crate::views::Object;
+use crate::whole_close::WholeClose;
 use crate::world::World;
 
 pub(super) static ROUTES: &[Route] = &[

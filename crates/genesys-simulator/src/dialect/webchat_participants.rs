@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 
 use super::conversation;
 use super::route::{Ids, Route};
-use crate::calls::WholeClose;
 use crate::ledger::CloseTarget;
 use crate::operation::{CLOSE, PARTICIPANT, RequestBody};
 use crate::platform::Reply;
 use crate::publishing::Waiting;
 use crate::refusal::Refusal;
+use crate::whole_close::WholeClose;
 use crate::world::World;
 
 pub(super) static ROUTES: &[Route] = &[
