@@ -211,7 +211,11 @@ impl World {
     }
 
     /// Lets the faults strike that concern the close of a guest. Answers a fault only when it replaces the effect.
-    fn divert_guest_close(&self, talk: &mut Conversation, participant: Uuid) -> Option<&'static str> {
+    pub(crate) fn divert_guest_close(
+        &self,
+        talk: &mut Conversation,
+        participant: Uuid,
+    ) -> Option<&'static str> {
         let chaos = self.chaos_of(talk);
         let seed = self.seed();
         if chaos.strikes(Preset::BadSignature, seed, talk).is_some() {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::chaos::Preset;
 use crate::conversation::{Conversation, Disconnect, Participant};
 use crate::platform::Reply;
+use crate::publishing::Waiting;
 use crate::refusal::Refusal;
 use crate::world::{Task, World};
 
@@ -27,15 +28,17 @@ impl World {
         reply: impl Fn(&Conversation) -> Reply,
     ) -> Result<Reply, Refusal> {
         let mut talk = self.find(id).ok_or_else(|| Refusal::conversation_not_found(id))?;
-        let fault = self.close_whole(&mut talk, WholeClose::LastOfAll)?;
+        let fault = self.close_whole(&mut talk, WholeClose::LastOfAll, &mut Waiting::new())?;
         Ok(reply(&talk).fault(fault))
     }
 
-    /// Closes the whole, unless a fault keeps it open; answers that fault.
+    /// Closes the whole, unless a fault keeps it open; answers that fault. Where this is also the close of the guest, the
+    /// faults strike that concern one.
     pub(crate) fn close_whole(
         &self,
         talk: &mut Conversation,
         how: WholeClose,
+        early: &mut Waiting,
     ) -> Result<Option<&'static str>, Refusal> {
         if talk.wrap_up_blocks && talk.participants.iter().any(Participant::owes_wrap_up) {
             return Err(Refusal::wrap_up_code_required());
@@ -49,12 +52,18 @@ impl World {
         if stays_open {
             return Ok(Some(Preset::AcceptedButOpen.name()));
         }
+        let guest = talk.guests().find(|guest| guest.is_connected()).map(|guest| guest.id);
+        if let (WholeClose::AllAtOnce, Some(guest)) = (how, guest)
+            && let Some(fault) = self.divert_guest_close(talk, guest)
+        {
+            return Ok(Some(fault));
+        }
         let now = self.clock.now();
         let happened = match how {
             WholeClose::LastOfAll | WholeClose::AllAtOnce => talk.end_everybody(Disconnect::Client, now),
             WholeClose::AroundGuests => talk.close_around_guests(Disconnect::Client, now),
         };
-        self.publish(talk, &happened, &mut Vec::new());
+        self.publish(talk, &happened, early);
         Ok(None)
     }
 

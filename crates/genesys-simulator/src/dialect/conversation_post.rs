@@ -29,8 +29,8 @@ pub(super) static ROUTES: &[Route] = &[Route {
     act: end,
 }];
 
-fn end(world: &World, ids: Ids, _: &Value, _: &mut Waiting) -> Result<Reply, Refusal> {
+fn end(world: &World, ids: Ids, _: &Value, early: &mut Waiting) -> Result<Reply, Refusal> {
     let mut talk = conversation(world, ids.conversation)?;
-    let fault = world.close_whole(&mut talk, WholeClose::AllAtOnce)?;
+    let fault = world.close_whole(&mut talk, WholeClose::AllAtOnce, early)?;
     Ok(Reply::ok(views::conversation(&talk)).fault(fault))
 }

@@ -62,7 +62,7 @@ struct Put {
     wrap_up_code_name: Option<String>,
 }
 
-fn put(world: &World, ids: Ids, body: &Value, _: &mut Waiting) -> Result<Reply, Refusal> {
+fn put(world: &World, ids: Ids, body: &Value, early: &mut Waiting) -> Result<Reply, Refusal> {
     let put = Put::deserialize(body).map_err(|_| Refusal::bad_request())?;
     if put.state.as_deref() != Some("closed") {
         return Err(Refusal::invalid_value("state"));
@@ -87,7 +87,7 @@ fn put(world: &World, ids: Ids, body: &Value, _: &mut Waiting) -> Result<Reply, 
     for agent in owing {
         world.wrap_up_with(&mut talk, agent, code)?;
     }
-    let fault = world.close_whole(&mut talk, WholeClose::AllAtOnce)?;
+    let fault = world.close_whole(&mut talk, WholeClose::AllAtOnce, early)?;
     Ok(Reply::ok(whole(&talk)).fault(fault))
 }
 

@@ -54,12 +54,12 @@ fn close_participant(world: &World, ids: Ids, body: &Value, early: &mut Waiting)
     world.disconnect_participant(ids.conversation, ids.participant, early)
 }
 
-fn close_wrapper(world: &World, ids: Ids, body: &Value, _: &mut Waiting) -> Result<Reply, Refusal> {
+fn close_wrapper(world: &World, ids: Ids, body: &Value, early: &mut Waiting) -> Result<Reply, Refusal> {
     if body["status"] != "closed" {
         return Err(Refusal::invalid_value("status"));
     }
     let mut talk = conversation(world, ids.conversation)?;
-    let fault = world.close_whole(&mut talk, WholeClose::AroundGuests)?;
+    let fault = world.close_whole(&mut talk, WholeClose::AroundGuests, early)?;
     // The answer says so whoever is still connected: that is how ghosts are made.
     Ok(Reply::ok(json!({ "id": talk.id, "status": "closed" })).fault(fault))
 }

@@ -1,10 +1,10 @@
 //! `conversation-post`.
 
-use genesys_simulator::{AgentPresence, Dialect, GuestAct, NewConversation};
+use genesys_simulator::{AgentPresence, ChaosSpec, Dialect, FaultRule, GuestAct, NewConversation, Preset};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::read;
+use crate::support::{Receiver, Remote, quick, read};
 use crate::{call, offences, page, speaking, speaking_of_one};
 
 const DIALECT: Dialect = Dialect::ConversationPost;
@@ -58,6 +58,33 @@ async fn a_repeat_is_harmless_but_counts_without_a_read() {
     assert!(offences(&remote).is_empty());
     assert_eq!(call(&remote, Method::POST, &path, None).await.status, 200);
     assert_eq!(offences(&remote), ["repeated-wrapper-close"]);
+}
+
+#[tokio::test]
+async fn faults_of_a_guests_close_strike_it_as_there_is_no_other() {
+    for preset in [Preset::AcceptedButOpen, Preset::GuestReloads] {
+        let chaos = ChaosSpec::none().with(FaultRule::new(preset));
+        let remote = Remote::start(quick().dialect(DIALECT).chaos(chaos)).await;
+        let id = remote.make(&NewConversation::default()).conversation_id;
+        for (shown, ended) in [("connected", false), ("disconnected", true)] {
+            let answer = call(&remote, Method::POST, &id.to_string(), None).await;
+            assert_eq!((answer.status, answer.json()["endTime"].is_string()), (200, ended), "{preset:?}");
+            assert_eq!(page(&remote, id).await, shown, "{preset:?}");
+            remote.read(id).await;
+        }
+        assert!(remote.simulator.verdict().clean);
+    }
+}
+
+#[tokio::test]
+async fn an_early_event_is_there_when_the_reply_is() {
+    let receiver = Receiver::start().await;
+    let chaos = ChaosSpec::none().with(FaultRule::new(Preset::EarlyWebhook));
+    let builder = quick().dialect(DIALECT).webhook(receiver.webhook()).chaos(chaos);
+    let remote = Remote::start(builder).await;
+    let made = remote.make(&NewConversation::default());
+    assert_eq!(call(&remote, Method::POST, &made.conversation_id.to_string(), None).await.status, 200);
+    assert_eq!(receiver.about(made.participant_id).len(), 1);
 }
 
 #[tokio::test]
