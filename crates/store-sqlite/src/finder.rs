@@ -3,7 +3,7 @@
 //! An index over random ids costs a whole page of the log for every entry. Here all of them share one index of three levels:
 //!
 //! ```text
-//! insert ─► finder_0 (some pages) ─► finder_1 (some hundred pages) ─► finder_2 (the rest)
+//! insert ─► finder_0 (a few pages) ─► finder_1 (a hundred pages) ─► finder_2 (the rest)
 //! ```
 //!
 //! A level that is full gives a slice of itself, in order, to the next one, within the transaction of some commit. So one page
@@ -22,10 +22,12 @@ use sha2::{Digest, Sha256};
 use store::ClosureKey;
 use uuid::Uuid;
 
-/// The levels that pass entries on, and how many entries each may hold: some 16 and some 250 pages.
+/// The levels that pass entries on, and how many entries each may hold: some 4 and some 130 pages. Under load a transaction
+/// holds some 25 commits, which enter nearly all pages of the first level; the second one is entered by slices of it. Larger
+/// levels write fewer pages of the next one, and more of their own.
 const LEVELS: [Level; 2] = [
     Level {
-        limit: 4_096,
+        limit: 1_024,
         count: "SELECT count(*) FROM finder_0",
         bound: "SELECT fingerprint FROM finder_0 WHERE fingerprint > ? ORDER BY fingerprint LIMIT 1 OFFSET ?",
         pass_on: "INSERT OR IGNORE INTO finder_1
@@ -33,7 +35,7 @@ const LEVELS: [Level; 2] = [
         remove: "DELETE FROM finder_0 WHERE fingerprint >= ? AND fingerprint < ?",
     },
     Level {
-        limit: 65_536,
+        limit: 32_768,
         count: "SELECT count(*) FROM finder_1",
         bound: "SELECT fingerprint FROM finder_1 WHERE fingerprint > ? ORDER BY fingerprint LIMIT 1 OFFSET ?",
         pass_on: "INSERT OR IGNORE INTO finder_2
