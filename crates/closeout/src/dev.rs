@@ -4,8 +4,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 use genesys_simulator::{
-    BodyFormat, ChaosSpec, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, FaultRule, Preset, Quota, Signing,
-    Simulator, WebhookAdapter,
+    BodyFormat, ChaosSpec, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Dialect, FaultRule, Preset, Quota,
+    Signing, Simulator, WebhookAdapter,
 };
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
@@ -18,6 +18,7 @@ use crate::{
     config::{FromCommandLine, Layers, Settings, Variables, layers, settings, tokens},
     exit::{Exit, Failure},
     serve::{Service, Signals, shown},
+    sim::dialects,
 };
 
 /// The port of the service, and of the simulator, when nobody says and they are free.
@@ -32,6 +33,7 @@ const HOOK: &str = "simulator";
   closeout dev
   closeout dev --chaos lost-webhook --chaos duplicate-webhook --seed 7
   closeout dev --db dev.db          keeps the state over a restart
+  closeout dev --dialect webchat-participants
 
 Waits are shorter than in production, so that ghosts and read-backs are seen within seconds.
 
@@ -57,6 +59,9 @@ pub struct DevArgs {
     /// Requests a minute that the simulated Genesys allows; 0 for no limit
     #[arg(long, default_value_t = 300, value_name = "NUMBER")]
     requests_per_minute: u32,
+    /// A recipe that the simulator speaks beside the platform's API: see `docs/recipes`
+    #[arg(long, value_name = "NAME", value_parser = dialects())]
+    dialect: Option<Dialect>,
 }
 
 /// Reads the name of a preset.
@@ -144,7 +149,11 @@ fn simulate(
 ) -> Result<tokio::task::JoinHandle<std::io::Result<()>>, Failure> {
     let signing = Signing::HubSha256Base64 { secret: SecretString::from(secret.to_owned()) };
     let url = format!("http://{}/hooks/{HOOK}", service.address());
-    let simulator = Simulator::builder()
+    let mut builder = Simulator::builder();
+    if let Some(dialect) = args.dialect {
+        builder = builder.dialect(dialect);
+    }
+    let simulator = builder
         .seed(args.seed)
         .quota(quota(args.requests_per_minute))
         .chaos(chaos(&args.chaos))

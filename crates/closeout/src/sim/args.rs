@@ -189,7 +189,7 @@ pub struct JournalArgs {
 }
 
 /// Reads the name of a dialect; a wrong one is answered with all of them.
-fn dialects() -> impl clap::builder::TypedValueParser<Value = Dialect> {
+pub fn dialects() -> impl clap::builder::TypedValueParser<Value = Dialect> {
     let names = Dialect::ALL.map(|dialect| PossibleValue::new(dialect.name()).help(dialect.summary()));
     PossibleValuesParser::new(names)
         .try_map(|name| Dialect::named(&name).ok_or_else(|| format!("there is no dialect {name:?}")))

@@ -11,8 +11,8 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-pub use self::args::SimCommand;
 use self::args::{ChaosArgs, ClockArgs, ConversationArgs, JournalArgs, Place, ServeArgs, TriggerArgs};
+pub use self::args::{SimCommand, dialects};
 use crate::{
     client::{Api, refusal},
     commands::target,
