@@ -10,4 +10,5 @@ mod crashes;
 mod demo;
 mod metrics;
 mod quota;
+mod recipes;
 mod webhooks;
