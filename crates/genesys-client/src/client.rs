@@ -8,7 +8,7 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Class, ClientConfig, ConfigError, Credentials, Fault, FaultKind, Permit, Quota,
+    Class, ClientConfig, ConfigError, Credentials, Fault, FaultKind, LookupConfig, Permit, Quota,
     answer::is_plausible_acknowledgement,
     call::{Caller, Reply, Request},
     conversation,
@@ -40,6 +40,7 @@ pub struct Client {
 struct Inner {
     caller: Caller,
     quota: Quota,
+    lookup: LookupConfig,
 }
 
 /// A successful answer.
@@ -102,7 +103,7 @@ impl Client {
             tokens,
             timeout: config.request_timeout,
         };
-        Ok(Self { inner: Arc::new(Inner { caller, quota }) })
+        Ok(Self { inner: Arc::new(Inner { caller, quota, lookup: config.lookup }) })
     }
 
     /// Returns the organisation that the client calls for.
@@ -275,7 +276,17 @@ impl Client {
         }
     }
 
-    async fn run(
+    /// How conversations are looked up.
+    pub(crate) fn lookup(&self) -> &LookupConfig {
+        &self.inner.lookup
+    }
+
+    /// How long one operation may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.inner.caller.timeout
+    }
+
+    pub(crate) async fn run(
         &self,
         permit: Permit,
         operation: &'static str,
@@ -323,7 +334,7 @@ fn body(json: &'static [u8]) -> Option<Bytes> {
     Some(Bytes::from_static(json))
 }
 
-fn answer<T>(reply: Reply, value: T) -> Answer<T> {
+pub(crate) fn answer<T>(reply: Reply, value: T) -> Answer<T> {
     Answer { value, status: reply.status.as_u16(), correlation_id: reply.correlation_id, took: reply.took }
 }
 

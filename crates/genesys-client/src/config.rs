@@ -5,7 +5,7 @@ use std::{error::Error, fmt, time::Duration};
 use genesys_types::Organisation;
 use secrecy::SecretString;
 
-use crate::{QuotaConfig, Region};
+use crate::{LookupConfig, QuotaConfig, Region};
 
 /// How a client proves who it is.
 #[derive(Debug, Clone)]
@@ -33,6 +33,8 @@ pub struct ClientConfig {
     pub credentials: Credentials,
     /// How many requests may be sent, and at once.
     pub quota: QuotaConfig,
+    /// How conversations are looked up.
+    pub lookup: LookupConfig,
     /// How long a connection may take to stand: name, TCP and TLS. Default 3 s.
     pub connect_timeout: Duration,
     /// How long one operation may take in all, with the token and the one repeat that it may need. Default 10 s.
@@ -47,6 +49,7 @@ impl ClientConfig {
             region,
             credentials,
             quota: QuotaConfig::default(),
+            lookup: LookupConfig::default(),
             connect_timeout: Duration::from_secs(3),
             request_timeout: Duration::from_secs(10),
         }

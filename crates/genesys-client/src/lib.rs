@@ -16,7 +16,9 @@ mod config;
 mod conversation;
 mod error_body;
 mod fault;
+mod found;
 mod json;
+mod lookup;
 mod metrics;
 mod quota;
 mod region;
@@ -25,6 +27,7 @@ mod token;
 pub use client::{Answer, Client, Identity};
 pub use config::{ClientConfig, ConfigError, Credentials};
 pub use fault::{Fault, FaultKind};
+pub use lookup::{ExternalIdDimension, Hit, LookupConfig};
 pub use quota::{
     Class, Clock, Permit, Quota, QuotaConfig, RateHeaders, Sent, Wait, WaitReason, monotonic_clock,
 };

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod hostile;
+mod lookups;
 mod operations;
 mod stub;
 mod tokens;
