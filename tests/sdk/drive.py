@@ -128,7 +128,7 @@ def an_emergency_disconnect_tears_everything_down():
 
 
 def analytics_find_what_is_open():
-    made = make({"attributes": {"orderId": "find-me"}})
+    made = make({"attributes": {"orderId": "find-me"}, "externalId": "customer-7"})
     control("POST", "/_sim/clock", {"advance": "PT10S"})
     client = log_in()
     analytics = genesys.AnalyticsApi(client)
@@ -146,20 +146,26 @@ def analytics_find_what_is_open():
         "conversationFilters": [
             {"type": "and", "predicates": [
                 {"type": "dimension", "dimension": "conversationEnd", "operator": "notExists"},
+                {"type": "dimension", "dimension": "externalTag", "operator": "matches", "value": "customer-7"},
             ]}
         ],
     }
     found = analytics.post_analytics_conversations_details_query(query)
-    assert isinstance(found, genesys.AnalyticsConversationQueryResponse) and found.total_hits >= 1
+    assert isinstance(found, genesys.AnalyticsConversationQueryResponse) and found.total_hits == 1
+    assert found.conversations[0].external_tag == "customer-7"
     record = next(c for c in found.conversations if c.conversation_id == made["conversationId"])
     session = next(p for p in record.participants if p.purpose == "customer").sessions[0]
     assert session.session_id == made["communicationId"] and session.segments[0].segment_end is None
     one = analytics.get_analytics_conversation_details(made["conversationId"])
     assert one.conversation_id == made["conversationId"] and isinstance(one.conversation_start, datetime)
     search = genesys.ConversationsApi(client).post_conversations_participants_attributes_search(
-        {"query": [{"type": "EXACT", "fields": ["orderId"], "value": "find-me"}]}
+        {"query": [{
+            "type": "DATE_RANGE", "fields": ["startTime"],
+            "startValue": (now - timedelta(hours=22)).isoformat(), "endValue": (now + timedelta(hours=2)).isoformat(),
+        }]}
     )
-    assert [result["conversationId"] for result in search.results] == [made["conversationId"]], search
+    row = next(row for row in search.results if row["conversationId"] == made["conversationId"])
+    assert row["participantData"][0]["participantAttributes"] == {"orderId": "find-me"} and search.cursor is None, row
 
 
 def every_class_of_error_is_an_api_exception():

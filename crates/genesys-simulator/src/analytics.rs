@@ -1,11 +1,12 @@
-//! Analytics and the search by attribute. Both lag: they show the world as it was some seconds ago.
+//! Analytics. They lag: they show the world as it was some seconds ago.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::clock::{Millis, in_millis, timestamp};
+use crate::clock::{Millis, in_millis};
 use crate::conversation::Conversation;
+use crate::dimensions::{OF_CONVERSATIONS, OF_SEGMENTS};
 use crate::platform::Reply;
 use crate::refusal::Refusal;
 use crate::views;
@@ -68,6 +69,8 @@ pub(crate) fn read_one(world: &World, id: Uuid) -> Result<Reply, Refusal> {
 pub(crate) fn query(world: &World, body: &Value) -> Result<Reply, Refusal> {
     let query = Query::deserialize(body).map_err(|_| Refusal::bad_request())?;
     let (from, until) = interval(query.interval.as_deref())?;
+    query.conversation_filters.iter().try_for_each(|filter| filter.names_only(OF_CONVERSATIONS))?;
+    query.segment_filters.iter().try_for_each(|filter| filter.names_only(OF_SEGMENTS))?;
     let as_of = as_of(world);
     let mut found: Vec<(String, Uuid, Value)> = Vec::new();
     let named = query.conversation_filters.iter().find_map(Filter::named_conversations);
@@ -110,62 +113,7 @@ pub(crate) fn query(world: &World, body: &Value) -> Result<Reply, Refusal> {
     Ok(Reply::ok(answer))
 }
 
-/// What a search for an attribute may ask.
-#[derive(Debug, Deserialize)]
-struct AttributeSearch {
-    #[serde(default)]
-    query: Vec<Criterion>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Criterion {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    #[serde(default)]
-    fields: Vec<String>,
-    value: Option<String>,
-    #[serde(default)]
-    values: Vec<String>,
-}
-
-/// Finds participants by attributes. How fields are spelt is not documented: the bare name and the name after
-/// `attributes.` are taken.
-pub(crate) fn search_attributes(world: &World, body: &Value) -> Result<Reply, Refusal> {
-    let search = AttributeSearch::deserialize(body).map_err(|_| Refusal::bad_request())?;
-    let exact: Vec<&Criterion> = search.query.iter().filter(|c| c.kind.as_deref() == Some("EXACT")).collect();
-    if exact.is_empty() {
-        return Err(Refusal::invalid_value("query"));
-    }
-    let as_of = as_of(world);
-    let mut results = Vec::new();
-    for talk in &world.conversations {
-        for participant in talk.participants.iter().filter(|p| p.started_at <= as_of) {
-            if exact.iter().all(|criterion| criterion.fits(&participant.attributes)) {
-                results.push(json!({
-                    "conversationId": talk.id,
-                    "participantId": participant.id,
-                    "participantPurpose": participant.purpose.name(),
-                    "startTime": timestamp(talk.started_at),
-                    "attributes": participant.attributes,
-                }));
-            }
-        }
-    }
-    Ok(Reply::ok(json!({ "types": ["conversationParticipantAttributes"], "results": results })))
-}
-
-impl Criterion {
-    fn fits(&self, attributes: &std::collections::BTreeMap<String, String>) -> bool {
-        self.fields.iter().any(|field| {
-            let name = field.strip_prefix("attributes.").unwrap_or(field);
-            attributes
-                .get(name)
-                .is_some_and(|held| self.value.as_ref() == Some(held) || self.values.contains(held))
-        })
-    }
-}
-
-fn as_of(world: &World) -> Millis {
+pub(crate) fn as_of(world: &World) -> Millis {
     world.clock.now() - in_millis(world.config.analytics_lag)
 }
 
@@ -184,7 +132,7 @@ fn interval(text: Option<&str>) -> Result<(Millis, Millis), Refusal> {
 }
 
 /// Reads a moment with or without seconds and zone; without a zone it is UTC.
-fn moment(text: &str) -> Result<Millis, Refusal> {
+pub(crate) fn moment(text: &str) -> Result<Millis, Refusal> {
     let zoned = text.parse::<jiff::Timestamp>().ok();
     let plain = || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
     let moment = zoned.or_else(|| plain().map(|zoned| zoned.timestamp()));
@@ -265,6 +213,18 @@ impl Filter {
         ids.sort_unstable();
         ids.dedup();
         Some(ids)
+    }
+
+    /// Refuses a dimension that is not documented for this kind of filter.
+    fn names_only(&self, known: &[&str]) -> Result<(), Refusal> {
+        self.clauses.iter().try_for_each(|clause| clause.names_only(known))?;
+        let unknown = |predicate: &&Predicate| {
+            predicate.dimension.as_deref().is_none_or(|dimension| !known.contains(&dimension))
+        };
+        match self.predicates.iter().find(unknown) {
+            Some(_) => Err(Refusal::invalid_value("dimension")),
+            None => Ok(()),
+        }
     }
 
     fn holds(&self, values: &dyn Fn(&str) -> Vec<String>) -> Result<bool, Refusal> {

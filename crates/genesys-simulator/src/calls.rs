@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::analytics;
+use crate::attribute_search;
 use crate::chaos::Preset;
 use crate::clock::timestamp;
 use crate::config::{RepeatedDisconnect, ServiceWrapUp};
@@ -77,7 +78,7 @@ pub(crate) async fn perform(
         Operation::ForceDisconnect(id) => world.force_disconnect(id),
         Operation::ReadAnalytics(id) => analytics::read_one(world, id),
         Operation::QueryAnalytics => analytics::query(world, body),
-        Operation::SearchAttributes => analytics::search_attributes(world, body),
+        Operation::SearchAttributes => attribute_search::search(world, body),
         Operation::ListWrapUpCodes | Operation::ListQueueWrapUpCodes => {
             Ok(routing::list_wrap_up_codes(query))
         }

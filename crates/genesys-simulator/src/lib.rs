@@ -24,6 +24,7 @@
 //! or said to be invented.
 
 mod analytics;
+mod attribute_search;
 mod calls;
 mod chaos;
 mod clock;
@@ -32,6 +33,7 @@ mod control;
 mod conversation;
 mod credentials;
 mod dialect;
+mod dimensions;
 mod events;
 mod guest_page;
 mod journal;

@@ -31,6 +31,12 @@ impl Refusal {
         )
     }
 
+    /// What is answered to a search for something that cannot be searched for; the words are reported, the code is a
+    /// guess.
+    pub(crate) fn search_not_supported() -> Self {
+        Self::new(400, "bad.request", "Search not supported.")
+    }
+
     pub(crate) fn invalid_value(field: &str) -> Self {
         Self::new(400, "invalid.value", format!("Value is missing or not valid for field [{field}]."))
     }

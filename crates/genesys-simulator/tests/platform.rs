@@ -343,20 +343,6 @@ async fn analytics_page_and_filter_by_id() {
 }
 
 #[tokio::test]
-async fn a_participant_is_found_by_an_attribute() {
-    let remote = Remote::start(quick().analytics_lag(Duration::ZERO)).await;
-    let attributes = [("orderId".to_owned(), "8812".to_owned())].into();
-    let made = remote.make(&NewConversation { attributes, ..NewConversation::default() });
-    remote.make(&NewConversation::default());
-    let search = json!({ "query": [{ "type": "EXACT", "fields": ["orderId"], "value": "8812" }] });
-    let path = "/api/v2/conversations/participants/attributes/search";
-    let answer = remote.call(Method::POST, path, Some(search)).await.json();
-    let results = answer["results"].as_array().unwrap();
-    assert_eq!(results.len(), 1);
-    assert_eq!(results[0]["conversationId"], json!(made.conversation_id));
-}
-
-#[tokio::test]
 async fn wrap_up_codes_are_listed_for_all_and_for_a_queue() {
     let remote = Remote::start(quick()).await;
     let queue = Uuid::from_u128(5);

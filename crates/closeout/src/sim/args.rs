@@ -8,7 +8,10 @@ use clap::{
 };
 use genesys_simulator::{Dialect, Preset};
 
-use crate::dev::preset;
+use crate::{
+    cli::{duration_flag, label},
+    dev::preset,
+};
 
 /// What to do with the simulator.
 #[derive(Debug, Clone, Subcommand)]
@@ -83,6 +86,9 @@ pub struct ServeArgs {
     /// A recipe to speak beside the platform's API, for those whose gateway or mock speaks it
     #[arg(long, value_name = "NAME", value_parser = dialects())]
     pub(super) dialect: Option<Dialect>,
+    /// How far analytics and the search by attribute lag behind
+    #[arg(long, default_value = "3s", value_name = "DURATION", value_parser = duration_flag)]
+    pub(super) analytics_lag: Duration,
     /// Where to post events
     #[arg(long, value_name = "URL", requires = "webhook_secret")]
     pub(super) webhook: Option<String>,
@@ -97,7 +103,7 @@ pub struct ConversationArgs {
     #[command(flatten)]
     pub(super) place: Place,
     /// Show this one instead of making one
-    #[arg(value_name = "ID", conflicts_with_all = ["count", "agent", "external_id", "guest_legs", "chaos", "ended"])]
+    #[arg(value_name = "ID", conflicts_with_all = ["count", "agent", "external_id", "guest_legs", "attribute", "chaos", "ended"])]
     pub(super) show: Option<String>,
     /// How many, from 1 to 100,000
     #[arg(long, default_value_t = 1, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -111,6 +117,9 @@ pub struct ConversationArgs {
     /// How many pages the guest has open, each a leg of its own; 0 for no guest
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub(super) guest_legs: Option<u32>,
+    /// Attribute of the guest; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = label)]
+    pub(super) attribute: Vec<(String, String)>,
     /// A fault for these alone; may be given several times
     #[arg(long, value_name = "PRESET", value_parser = preset)]
     pub(super) chaos: Vec<Preset>,
@@ -165,7 +174,7 @@ pub struct ClockArgs {
     #[command(flatten)]
     pub(super) place: Place,
     /// By how much, as 10m
-    #[arg(long, value_name = "DURATION", value_parser = crate::cli::duration_flag)]
+    #[arg(long, value_name = "DURATION", value_parser = duration_flag)]
     pub(super) advance: Option<Duration>,
 }
 

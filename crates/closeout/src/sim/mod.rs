@@ -72,8 +72,11 @@ async fn post(place: &Place, path: &str, body: &Value) -> Result<Value, Failure>
 
 async fn serve(args: &ServeArgs, voice: &Voice) -> Result<Exit, Failure> {
     let mut signals = Signals::take()?;
-    let mut builder =
-        Simulator::builder().seed(args.seed).quota(quota(args.requests_per_minute)).chaos(chaos(&args.chaos));
+    let mut builder = Simulator::builder()
+        .seed(args.seed)
+        .quota(quota(args.requests_per_minute))
+        .analytics_lag(args.analytics_lag)
+        .chaos(chaos(&args.chaos));
     if let Some(dialect) = args.dialect {
         builder = builder.dialect(dialect);
     }
@@ -126,6 +129,11 @@ async fn conversation(args: &ConversationArgs, voice: &Voice) -> Result<String, 
     body.extend(args.agent.iter().map(|agent| ("agent".to_owned(), json!(agent))));
     body.extend(args.external_id.iter().map(|id| ("externalId".to_owned(), json!(id))));
     body.extend(args.guest_legs.iter().map(|legs| ("guestLegs".to_owned(), json!(legs))));
+    if !args.attribute.is_empty() {
+        let attributes: Map<_, _> =
+            args.attribute.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        body.insert("attributes".to_owned(), Value::Object(attributes));
+    }
     if args.ended {
         body.insert("ended".to_owned(), json!(true));
     }
