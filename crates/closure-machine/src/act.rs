@@ -30,9 +30,13 @@ impl Draft<'_> {
     /// Begins again, where nothing is under way. The read that comes first is the one between two closes.
     fn retry(&mut self) -> Result<(), Rejected> {
         match (&self.next.step, self.next.turn) {
-            (Step::Ghost(_) | Step::Blocked(_) | Step::Scheduled | Step::Verifying, Turn::Due { .. }) => {}
+            (
+                Step::Ghost(_) | Step::Blocked(_) | Step::Scheduled | Step::Resolving | Step::Verifying,
+                Turn::Due { .. },
+            ) => {}
             (
                 Step::Scheduled
+                | Step::Resolving
                 | Step::Verifying
                 | Step::ClosingParticipant
                 | Step::AwaitingConfirmation
@@ -62,19 +66,24 @@ impl Draft<'_> {
             leg.asked_at = None;
             leg.accepted = false;
         }
-        self.go(Step::Verifying);
+        let first = self.next.first_step();
+        self.go(first);
         Ok(())
     }
 
-    /// Reads now instead of later.
+    /// Reads, or looks up, now instead of later.
     fn verify(&mut self) -> Result<(), Rejected> {
         match (&self.next.step, self.next.turn) {
-            (Step::Verifying | Step::AwaitingConfirmation | Step::Ghost(_), Turn::Due { at }) => {
+            (
+                Step::Resolving | Step::Verifying | Step::AwaitingConfirmation | Step::Ghost(_),
+                Turn::Due { at },
+            ) => {
                 self.due(Time::min(at, self.now));
                 Ok(())
             }
             (
                 Step::Scheduled
+                | Step::Resolving
                 | Step::Verifying
                 | Step::ClosingParticipant
                 | Step::AwaitingConfirmation
@@ -88,9 +97,9 @@ impl Draft<'_> {
         }
     }
 
-    /// Tears down. A call in flight is left to itself; its reply will be stale.
+    /// Tears down. A call in flight is left to itself; its reply will be stale. What was not found cannot be torn down.
     fn force(&mut self) -> Result<(), Rejected> {
-        if self.next.step == Step::Forcing {
+        if self.next.step == Step::Forcing || self.next.conversation.is_none() {
             return Err(Rejected::Unexpected);
         }
         for leg in self.next.guests.iter_mut().filter(|leg| leg.gone.is_none()) {

@@ -25,7 +25,11 @@ fn spread(closure: &Closure, below: u32) -> u32 {
     if below == 0 {
         return 0;
     }
-    let (high, low) = closure.conversation.uuid().as_u64_pair();
+    let (high, low) = match closure.conversation {
+        Some(conversation) => conversation.uuid().as_u64_pair(),
+        // Closures that are accepted in the same millisecond are few.
+        None => (0, closure.accepted_at.millis().unsigned_abs()),
+    };
     // The finaliser of splitmix64 (Steele, Lea and Flood, 2014): every input bit reaches every output bit.
     let mut mixed = high ^ low.rotate_left(17) ^ u64::from(closure.calls).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

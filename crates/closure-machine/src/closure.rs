@@ -3,6 +3,7 @@
 use genesys_types::{CommunicationId, ConversationId, ParticipantId, Span, Time, UserId, WrapUp};
 
 use crate::{
+    lookup::Sought,
     mutation::Mutation,
     policy::{Evidence, Order, Policy, WrapperClose},
 };
@@ -14,8 +15,10 @@ pub struct Closure {
     pub sequence: u64,
     /// When the command was accepted.
     pub accepted_at: Time,
-    /// The conversation to close.
-    pub conversation: ConversationId,
+    /// The conversation to close; `None` while it is looked up.
+    pub conversation: Option<ConversationId>,
+    /// What the command named in place of the conversation; boxed, as few commands do.
+    pub sought: Option<Box<Sought>>,
     /// The guest participant that the command named, if it named one.
     pub named: Option<ParticipantId>,
     /// What is under way.
@@ -64,6 +67,8 @@ pub struct Closure {
 pub enum Step {
     /// Waiting for the moment before which the producer wants nothing done.
     Scheduled,
+    /// Looking the conversation up.
+    Resolving,
     /// Reading the conversation.
     Verifying,
     /// Asking Genesys to disconnect the guest.
@@ -116,6 +121,8 @@ pub enum BlockReason {
 /// Where a blocked closure goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Resume {
+    /// By looking the conversation up.
+    Resolving,
     /// By reading the conversation.
     Verifying,
     /// By closing the guest.
@@ -199,8 +206,12 @@ pub enum End {
 /// Why a closure failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FailReason {
-    /// There is no such conversation.
+    /// There is no such conversation, or no open one that fits the target.
     NotFound,
+    /// Several open conversations fit the target.
+    AmbiguousTarget,
+    /// The conversation that was found for the target has an open closure already, which goes on alone.
+    OpenElsewhere,
     /// The conversation has no guest, or not the one that was named.
     ParticipantNotFound,
     /// The participant that was named is an agent, a queue or a flow.
@@ -248,6 +259,9 @@ pub struct Call {
 /// What can be asked of Genesys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Request {
+    /// `POST /api/v2/analytics/conversations/details/query`, or
+    /// `POST /api/v2/conversations/participants/attributes/search`, for the closure's target
+    LookUp,
     /// `GET /api/v2/conversations/{conversationId}`
     Read,
     /// `PATCH …/messages/{conversationId}/participants/{participantId}` with `{"state":"disconnected"}`
@@ -269,7 +283,7 @@ impl Request {
     /// Whether the call changes something at Genesys.
     pub const fn is_write(self) -> bool {
         match self {
-            Self::Read => false,
+            Self::LookUp | Self::Read => false,
             Self::CloseParticipant(_)
             | Self::CloseWrapper(_)
             | Self::GiveWrapUp { .. }
@@ -367,6 +381,11 @@ impl Closure {
         ended || (!self.guests.is_empty() && self.guests.iter().all(|leg| leg.proven(policy)))
     }
 
+    /// With what it begins: by looking the conversation up, or by reading it.
+    pub(crate) const fn first_step(&self) -> Step {
+        if self.conversation.is_none() { Step::Resolving } else { Step::Verifying }
+    }
+
     /// How often the wrapper's close was asked without being refused or remaining unclear.
     pub(crate) fn wrapper_asks_in_effect(&self) -> u8 {
         self.wrapper_asks.saturating_sub(self.refused)
@@ -395,6 +414,7 @@ impl Closure {
         match self.step {
             Step::Ended(Ending { at, .. }) => at.since(self.accepted_at),
             Step::Scheduled
+            | Step::Resolving
             | Step::Verifying
             | Step::ClosingParticipant
             | Step::AwaitingConfirmation
@@ -409,6 +429,8 @@ impl Closure {
     /// when the closure has ended.
     pub fn request(&self, policy: &Policy) -> Option<Request> {
         match &self.step {
+            Step::Scheduled | Step::Ghost(_) if self.conversation.is_none() => Some(Request::LookUp),
+            Step::Resolving => Some(Request::LookUp),
             Step::Scheduled | Step::Verifying | Step::AwaitingConfirmation | Step::Ghost(_) => {
                 Some(Request::Read)
             }
@@ -416,6 +438,7 @@ impl Closure {
             Step::ClosingWrapper(stage) => Some(self.wrapper_request(*stage, policy)),
             Step::Forcing => Some(Request::Disconnect),
             Step::Blocked(block) => match block.resume {
+                Resume::Resolving => Some(Request::LookUp),
                 Resume::Verifying => Some(Request::Read),
                 Resume::ClosingParticipant => Some(self.close_participant()),
                 Resume::ClosingWrapper(stage) => Some(self.wrapper_request(stage, policy)),

@@ -75,7 +75,7 @@ impl<'a> Draft<'a> {
         self.next.turn = Turn::InFlight { call: id, request, until: self.now + self.policy.call_timeout };
         self.call = Some(Call { id, request });
         match request {
-            Request::Read | Request::GiveWrapUp { .. } => {}
+            Request::LookUp | Request::Read | Request::GiveWrapUp { .. } => {}
             Request::CloseParticipant(participant) => self.mark_asked(|leg| leg.participant == participant),
             Request::CloseWrapper(_) => {
                 self.next.wrapper_asks = self.next.wrapper_asks.saturating_add(1);
@@ -104,7 +104,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn unmark_asked(&mut self, request: Request) {
         let asked_now = |leg: &&mut GuestLeg| leg.gone.is_none() && !leg.accepted;
         match request {
-            Request::Read | Request::GiveWrapUp { .. } => {}
+            Request::LookUp | Request::Read | Request::GiveWrapUp { .. } => {}
             Request::CloseParticipant(participant) => {
                 for leg in self.next.guests.iter_mut().filter(asked_now) {
                     if leg.participant == participant {
@@ -187,6 +187,10 @@ impl<'a> Draft<'a> {
             Step::ClosingParticipant => (Resume::ClosingParticipant, self.now),
             Step::ClosingWrapper(stage) => (Resume::ClosingWrapper(*stage), self.now),
             Step::Forcing => (Resume::Forcing, self.now),
+            Step::Resolving => (Resume::Resolving, self.now),
+            Step::Scheduled | Step::Ghost(_) if self.next.conversation.is_none() => {
+                (Resume::Resolving, self.now)
+            }
             Step::Scheduled
             | Step::Verifying
             | Step::AwaitingConfirmation

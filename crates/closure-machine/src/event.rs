@@ -2,7 +2,10 @@
 
 use genesys_types::{CommunicationId, ParticipantId, Snapshot, Span, Time};
 
-use crate::closure::{CallId, ProofSource};
+use crate::{
+    closure::{CallId, ProofSource},
+    lookup::Findings,
+};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub enum Event {
 /// What came of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
+    /// A lookup was answered.
+    LookedUp(Findings),
     /// A read was answered.
     Saw(Snapshot),
     /// A write was answered with 2xx; with the conversation, where the answer showed it.

@@ -27,6 +27,10 @@ enum Bearing {
 impl Draft<'_> {
     /// An event arrived. It counts in whatever state the closure is, and leads on as soon as the case is complete.
     pub(crate) fn heard(&mut self, heard: &Heard) -> Result<(), Rejected> {
+        if self.next.conversation.is_none() {
+            // No event can be about a conversation that is still looked for; the read that follows shows what it told.
+            return Err(Rejected::NothingNew);
+        }
         match &heard.what {
             What::GuestLeft { participant, communication } => {
                 match self.bearing(heard, *participant, *communication) {
@@ -176,9 +180,13 @@ impl Draft<'_> {
                 | Resume::ClosingWrapper(WrapperStage::Ask | WrapperStage::WrapUp) => {
                     *resume = Resume::Verifying;
                 }
-                Resume::Verifying | Resume::ClosingWrapper(WrapperStage::Look) | Resume::Forcing => {}
+                Resume::Resolving
+                | Resume::Verifying
+                | Resume::ClosingWrapper(WrapperStage::Look)
+                | Resume::Forcing => {}
             },
             Step::Scheduled
+            | Step::Resolving
             | Step::Verifying
             | Step::ClosingParticipant
             | Step::AwaitingConfirmation
@@ -195,7 +203,7 @@ impl Draft<'_> {
         }
         match &self.next.step {
             // What else there is to close is not known before the first read.
-            Step::Scheduled | Step::Ended(_) => {}
+            Step::Scheduled | Step::Resolving | Step::Ended(_) => {}
             _ if nothing_is_left => self.close_the_rest(true),
             // A read is owed, and decides.
             Step::Verifying => self.look_now(),
@@ -211,7 +219,7 @@ impl Draft<'_> {
             }
             Step::ClosingWrapper(WrapperStage::Look) | Step::Forcing => {}
             Step::Blocked(block) => match block.resume {
-                Resume::ClosingWrapper(_) | Resume::Forcing => {}
+                Resume::Resolving | Resume::ClosingWrapper(_) | Resume::Forcing => {}
                 Resume::Verifying | Resume::ClosingParticipant
                     if self.next.first_asked_at.is_none() || self.read_is_owed() => {}
                 Resume::Verifying | Resume::ClosingParticipant => self.close_the_rest(false),

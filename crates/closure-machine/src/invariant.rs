@@ -43,10 +43,20 @@ pub fn check(closure: &Closure, policy: &Policy) -> Result<(), Broken> {
     )?;
     hold(closure.wake_at().is_some() != closure.has_ended(), "I7", "an open closure has no wake-up")?;
     hold(closure.sequence > 0, "I5", "a closure has no version")?;
+    hold(
+        closure.conversation.is_some() || closure.sought.is_some(),
+        "I4",
+        "there is neither a conversation nor a target",
+    )?;
     let guest_first = policy.order == Order::GuestFirst;
     if let Turn::InFlight { request, .. } = closure.turn {
         hold(!matches!(closure.step, Step::Scheduled), "I7", "a call is in flight before its time")?;
         hold(closure.calls > 0, "I2", "a call is in flight that was never counted")?;
+        hold(
+            (request == Request::LookUp) == closure.conversation.is_none(),
+            "I4",
+            "something is asked of a conversation that was not found, or one that was found is looked up",
+        )?;
         hold(
             !matches!(request, Request::CloseWrapper(_))
                 || !guest_first
@@ -79,6 +89,8 @@ pub fn check_transition(
     let before_sequence = before.map_or(0, |before| before.sequence);
     hold(next.sequence == before_sequence + 1, "I5", "a transition does not count by one")?;
     hold(!before.is_some_and(Closure::has_ended), "I6", "an end was left")?;
+    let found = before.and_then(|before| before.conversation);
+    hold(found.is_none() || next.conversation == found, "I4", "a closure went over to another conversation")?;
     if let Some(call) = calls.first() {
         let in_flight = matches!(next.turn, Turn::InFlight { call: id, request, .. } if id == call.id && request == call.request);
         hold(in_flight, "I2", "a call is made that the closure does not carry as in flight")?;

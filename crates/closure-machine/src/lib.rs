@@ -7,8 +7,9 @@
 //!
 //! ```text
 //! Scheduled ─► Verifying ─► ClosingParticipant ─► AwaitingConfirmation ─► ClosingWrapper ─► Ended
-//!                 ▲  (GET)        (PATCH)        (event, or GET later)     (PATCH, DELETE)
-//!                 └──── guest came back, nothing proven, a refusal: look again, in bounded rounds
+//!         │       ▲  (GET)        (PATCH)        (event, or GET later)     (PATCH, DELETE)
+//!         │       └──── guest came back, nothing proven, a refusal: look again, in bounded rounds
+//!         └► Resolving (only where the command names no conversation: it is looked up, and read next)
 //!
 //! Blocked: the organisation may not do this at present      Ghost: held, looked at again, heals itself
 //! ```
@@ -28,6 +29,7 @@ mod draft;
 mod event;
 mod evidence;
 mod invariant;
+mod lookup;
 mod mutation;
 mod policy;
 mod read;
@@ -36,13 +38,14 @@ mod transition;
 mod wrapper;
 mod write;
 
-pub use accept::{Command, accept};
+pub use accept::{Command, Subject, accept};
 pub use closure::{
     Block, BlockReason, Call, CallId, Closure, End, Ending, FailReason, Ghost, GhostReason, GuestLeg, Proof,
     ProofSource, Request, Resume, Step, Turn, WrapperStage,
 };
 pub use event::{Act, Event, Heard, Moment, Reply, What};
 pub use invariant::{Broken, check, check_transition};
+pub use lookup::{Candidate, Findings, OtherClosure, Sought, Target};
 #[cfg(feature = "mutants")]
 pub use mutation::Mutation;
 pub use policy::{AgentConnected, Backoff, Evidence, Order, Policy, WrapUpPolicy, WrapperClose};

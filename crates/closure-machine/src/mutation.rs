@@ -54,6 +54,10 @@ pub enum Mutation {
     WrapUpWithoutEnd,
     /// A missing permission is charged to the closure as a refusal.
     BlockIsARefusal,
+    /// Of several conversations that fit a target the first is taken.
+    FirstOfSeveralIsTaken,
+    /// What is not found is looked for without end.
+    LooksWithoutEnd,
 }
 
 impl Policy {
@@ -74,7 +78,7 @@ impl Policy {
 #[cfg(feature = "mutants")]
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::ReplyIsEvidence,
         Self::WrapperWithoutProof,
         Self::TimeoutRepeatsTheWrite,
@@ -99,5 +103,7 @@ impl Mutation {
         Self::RoundsWithoutEnd,
         Self::WrapUpWithoutEnd,
         Self::BlockIsARefusal,
+        Self::FirstOfSeveralIsTaken,
+        Self::LooksWithoutEnd,
     ];
 }

@@ -93,6 +93,9 @@ pub struct Policy {
     pub backoff: Backoff,
     /// How long a missing conversation or guest is looked for.
     pub participant_grace: Span,
+    /// How long an open conversation that fits a target is looked for. Analytics lag (API.md §6), and no limit of the lag
+    /// is documented; the default is as long as the default deadline.
+    pub lookup_grace: Span,
     /// How far apart two reads lie that together prove that a close had no effect.
     pub stale_read_gap: Span,
     /// After how long a call in flight counts as lost. Longer than any time-out of the client.
@@ -124,6 +127,7 @@ impl Default for Policy {
             max_attempts: 8,
             backoff: Backoff { first: Span::from_secs(1), most: Span::from_secs(60) },
             participant_grace: Span::from_secs(30),
+            lookup_grace: Span::from_secs(120),
             stale_read_gap: Span::from_secs(10),
             call_timeout: Span::from_secs(20),
             look_again: Span::from_secs(300),

@@ -32,7 +32,8 @@ impl Draft<'_> {
             Reply::RateLimited(pause) => self.pause(*pause),
             Reply::Forbidden(missing) => self.block(BlockReason::Permission(missing.clone())),
             Reply::Unauthenticated => self.block(BlockReason::Credential),
-            Reply::Accepted(None)
+            Reply::LookedUp(_)
+            | Reply::Accepted(None)
             | Reply::Conflict
             | Reply::WrapUpRequired
             | Reply::Rejected
@@ -313,8 +314,8 @@ impl Draft<'_> {
         self.go_at(Step::Verifying, at.min(until));
     }
 
-    /// A read failed in passing.
-    fn read_failed(&mut self) {
+    /// A read, or a lookup, failed in passing.
+    pub(crate) fn read_failed(&mut self) {
         if let Step::Ghost(ghost) = self.next.step {
             return self.haunt(ghost.reason);
         }

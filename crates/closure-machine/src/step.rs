@@ -64,7 +64,7 @@ impl Draft<'_> {
             Turn::Due { .. } if !moment.may_call => Err(Rejected::NoPermit),
             Turn::Due { .. } => {
                 if self.next.step == Step::Scheduled {
-                    self.next.step = Step::Verifying;
+                    self.next.step = self.next.first_step();
                 }
                 self.call();
                 Ok(())
@@ -81,6 +81,7 @@ impl Draft<'_> {
     fn replied(&mut self, request: Request, reply: &Reply) {
         self.leave_block(reply);
         match request {
+            Request::LookUp => self.lookup_answered(reply),
             Request::Read => self.read_answered(reply),
             Request::CloseParticipant(_) => self.participant_answered(request, reply),
             Request::CloseWrapper(_) => self.wrapper_answered(request, reply),
@@ -102,6 +103,7 @@ impl Draft<'_> {
             return;
         }
         self.next.step = match block.resume {
+            Resume::Resolving => Step::Resolving,
             Resume::Verifying => Step::Verifying,
             Resume::ClosingParticipant => Step::ClosingParticipant,
             Resume::ClosingWrapper(stage) => Step::ClosingWrapper(stage),

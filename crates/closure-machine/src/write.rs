@@ -33,7 +33,7 @@ impl Draft<'_> {
                 self.close_next_guest_or_wait();
             }
             // Whether it was taken is soon seen, and no event will come for what was not.
-            Reply::Unknown | Reply::Failed => {
+            Reply::LookedUp(_) | Reply::Unknown | Reply::Failed => {
                 let at = self.now + self.backoff(self.next.refused.saturating_add(1));
                 let step = self.after_asking_the_guest();
                 self.go_at(step, at);
@@ -66,7 +66,7 @@ impl Draft<'_> {
             }
             Reply::NotFound if self.next.guest_is_proven_gone(self.policy) => self.close(),
             Reply::WrapUpRequired => self.wrap_up_demanded(request),
-            Reply::Unknown | Reply::Failed => self.wrapper_outcome_unclear(),
+            Reply::LookedUp(_) | Reply::Unknown | Reply::Failed => self.wrapper_outcome_unclear(),
             Reply::NotFound | Reply::Conflict | Reply::Rejected => {
                 self.refused(request);
                 self.read_or_give_up(Step::ClosingWrapper(WrapperStage::Look), GhostReason::Rejected);
@@ -95,7 +95,7 @@ impl Draft<'_> {
     /// A wrap-up was given or skipped, or not. Either way the wrapper's close is tried once more.
     pub(crate) fn wrap_up_answered(&mut self, request: Request, reply: &Reply) {
         match reply {
-            Reply::Accepted(_) | Reply::Saw(_) | Reply::Unknown | Reply::Conflict => {
+            Reply::Accepted(_) | Reply::Saw(_) | Reply::LookedUp(_) | Reply::Unknown | Reply::Conflict => {
                 self.go(Step::ClosingWrapper(WrapperStage::Ask));
             }
             Reply::NotFound | Reply::WrapUpRequired | Reply::Rejected => {
@@ -116,7 +116,7 @@ impl Draft<'_> {
                 let at = self.now + self.policy.backoff.first;
                 self.go_at(Step::AwaitingConfirmation, at);
             }
-            Reply::Unknown | Reply::Failed | Reply::Conflict | Reply::NotFound => {
+            Reply::LookedUp(_) | Reply::Unknown | Reply::Failed | Reply::Conflict | Reply::NotFound => {
                 self.next.refused = self.next.refused.saturating_add(1);
                 let at = self.now + self.backoff(self.next.refused);
                 self.go_at(Step::AwaitingConfirmation, at);
@@ -181,7 +181,7 @@ impl Draft<'_> {
         let of_the_guest = match request {
             Request::CloseParticipant(_) => true,
             Request::CloseWrapper(_) => self.policy.order == Order::ConversationFirst,
-            Request::Read | Request::GiveWrapUp { .. } | Request::Disconnect => false,
+            Request::LookUp | Request::Read | Request::GiveWrapUp { .. } | Request::Disconnect => false,
         };
         if of_the_guest {
             self.next.rounds = self.next.rounds.saturating_sub(1);
@@ -220,6 +220,7 @@ impl Draft<'_> {
             Reply::Forbidden(missing) => BlockReason::Permission(missing.clone()),
             Reply::Saw(_)
             | Reply::Accepted(_)
+            | Reply::LookedUp(_)
             | Reply::NotFound
             | Reply::Conflict
             | Reply::WrapUpRequired

@@ -1,6 +1,6 @@
 //! The body of `POST /v1/closures`: what it may say, and what it means.
 
-use closure_machine::{Command, Policy, WrapUpPolicy};
+use closure_machine::{Command, Policy, Subject, Target, WrapUpPolicy};
 use genesys_types::{Organisation, Span, Time};
 use orchestrator::{Overrides, Said};
 use sha2::{Digest, Sha256};
@@ -11,6 +11,7 @@ use crate::{
     options,
     problem::{Problem, kinds},
     spans::{self, Stamp},
+    target,
 };
 
 /// The fields of a command.
@@ -89,19 +90,14 @@ impl Wanted {
             None => Vec::new(),
         };
         let dry_run = fields.boolean("dryRun")?.unwrap_or(false);
-        let conversation = conversation.ok_or_else(|| {
-            Problem::invalid(
-                "conversationId",
-                "conversationId is missing: it names the conversation to close.",
-            )
-        })?;
+        let subject = target::read(conversation, fields.any("target"))?;
         if not_before.is_some_and(|at| at > now + FARTHEST_START) {
             return Err(Problem::invalid("notBefore", "notBefore is more than 30 days ahead."));
         }
         check_text("reason", reason.as_deref(), LONGEST_REASON)?;
         Ok(Self {
             organisation,
-            command: Command { conversation, participant, not_before },
+            command: Command { subject, participant, not_before },
             said: Said { reason, overrides, labels, callback: None },
             dry_run,
         })
@@ -118,7 +114,14 @@ impl Wanted {
             digest.update(value);
         };
         say("organisation", self.organisation.as_str());
-        say("conversationId", &self.command.conversation.to_string());
+        match &self.command.subject {
+            Subject::Conversation(conversation) => say("conversationId", &conversation.to_string()),
+            Subject::Sought(Target::ExternalId(id)) => say("externalId", id),
+            Subject::Sought(Target::Attribute { name, value }) => {
+                say("attributeName", name);
+                say("attributeValue", value);
+            }
+        }
         if let Some(participant) = self.command.participant {
             say("participantId", &participant.to_string());
         }
@@ -187,18 +190,8 @@ pub(crate) fn policy_texts(policy: &Policy, set: Option<&Overrides>) -> Vec<(&'s
     texts
 }
 
-/// What to send in place of a `target`.
-const NAME_THE_ID: &str = "Name the conversation by its id instead of `target`: \"conversationId\": \"…\".";
-
 /// Fields that are described and that this version cannot honour are refused, not ignored.
 fn refuse_what_is_not_there(fields: &mut Fields) -> Result<(), Problem> {
-    if fields.any("target").is_some() {
-        return Err(not_available(
-            "target",
-            "Looking a conversation up by `target` is not available in this version.",
-        )
-        .fix(NAME_THE_ID));
-    }
     if fields.any("callback").is_some() {
         return Err(not_available(
             "callback",
@@ -370,7 +363,7 @@ mod tests {
     fn only_the_conversation_is_required() {
         let wanted = with("").unwrap();
         assert_eq!(wanted.organisation.as_str(), "main");
-        assert_eq!(wanted.command.conversation.to_string(), ID);
+        assert_eq!(wanted.command.subject, Subject::Conversation(ID.parse().unwrap()));
         assert_eq!(wanted.said, Said::default());
         assert_eq!(read("{}").unwrap_err().status(), 422);
     }
@@ -447,6 +440,8 @@ mod tests {
             with(r#""reason":"r","labels":{"a":"1","b":"2"},"policy":{"deadline":"PT3M"}"#),
             with(r#""reason":"r","labels":{"a":"1","b":"2"},"organisation":"other""#),
             with(r#""reason":"r","labels":{"a":"1","b":"2"},"notBefore":"1970-01-01T01:00:00Z""#),
+            read(r#"{"target":{"externalId":"x"},"reason":"r","labels":{"a":"1","b":"2"}}"#),
+            read(r#"{"target":{"attribute":{"name":"x","value":"y"}},"reason":"r","labels":{"a":"1","b":"2"}}"#),
         ]
         .map(|wanted| wanted.unwrap().digest());
         for (index, digest) in others.iter().enumerate() {

@@ -12,10 +12,11 @@ use utoipa::ToSchema;
 use crate::{
     call::{Answer, Call, json_answer},
     command::{option_texts, policy_texts},
-    explain::{Hold, Standing, moment, refusal, remedy},
+    explain::{Hold, Standing, moment, refusal, remedy, words},
     outcome,
     problem::{Genesys, Problem, kinds},
     spans::Stamp,
+    target::{self, TargetView},
 };
 
 /// What a command would do, if everything went well from here on. Nothing was kept of it.
@@ -26,14 +27,18 @@ pub(crate) struct PlanView {
     /// Always true.
     dry_run: bool,
     organisation: String,
-    conversation_id: String,
+    /// Null where no open conversation fits the target.
+    conversation_id: Option<String>,
+    /// What the command names in place of the conversation, where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<TargetView>,
     /// The guest's participants.
     participant_ids: Vec<String>,
     /// What the read showed.
     saw: Option<SawView>,
     /// What has to hold for a clean close, and whether it does.
     guards: Vec<GuardView>,
-    /// Every call, in order; the first, the read, was made for this plan.
+    /// Every call, in order; the read, and the lookup before it, were made for this plan.
     calls: Vec<CallView>,
     /// The state that the closure would reach: with a guard that does not hold, the end it would come to.
     #[schema(example = "closed")]
@@ -74,7 +79,7 @@ struct GuardView {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct CallView {
-    /// read, close_participant, close_wrapper, give_wrap_up or disconnect.
+    /// look_up, read, close_participant, close_wrapper, give_wrap_up or disconnect.
     request: String,
     participant_id: Option<String>,
     /// Verb and path.
@@ -100,7 +105,8 @@ impl PlanView {
         Self {
             dry_run: true,
             organisation: submission.organisation.as_str().to_owned(),
-            conversation_id: submission.command.conversation.to_string(),
+            conversation_id: plan.conversation.map(|conversation| conversation.to_string()),
+            target: submission.command.subject.target().map(TargetView::of_target),
             participant_ids: plan.participants.iter().map(ParticipantId::to_string).collect(),
             saw: plan.saw.map(|Seen { ended, legs }| SawView { ended, legs }),
             guards: plan
@@ -125,7 +131,7 @@ fn end(plan: &Plan) -> (&'static str, Option<&'static str>) {
     let fails = |name: &str| plan.guards.iter().any(|guard| guard.name == name && !guard.holds);
     let missed =
         [("conversation_found", FailReason::NotFound), ("guest_found", FailReason::ParticipantNotFound)];
-    let still_looks = plan.state == "verifying";
+    let still_looks = matches!(plan.state, "resolving" | "verifying");
     match missed.into_iter().find(|(guard, _)| still_looks && fails(guard)) {
         Some((_, reason)) => (names::end(End::Failed(reason)), Some(names::fail_reason(reason))),
         None => (plan.state, plan.reason),
@@ -142,7 +148,8 @@ fn refused(call: &Call, submission: &Submission, error: PlanError) -> Problem {
         PlanError::Busy { retry_after } => {
             no_call_is_free(call, &submission.organisation, retry_after.duration())
         }
-        PlanError::NotShown { reply, facts } => not_shown(reply, facts),
+        PlanError::Ambiguous { candidates } => target::ambiguous(&candidates),
+        PlanError::NotShown { asked, reply, facts } => not_shown(words::request(asked), reply, facts),
     }
 }
 
@@ -183,14 +190,14 @@ fn no_call_is_free(call: &Call, organisation: &Organisation, again: Duration) ->
 }
 
 /// Why the read showed nothing.
-fn not_shown(reply: &str, facts: CallFacts) -> Problem {
+fn not_shown(asked: &str, reply: &str, facts: CallFacts) -> Problem {
     let CallFacts { status, code, message, correlation_id, .. } = facts;
     let why = message.map(|message| format!(": {message}")).unwrap_or_default();
     let problem = match reply {
         "not_sent" => Problem::new(&kinds::UNREACHABLE, format!("Genesys could not be reached{why}.")),
         "unknown" => Problem::new(
             &kinds::UNREACHABLE,
-            format!("Genesys gave no answer to the read that can be read{why}."),
+            format!("Genesys gave no answer to {asked} that can be read{why}."),
         ),
         "unauthenticated" => Problem::new(
             &kinds::CREDENTIAL,
@@ -198,13 +205,15 @@ fn not_shown(reply: &str, facts: CallFacts) -> Problem {
         ),
         "forbidden" => Problem::new(
             &kinds::PERMISSION,
-            format!("Genesys does not allow the read of the conversation{why}."),
+            format!("Genesys does not allow {asked} of the conversation{why}."),
         ),
-        "rate_limited" => Problem::new(
-            &kinds::BUSY,
-            format!("Genesys put the read off, because the quota is used up{why}."),
+        "rate_limited" => {
+            Problem::new(&kinds::BUSY, format!("Genesys put {asked} off, because the quota is used up{why}."))
+        }
+        _ => Problem::new(
+            &kinds::GENESYS,
+            format!("For {asked} of the conversation Genesys answered {reply}{why}."),
         ),
-        _ => Problem::new(&kinds::GENESYS, format!("The read of the conversation came to {reply}{why}.")),
     };
     if status.is_none() && code.is_none() && correlation_id.is_none() {
         return problem;

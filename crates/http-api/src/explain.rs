@@ -13,7 +13,7 @@ mod standing;
 mod story;
 #[cfg(test)]
 mod tests;
-mod words;
+pub(crate) mod words;
 
 use std::fmt::Write;
 
@@ -200,7 +200,10 @@ impl Explanation {
         let mut say = |line: std::fmt::Arguments<'_>| {
             let _ = writeln!(text, "{line}");
         };
-        say(format_args!("{}  conversation {}", self.id, case.record.closure.conversation));
+        match case.record.closure.conversation {
+            Some(conversation) => say(format_args!("{}  conversation {conversation}", self.id)),
+            None => say(format_args!("{}  no conversation found", self.id)),
+        }
         say(format_args!(""));
         say(format_args!("{}", self.headline));
         say(format_args!("It stands so since {}.", moment(self.since.0, case.now)));
@@ -235,6 +238,7 @@ fn since(case: &Case<'_>, lines: &[TimelineLine]) -> Time {
         Step::Blocked(block) => block.since,
         Step::Ended(ending) => ending.at,
         Step::Scheduled
+        | Step::Resolving
         | Step::Verifying
         | Step::ClosingParticipant
         | Step::AwaitingConfirmation

@@ -35,6 +35,7 @@ mod spans;
 mod state;
 mod submit;
 mod suggest;
+mod target;
 #[cfg(test)]
 mod tests;
 mod timeline;

@@ -9,6 +9,7 @@ use store::StoreUnavailable;
 use crate::{
     problem::{Problem, kinds},
     spans::Stamp,
+    target,
 };
 
 /// A store that is away is tried again after this long; it is back by itself at most 5 s after its cause is gone.
@@ -67,6 +68,7 @@ impl From<SubmitError> for Problem {
                 let detail = format!("The conversation has an open closure with another {field}.");
                 Self::new(&kinds::CONTRADICTS, detail).field(field).closure(closure_id(closure))
             }
+            SubmitError::Ambiguous { candidates } => target::ambiguous(&candidates),
             SubmitError::Full { retry_after } => {
                 Self::new(&kinds::FULL, "The organisation has as many open closures as it may have.")
                     .retry_after(retry_after.duration())

@@ -10,6 +10,8 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::target::CandidateView;
+
 /// A kind of refusal: everything about it that does not depend on the request. The kinds stand in [`kinds`].
 #[derive(Debug)]
 pub(crate) struct Kind {
@@ -47,6 +49,7 @@ struct Facts {
     field: Option<String>,
     closure: Option<String>,
     genesys: Option<Genesys>,
+    candidates: Option<Vec<CandidateView>>,
     retry_after: Option<Duration>,
 }
 
@@ -80,6 +83,9 @@ pub(crate) struct ProblemView<'a> {
     /// What Genesys answered, where that is the cause.
     #[serde(skip_serializing_if = "Option::is_none")]
     genesys: Option<&'a Genesys>,
+    /// The open conversations that fit the target, where there are several; of very many not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    candidates: Option<&'a [CandidateView]>,
 }
 
 impl Problem {
@@ -91,6 +97,7 @@ impl Problem {
             field: None,
             closure: None,
             genesys: None,
+            candidates: None,
             retry_after: None,
         }))
     }
@@ -122,6 +129,11 @@ impl Problem {
         self
     }
 
+    pub(crate) fn candidates(mut self, candidates: Vec<CandidateView>) -> Self {
+        self.0.candidates = Some(candidates);
+        self
+    }
+
     pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
         self.0.retry_after = Some(wait);
         self
@@ -150,7 +162,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Facts { kind, detail, fix, field, closure, genesys, retry_after } = *self.0;
+        let Facts { kind, detail, fix, field, closure, genesys, candidates, retry_after } = *self.0;
         let view = ProblemView {
             r#type: format!("urn:closeout:problem:{}", kind.code),
             title: kind.title,
@@ -162,6 +174,7 @@ impl IntoResponse for Problem {
             field: field.as_deref(),
             closure: closure.as_deref(),
             genesys: genesys.as_ref(),
+            candidates: candidates.as_deref(),
         };
         let body = serde_json::to_vec(&view).expect("a problem has no key that is not a text");
         let mut response = Response::new(Body::from(body));
@@ -229,6 +242,8 @@ pub(crate) mod kinds {
             "Send JSON in UTF-8 as `Content-Type: application/json`, without Content-Encoding.";
         INVALID = UNPROCESSABLE_ENTITY, "invalid_field", "A field cannot be used", retryable: false,
             "Correct the field that `field` names. GET /openapi.json describes all fields.";
+        AMBIGUOUS = UNPROCESSABLE_ENTITY, "ambiguous_target", "Several open conversations fit the target", retryable: false,
+            "Look at `candidates`, and name the one to close by its conversationId.";
         NOT_AVAILABLE = UNPROCESSABLE_ENTITY, "not_available", "This version does not do that", retryable: false,
             "Leave the field out.";
         UNKNOWN_ORGANISATION = UNPROCESSABLE_ENTITY, "unknown_organisation", "The organisation is not known", retryable: false,

@@ -14,14 +14,14 @@ pub(crate) struct ClosureRequest {
     /// The organisation; not needed with a key for one organisation, or for one called `main`.
     #[schema(example = "main")]
     organisation: Option<String>,
-    /// The conversation to close.
+    /// The conversation to close; required unless `target` stands in its place.
     #[schema(example = "2f7bf00a-0fc2-4d6a-9b56-92238191433e")]
-    conversation_id: String,
+    conversation_id: Option<String>,
     /// The guest, if the caller knows it; else it is found by a read.
     participant_id: Option<String>,
-    /// Not available in this version.
-    #[schema(value_type = Option<Object>)]
-    target: Option<()>,
+    /// How to find the conversation to close: it is looked up among the open ones. More than one that fits is refused,
+    /// never guessed.
+    target: Option<TargetRequest>,
     /// Why, in the caller's words; at most 200 characters.
     #[schema(example = "order_completed")]
     reason: Option<String>,
@@ -30,13 +30,36 @@ pub(crate) struct ClosureRequest {
     /// Nothing is done before this time, at most 30 days ahead.
     #[schema(format = DateTime)]
     not_before: Option<String>,
-    /// Only says what would be done, after one read.
+    /// Only says what would be done, after one read, and a lookup where `target` is given.
     dry_run: Option<bool>,
     /// Not available in this version.
     #[schema(value_type = Option<Object>)]
     callback: Option<()>,
     /// At most 16 labels to find the closure by.
     labels: Option<BTreeMap<String, String>>,
+}
+
+/// How to find a conversation: by one of both.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(crate) struct TargetRequest {
+    /// The id under which another system knows the guest or the conversation; at most 256 characters, compared letter
+    /// by letter. Where Genesys keeps it is configured as lookup.external_id_dimension.
+    #[schema(example = "customer-4711")]
+    external_id: Option<String>,
+    /// An attribute of a participant.
+    attribute: Option<AttributeRequest>,
+}
+
+/// An attribute of a participant, both compared letter by letter.
+#[derive(ToSchema)]
+pub(crate) struct AttributeRequest {
+    /// Its name, at most 128 characters.
+    #[schema(example = "orderId")]
+    name: String,
+    /// Its whole value, at most 1,024 characters.
+    #[schema(example = "8812")]
+    value: String,
 }
 
 /// What one command decides about closing.

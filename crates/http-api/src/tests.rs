@@ -3,5 +3,6 @@
 mod commands;
 mod doors;
 mod looks;
+mod lookups;
 mod operators;
 mod world;

@@ -12,6 +12,7 @@ use crate::{
     call::{Answer, Call, json_answer},
     explain,
     spans::Stamp,
+    target::CandidateView,
 };
 
 /// The evidence of a closure, in order.
@@ -19,7 +20,8 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Timeline {
     id: String,
-    conversation_id: String,
+    /// Null while it is looked up.
+    conversation_id: Option<String>,
     items: Vec<TimelineItem>,
 }
 
@@ -66,7 +68,7 @@ struct TimelineItem {
 struct AnsweredView {
     /// The call's number within the closure.
     call: u32,
-    /// read, close_participant, close_wrapper, give_wrap_up or disconnect.
+    /// look_up, read, close_participant, close_wrapper, give_wrap_up or disconnect.
     request: String,
     /// What came of it.
     reply: String,
@@ -81,6 +83,8 @@ struct AnsweredView {
     /// How long it took, in milliseconds.
     took_ms: u64,
     saw: Option<SawView>,
+    /// The open conversations that a lookup found; of very many not all.
+    found: Option<Vec<CandidateView>>,
 }
 
 /// What a read or an event showed.
@@ -142,7 +146,7 @@ pub(crate) async fn timeline(call: Call) -> Answer {
     let says = explain::sentences(&lines);
     let view = Timeline {
         id: closure_id(record.key),
-        conversation_id: record.closure.conversation.to_string(),
+        conversation_id: record.closure.conversation.map(|conversation| conversation.to_string()),
         items: lines.into_iter().zip(says).map(|(line, says)| TimelineItem::of(line, says)).collect(),
     };
     Ok(json_answer(StatusCode::OK, &view))
@@ -189,9 +193,23 @@ impl AnsweredView {
             missing_permission,
             took_ms,
             saw,
+            found,
         } = answered;
         let saw = saw.map(SawView::of);
-        Self { call, request, reply, status, code, message, correlation_id, missing_permission, took_ms, saw }
+        let found = found.map(|found| found.into_iter().map(CandidateView::of_line).collect());
+        Self {
+            call,
+            request,
+            reply,
+            status,
+            code,
+            message,
+            correlation_id,
+            missing_permission,
+            took_ms,
+            saw,
+            found,
+        }
     }
 }
 

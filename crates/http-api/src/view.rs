@@ -1,5 +1,7 @@
 //! A closure as it is answered (interfaces §1).
 
+use std::fmt::Display;
+
 use closure_machine::{End, Policy, Step};
 use genesys_types::{ConversationId, ParticipantId};
 use orchestrator::{ConfirmedBy, Orchestrator, Record, closure_id, names};
@@ -10,6 +12,7 @@ use crate::{
     command::{option_texts, policy_texts},
     explain::Trouble,
     spans::Stamp,
+    target::TargetView,
     waiting::waiting_for,
 };
 
@@ -42,15 +45,18 @@ pub(crate) struct ClosureView<'a> {
     /// The organisation, as the configuration names it.
     #[schema(example = "main")]
     organisation: &'a str,
-    /// The conversation to close.
-    #[serde(serialize_with = "as_text")]
-    #[schema(value_type = String)]
-    conversation_id: ConversationId,
+    /// The conversation to close; null while it is looked up.
+    #[serde(serialize_with = "as_optional_text")]
+    #[schema(value_type = Option<String>)]
+    conversation_id: Option<ConversationId>,
+    /// What the command named in place of the conversation, where it did, and what became of looking for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<TargetView>,
     /// The guest; null until it is known.
     #[serde(serialize_with = "as_optional_text")]
     #[schema(value_type = Option<String>)]
     participant_id: Option<ParticipantId>,
-    /// How it stands: accepted, scheduled, verifying, closing_participant, awaiting_confirmation, closing_wrapper,
+    /// How it stands: accepted, scheduled, resolving, verifying, closing_participant, awaiting_confirmation, closing_wrapper,
     /// blocked, ghost; or one of the ends closed, already_closed, failed, cancelled, resolved.
     #[schema(example = "closed")]
     state: &'static str,
@@ -180,6 +186,7 @@ impl<'a> ClosureView<'a> {
         let ending = match closure.step {
             Step::Ended(ending) => Some(ending),
             Step::Scheduled
+            | Step::Resolving
             | Step::Verifying
             | Step::ClosingParticipant
             | Step::AwaitingConfirmation
@@ -193,6 +200,7 @@ impl<'a> ClosureView<'a> {
             id,
             organisation: record.organisation.as_str(),
             conversation_id: closure.conversation,
+            target: closure.sought.as_deref().map(TargetView::of),
             participant_id: record.participant(),
             state: names::state(closure),
             outcome: ending.map(|ending| names::end(ending.end)),
@@ -269,12 +277,8 @@ impl Serialize for OwnedView<'_> {
     }
 }
 
-fn as_text<S: Serializer>(id: &ConversationId, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(id)
-}
-
 #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
-fn as_optional_text<S: Serializer>(id: &Option<ParticipantId>, serializer: S) -> Result<S::Ok, S::Error> {
+fn as_optional_text<T: Display, S: Serializer>(id: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
     match id {
         Some(id) => serializer.collect_str(id),
         None => serializer.serialize_none(),

@@ -14,6 +14,7 @@ use crate::{
     closure_id,
     held::{Held, HeldReplies},
     journal::Cause,
+    lookup::{Question, is_looking_up, left_to},
     made::Made,
     metrics, names,
     organisation::Org,
@@ -168,7 +169,7 @@ impl Orchestrator {
         held: Option<&Held>,
         trigger: Trigger,
     ) -> Result<Arc<Record>, NotAdvanced> {
-        let Trigger { event, cause, inbox, mut permit, if_version, at } = trigger;
+        let Trigger { mut event, cause, inbox, mut permit, if_version, at } = trigger;
         for _ in 0..TRIES_AGAINST_OTHERS {
             let stored =
                 self.load(key).await.map_err(NotAdvanced::Unavailable)?.ok_or(NotAdvanced::Missing)?;
@@ -217,6 +218,9 @@ impl Orchestrator {
                         self.inner.registry.put(fresh);
                     }
                 }
+                Err(CommitRefused::OpenClosure(other)) if left_to(&event, other).is_some() => {
+                    event = left_to(&event, other).unwrap_or(event);
+                }
                 Err(CommitRefused::SameEvent) => return Err(NotAdvanced::SameEvent),
                 Err(CommitRefused::OtherBody) => return Err(NotAdvanced::OtherBody),
                 Err(CommitRefused::Unavailable(unavailable)) => {
@@ -248,6 +252,7 @@ impl Orchestrator {
             {
                 return None;
             }
+            (Event::Replied { .. }, Step::Resolving) => Class::Verify,
             (Event::Replied { .. }, Step::Verifying) | (Event::Act(_), _) => Class::Close,
             (Event::Replied { .. }, _) => Class::Confirmation,
         };
@@ -255,10 +260,14 @@ impl Orchestrator {
     }
 
     /// Takes over what is durable now, and tells whoever listens.
-    fn committed(&self, made: &Made) {
+    pub(crate) fn committed(&self, made: &Made) {
         let next = &made.next;
         if let Some(org) = self.inner.organisations.get(&next.organisation) {
             match &made.event {
+                // A permission that only lookups need keeps nobody else from calling.
+                Event::Replied { reply: Reply::Forbidden(_), .. } if is_looking_up(&made.before.closure) => {
+                    org.refuse_lookups(self.now());
+                }
                 Event::Replied { reply: Reply::Forbidden(_) | Reply::Unauthenticated, .. } => {
                     org.block(self.now());
                 }
@@ -268,6 +277,9 @@ impl Orchestrator {
                     ..
                 } => {}
                 Event::Replied { .. } if org.went_through(next.key) => self.wake_blocked(org),
+                Event::Replied { .. } if is_looking_up(&made.before.closure) && org.takes_lookups() => {
+                    self.wake_blocked(org);
+                }
                 Event::Replied { .. } => {}
                 Event::Act(_) if !next.closure.has_ended() => org.want(next.key),
                 Event::Woke | Event::Heard(_) | Event::Act(_) => {}
@@ -279,7 +291,7 @@ impl Orchestrator {
     }
 
     /// Gives a permit back that was not used, for whoever queues.
-    fn give_back(&self, record: &Record, unused: Option<Permit>) {
+    pub(crate) fn give_back(&self, record: &Record, unused: Option<Permit>) {
         if unused.is_some()
             && let Some(org) = self.inner.organisations.get(&record.organisation)
         {
@@ -292,7 +304,8 @@ impl Orchestrator {
         let Some(org) = self.inner.organisations.get(&record.organisation) else { return };
         let org = Arc::clone(org);
         let orchestrator = self.clone();
-        let (key, conversation) = (record.key, record.closure.conversation);
+        let Some(question) = Question::of(&record.closure, call.request) else { return };
+        let (key, conversation) = (record.key, record.conversation_text());
         let details = CallDetails {
             wrap_up_code: match policy.wrap_up {
                 closure_machine::WrapUpPolicy::Code(code) => Some(code),
@@ -300,9 +313,9 @@ impl Orchestrator {
             },
             wrap_up_notes: record.overrides().and_then(|overrides| overrides.wrap_up_notes.clone()),
         };
-        let span = info_span!("call", closure.id = %closure_id(key), conversation.id = %conversation);
+        let span = info_span!("call", closure.id = %closure_id(key), conversation.id = conversation);
         let task = async move {
-            let outcome = org.setup.remote.call(permit, conversation, call.request, details).await;
+            let outcome = question.ask(org.setup.remote.as_ref(), permit, details).await;
             org.nudge();
             let event = Event::Replied { call: call.id, reply: outcome.reply };
             orchestrator
@@ -369,17 +382,17 @@ impl Orchestrator {
 
 fn tell(record: &Record, told: &[Announcement]) {
     let id = closure_id(record.key);
-    let conversation = record.closure.conversation;
+    let conversation = record.conversation_text();
     let reason = names::reason(&record.closure).unwrap_or_default();
     for announcement in told {
         match announcement {
             Announcement::GhostDetected => {
-                warn!(closure.id = %id, conversation.id = %conversation, reason, "a session has no proof of its end");
+                warn!(closure.id = %id, conversation.id = conversation, reason, "a session has no proof of its end");
             }
             Announcement::Blocked => {
                 let organisation = &record.organisation;
                 warn!(
-                    %organisation, reason, closure.id = %id, conversation.id = %conversation,
+                    %organisation, reason, closure.id = %id, conversation.id = conversation,
                     "Genesys refuses the organisation's calls; check its credential and the role of its client"
                 );
             }
@@ -387,18 +400,18 @@ fn tell(record: &Record, told: &[Announcement]) {
             | Announcement::Failed
             | Announcement::Cancelled
             | Announcement::Resolved => {
-                info!(closure.id = %id, conversation.id = %conversation, reason, state = names::state(&record.closure));
+                info!(closure.id = %id, conversation.id = conversation, reason, state = names::state(&record.closure));
             }
             Announcement::Accepted
             | Announcement::ParticipantClosed
             | Announcement::Confirmed
             | Announcement::Closed
             | Announcement::AlreadyClosed => {
-                debug!(closure.id = %id, conversation.id = %conversation, state = names::state(&record.closure));
+                debug!(closure.id = %id, conversation.id = conversation, state = names::state(&record.closure));
             }
         }
     }
     if let (true, Turn::InFlight { .. }) = (told.is_empty(), record.closure.turn) {
-        debug!(closure.id = %id, conversation.id = %conversation, state = names::state(&record.closure), "asks");
+        debug!(closure.id = %id, conversation.id = conversation, state = names::state(&record.closure), "asks");
     }
 }

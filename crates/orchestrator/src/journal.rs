@@ -1,6 +1,8 @@
 //! The journal: one line per transition, with the evidence for it.
 
-use closure_machine::{Announcement, BlockReason, Closure, Event, Reply, Request, Step, What, WrapperClose};
+use closure_machine::{
+    Announcement, BlockReason, Closure, Event, Findings, Reply, Request, Step, Target, What, WrapperClose,
+};
 use genesys_types::{LegState, Purpose, Snapshot, Time};
 use serde::{Deserialize, Serialize};
 use store::Line;
@@ -70,6 +72,23 @@ pub struct Answered {
     /// What a read showed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saw: Option<Seen>,
+    /// What a lookup found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Vec<Fitting>>,
+}
+
+/// A conversation that a lookup found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fitting {
+    /// The conversation.
+    pub conversation: String,
+    /// When it began, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<i64>,
+    /// Its queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
 }
 
 /// What a read or an event showed of the conversation.
@@ -220,7 +239,8 @@ impl Happening<'_> {
             took_ms: facts.took_ms,
             saw: match reply {
                 Reply::Saw(snapshot) | Reply::Accepted(Some(snapshot)) => Some(seen(snapshot)),
-                Reply::Accepted(None)
+                Reply::LookedUp(_)
+                | Reply::Accepted(None)
                 | Reply::NotFound
                 | Reply::Conflict
                 | Reply::WrapUpRequired
@@ -232,6 +252,7 @@ impl Happening<'_> {
                 | Reply::Failed
                 | Reply::Unknown => None,
             },
+            found: found(reply),
         })
     }
 
@@ -261,6 +282,31 @@ impl Happening<'_> {
         let (by, reason) = self.cause.operator.clone()?;
         Some(OperatorLine { act: names::act(*act).to_owned(), by, reason })
     }
+}
+
+fn found(reply: &Reply) -> Option<Vec<Fitting>> {
+    let candidates = match reply {
+        Reply::LookedUp(Findings::Open(candidates)) => candidates.as_slice(),
+        Reply::LookedUp(Findings::Taken(candidate, _)) => std::slice::from_ref(candidate),
+        Reply::Saw(_)
+        | Reply::Accepted(_)
+        | Reply::NotFound
+        | Reply::Conflict
+        | Reply::WrapUpRequired
+        | Reply::Rejected
+        | Reply::Forbidden(_)
+        | Reply::Unauthenticated
+        | Reply::RateLimited(_)
+        | Reply::NotSent
+        | Reply::Failed
+        | Reply::Unknown => return None,
+    };
+    let fitting = |candidate: &closure_machine::Candidate| Fitting {
+        conversation: candidate.conversation.to_string(),
+        started_at: candidate.started_at.map(Time::millis),
+        queue: candidate.queue.map(|queue| queue.to_string()),
+    };
+    Some(candidates.iter().map(fitting).collect())
 }
 
 fn missing_permission(step: &Step) -> Option<String> {
@@ -293,8 +339,16 @@ pub(crate) fn seen(snapshot: &Snapshot) -> Seen {
 }
 
 pub(crate) fn asks(call: closure_machine::Call, closure: &Closure) -> Asks {
-    let conversation = closure.conversation;
+    // Without a conversation nothing but a lookup is asked.
+    let conversation = closure.conversation.map(|conversation| conversation.to_string()).unwrap_or_default();
     let (participant, http) = match call.request {
+        Request::LookUp => {
+            let path = match closure.sought.as_deref().map(|sought| &sought.target) {
+                Some(Target::Attribute { .. }) => "conversations/participants/attributes/search",
+                Some(Target::ExternalId(_)) | None => "analytics/conversations/details/query",
+            };
+            (None, format!("POST /api/v2/{path}"))
+        }
         Request::Read => (None, format!("GET /api/v2/conversations/{conversation}")),
         Request::CloseParticipant(participant) => (
             Some(participant.to_string()),

@@ -1,14 +1,15 @@
 //! The names of states, reasons and steps: the same in the store, the API, metrics and pages. They never change.
 
 use closure_machine::{
-    Act, Announcement, BlockReason, Closure, End, FailReason, GhostReason, ProofSource, Reply, Request, Step,
-    Turn,
+    Act, Announcement, BlockReason, Closure, End, FailReason, Findings, GhostReason, ProofSource, Reply,
+    Request, Step, Turn,
 };
 
 /// The state of a closure as interfaces §1 spells it.
 pub fn state(closure: &Closure) -> &'static str {
     match &closure.step {
         Step::Scheduled => "scheduled",
+        Step::Resolving => "resolving",
         Step::Verifying if closure.calls == 0 && matches!(closure.turn, Turn::Due { .. }) => "accepted",
         Step::Verifying => "verifying",
         Step::ClosingParticipant => "closing_participant",
@@ -64,6 +65,7 @@ pub fn reason(closure: &Closure) -> Option<&'static str> {
         },
         Step::Forcing => Some("forced"),
         Step::Scheduled
+        | Step::Resolving
         | Step::Verifying
         | Step::ClosingParticipant
         | Step::AwaitingConfirmation
@@ -89,6 +91,8 @@ pub const fn ghost_reason(reason: GhostReason) -> &'static str {
 pub const fn fail_reason(reason: FailReason) -> &'static str {
     match reason {
         FailReason::NotFound => "not_found",
+        FailReason::AmbiguousTarget => "ambiguous_target",
+        FailReason::OpenElsewhere => "open_elsewhere",
         FailReason::ParticipantNotFound => "participant_not_found",
         FailReason::ParticipantNotGuest => "participant_not_guest",
         FailReason::AgentConnected => "agent_connected",
@@ -110,6 +114,7 @@ pub const fn proof_source(source: ProofSource) -> &'static str {
 /// The name of a call.
 pub const fn request(request: &Request) -> &'static str {
     match request {
+        Request::LookUp => "look_up",
         Request::Read => "read",
         Request::CloseParticipant(_) => "close_participant",
         Request::CloseWrapper(_) => "close_wrapper",
@@ -121,6 +126,12 @@ pub const fn request(request: &Request) -> &'static str {
 /// The name of what came of a call.
 pub const fn reply(reply: &Reply) -> &'static str {
     match reply {
+        Reply::LookedUp(Findings::Open(found)) => match found.as_slice() {
+            [] => "none_found",
+            [_] => "found",
+            [_, _, ..] => "several_found",
+        },
+        Reply::LookedUp(Findings::Taken(..)) => "open_elsewhere",
         Reply::Saw(_) => "saw",
         Reply::Accepted(_) => "accepted",
         Reply::NotFound => "not_found",

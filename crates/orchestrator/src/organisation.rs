@@ -42,6 +42,8 @@ pub(crate) struct Org {
     ready: Mutex<Ready>,
     arrived: Notify,
     gate: Mutex<Option<Gate>>,
+    /// When the next lookup may be tried, where Genesys refuses them for want of a permission that nothing else needs.
+    lookups_from: Mutex<Option<Time>>,
     queued: AtomicUsize,
 }
 
@@ -84,6 +86,7 @@ impl Org {
             ready: Mutex::default(),
             arrived: Notify::new(),
             gate: Mutex::new(None),
+            lookups_from: Mutex::new(None),
             queued: AtomicUsize::new(0),
         }
     }
@@ -182,6 +185,29 @@ impl Org {
         *gate = Some(Gate { probe_at: now + self.policy.probe_blocked, probe: None, wanted });
     }
 
+    /// Genesys refused a lookup for want of a permission: from now on one is tried at intervals.
+    pub(crate) fn refuse_lookups(&self, now: Time) {
+        *lock(&self.lookups_from) = Some(now + self.policy.probe_blocked);
+    }
+
+    /// A lookup was not refused. Whoever hears `true` wakes all that were held back.
+    pub(crate) fn takes_lookups(&self) -> bool {
+        lock(&self.lookups_from).take().is_some()
+    }
+
+    /// Leave to try a lookup that is due, or when there is leave again. Whoever has it, where lookups are refused, is the
+    /// one that tries for all.
+    pub(crate) fn may_look_up(&self, now: Time) -> Result<(), Time> {
+        match &mut *lock(&self.lookups_from) {
+            Some(from) if now < *from => Err(*from),
+            Some(from) => {
+                *from = now + self.policy.probe_blocked;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
     /// An operator wants this closure tried now: while the organisation is blocked, it is the next probe.
     pub(crate) fn want(&self, key: ClosureKey) {
         if let Some(gate) = &mut *lock(&self.gate) {
@@ -228,8 +254,8 @@ impl Org {
 pub(crate) fn class_of(closure: &Closure, policy: &Policy) -> Class {
     match (&closure.step, closure.request(policy)) {
         (Step::Ghost(_), _) => Class::Background,
-        (Step::Scheduled | Step::Verifying, _) => Class::Verify,
-        (_, Some(Request::Read)) => Class::Read,
+        (Step::Scheduled | Step::Resolving | Step::Verifying, _) => Class::Verify,
+        (_, Some(Request::LookUp | Request::Read)) => Class::Read,
         (_, Some(Request::CloseParticipant(_) | Request::GiveWrapUp { .. })) => Class::Close,
         (_, Some(Request::CloseWrapper(_) | Request::Disconnect)) => Class::Confirmation,
         (_, None) => Class::Read,

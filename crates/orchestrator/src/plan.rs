@@ -6,19 +6,21 @@
 use std::{error::Error, fmt, sync::Arc};
 
 use closure_machine::{
-    Closure, Effect, Event, Heard, Moment, Policy, ProofSource, Reply, Request, Step, Turn, What, accept,
-    step,
+    Candidate, Closure, Effect, Event, Findings, Heard, Moment, Policy, ProofSource, Reply, Request, Step,
+    Turn, What, accept, step,
 };
 use genesys_client::Class;
-use genesys_types::{ParticipantId, Snapshot, Span, Time};
+use genesys_types::{ConversationId, ParticipantId, Snapshot, Span, Time};
 use store::ClosureKey;
 
 use crate::{
     advance::Orchestrator,
     journal::{Asks, Seen, asks, seen},
+    lookup::candidates,
     names,
+    organisation::Org,
     record::Record,
-    remote::{CallDetails, CallFacts},
+    remote::{CallDetails, CallFacts, Permit},
     submit::Submission,
 };
 
@@ -31,13 +33,15 @@ const ASK_AGAIN: Span = Span::from_secs(5);
 /// What a command would do if everything went well from here on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
+    /// The conversation; `None` where nothing fits the target.
+    pub conversation: Option<ConversationId>,
     /// The guest's participants, as far as the read showed them.
     pub participants: Vec<ParticipantId>,
     /// What the read showed; `None` when there is no such conversation.
     pub saw: Option<Seen>,
     /// What has to hold, and whether it does.
     pub guards: Vec<Guard>,
-    /// Every call, in order; the read that was made for this plan is the first.
+    /// Every call, in order; the lookup and the read that were made for this plan are the first.
     pub calls: Vec<Asks>,
     /// The state that the closure would reach, and stay in.
     pub state: &'static str,
@@ -70,9 +74,16 @@ pub enum PlanError {
         /// When to try again.
         retry_after: Span,
     },
+    /// Several open conversations fit the target.
+    Ambiguous {
+        /// Those conversations; of very many not all.
+        candidates: Vec<Candidate>,
+    },
     /// Genesys did not show the conversation.
     NotShown {
-        /// The name of what came of the read.
+        /// What was asked, `look_up` or `read`.
+        asked: &'static str,
+        /// The name of what came of it.
         reply: &'static str,
         /// What it answered.
         facts: CallFacts,
@@ -85,6 +96,9 @@ impl fmt::Display for PlanError {
             Self::UnknownOrganisation => f.write_str("no such organisation is configured"),
             Self::Stopping => f.write_str("the service is stopping"),
             Self::Busy { .. } => f.write_str("no call to Genesys is free"),
+            Self::Ambiguous { candidates } => {
+                write!(f, "{} open conversations fit the target", candidates.len())
+            }
             Self::NotShown { reply, .. } => write!(f, "Genesys did not show the conversation ({reply})"),
         }
     }
@@ -98,7 +112,7 @@ impl Orchestrator {
         self.policy(record)
     }
 
-    /// Reads the conversation once and says what the command would do. Nothing is kept, and nothing is written anywhere.
+    /// Looks the conversation up where it is not named, reads it once, and says what the command would do. Nothing is kept, and nothing is written anywhere.
     ///
     /// # Errors
     ///
@@ -109,37 +123,76 @@ impl Orchestrator {
         if self.inner.stopping.is_cancelled() {
             return Err(PlanError::Stopping);
         }
-        let conversation = submission.command.conversation;
-        let permit = org.permit_at_once(Class::Verify).ok_or(PlanError::Busy { retry_after: ASK_AGAIN })?;
-        let outcome =
-            org.setup.remote.call(permit, conversation, Request::Read, CallDetails::default()).await;
-        org.nudge();
-        let snapshot = match outcome.reply {
-            Reply::Saw(snapshot) => Some(snapshot),
-            Reply::NotFound => None,
-            reply @ (Reply::Accepted(_)
-            | Reply::Conflict
-            | Reply::WrapUpRequired
-            | Reply::Rejected
-            | Reply::Forbidden(_)
-            | Reply::Unauthenticated
-            | Reply::RateLimited(_)
-            | Reply::NotSent
-            | Reply::Failed
-            | Reply::Unknown) => {
-                return Err(PlanError::NotShown { reply: names::reply(&reply), facts: outcome.facts });
-            }
+        let permit = || org.permit_at_once(Class::Verify).ok_or(PlanError::Busy { retry_after: ASK_AGAIN });
+        let found =
+            match submission.command.subject.target() {
+                None => Vec::new(),
+                Some(_) => candidates(org, &submission.command.subject, permit()?).await.map_err(
+                    |(reply, facts)| PlanError::NotShown {
+                        asked: names::request(&Request::LookUp),
+                        reply: names::reply(&reply),
+                        facts,
+                    },
+                )?,
+            };
+        if found.len() > 1 {
+            return Err(PlanError::Ambiguous { candidates: found });
+        }
+        let named = submission.command.subject.conversation();
+        let conversation = named.or_else(|| found.first().map(|candidate| candidate.conversation));
+        let snapshot = match conversation {
+            Some(conversation) => read(org, permit()?, conversation).await?,
+            None => None,
         };
         let policy = submission.said.overrides.applied_to(&org.policy);
-        let joins = self.inner.registry.of_conversation(&submission.organisation, conversation);
-        Ok(imagine(submission, snapshot.as_ref(), &policy, self.now(), joins))
+        let joins = conversation.and_then(|conversation| {
+            self.inner.registry.of_conversation(&submission.organisation, conversation)
+        });
+        Ok(imagine(submission, &Shown { found, snapshot }, &policy, self.now(), joins))
+    }
+}
+
+/// What Genesys showed for a plan.
+struct Shown {
+    /// What the lookup found, where one was made.
+    found: Vec<Candidate>,
+    /// What the read showed; `None` where there is no such conversation.
+    snapshot: Option<Snapshot>,
+}
+
+/// Reads the conversation.
+async fn read(
+    org: &Org,
+    permit: Permit,
+    conversation: ConversationId,
+) -> Result<Option<Snapshot>, PlanError> {
+    let outcome = org.setup.remote.call(permit, conversation, Request::Read, CallDetails::default()).await;
+    org.nudge();
+    match outcome.reply {
+        Reply::Saw(snapshot) => Ok(Some(snapshot)),
+        Reply::NotFound => Ok(None),
+        reply @ (Reply::Accepted(_)
+        | Reply::LookedUp(_)
+        | Reply::Conflict
+        | Reply::WrapUpRequired
+        | Reply::Rejected
+        | Reply::Forbidden(_)
+        | Reply::Unauthenticated
+        | Reply::RateLimited(_)
+        | Reply::NotSent
+        | Reply::Failed
+        | Reply::Unknown) => Err(PlanError::NotShown {
+            asked: names::request(&Request::Read),
+            reply: names::reply(&reply),
+            facts: outcome.facts,
+        }),
     }
 }
 
 /// Runs the machine against a remote side that does what it is asked.
 fn imagine(
     submission: &Submission,
-    snapshot: Option<&Snapshot>,
+    shown: &Shown,
     policy: &Policy,
     now: Time,
     joins: Option<ClosureKey>,
@@ -155,7 +208,7 @@ fn imagine(
             Effect::Announce(_) => None,
         });
         calls.extend(called.map(|call| asks(call, &transition.next)));
-        let Some(event) = next_event(&transition.next, snapshot, &mut read, &mut moment) else { break };
+        let Some(event) = next_event(&transition.next, shown, &mut read, &mut moment) else { break };
         match step(&transition.next, &event, policy, moment) {
             Ok(next) => transition = next,
             Err(_) => break,
@@ -166,8 +219,9 @@ fn imagine(
     participants.dedup();
     Plan {
         participants,
-        saw: snapshot.map(seen),
-        guards: guards(submission, snapshot, &reached, joins.is_some()),
+        conversation: reached.conversation,
+        saw: shown.snapshot.as_ref().map(seen),
+        guards: guards(submission, shown.snapshot.as_ref(), &reached, joins.is_some()),
         calls,
         state: names::state(&reached),
         reason: names::reason(&reached),
@@ -176,19 +230,18 @@ fn imagine(
 }
 
 /// What would happen next if everything went well; `None` where the closure has ended or would wait for somebody.
-fn next_event(
-    closure: &Closure,
-    snapshot: Option<&Snapshot>,
-    read: &mut bool,
-    moment: &mut Moment,
-) -> Option<Event> {
+fn next_event(closure: &Closure, shown: &Shown, read: &mut bool, moment: &mut Moment) -> Option<Event> {
     match (closure.turn, &closure.step) {
         (Turn::InFlight { call, request: Request::Read, .. }, _) => {
             // A second read would show what the imagined remote side has become, and nothing there needs one.
             if std::mem::replace(read, true) {
                 return None;
             }
-            let reply = snapshot.map_or(Reply::NotFound, |snapshot| Reply::Saw(snapshot.clone()));
+            let reply = shown.snapshot.clone().map_or(Reply::NotFound, Reply::Saw);
+            Some(Event::Replied { call, reply })
+        }
+        (Turn::InFlight { call, request: Request::LookUp, .. }, _) => {
+            let reply = Reply::LookedUp(Findings::Open(shown.found.clone()));
             Some(Event::Replied { call, reply })
         }
         (Turn::InFlight { call, .. }, _) => Some(Event::Replied { call, reply: Reply::Accepted(None) }),
@@ -204,7 +257,12 @@ fn next_event(
         }
         (
             Turn::Due { .. },
-            Step::Scheduled | Step::Verifying | Step::Blocked(_) | Step::Ghost(_) | Step::Ended(_),
+            Step::Scheduled
+            | Step::Resolving
+            | Step::Verifying
+            | Step::Blocked(_)
+            | Step::Ghost(_)
+            | Step::Ended(_),
         )
         | (Turn::Over, _) => None,
     }
@@ -226,7 +284,10 @@ fn guards(
         false => guard("no_open_closure", true, "The conversation has no open closure."),
     }];
     let Some(snapshot) = snapshot else {
-        guards.push(guard("conversation_found", false, "Genesys knows no such conversation."));
+        guards.push(match reached.conversation {
+            Some(_) => guard("conversation_found", false, "Genesys knows no such conversation."),
+            None => guard("conversation_found", false, "No open conversation fits the target."),
+        });
         return guards;
     };
     guards.push(match snapshot.ended_at {

@@ -195,7 +195,9 @@ impl Orchestrator {
     pub fn blocked_why(&self, organisation: &Organisation) -> Option<BlockReason> {
         let mut why = None;
         self.inner.registry.for_each(|record| {
+            let lookups_only = record.closure.conversation.is_none();
             if let Step::Blocked(block) = &record.closure.step
+                && !(lookups_only && matches!(block.why, BlockReason::Permission(_)))
                 && record.organisation == *organisation
             {
                 why = Some(block.why.clone());

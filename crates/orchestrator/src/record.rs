@@ -6,7 +6,7 @@ use bytes::Bytes;
 use closure_machine::{
     AgentConnected, Closure, Evidence, Order, Policy, ProofSource, WrapUpPolicy, WrapperClose,
 };
-use genesys_types::{Organisation, ParticipantId, Span, Time};
+use genesys_types::{ConversationId, Organisation, ParticipantId, Span, Time};
 use store::{ClosureKey, Row};
 
 use crate::{names, stored};
@@ -124,7 +124,7 @@ impl Record {
         Row {
             key: self.key,
             organisation: self.organisation.as_str().to_owned(),
-            conversation: Some(closure.conversation.uuid()),
+            conversation: closure.conversation.map(ConversationId::uuid),
             participant: self.participant().map(ParticipantId::uuid),
             version: closure.sequence,
             state: names::state(closure).to_owned(),

@@ -78,14 +78,16 @@ impl Registry {
     /// Takes over a record that is durable, or was just read.
     pub(crate) fn put(&self, record: Arc<Record>) {
         let key = record.key;
-        let conversation = (record.organisation.clone(), record.closure.conversation);
+        let conversation = place(&record);
         let wake_at = record.closure.wake_at();
         let version = record.closure.sequence;
         if record.closure.has_ended() {
             self.forget(key);
-            self.conversations.remove_if(&conversation, |_, open| *open == key);
+            self.leave(conversation, key);
         } else {
-            self.conversations.insert(conversation, key);
+            if let Some(conversation) = conversation {
+                self.conversations.insert(conversation, key);
+            }
             let open_of = self.open_of.get(&record.organisation);
             let old = self.open.insert(key, record);
             if let (Some(open_of), None) = (open_of, &old) {
@@ -112,8 +114,14 @@ impl Registry {
     pub(crate) fn remove(&self, key: ClosureKey) {
         let Some(record) = self.record(key) else { return };
         self.forget(key);
-        let conversation = (record.organisation.clone(), record.closure.conversation);
-        self.conversations.remove_if(&conversation, |_, open| *open == key);
+        self.leave(place(&record), key);
+    }
+
+    /// Lets the conversation go of which this closure was the open one, if it was.
+    fn leave(&self, conversation: Option<(Organisation, ConversationId)>, key: ClosureKey) {
+        if let Some(conversation) = conversation {
+            self.conversations.remove_if(&conversation, |_, open| *open == key);
+        }
     }
 
     /// How many closures of an organisation are open.
@@ -154,6 +162,11 @@ impl Registry {
             visit(entry.value());
         }
     }
+}
+
+/// Under what the closure of a conversation is found; `None` while its conversation is looked up.
+fn place(record: &Record) -> Option<(Organisation, ConversationId)> {
+    record.closure.conversation.map(|conversation| (record.organisation.clone(), conversation))
 }
 
 /// Watches one closure. The last watch of a closure leaves nothing behind, however it ends.

@@ -3,7 +3,7 @@
 use std::{any::Any, fmt, time::Duration};
 
 use async_trait::async_trait;
-use closure_machine::{Reply, Request};
+use closure_machine::{Reply, Request, Target};
 use genesys_client::Class;
 use genesys_types::{ConversationId, WrapUpCodeId};
 
@@ -82,4 +82,7 @@ pub trait Remote: Send + Sync + 'static {
         request: Request,
         details: CallDetails,
     ) -> Outcome;
+
+    /// Looks for the open conversations that fit a target. It changes nothing, and takes no longer than a call.
+    async fn look_up(&self, permit: Permit, target: &Target) -> Outcome;
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use closure_machine::{Reply, Request, WrapperClose};
-use genesys_client::{Answer, Class, Client, Fault, FaultKind};
+use closure_machine::{Candidate, Findings, Reply, Request, Target, WrapperClose};
+use genesys_client::{Answer, Class, Client, Fault, FaultKind, Hit};
 use genesys_types::{ConversationId, Span};
 
 use crate::remote::{CallDetails, CallFacts, Outcome, Permit, Remote};
@@ -44,11 +44,11 @@ impl Remote for GenesysRemote {
         details: CallDetails,
     ) -> Outcome {
         let Some(permit) = permit.into_inner::<genesys_client::Permit>() else {
-            let message = Some("the permit is of another client".to_owned());
-            return Outcome { reply: Reply::NotSent, facts: CallFacts { message, ..CallFacts::default() } };
+            return not_sent("the permit is of another client");
         };
         let client = &self.0;
         match request {
+            Request::LookUp => not_sent("a lookup is asked of no conversation"),
             Request::Read => told(client.conversation(permit, conversation).await, Reply::Saw),
             Request::CloseParticipant(participant) => {
                 let answer = client.disconnect_participant(permit, conversation, participant).await;
@@ -79,6 +79,28 @@ impl Remote for GenesysRemote {
             }
         }
     }
+
+    async fn look_up(&self, permit: Permit, target: &Target) -> Outcome {
+        let Some(permit) = permit.into_inner::<genesys_client::Permit>() else {
+            return not_sent("the permit is of another client");
+        };
+        let answer = match target {
+            Target::ExternalId(id) => self.0.find_by_external_id(permit, id).await,
+            Target::Attribute { name, value } => self.0.find_by_attribute(permit, name, value).await,
+        };
+        told(answer, found)
+    }
+}
+
+fn found(hits: Vec<Hit>) -> Reply {
+    let candidate =
+        |hit: Hit| Candidate { conversation: hit.conversation, started_at: hit.started_at, queue: hit.queue };
+    Reply::LookedUp(Findings::Open(hits.into_iter().map(candidate).collect()))
+}
+
+fn not_sent(why: &str) -> Outcome {
+    let facts = CallFacts { message: Some(why.to_owned()), ..CallFacts::default() };
+    Outcome { reply: Reply::NotSent, facts }
 }
 
 fn told<T>(answer: Result<Answer<T>, Fault>, reply: impl FnOnce(T) -> Reply) -> Outcome {

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, sync::Arc};
 
-use closure_machine::{Command, Moment, accept};
+use closure_machine::{Candidate, Command, Moment, Subject, accept};
 use genesys_client::Class;
 use genesys_types::{Organisation, Span};
 use store::{ClosureKey, Commit, CommitRefused, KeyEntry, StoreUnavailable};
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How often a command looks again when the closure in its way ends meanwhile.
-const TRIES_AGAINST_ENDS: u32 = 16;
+pub(crate) const TRIES_AGAINST_ENDS: u32 = 16;
 
 /// A command as a producer gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +78,11 @@ pub enum SubmitError {
         /// What differs.
         what: &'static str,
     },
+    /// Several open conversations fit the target.
+    Ambiguous {
+        /// Those conversations; of very many not all.
+        candidates: Vec<Candidate>,
+    },
     /// Too many closures are open.
     Full {
         /// When to try again.
@@ -99,6 +104,9 @@ impl fmt::Display for SubmitError {
             }
             Self::Contradicts { what, .. } => {
                 write!(f, "the conversation has an open closure with another {what}")
+            }
+            Self::Ambiguous { candidates } => {
+                write!(f, "{} open conversations fit the target", candidates.len())
             }
             Self::Full { .. } => f.write_str("too many closures are open"),
             Self::Stopping => f.write_str("the service is stopping"),
@@ -135,7 +143,10 @@ impl Orchestrator {
         if self.inner.stopping.is_cancelled() {
             return Err(SubmitError::Stopping);
         }
-        let conversation = submission.command.conversation;
+        let conversation = match submission.command.subject {
+            Subject::Conversation(conversation) => conversation,
+            Subject::Sought(_) => return self.take_sought(&submission, org).await,
+        };
         for _ in 0..TRIES_AGAINST_ENDS {
             if let Some(open) = self.inner.registry.of_conversation(&submission.organisation, conversation)
                 && let Some(submitted) = self.attach(&submission, open).await?
@@ -151,7 +162,11 @@ impl Orchestrator {
     }
 
     /// Opens a closure for a command; `None` when another one was in the way and has ended meanwhile.
-    async fn open(&self, submission: &Submission, org: &Arc<Org>) -> Result<Option<Submitted>, SubmitError> {
+    pub(crate) async fn open(
+        &self,
+        submission: &Submission,
+        org: &Arc<Org>,
+    ) -> Result<Option<Submitted>, SubmitError> {
         let _opening = match org.begin_opening(self.inner.registry.open_of(&org.setup.name)) {
             Ok(opening) => opening,
             Err(full) => {
@@ -209,13 +224,17 @@ impl Orchestrator {
     }
 
     /// What the command's key stands for, if it was used before.
-    async fn known(&self, submission: &Submission) -> Result<Option<KeyEntry>, SubmitError> {
+    pub(crate) async fn known(&self, submission: &Submission) -> Result<Option<KeyEntry>, SubmitError> {
         let Some(key) = &submission.key else { return Ok(None) };
         self.inner.store.key(&key.scope, &key.key).await.map_err(SubmitError::Unavailable)
     }
 
     /// Answers a key that was used before.
-    async fn repeat(&self, submission: &Submission, entry: KeyEntry) -> Result<Submitted, SubmitError> {
+    pub(crate) async fn repeat(
+        &self,
+        submission: &Submission,
+        entry: KeyEntry,
+    ) -> Result<Submitted, SubmitError> {
         if submission.key.as_ref().is_none_or(|key| key.digest != entry.digest) {
             return Err(SubmitError::KeyReused);
         }
@@ -226,7 +245,7 @@ impl Orchestrator {
     }
 
     /// Attaches a command to the open closure of its conversation; `None` when that has ended meanwhile.
-    async fn attach(
+    pub(crate) async fn attach(
         &self,
         submission: &Submission,
         open: ClosureKey,
@@ -301,12 +320,13 @@ fn outcome(result: &Result<Submitted, SubmitError>) -> &'static str {
             SubmitError::UnknownOrganisation
             | SubmitError::KeyReused
             | SubmitError::SetAside(_)
-            | SubmitError::Contradicts { .. },
+            | SubmitError::Contradicts { .. }
+            | SubmitError::Ambiguous { .. },
         ) => "refused",
     }
 }
 
-fn opened(
+pub(crate) fn opened(
     submission: &Submission,
     transition: closure_machine::Transition,
     now: genesys_types::Time,
@@ -333,7 +353,12 @@ fn opened(
     (blank, call, announces)
 }
 
-fn key_entry(key: &ProducerKey, closure: ClosureKey, attached: bool, used_at: store::Millis) -> KeyEntry {
+pub(crate) fn key_entry(
+    key: &ProducerKey,
+    closure: ClosureKey,
+    attached: bool,
+    used_at: store::Millis,
+) -> KeyEntry {
     KeyEntry {
         scope: key.scope.clone(),
         key: key.key.clone(),

@@ -8,6 +8,7 @@ use tracing::{debug, info, warn};
 
 use crate::{
     advance::{NotAdvanced, Orchestrator, Trigger},
+    lookup::looks_up,
     organisation::{Next, Org, class_of, waits_for_permit},
     remote::Permit,
 };
@@ -62,6 +63,11 @@ impl Orchestrator {
         let Some(record) = self.inner.registry.record(key) else { return };
         let Some(org) = self.inner.organisations.get(&record.organisation) else { return };
         if waits_for_permit(&record.closure) {
+            if looks_up(&record.closure)
+                && let Err(from) = org.may_look_up(self.now())
+            {
+                return self.inner.registry.due.reset(key, None, Some(from));
+            }
             org.make_ready(key, class_of(&record.closure, &self.policy(&record)));
         } else {
             self.spawn_woken(key, None);
@@ -111,7 +117,9 @@ impl Orchestrator {
         while !self.inner.stopping.is_cancelled() {
             let is_blocked = |key: ClosureKey| {
                 let record = self.inner.registry.record(key);
-                record.is_some_and(|record| matches!(record.closure.step, Step::Blocked(_)))
+                record.is_some_and(|record| {
+                    matches!(record.closure.step, Step::Blocked(_)) && !looks_up(&record.closure)
+                })
             };
             match org.next(self.now(), is_blocked) {
                 Next::Wake(key, permit) => self.spawn_woken(key, Some(permit)),

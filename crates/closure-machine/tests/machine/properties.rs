@@ -63,6 +63,9 @@ fn replies() -> impl Strategy<Value = Reply> {
     prop_oneof![
         4 => snapshots().prop_map(Reply::Saw),
         4 => Just(Reply::Accepted(None)),
+        1 => prop::collection::vec(prop_oneof![Just(CONVERSATION), Just(OTHER_CONVERSATION)], 0..3)
+            .prop_map(|fitting| fit(&fitting)),
+        1 => Just(taken()),
         1 => snapshots().prop_map(|seen| Reply::Accepted(Some(seen))),
         1 => Just(Reply::NotFound),
         1 => Just(Reply::Conflict),
@@ -136,8 +139,9 @@ struct Life {
 }
 
 impl Life {
-    fn begin(policy: Policy) -> Self {
-        let story = Story::under(|given| *given = policy);
+    fn begin(policy: Policy, seeking: bool) -> Self {
+        let change = |given: &mut Policy| *given = policy;
+        let story = if seeking { Story::seeking_under(change) } else { Story::under(change) };
         Self { closure: story.closure, policy: story.policy, now: story.now }
     }
 
@@ -193,6 +197,7 @@ fn ends_in_time(life: &mut Life) -> Result<(), TestCaseError> {
                 return Ok(());
             }
             Turn::Due { .. } => Kind::Wake,
+            Turn::InFlight { request: Request::LookUp, .. } => Kind::Answer(fit(&[CONVERSATION])),
             Turn::InFlight { request: Request::Read, .. } => {
                 Kind::Answer(Reply::Saw(guest_is_gone().ended()))
             }
@@ -215,9 +220,10 @@ proptest! {
     #[test]
     fn every_life_keeps_the_invariants_and_ends_when_the_remote_is_honest(
         policy in policies(),
+        seeking in any::<bool>(),
         inputs in prop::collection::vec(inputs(), 0..60),
     ) {
-        let mut life = Life::begin(policy);
+        let mut life = Life::begin(policy, seeking);
         for input in &inputs {
             life.take(input)?;
             check(&life.closure, &life.policy).map_err(|broken| TestCaseError::fail(broken.to_string()))?;
@@ -229,9 +235,10 @@ proptest! {
     #[test]
     fn no_close_is_asked_twice_between_two_reads(
         policy in policies(),
+        seeking in any::<bool>(),
         inputs in prop::collection::vec(inputs(), 0..60),
     ) {
-        let mut life = Life::begin(policy);
+        let mut life = Life::begin(policy, seeking);
         let mut asked: Vec<Request> = Vec::new();
         for input in &inputs {
             let answered = match life.closure.turn {
@@ -308,6 +315,7 @@ fn forget_what_may_be_asked_again(asked: &mut Vec<Request>, request: Request, re
         | Reply::WrapUpRequired => asked.retain(|asked| *asked != request),
         Reply::Saw(_)
         | Reply::Accepted(_)
+        | Reply::LookedUp(_)
         | Reply::NotFound
         | Reply::Conflict
         | Reply::Rejected

@@ -37,7 +37,10 @@ stateDiagram-v2
     direction LR
     [*] --> verifying : command
     [*] --> scheduled : not before …
+    [*] --> resolving : command by a target
     scheduled --> verifying
+    resolving --> verifying : one fits
+    resolving --> [*] : none, several, or open elsewhere
     verifying --> closing_participant : guest is there
     verifying --> closing_wrapper : guest is gone
     verifying --> [*] : ended, not found, refused
@@ -104,6 +107,8 @@ fn chapters() -> Vec<Chapter> {
     };
     let later = |story: Story| story.later(2);
     add("scheduled", "waiting for its time", Story::not_before(Span::from_secs(3_600)));
+    add("resolving", "the lookup is in flight", later(Story::seeking()));
+    add("", "nothing fits yet", Story::seeking().answers(fit(&[])));
     add("verifying", "the read is in flight", later(Story::begin()));
     add("", "the next read waits for its time", Story::begin().answers(Reply::Failed));
     add("", "an agent is waited for (`agent_connected = wait`)", waiting_for_an_agent());
@@ -199,6 +204,13 @@ fn happenings(story: &Story) -> Vec<(String, Event, Span)> {
 
 fn replies(request: Request) -> Vec<(&'static str, Reply)> {
     let mut replies = match request {
+        Request::LookUp => vec![
+            ("one open conversation fits", fit(&[CONVERSATION])),
+            ("one fits, and another closure is open for it", taken()),
+            ("none fits", fit(&[])),
+            ("two fit", fit(&[CONVERSATION, OTHER_CONVERSATION])),
+            ("400", Reply::Rejected),
+        ],
         Request::Read => vec![
             ("the read shows the guest", Reply::Saw(guest_is_on())),
             ("the read shows the guest gone, and others", Reply::Saw(guest_is_gone())),

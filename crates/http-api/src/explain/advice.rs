@@ -1,6 +1,8 @@
 //! What an operator can do about a closure. An act is only offered when the machine would take it.
 
-use closure_machine::{Act, End, Event, Evidence, FailReason, GhostReason, Moment, Step, step};
+use closure_machine::{
+    Act, Candidate, Closure, End, Event, Evidence, FailReason, GhostReason, Moment, Step, step,
+};
 use orchestrator::{closure_id, names};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,6 +12,10 @@ use super::{
     hold::{self, Hold, Standing},
     standing, words,
 };
+use crate::target;
+
+/// So many candidates are offered one by one; more than that nobody chooses from.
+const MOST_CANDIDATES: usize = 5;
 
 /// Something that can be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -141,6 +147,8 @@ fn fits(case: &Case<'_>, act: Act) -> bool {
     step(&case.record.closure, &Event::Act(act), case.policy, moment).is_ok()
 }
 
+const LOOK_UP: (Act, &str) =
+    (Act::Verify, "Look the conversation up now instead of later; it changes nothing at Genesys.");
 const LOOK: (Act, &str) =
     (Act::Verify, "Read the conversation now instead of later; it changes nothing at Genesys.");
 const LOOK_WITHOUT_PROOF: (Act, &str) = (
@@ -164,6 +172,8 @@ const CALL_OFF: (Act, &str) = (Act::Cancel, "Call it off and leave the conversat
 /// The acts that make sense, the best first.
 fn acts(case: &Case<'_>) -> Vec<(Act, &'static str)> {
     match &case.record.closure.step {
+        Step::Resolving => vec![LOOK_UP, CALL_OFF],
+        Step::Ghost(_) if case.record.closure.conversation.is_none() => vec![LOOK_UP, SETTLE, CALL_OFF],
         Step::Ghost(ghost) => match ghost.reason {
             GhostReason::NoConfirmation if standing::read_shows_the_end(case) => {
                 vec![SETTLE_WITHOUT_EVENT, FORCE, CALL_OFF]
@@ -197,7 +207,6 @@ fn acts(case: &Case<'_>) -> Vec<(Act, &'static str)> {
 
 /// What is to be done elsewhere first.
 fn elsewhere(case: &Case<'_>) -> Vec<Advice> {
-    let conversation = case.record.closure.conversation;
     match &case.record.closure.step {
         Step::Blocked(block) => vec![Advice::elsewhere(hold::remedy(Some(&block.why)))],
         Step::Ghost(ghost) => match ghost.reason {
@@ -217,11 +226,12 @@ fn elsewhere(case: &Case<'_>) -> Vec<Advice> {
             | GhostReason::Unreachable => Vec::new(),
         },
         Step::Ended(ending) => match ending.end {
-            End::Failed(reason) => after_failure(reason, &conversation.to_string()),
-            End::Cancelled => vec![close_anew("It can be requested anew.", &conversation.to_string())],
+            End::Failed(reason) => after_failure(case, reason),
+            End::Cancelled => vec![close_anew("It can be requested anew.", &case.record.closure)],
             End::Closed | End::AlreadyClosed | End::Resolved => Vec::new(),
         },
         Step::Scheduled
+        | Step::Resolving
         | Step::Verifying
         | Step::ClosingParticipant
         | Step::AwaitingConfirmation
@@ -230,42 +240,81 @@ fn elsewhere(case: &Case<'_>) -> Vec<Advice> {
     }
 }
 
-fn after_failure(reason: FailReason, conversation: &str) -> Vec<Advice> {
+fn after_failure(case: &Case<'_>, reason: FailReason) -> Vec<Advice> {
+    let closure = &case.record.closure;
     match reason {
+        FailReason::NotFound if closure.conversation.is_none() => vec![
+            Advice::elsewhere(
+                "Check the value letter by letter, that the conversation is open, and that it began within `within` of \
+                 [lookup]. For an external id, check that `external_id_dimension` of [lookup] is where Genesys keeps it.",
+            ),
+            close_anew("If it appears later, request it anew.", closure),
+        ],
+        FailReason::AmbiguousTarget => {
+            let candidates = closure.sought.iter().flat_map(|sought| &sought.candidates);
+            let one = |candidate: &Candidate| {
+                let what = format!("If it is {}: close it by its id.", target::candidate_words(candidate));
+                let closure = Closure { conversation: Some(candidate.conversation), ..closure.clone() };
+                close_anew(&what, &closure)
+            };
+            candidates.take(MOST_CANDIDATES).map(one).collect()
+        }
+        FailReason::OpenElsewhere => {
+            let other = closure.sought.as_deref().and_then(target::other).unwrap_or_default();
+            vec![Advice {
+                act: None,
+                what: "Follow the closure that closes it.".to_owned(),
+                command: Some(format!("closeout watch {other}")),
+                http: Some(format!("GET /v1/closures/{other}?wait=30s")),
+            }]
+        }
         FailReason::NotFound => vec![Advice::elsewhere(
             "Check the conversation's id, and that the organisation and its region are the right ones.",
         )],
         FailReason::ParticipantNotFound => vec![
             Advice::elsewhere("Check that the conversation is a messaging session with a guest in it."),
-            close_anew("If the guest comes in later, request it anew.", conversation),
+            close_anew("If the guest comes in later, request it anew.", closure),
         ],
         FailReason::ParticipantNotGuest => {
-            vec![close_anew("Name no participant: the guest is then found by itself.", conversation)]
+            vec![close_anew("Name no participant: the guest is then found by itself.", closure)]
         }
         FailReason::AgentConnected => vec![
-            close_anew("Request it anew once the agent has left.", conversation),
+            close_anew("Request it anew once the agent has left.", closure),
             Advice {
                 act: None,
                 what: "Or request it so that it waits for the agent to leave; allow in place of wait ends the agent's leg too."
                     .to_owned(),
-                command: Some(format!("closeout close {conversation} --agent-connected wait")),
+                command: Some(format!("closeout close {} --agent-connected wait", subject(closure).0)),
                 http: Some(format!(
-                    "POST /v1/closures {{\"conversationId\":\"{conversation}\",\"policy\":{{\"agentConnected\":\"wait\"}}}}"
+                    "POST /v1/closures {{{},\"policy\":{{\"agentConnected\":\"wait\"}}}}",
+                    subject(closure).1
                 )),
             },
         ],
         FailReason::Abandoned => vec![close_anew(
             "Look in Genesys whether the conversation is over; if it is not, request it anew.",
-            conversation,
+            closure,
         )],
     }
 }
 
-fn close_anew(what: &str, conversation: &str) -> Advice {
+/// How a closure's conversation is named in a new command, on the command line and by HTTP.
+fn subject(closure: &Closure) -> (String, String) {
+    match (closure.conversation, &closure.sought) {
+        (Some(conversation), _) => {
+            (conversation.to_string(), format!("\"conversationId\":\"{conversation}\""))
+        }
+        (None, Some(sought)) => target::again(&sought.target),
+        (None, None) => (String::new(), String::new()),
+    }
+}
+
+fn close_anew(what: &str, closure: &Closure) -> Advice {
+    let (arguments, field) = subject(closure);
     Advice {
         act: None,
         what: what.to_owned(),
-        command: Some(format!("closeout close {conversation}")),
-        http: Some(format!("POST /v1/closures {{\"conversationId\":\"{conversation}\"}}")),
+        command: Some(format!("closeout close {arguments}")),
+        http: Some(format!("POST /v1/closures {{{field}}}")),
     }
 }

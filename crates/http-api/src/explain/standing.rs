@@ -11,12 +11,14 @@ use super::{
     hold::{self, Hold, Standing},
     words,
 };
+use crate::target;
 
 /// How the closure stands.
 pub(super) fn headline(case: &Case<'_>, lines: &[TimelineLine]) -> String {
     let closure = &case.record.closure;
     match &closure.step {
         Step::Scheduled => "The command wants nothing done before its time, which has not come.".to_owned(),
+        Step::Resolving => resolving(case),
         Step::Verifying => verifying(case),
         Step::ClosingParticipant => match closure.turn {
             Turn::InFlight { .. } => "Genesys is being asked to disconnect the guest.".to_owned(),
@@ -30,6 +32,28 @@ pub(super) fn headline(case: &Case<'_>, lines: &[TimelineLine]) -> String {
         Step::Blocked(block) => blocked(&block.why),
         Step::Ghost(ghost) => ghost_words(case, ghost.reason),
         Step::Ended(ending) => ended(case, ending.end, lines),
+    }
+}
+
+/// What the closure looks for, in words.
+fn sought(case: &Case<'_>) -> String {
+    let sought = case.record.closure.sought.as_ref();
+    sought.map_or_else(|| "its target".to_owned(), |sought| target::words(&sought.target))
+}
+
+fn resolving(case: &Case<'_>) -> String {
+    let closure = &case.record.closure;
+    let what = sought(case);
+    let in_flight = matches!(closure.turn, Turn::InFlight { .. });
+    match (closure.missed_at, closure.calls) {
+        (_, 0) => format!("The command is accepted; {what} has not been looked up yet."),
+        (None, _) if in_flight => format!("The conversation is being looked up by {what}."),
+        (None, _) => format!("The conversation is to be looked up again by {what}."),
+        (Some(since), _) => format!(
+            "No open conversation with {what} was found yet. What Genesys finds lags behind, so it is looked for until {}; \
+             then the closure fails.",
+            words::moment(since + case.policy.lookup_grace, case.now)
+        ),
     }
 }
 
@@ -138,6 +162,17 @@ fn ghost_words(case: &Case<'_>, reason: GhostReason) -> String {
             "A ghost: the guest came back, or stayed, through all {} rounds of closing that the policy allows.",
             case.policy.max_rounds
         ),
+        GhostReason::Rejected if closure.conversation.is_none() => {
+            format!(
+                "A ghost: the conversation cannot be looked up by {}. Genesys refuses the question, or too many conversations \
+                 would have to be looked through; the story below says which.",
+                sought(case)
+            )
+        }
+        GhostReason::Unreachable if closure.conversation.is_none() => format!(
+            "A ghost: Genesys failed, or could not be reached, too often to look the conversation up by {}.",
+            sought(case)
+        ),
         GhostReason::Rejected => "A ghost: Genesys refuses the close.".to_owned(),
         GhostReason::Unreachable => {
             "A ghost: Genesys failed, or could not be reached, too often to find out how the conversation stands."
@@ -170,7 +205,7 @@ fn ended(case: &Case<'_>, end: End, lines: &[TimelineLine]) -> String {
         End::AlreadyClosed => {
             "It was closed already: a read showed the end, and nothing was asked.".to_owned()
         }
-        End::Failed(reason) => failed(reason).to_owned(),
+        End::Failed(reason) => failed(case, reason),
         End::Cancelled => format!("Cancelled{}. Whatever was asked of Genesys before stays done.", ordered()),
         End::Resolved => {
             format!("Settled{}. That is an operator's word; there is no other proof.", ordered())
@@ -178,8 +213,38 @@ fn ended(case: &Case<'_>, end: End, lines: &[TimelineLine]) -> String {
     }
 }
 
-const fn failed(reason: FailReason) -> &'static str {
-    match reason {
+fn failed(case: &Case<'_>, reason: FailReason) -> String {
+    let closure = &case.record.closure;
+    let sought_for = closure.sought.as_deref();
+    let fixed = match reason {
+        FailReason::NotFound if closure.conversation.is_none() => {
+            return format!(
+                "Failed: no open conversation with {} was found, although it was looked for {}. Nothing was closed.",
+                sought(case),
+                words::length(i64::from(case.policy.lookup_grace.millis()))
+            );
+        }
+        FailReason::AmbiguousTarget => {
+            let candidates = sought_for.map_or(&[][..], |sought| sought.candidates.as_slice());
+            let fitting: Vec<_> = candidates.iter().map(target::candidate_words).collect();
+            return format!(
+                "Failed: {} open conversations fit {}, and none was guessed. Nothing was closed. They are: {}.",
+                fitting.len(),
+                sought(case),
+                fitting.join("; ")
+            );
+        }
+        FailReason::OpenElsewhere => {
+            let found = sought_for.and_then(|sought| sought.candidates.first());
+            let other = sought_for.and_then(target::other);
+            return format!(
+                "Failed: the conversation {} was found for {}, and the closure {} closes it. This one did nothing, and ends \
+                 so that no two close the same.",
+                found.map(|found| found.conversation.to_string()).unwrap_or_default(),
+                sought(case),
+                other.unwrap_or_default()
+            );
+        }
         FailReason::NotFound => "Failed: Genesys knows no conversation with this id in this organisation.",
         FailReason::ParticipantNotFound => {
             "Failed: the conversation has no guest, or not the one that the command names. Nothing was closed."
@@ -191,7 +256,8 @@ const fn failed(reason: FailReason) -> &'static str {
             "Failed: an agent is connected, and the policy is to refuse then. Nothing was closed."
         }
         FailReason::Abandoned => "Failed: it was held as a ghost until its time was over, and no proof came.",
-    }
+    };
+    fixed.to_owned()
 }
 
 /// Whether an agent owes a wrap-up, and no proof shows that the conversation itself has ended.
@@ -270,6 +336,7 @@ fn awaits_event(closure: &Closure) -> bool {
     match closure.step {
         Step::AwaitingConfirmation | Step::Ghost(_) | Step::ClosingWrapper(_) => true,
         Step::Scheduled
+        | Step::Resolving
         | Step::Verifying
         | Step::ClosingParticipant
         | Step::Forcing
@@ -303,6 +370,7 @@ fn due(case: &Case<'_>) -> String {
 
 const fn next_request(request: Request) -> &'static str {
     match request {
+        Request::LookUp => "the conversation is looked up",
         Request::Read => "the conversation is read",
         Request::CloseParticipant(_) => "the guest's close is asked",
         Request::CloseWrapper(_) => "the conversation's close is asked",
@@ -316,6 +384,12 @@ pub(super) fn missing(case: &Case<'_>) -> Vec<String> {
     let closure = &case.record.closure;
     if closure.has_ended() {
         return Vec::new();
+    }
+    if closure.conversation.is_none() {
+        return vec![format!(
+            "A lookup that finds one open conversation with {}, and a read of it.",
+            sought(case)
+        )];
     }
     if closure.guests.is_empty() && closure.ended.is_none() {
         return vec!["A read that shows the conversation and its guest.".to_owned()];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use orchestrator::{Answered, Entry, HeardLine, OperatorLine, Seen, TimelineLine};
+use orchestrator::{Answered, Entry, Fitting, HeardLine, OperatorLine, Seen, TimelineLine};
 
 use super::words;
 
@@ -58,6 +58,9 @@ fn answered(answered: &Answered) -> String {
             _ => format!("Genesys accepted {what} and showed {}{facts}.", seen(saw)),
         };
     }
+    if let Some(found) = &answered.found {
+        return lookup(&answered.reply, found, &facts);
+    }
     match answered.reply.as_str() {
         "accepted" => format!("Genesys accepted {what}{facts}. That is no proof yet."),
         "not_found" => format!("Genesys answered {what} with \"not found\"{facts}."),
@@ -75,6 +78,22 @@ fn answered(answered: &Answered) -> String {
         "not_sent" => format!("Genesys could not be reached; {what} never left{facts}."),
         "failed" => format!("Genesys failed at {what}{facts}."),
         _ => format!("What became of {what} is unknown: no answer came that can be read{facts}."),
+    }
+}
+
+/// What a lookup found.
+fn lookup(reply: &str, found: &[Fitting], facts: &str) -> String {
+    let ids: Vec<_> = found.iter().map(|fitting| fitting.conversation.as_str()).collect();
+    let ids = ids.join(", ");
+    match (reply, found) {
+        ("open_elsewhere", _) => {
+            format!("The lookup found the conversation {ids}, for which another closure is open{facts}.")
+        }
+        (_, []) => format!("The lookup found no open conversation that fits{facts}."),
+        (_, [_]) => format!("The lookup found the conversation {ids}{facts}. A read has to confirm it."),
+        (_, several) => {
+            format!("The lookup found {} open conversations that fit{facts}: {ids}.", several.len())
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use closure_machine::{
     Act, Block, BlockReason, Closure, Command, End, Ending, Evidence, FailReason, Ghost, GhostReason,
-    GuestLeg, Moment, Policy, Resume, Step, Turn, WrapperStage, accept,
+    GuestLeg, Moment, Policy, Resume, Step, Subject, Turn, WrapperStage, accept,
 };
 use genesys_types::{CommunicationId, ConversationId, ParticipantId, Span, Time};
 use orchestrator::{Answered, Asks, Entry, HeardLine, OperatorLine, Record, Seen, TimelineLine};
@@ -17,7 +17,7 @@ const NOW: Time = Time::from_millis(1_795_252_504_712);
 /// A closure whose guest's close was accepted half a minute ago, then changed.
 fn record(change: impl FnOnce(&mut Closure)) -> Record {
     let command = Command {
-        conversation: ConversationId::from_uuid(Uuid::from_u128(1)),
+        subject: Subject::Conversation(ConversationId::from_uuid(Uuid::from_u128(1))),
         participant: None,
         not_before: None,
     };
@@ -72,6 +72,7 @@ fn answered(reply: &str, status: Option<u16>) -> Answered {
         missing_permission: None,
         took_ms: 45,
         saw: None,
+        found: None,
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) fn length(millis: i64) -> String {
 /// What a call does.
 pub(crate) fn request(name: &str) -> &'static str {
     match name {
+        "look_up" => "the lookup",
         "close_participant" => "the guest's close",
         "close_wrapper" => "the conversation's close",
         "give_wrap_up" => "the wrap-up",

@@ -291,9 +291,10 @@ async fn a_body_that_cannot_be_used_is_refused_before_anything_is_kept() {
         ("[]", json, None, 422, "invalid_field"),
         ("{\"conversationId\":\"x\"}", json, None, 422, "invalid_field"),
         ("{\"conversation\":\"x\"}", json, None, 422, "invalid_field"),
+        ("{\"target\":{}}", json, None, 422, "invalid_field"),
+        ("{}", json, None, 422, "invalid_field"),
     ];
     for (field, body, fix) in [
-        ("target", json!({ "target": { "externalId": "x" } }), "conversationId"),
         ("callback", json!({ "conversationId": conversation, "callback": {} }), "?wait=30s"),
         (
             "policy.wrapUp.name",

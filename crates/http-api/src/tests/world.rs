@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use axum::{Router, body::Body};
-use closure_machine::{Heard, Policy, ProofSource, Reply, Request, What};
+use closure_machine::{Candidate, Findings, Heard, Policy, ProofSource, Reply, Request, Target, What};
 use genesys_client::Class;
 use genesys_types::{
     CommunicationId, ConversationId, Leg, LegState, Organisation, ParticipantId, Purpose, Snapshot, Span,
@@ -54,6 +54,8 @@ pub(super) struct Truth {
 #[derive(Default)]
 pub(super) struct TestRemote {
     pub(super) truth: Mutex<BTreeMap<ConversationId, Truth>>,
+    /// The open conversations of each external id.
+    pub(super) known: Mutex<BTreeMap<String, Vec<ConversationId>>>,
     /// What is answered to the next calls instead.
     pub(super) instead: Mutex<VecDeque<Outcome>>,
     /// Whether closes have an effect.
@@ -71,6 +73,7 @@ impl TestRemote {
         let mut all = self.truth.lock().unwrap();
         let Some(truth) = all.get_mut(&conversation) else { return Reply::NotFound };
         match request {
+            Request::LookUp => panic!("a lookup is asked of no conversation"),
             Request::Read => Reply::Saw(snapshot(conversation, *truth)),
             Request::CloseParticipant(_) => {
                 truth.guest_left |= !deaf;
@@ -140,6 +143,27 @@ impl Remote for TestRemote {
             Outcome { reply, facts }
         })
     }
+
+    async fn look_up(&self, _: Permit, target: &Target) -> Outcome {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let instead = self.instead.lock().unwrap().pop_front();
+        let found = match target {
+            Target::ExternalId(id) => self.known.lock().unwrap().get(&**id).cloned(),
+            Target::Attribute { name, value } => {
+                self.known.lock().unwrap().get(&format!("{name}={value}")).cloned()
+            }
+        };
+        instead.unwrap_or_else(|| {
+            let candidate = |conversation| Candidate {
+                conversation,
+                started_at: Some(Time::from_millis(START)),
+                queue: None,
+            };
+            let found = found.unwrap_or_default().into_iter().map(candidate).collect();
+            let facts = CallFacts { status: Some(200), took_ms: 5, ..CallFacts::default() };
+            Outcome { reply: Reply::LookedUp(Findings::Open(found)), facts }
+        })
+    }
 }
 
 struct Connection(Arc<TestRemote>);
@@ -162,6 +186,10 @@ impl Remote for Connection {
         details: CallDetails,
     ) -> Outcome {
         self.0.call(permit, conversation, request, details).await
+    }
+
+    async fn look_up(&self, permit: Permit, target: &Target) -> Outcome {
+        self.0.look_up(permit, target).await
     }
 }
 
@@ -342,6 +370,12 @@ impl World {
         let id = ConversationId::from_uuid(Uuid::from_u128((0x2f7b << 112) | number));
         self.remote.truth.lock().unwrap().insert(id, truth);
         id.to_string()
+    }
+
+    /// Lets lookups find these conversations under an external id, or under `name=value`.
+    pub(super) fn known(&self, id: &str, conversations: &[&str]) {
+        let conversations = conversations.iter().map(|id| id.parse().unwrap()).collect();
+        self.remote.known.lock().unwrap().insert(id.to_owned(), conversations);
     }
 
     pub(super) async fn send(&self, request: http::Request<Body>) -> Answer {

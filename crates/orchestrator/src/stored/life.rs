@@ -14,6 +14,7 @@ use super::same_names;
 #[serde(rename_all = "snake_case")]
 pub(super) enum StoredStep {
     Scheduled,
+    Resolving,
     Verifying,
     ClosingParticipant,
     AwaitingConfirmation,
@@ -42,6 +43,7 @@ pub(super) enum StoredBlock {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum StoredResume {
+    Resolving,
     Verifying,
     ClosingParticipant,
     ClosingWrapper(StoredStage),
@@ -74,6 +76,8 @@ pub(super) enum StoredEnd {
     Closed,
     AlreadyClosed,
     NotFound,
+    AmbiguousTarget,
+    OpenElsewhere,
     ParticipantNotFound,
     ParticipantNotGuest,
     AgentConnected,
@@ -93,6 +97,7 @@ pub(super) enum StoredTurn {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum StoredRequest {
+    LookUp,
     Read,
     CloseParticipant(Uuid),
     PatchWrapper,
@@ -118,6 +123,7 @@ impl From<&Step> for StoredStep {
     fn from(step: &Step) -> Self {
         match step {
             Step::Scheduled => Self::Scheduled,
+            Step::Resolving => Self::Resolving,
             Step::Verifying => Self::Verifying,
             Step::ClosingParticipant => Self::ClosingParticipant,
             Step::AwaitingConfirmation => Self::AwaitingConfirmation,
@@ -129,6 +135,7 @@ impl From<&Step> for StoredStep {
                     BlockReason::Credential => StoredBlock::Credential,
                 },
                 resume: match block.resume {
+                    Resume::Resolving => StoredResume::Resolving,
                     Resume::Verifying => StoredResume::Verifying,
                     Resume::ClosingParticipant => StoredResume::ClosingParticipant,
                     Resume::ClosingWrapper(stage) => StoredResume::ClosingWrapper(stage.into()),
@@ -142,6 +149,8 @@ impl From<&Step> for StoredStep {
                     End::Closed => StoredEnd::Closed,
                     End::AlreadyClosed => StoredEnd::AlreadyClosed,
                     End::Failed(FailReason::NotFound) => StoredEnd::NotFound,
+                    End::Failed(FailReason::AmbiguousTarget) => StoredEnd::AmbiguousTarget,
+                    End::Failed(FailReason::OpenElsewhere) => StoredEnd::OpenElsewhere,
                     End::Failed(FailReason::ParticipantNotFound) => StoredEnd::ParticipantNotFound,
                     End::Failed(FailReason::ParticipantNotGuest) => StoredEnd::ParticipantNotGuest,
                     End::Failed(FailReason::AgentConnected) => StoredEnd::AgentConnected,
@@ -159,6 +168,7 @@ impl From<StoredStep> for Step {
     fn from(stored: StoredStep) -> Self {
         match stored {
             StoredStep::Scheduled => Self::Scheduled,
+            StoredStep::Resolving => Self::Resolving,
             StoredStep::Verifying => Self::Verifying,
             StoredStep::ClosingParticipant => Self::ClosingParticipant,
             StoredStep::AwaitingConfirmation => Self::AwaitingConfirmation,
@@ -170,6 +180,7 @@ impl From<StoredStep> for Step {
                     StoredBlock::Credential => BlockReason::Credential,
                 },
                 resume: match resume {
+                    StoredResume::Resolving => Resume::Resolving,
                     StoredResume::Verifying => Resume::Verifying,
                     StoredResume::ClosingParticipant => Resume::ClosingParticipant,
                     StoredResume::ClosingWrapper(stage) => Resume::ClosingWrapper(stage.into()),
@@ -183,6 +194,8 @@ impl From<StoredStep> for Step {
                     StoredEnd::Closed => End::Closed,
                     StoredEnd::AlreadyClosed => End::AlreadyClosed,
                     StoredEnd::NotFound => End::Failed(FailReason::NotFound),
+                    StoredEnd::AmbiguousTarget => End::Failed(FailReason::AmbiguousTarget),
+                    StoredEnd::OpenElsewhere => End::Failed(FailReason::OpenElsewhere),
                     StoredEnd::ParticipantNotFound => End::Failed(FailReason::ParticipantNotFound),
                     StoredEnd::ParticipantNotGuest => End::Failed(FailReason::ParticipantNotGuest),
                     StoredEnd::AgentConnected => End::Failed(FailReason::AgentConnected),
@@ -215,6 +228,7 @@ impl From<&Turn> for StoredTurn {
             Turn::InFlight { call, request, until } => Self::InFlight {
                 call: call.0,
                 request: match request {
+                    Request::LookUp => StoredRequest::LookUp,
                     Request::Read => StoredRequest::Read,
                     Request::CloseParticipant(participant) => {
                         StoredRequest::CloseParticipant(participant.uuid())
@@ -241,6 +255,7 @@ impl From<StoredTurn> for Turn {
             StoredTurn::InFlight { call, request, until } => Self::InFlight {
                 call: CallId(call),
                 request: match request {
+                    StoredRequest::LookUp => Request::LookUp,
                     StoredRequest::Read => Request::Read,
                     StoredRequest::CloseParticipant(uuid) => {
                         Request::CloseParticipant(ParticipantId::from_uuid(uuid))

@@ -2,6 +2,7 @@
 
 mod known;
 mod life;
+mod sought;
 
 use std::{str::FromStr, sync::Arc};
 
@@ -14,6 +15,7 @@ use uuid::Uuid;
 use self::{
     known::{StoredConfirmedBy, StoredLeg, StoredOverrides, StoredProof, StoredWrapUp},
     life::{StoredGhost, StoredStep, StoredTurn},
+    sought::StoredSought,
 };
 use crate::record::{Callback, Overrides, Record, Said};
 
@@ -45,6 +47,8 @@ struct StoredRecord {
     turn: StoredTurn,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     named: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sought: Option<StoredSought>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     guests: Vec<StoredLeg>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,7 +110,9 @@ pub(crate) fn read(row: &Row) -> Result<Record, String> {
     if stored.form > FORM {
         return Err(format!("it is of form {} and this program reads forms up to {FORM}", stored.form));
     }
-    let conversation = row.conversation.ok_or("it names no conversation")?;
+    if row.conversation.is_none() && stored.sought.is_none() {
+        return Err("it names neither a conversation nor a target".to_owned());
+    }
     let organisation = Organisation::from_str(&row.organisation).map_err(|error| error.to_string())?;
     let time = Time::from_millis;
     let said = Said {
@@ -118,7 +124,8 @@ pub(crate) fn read(row: &Row) -> Result<Record, String> {
     let closure = Closure {
         sequence: row.version,
         accepted_at: time(row.created_at),
-        conversation: ConversationId::from_uuid(conversation),
+        conversation: row.conversation.map(ConversationId::from_uuid),
+        sought: stored.sought.map(|sought| Box::new(sought.into())),
         named: stored.named.map(ParticipantId::from_uuid),
         step: stored.step.into(),
         turn: stored.turn.into(),
@@ -170,6 +177,7 @@ impl From<&Record> for StoredRecord {
             step: (&closure.step).into(),
             turn: (&closure.turn).into(),
             named: closure.named.map(ParticipantId::uuid),
+            sought: closure.sought.as_deref().map(StoredSought::from),
             guests: closure.guests.iter().map(StoredLeg::from).collect(),
             ended: closure.ended.map(StoredProof::from),
             wrap_up: closure.wrap_up.into(),

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, task::Poll};
 
-use closure_machine::{Command, Heard, Order, ProofSource, What};
+use closure_machine::{Command, Heard, Order, ProofSource, Subject, What};
 use genesys_types::{ParticipantId, Span};
 use orchestrator::{Delivery, Overrides, ProducerKey, Said, Submission, SubmitError, Submitted, names};
 use uuid::Uuid;
@@ -143,7 +143,8 @@ async fn a_command_for_later_is_not_begun_before() {
     let world = World::begin().await;
     let conversation = world.guest();
     let later = world.driver.present() + Span::from_secs(3_600);
-    let command = Command { conversation, participant: None, not_before: Some(later) };
+    let command =
+        Command { subject: Subject::Conversation(conversation), participant: None, not_before: Some(later) };
     let Ok(Submitted::Accepted(record)) =
         world.driver.submit(Submission { command, ..submission(conversation) }).await
     else {
@@ -165,7 +166,8 @@ async fn what_does_not_exist_fails_with_its_name() {
 
     let stranger = Some(ParticipantId::from_uuid(Uuid::new_v4()));
     let conversation = world.guest();
-    let command = Command { conversation, participant: stranger, not_before: None };
+    let command =
+        Command { subject: Subject::Conversation(conversation), participant: stranger, not_before: None };
     let Ok(Submitted::Accepted(record)) =
         world.driver.submit(Submission { command, ..submission(conversation) }).await
     else {

@@ -7,6 +7,7 @@ mod faults;
 mod held;
 mod intake;
 mod lifeline;
+mod lookups;
 mod operators;
 mod paths;
 mod quota;

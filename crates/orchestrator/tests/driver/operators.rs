@@ -41,7 +41,7 @@ async fn force_tears_down_once_and_is_counted_as_forced() {
     let conversation = ghost.closure.conversation;
     world.driver.act(ghost.key, operation(Act::Force)).await.unwrap();
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    world.truth(conversation, |truth| {
+    world.truth(conversation.unwrap(), |truth| {
         let torn = truth.calls.iter().filter(|call| **call == closure_machine::Request::Disconnect).count();
         assert_eq!((torn, truth.ended), (1, true));
     });

@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use closure_machine::{Heard, ProofSource, Reply, Request, What};
+use closure_machine::{Candidate, Findings, Heard, ProofSource, Reply, Request, Target, What};
 use genesys_client::Class;
 use genesys_types::{
     CommunicationId, ConversationId, Leg, LegState, ParticipantId, Purpose, Snapshot, Time, WrapUp,
@@ -56,6 +56,8 @@ impl Fault {
 
 #[derive(Debug, Default)]
 pub struct Truth {
+    /// By what a lookup finds it while it is open.
+    pub external_id: Option<&'static str>,
     pub legs: BTreeMap<CommunicationId, (ParticipantId, Purpose, bool)>,
     pub ended: bool,
     pub calls: Vec<Request>,
@@ -70,6 +72,8 @@ pub struct SimRemote {
     pub truth: Mutex<BTreeMap<ConversationId, Truth>>,
     faults: Mutex<BTreeMap<u64, Fault>>,
     calls: AtomicU64,
+    pub lookups: AtomicU64,
+    pub lookups_forbidden: AtomicBool,
     permits: Mutex<Option<u32>>,
     changed: Notify,
     pub webhooks: AtomicBool,
@@ -85,6 +89,8 @@ impl SimRemote {
             truth: Mutex::default(),
             faults: Mutex::default(),
             calls: AtomicU64::new(0),
+            lookups: AtomicU64::new(0),
+            lookups_forbidden: AtomicBool::new(false),
             permits: Mutex::new(None),
             changed: Notify::new(),
             webhooks: AtomicBool::new(true),
@@ -140,6 +146,7 @@ impl SimRemote {
             };
         }
         match request {
+            Request::LookUp => panic!("a lookup is asked of no conversation"),
             Request::Read => {
                 truth.asked_since_read.clear();
                 Reply::Saw(Self::snapshot(truth, now))
@@ -167,6 +174,18 @@ impl SimRemote {
             }
             Request::GiveWrapUp { .. } => Reply::Accepted(None),
         }
+    }
+
+    fn fitting(&self, target: &Target) -> Reply {
+        let Target::ExternalId(wanted) = target else { return Reply::LookedUp(Findings::Open(Vec::new())) };
+        let all = self.lock();
+        let fitting = all.iter().filter(|(_, truth)| truth.external_id == Some(wanted) && !truth.ended);
+        let candidate = |(conversation, _): (&ConversationId, &Truth)| Candidate {
+            conversation: *conversation,
+            started_at: None,
+            queue: None,
+        };
+        Reply::LookedUp(Findings::Open(fitting.map(candidate).collect()))
     }
 
     fn record(&self, conversation: ConversationId, request: Request, looked_at: bool) {
@@ -258,6 +277,31 @@ impl Remote for Connection {
         };
         let sender = Arc::clone(remote);
         tokio::spawn(async move { sender.send_webhooks(conversation).await });
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        Outcome { reply, facts: CallFacts { status: Some(200), ..CallFacts::default() } }
+    }
+
+    async fn look_up(&self, _: Permit, target: &Target) -> Outcome {
+        let remote = &self.remote;
+        if !self.alive.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let number = remote.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        remote.lookups.fetch_add(1, Ordering::SeqCst);
+        let fault = remote.faults.lock().unwrap().remove(&number);
+        let reply = match fault {
+            Some(Fault::Instead(reply)) => reply,
+            Some(Fault::AnswerLost) => Reply::Unknown,
+            Some(Fault::Ignored) => Reply::LookedUp(Findings::Open(Vec::new())),
+            None => remote.fitting(target),
+        };
+        let forbidden = remote.lookups_forbidden.load(Ordering::SeqCst);
+        let reply = if forbidden {
+            Reply::Forbidden(Some("analytics:conversationDetail:view".into()))
+        } else {
+            reply
+        };
         tokio::time::sleep(Duration::from_millis(5)).await;
         Outcome { reply, facts: CallFacts { status: Some(200), ..CallFacts::default() } }
     }

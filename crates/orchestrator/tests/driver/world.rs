@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use closure_machine::{Command, Heard, Policy};
+use closure_machine::{Command, Heard, Policy, Subject, Target};
 use genesys_types::{CommunicationId, ConversationId, Organisation, ParticipantId, Purpose, Span};
 use orchestrator::{Config, Delivery, Orchestrator, OrganisationSetup, Record, Said, Submission, Submitted};
 use store::{ClosureKey, MemoryStore};
@@ -91,6 +91,13 @@ impl World {
         self.conversation(&[Purpose::Customer])
     }
 
+    /// A conversation with one guest, which lookups find.
+    pub fn known_guest(&self, external_id: &'static str) -> ConversationId {
+        let conversation = self.guest();
+        self.truth(conversation, |truth| truth.external_id = Some(external_id));
+        conversation
+    }
+
     pub fn conversation(&self, legs: &[Purpose]) -> ConversationId {
         let conversation = ConversationId::from_uuid(Uuid::new_v4());
         let leg = |purpose: &Purpose| {
@@ -143,11 +150,22 @@ pub fn organisation() -> Organisation {
 pub fn submission(conversation: ConversationId) -> Submission {
     Submission {
         organisation: organisation(),
-        command: Command { conversation, participant: None, not_before: None },
+        command: Command {
+            subject: Subject::Conversation(conversation),
+            participant: None,
+            not_before: None,
+        },
         said: Said::default(),
         source: Arc::from("test"),
         key: None,
     }
+}
+
+/// A command for whatever conversation has this external id.
+pub fn seeking(external_id: &str) -> Submission {
+    let mut submission = submission(ConversationId::from_uuid(Uuid::nil()));
+    submission.command.subject = Subject::Sought(Target::ExternalId(external_id.into()));
+    submission
 }
 
 pub fn delivery(conversation: ConversationId, heard: Heard, event_id: &str) -> Delivery {

@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use axum::{Router, body::Body};
 use bytes::Bytes;
-use closure_machine::{Command, Policy, Reply, Request as Call};
+use closure_machine::{Command, Policy, Reply, Request as Call, Subject, Target};
 use genesys_client::Class;
 use genesys_types::{ConversationId, Leg, LegState, Organisation, Purpose, Snapshot, Span, WrapUp};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -80,8 +80,13 @@ impl Remote for ScriptedRemote {
                 Reply::Accepted(None)
             }
             Call::CloseParticipant(_) | Call::GiveWrapUp { .. } | Call::Disconnect => Reply::Accepted(None),
+            Call::LookUp => Reply::Rejected,
         };
         Outcome { reply, facts: CallFacts::default() }
+    }
+
+    async fn look_up(&self, _: Permit, _: &Target) -> Outcome {
+        Outcome { reply: Reply::Rejected, facts: CallFacts::default() }
     }
 }
 
@@ -164,7 +169,7 @@ impl World {
         let submission = Submission {
             organisation: organisation(),
             command: Command {
-                conversation: CONVERSATION.parse().unwrap(),
+                subject: Subject::Conversation(CONVERSATION.parse().unwrap()),
                 participant: None,
                 not_before: None,
             },

@@ -9,6 +9,7 @@ use closure_machine::{
 pub fn step_name(closure: &Closure) -> String {
     match &closure.step {
         Step::Scheduled => "scheduled".into(),
+        Step::Resolving => "resolving".into(),
         Step::Verifying => "verifying".into(),
         Step::ClosingParticipant => "closing_participant".into(),
         Step::AwaitingConfirmation => "awaiting_confirmation".into(),
@@ -48,6 +49,8 @@ fn end_name(end: End) -> &'static str {
         End::Closed => "closed",
         End::AlreadyClosed => "already_closed",
         End::Failed(FailReason::NotFound) => "failed: not_found",
+        End::Failed(FailReason::AmbiguousTarget) => "failed: ambiguous_target",
+        End::Failed(FailReason::OpenElsewhere) => "failed: open_elsewhere",
         End::Failed(FailReason::ParticipantNotFound) => "failed: participant_not_found",
         End::Failed(FailReason::ParticipantNotGuest) => "failed: participant_not_guest",
         End::Failed(FailReason::AgentConnected) => "failed: agent_connected",
@@ -60,6 +63,7 @@ fn end_name(end: End) -> &'static str {
 /// A call in few words.
 pub fn request_name(request: Request) -> &'static str {
     match request {
+        Request::LookUp => "look up",
         Request::Read => "read",
         Request::CloseParticipant(_) => "close participant",
         Request::CloseWrapper(WrapperClose::Patch) => "close wrapper",

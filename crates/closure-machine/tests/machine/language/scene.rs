@@ -1,6 +1,8 @@
 //! Who is in the conversation, and what is heard of them.
 
-use closure_machine::{Heard, ProofSource, Request, What, WrapperClose};
+use closure_machine::{
+    Candidate, Findings, Heard, OtherClosure, ProofSource, Reply, Request, Target, What, WrapperClose,
+};
 use genesys_types::{
     CommunicationId, ConversationId, Leg, LegState, ParticipantId, Purpose, Snapshot, Span, Time, UserId,
     WrapUp,
@@ -9,6 +11,8 @@ use uuid::Uuid;
 
 /// The conversation of every test.
 pub const CONVERSATION: ConversationId = ConversationId::from_uuid(Uuid::from_u128(0xc0));
+/// Another conversation that fits the target.
+pub const OTHER_CONVERSATION: ConversationId = ConversationId::from_uuid(Uuid::from_u128(0xc1));
 /// The guest.
 pub const GUEST: ParticipantId = ParticipantId::from_uuid(Uuid::from_u128(0x61));
 /// A second guest.
@@ -43,6 +47,25 @@ pub const CLOSE_GUEST: Request = Request::CloseParticipant(GUEST);
 pub const CLOSE_FRIEND: Request = Request::CloseParticipant(FRIEND);
 /// The close of the wrapper, as is the default.
 pub const CLOSE_WRAPPER: Request = Request::CloseWrapper(WrapperClose::Patch);
+
+/// What a command names in place of the conversation.
+pub fn target() -> Target {
+    Target::ExternalId("customer-7".into())
+}
+
+/// A lookup's answer: these conversations fit.
+pub fn fit(conversations: &[ConversationId]) -> Reply {
+    Reply::LookedUp(Findings::Open(conversations.iter().copied().map(candidate).collect()))
+}
+
+/// A lookup found a conversation for which another closure is open.
+pub fn taken() -> Reply {
+    Reply::LookedUp(Findings::Taken(candidate(CONVERSATION), OtherClosure(0xc10)))
+}
+
+fn candidate(conversation: ConversationId) -> Candidate {
+    Candidate { conversation, started_at: Some(START - Span::from_secs(60)), queue: None }
+}
 
 /// An empty conversation, to be filled.
 pub fn scene() -> Snapshot {

@@ -2,11 +2,11 @@
 
 use closure_machine::{
     Act, Announcement, Call, Closure, Command, Effect, Event, GhostReason, Moment, Policy, Rejected, Reply,
-    Request, Step, Transition, Turn, accept, check_transition, step,
+    Request, Step, Subject, Transition, Turn, accept, check_transition, step,
 };
 use genesys_types::{ParticipantId, Snapshot, Span, Time};
 
-use super::{CONVERSATION, START, Word, plain_policy, step_name};
+use super::{CONVERSATION, START, Word, plain_policy, step_name, target};
 
 /// A closure, its policy, and the clock.
 #[derive(Debug, Clone)]
@@ -30,30 +30,49 @@ impl Story {
     /// A command is accepted under another policy.
     #[track_caller]
     pub fn under(change: impl FnOnce(&mut Policy)) -> Self {
-        Self::commanded(change, None, None)
+        Self::commanded(change, Subject::Conversation(CONVERSATION), None, None)
     }
 
     /// A command that names a participant is accepted.
     #[track_caller]
     pub fn naming(participant: ParticipantId) -> Self {
-        Self::commanded(|_| {}, Some(participant), None)
+        Self::commanded(|_| {}, Subject::Conversation(CONVERSATION), Some(participant), None)
     }
 
     /// A command for later is accepted.
     #[track_caller]
     pub fn not_before(span: Span) -> Self {
-        Self::commanded(|_| {}, None, Some(START + span))
+        Self::commanded(|_| {}, Subject::Conversation(CONVERSATION), None, Some(START + span))
+    }
+
+    /// A command that names no conversation is accepted.
+    #[track_caller]
+    pub fn seeking() -> Self {
+        Self::seeking_under(|_| {})
+    }
+
+    /// The same under another policy.
+    #[track_caller]
+    pub fn seeking_under(change: impl FnOnce(&mut Policy)) -> Self {
+        Self::commanded(change, Subject::Sought(target()), None, None)
+    }
+
+    /// The same for later.
+    #[track_caller]
+    pub fn seeking_not_before(span: Span) -> Self {
+        Self::commanded(|_| {}, Subject::Sought(target()), None, Some(START + span))
     }
 
     #[track_caller]
     fn commanded(
         change: impl FnOnce(&mut Policy),
+        subject: Subject,
         participant: Option<ParticipantId>,
         not_before: Option<Time>,
     ) -> Self {
         let mut policy = plain_policy();
         change(&mut policy);
-        let command = Command { conversation: CONVERSATION, participant, not_before };
+        let command = Command { subject, participant, not_before };
         let first = accept(&command, &policy, Moment { now: START, may_call: true });
         check_transition(None, &first, &policy).expect("acceptance keeps the invariants");
         let mut story = Self {

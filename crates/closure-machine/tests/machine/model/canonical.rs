@@ -41,7 +41,8 @@ pub fn canonical(mut closure: Closure, now: Time, cast: &Cast) -> Closure {
     closure.ended = closure.ended.map(|ended| proof(ended, cast));
     closure.first_asked_at = closure.first_asked_at.map(|at| aged(at, policy.deadline));
     closure.still_there_at = closure.still_there_at.map(|at| aged(at, policy.stale_read_gap));
-    closure.missed_at = closure.missed_at.map(|at| aged(at, policy.deadline.max(policy.participant_grace)));
+    let longest = policy.deadline.max(policy.participant_grace).max(policy.lookup_grace);
+    closure.missed_at = closure.missed_at.map(|at| aged(at, longest));
     if let Some(ghost) = &mut closure.haunted {
         ghost.since = aged(ghost.since, policy.give_up_after);
         ghost.looks = 0;
@@ -54,6 +55,7 @@ pub fn canonical(mut closure: Closure, now: Time, cast: &Cast) -> Closure {
         Step::Blocked(block) => block.since = NOW,
         Step::Ended(ending) => ending.at = NOW,
         Step::Scheduled
+        | Step::Resolving
         | Step::Verifying
         | Step::ClosingParticipant
         | Step::AwaitingConfirmation

@@ -26,6 +26,8 @@ pub struct Cast {
     pub short_of_quota: bool,
     /// Whether events come that name nobody, or nobody who is known.
     pub hints: bool,
+    /// Whether the command names no conversation.
+    pub sought: bool,
     /// Whether operators act.
     pub operators: bool,
 }
@@ -40,6 +42,7 @@ fn small_policy() -> Policy {
         max_attempts: 2,
         backoff: Backoff { first: millis(1), most: millis(1) },
         participant_grace: millis(1),
+        lookup_grace: millis(1),
         stale_read_gap: millis(1),
         call_timeout: millis(1),
         look_again: millis(1),
@@ -62,6 +65,7 @@ fn cast(name: &'static str, change: impl FnOnce(&mut Cast)) -> Cast {
         queue: false,
         tells_sources: false,
         short_of_quota: false,
+        sought: false,
         operators: false,
     };
     change(&mut cast);
@@ -110,6 +114,14 @@ fn all_casts() -> Vec<Cast> {
             cast.policy.max_attempts = 1;
             cast.large = true;
             cast.policy.order = Order::ConversationFirst;
+        }),
+        cast("a conversation that is looked up, and operators", |cast| {
+            cast.sought = true;
+            cast.operators = true;
+            cast.short_of_quota = true;
+            cast.hints = false;
+            cast.policy.max_attempts = 1;
+            cast.policy.max_rounds = 1;
         }),
         cast("an agent is refused", |cast| cast.agent = true),
         cast("an agent is waited for, and owes a wrap-up", |cast| {

@@ -39,7 +39,7 @@ pub struct Witness {
 
 fn bit(request: Request) -> u8 {
     match request {
-        Request::Read | Request::GiveWrapUp { .. } => 0,
+        Request::LookUp | Request::Read | Request::GiveWrapUp { .. } => 0,
         Request::CloseParticipant(who) if who == GUEST => 1,
         Request::CloseParticipant(who) => {
             assert_eq!(who, FRIEND);
@@ -84,6 +84,7 @@ impl Witness {
             }
             Reply::Saw(_)
             | Reply::Accepted(_)
+            | Reply::LookedUp(_)
             | Reply::NotFound
             | Reply::Conflict
             | Reply::Rejected
@@ -198,7 +199,8 @@ impl Witness {
 }
 
 /// What must never happen, by the name under which the witness notes it.
-pub const INVARIANTS: [&str; 10] = ["I1", "I2", "I5", "I6", "I7", "I8", "I9", "ask", "agent", "liveness"];
+pub const INVARIANTS: [&str; 11] =
+    ["I1", "I2", "I4", "I5", "I6", "I7", "I8", "I9", "ask", "agent", "liveness"];
 
 /// A name, and whether a world has it.
 type Goal = (&'static str, fn(&World) -> bool);
@@ -215,6 +217,9 @@ pub const GOALS: &[Goal] = &[
     ("closed after an operator's force", |world| ended(world, End::Closed) && world.row.forced),
     ("closed after a wrap-up", |world| ended(world, End::Closed) && world.row.wrap_up_tried),
     ("found closed", |world| ended(world, End::AlreadyClosed)),
+    ("found for a target and closed", |world| ended(world, End::Closed) && world.row.sought.is_some()),
+    ("several fit the target", |world| ended(world, End::Failed(FailReason::AmbiguousTarget))),
+    ("found, and open elsewhere", |world| ended(world, End::Failed(FailReason::OpenElsewhere))),
     ("not found", |world| ended(world, End::Failed(FailReason::NotFound))),
     ("refused for an agent", |world| ended(world, End::Failed(FailReason::AgentConnected))),
     ("abandoned", |world| ended(world, End::Failed(FailReason::Abandoned))),

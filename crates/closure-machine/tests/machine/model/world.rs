@@ -1,7 +1,8 @@
 //! The model: its states, what can happen in each, and what follows.
 
 use closure_machine::{
-    Act, Closure, Command, Event, Heard, Moment, Reply, Request, Step, Transition, Turn, What, accept, step,
+    Act, Closure, Command, Event, Heard, Moment, Reply, Request, Step, Subject, Transition, Turn, What,
+    accept, step,
 };
 use genesys_types::{Span, Time};
 use stateright::Property;
@@ -12,7 +13,7 @@ use super::{
     remote::{News, Remote},
     watch::{GOALS, INVARIANTS, Witness},
 };
-use crate::language::CONVERSATION;
+use crate::language::{CONVERSATION, OTHER_CONVERSATION, fit, taken, target};
 
 /// One cast's world, to be explored.
 pub struct Model {
@@ -65,6 +66,8 @@ pub enum Permit {
 pub enum Answer {
     Truth,
     Stale,
+    Fits(u8),
+    Taken,
     Accepted,
     AcceptedAndShown,
     NotFound,
@@ -84,10 +87,22 @@ impl Model {
 
     fn answers(&self, request: Request) -> &'static [Answer] {
         use Answer::{
-            Accepted, AcceptedAndShown, Conflict, Failed, Forbidden, NotFound, NotSent, RateLimited, Stale,
-            Truth, Unknown, WrapUpRequired,
+            Accepted, AcceptedAndShown, Conflict, Failed, Fits, Forbidden, NotFound, NotSent, RateLimited,
+            Stale, Taken, Truth, Unknown, WrapUpRequired,
         };
         match request {
+            Request::LookUp => &[
+                Fits(0),
+                Fits(1),
+                Fits(2),
+                Taken,
+                Conflict,
+                RateLimited,
+                Forbidden,
+                NotSent,
+                Failed,
+                Unknown,
+            ],
             Request::Read => &[Truth, Stale, NotFound, RateLimited, Forbidden, NotSent, Failed, Unknown],
             Request::CloseParticipant(_) => {
                 &[Accepted, NotFound, Conflict, RateLimited, Forbidden, NotSent, Failed, Unknown]
@@ -122,6 +137,8 @@ impl Model {
         match answer {
             Answer::Truth => Reply::Saw(remote.snapshot()),
             Answer::Stale => Reply::Saw(remote.stale_snapshot(&self.cast)),
+            Answer::Fits(number) => fit(&[CONVERSATION, OTHER_CONVERSATION][..usize::from(number)]),
+            Answer::Taken => taken(),
             Answer::Accepted => Reply::Accepted(None),
             Answer::AcceptedAndShown => Reply::Accepted(Some(remote.snapshot())),
             Answer::NotFound => Reply::NotFound,
@@ -254,6 +271,7 @@ impl Model {
 
 fn honestly(request: Request, remote: &mut Remote) -> Reply {
     match request {
+        Request::LookUp => fit(&[CONVERSATION]),
         Request::Read => Reply::Saw(remote.snapshot()),
         Request::CloseParticipant(participant) => {
             let legs = remote.legs.iter_mut().filter(|leg| leg.participant == participant);
@@ -295,7 +313,11 @@ impl stateright::Model for Model {
     type Action = Happening;
 
     fn init_states(&self) -> Vec<World> {
-        let command = Command { conversation: CONVERSATION, participant: None, not_before: None };
+        let subject = match self.cast.sought {
+            true => Subject::Sought(target()),
+            false => Subject::Conversation(CONVERSATION),
+        };
+        let command = Command { subject, participant: None, not_before: None };
         let first = accept(&command, &self.cast.policy, Moment { now: NOW, may_call: true });
         let world = World { row: first.next, remote: Remote::new(&self.cast), witness: Witness::default() };
         vec![self.settle(world, NOW)]
@@ -381,9 +403,9 @@ impl stateright::Model for Model {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let mut properties = numbered!(invariant: 0 1 2 3 4 5 6 7 8 9);
+        let mut properties = numbered!(invariant: 0 1 2 3 4 5 6 7 8 9 10);
         assert_eq!(properties.len(), INVARIANTS.len());
-        properties.extend(numbered!(goal: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21));
+        properties.extend(numbered!(goal: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24));
         assert_eq!(properties.len(), INVARIANTS.len() + GOALS.len());
         properties
     }

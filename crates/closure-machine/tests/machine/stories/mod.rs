@@ -5,6 +5,7 @@ mod closing;
 mod crashes;
 mod events;
 mod ghosts;
+mod lookups;
 mod missing;
 mod operators;
 mod refusals;

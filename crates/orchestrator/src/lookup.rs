@@ -1,0 +1,258 @@
+//! Commands that name no conversation.
+//!
+//! While the producer waits, it is looked up: what is found is closed as if it had been named, several that fit are told
+//! to the producer, and nothing is kept of that command. Whatever else comes of the lookup, or where none can be made
+//! now, the command is accepted and goes on looking. A lookup is a read, so that what a crash loses of it is nothing.
+
+use std::sync::Arc;
+
+use closure_machine::{
+    Call, Candidate, Closure, End, Event, FailReason, Findings, Moment, OtherClosure, Reply, Request, Step,
+    Subject, Target, Turn, accept,
+};
+use genesys_client::Class;
+use genesys_types::{ConversationId, Time};
+use store::{ClosureKey, Commit, CommitRefused, StoreUnavailable};
+
+use crate::{
+    advance::Orchestrator,
+    journal::{Cause, Happening},
+    made::Made,
+    organisation::Org,
+    record::Record,
+    remote::{CallDetails, Outcome, Permit, Remote},
+    submit::{Submission, SubmitError, Submitted, TRIES_AGAINST_ENDS, key_entry, opened},
+};
+
+/// What is asked of Genesys: something about a conversation, or which conversation it is.
+pub(crate) enum Question {
+    /// A request that concerns a conversation.
+    Of(ConversationId, Request),
+    /// A lookup.
+    Which(Target),
+}
+
+impl Question {
+    /// What a closure's call asks; `None` for a call that its closure cannot make.
+    pub(crate) fn of(closure: &Closure, request: Request) -> Option<Self> {
+        match (request, closure.conversation) {
+            (Request::LookUp, _) => closure.sought.as_ref().map(|sought| Self::Which(sought.target.clone())),
+            (
+                Request::Read
+                | Request::CloseParticipant(_)
+                | Request::CloseWrapper(_)
+                | Request::GiveWrapUp { .. }
+                | Request::Disconnect,
+                conversation,
+            ) => conversation.map(|conversation| Self::Of(conversation, request)),
+        }
+    }
+
+    pub(crate) async fn ask(self, remote: &dyn Remote, permit: Permit, details: CallDetails) -> Outcome {
+        match self {
+            Self::Of(conversation, request) => remote.call(permit, conversation, request, details).await,
+            Self::Which(target) => remote.look_up(permit, &target).await,
+        }
+    }
+}
+
+/// Whether a closure's next call is a lookup.
+pub(crate) fn looks_up(closure: &Closure) -> bool {
+    match closure.step {
+        Step::Resolving | Step::Blocked(_) | Step::Ghost(_) => closure.conversation.is_none(),
+        Step::Scheduled
+        | Step::Verifying
+        | Step::ClosingParticipant
+        | Step::AwaitingConfirmation
+        | Step::ClosingWrapper(_)
+        | Step::Forcing
+        | Step::Ended(_) => false,
+    }
+}
+
+/// Whether the call that is in flight is a lookup.
+pub(crate) fn is_looking_up(closure: &Closure) -> bool {
+    matches!(closure.turn, Turn::InFlight { request: Request::LookUp, .. })
+}
+
+/// What happened instead, when the conversation that a lookup found has the open closure `other`: I4 is kept by leaving
+/// it to that one. `None` for any other event.
+pub(crate) fn left_to(event: &Event, other: ClosureKey) -> Option<Event> {
+    let Event::Replied { call, reply: Reply::LookedUp(Findings::Open(found)) } = event else { return None };
+    let [only] = found.as_slice() else { return None };
+    let reply = Reply::LookedUp(Findings::Taken(*only, OtherClosure(other.as_u128())));
+    Some(Event::Replied { call: *call, reply })
+}
+
+/// A command whose conversation was looked up, ready to be committed: its acceptance, and what the answer made of it.
+struct LookedUp {
+    accepted: store::Line,
+    made: Made,
+    permit: Option<Permit>,
+}
+
+impl Orchestrator {
+    /// Takes a command that names no conversation.
+    pub(crate) async fn take_sought(
+        &self,
+        submission: &Submission,
+        org: &Arc<Org>,
+    ) -> Result<Submitted, SubmitError> {
+        // What was answered before is answered again, whatever would be found by now.
+        if let Some(entry) = self.known(submission).await? {
+            return self.repeat(submission, entry).await;
+        }
+        let opening = org.begin_opening(self.inner.registry.open_of(&org.setup.name))?;
+        let now = self.now();
+        let later = submission.command.not_before.is_some_and(|at| at > now);
+        let permit = if later { None } else { org.permit_at_once(Class::Verify) };
+        let looked_up = match permit {
+            Some(permit) => self.look_up(submission, org, permit, now).await,
+            None => None,
+        };
+        let Some(looked_up) = looked_up else {
+            drop(opening);
+            return self.accept_unfound(submission, org).await;
+        };
+        let reached = &looked_up.made.next.closure;
+        if let (Step::Ended(ending), Some(sought)) = (&reached.step, &reached.sought)
+            && ending.end == End::Failed(FailReason::AmbiguousTarget)
+        {
+            self.give_back(&looked_up.made.next, looked_up.permit);
+            return Err(SubmitError::Ambiguous { candidates: sought.candidates.clone() });
+        }
+        self.commit_found(submission, looked_up).await
+    }
+
+    /// Accepts a command whose conversation is to be looked up later.
+    async fn accept_unfound(
+        &self,
+        submission: &Submission,
+        org: &Arc<Org>,
+    ) -> Result<Submitted, SubmitError> {
+        let submitted = self.open(submission, org).await?;
+        submitted.ok_or_else(|| {
+            let why = "a closure without a conversation was in the way of another".to_owned();
+            SubmitError::Unavailable(StoreUnavailable { why })
+        })
+    }
+
+    /// Looks the conversation up, and works out what follows; `None` where the machine would not ask.
+    async fn look_up(
+        &self,
+        submission: &Submission,
+        org: &Arc<Org>,
+        permit: Permit,
+        now: Time,
+    ) -> Option<LookedUp> {
+        let policy = Arc::new(submission.said.overrides.applied_to(&org.policy));
+        let first = accept(&submission.command, &policy, Moment { now, may_call: true });
+        let (mut record, call, announces) = opened(submission, first, now);
+        self.inner.registry.share_names(&mut record);
+        let Call { id, request } = call?;
+        let question = Question::of(&record.closure, request)?;
+        let accepted = Happening {
+            before: None,
+            event: None,
+            next: &record.closure,
+            asks: call,
+            announces: &announces,
+            cause: &Cause::default(),
+            now,
+        }
+        .line();
+        let outcome = question.ask(org.setup.remote.as_ref(), permit, CallDetails::default()).await;
+        org.nudge();
+        let event = Event::Replied { call: id, reply: outcome.reply };
+        let cause = Cause { facts: Some(outcome.facts), ..Cause::default() };
+        let permit = org.permit_at_once(Class::Verify);
+        let moment = Moment { now: self.now(), may_call: permit.is_some() };
+        let made = Made::of(&Arc::new(record), &event, &cause, &policy, moment).ok()?;
+        Some(LookedUp { accepted, made, permit })
+    }
+
+    /// Keeps a command whose conversation was looked up, or attaches it to the open closure of what was found.
+    async fn commit_found(
+        &self,
+        submission: &Submission,
+        looked_up: LookedUp,
+    ) -> Result<Submitted, SubmitError> {
+        let LookedUp { accepted, made, mut permit } = looked_up;
+        for _ in 0..TRIES_AGAINST_ENDS {
+            let open = made.next.closure.conversation.and_then(|conversation| {
+                self.inner.registry.of_conversation(&submission.organisation, conversation)
+            });
+            if let Some(open) = open
+                && let Some(submitted) = self.attach(submission, open).await?
+            {
+                self.give_back(&made.next, permit);
+                return Ok(submitted);
+            }
+            let key = submission.key.as_ref();
+            let commit = Commit {
+                closure: Some((made.next.row(), 0)),
+                lines: vec![accepted.clone(), made.line.clone()],
+                inbox: None,
+                key: key.map(|key| key_entry(key, made.next.key, false, made.next.updated_at.millis())),
+            };
+            match self.inner.store.commit(commit).await {
+                Ok(()) => {
+                    self.committed(&made);
+                    self.go_on(&made, permit.take());
+                    return Ok(Submitted::Accepted(made.next));
+                }
+                Err(CommitRefused::KeyUsed(entry)) => return self.repeat(submission, entry).await,
+                Err(CommitRefused::OpenClosure(open)) => {
+                    if let Some(submitted) = self.attach(submission, open).await? {
+                        return Ok(submitted);
+                    }
+                }
+                Err(CommitRefused::Unavailable(unavailable)) => {
+                    return Err(SubmitError::Unavailable(unavailable));
+                }
+                Err(
+                    refused @ (CommitRefused::Version(_)
+                    | CommitRefused::SameEvent
+                    | CommitRefused::OtherBody
+                    | CommitRefused::NotOpen),
+                ) => {
+                    return Err(SubmitError::Unavailable(StoreUnavailable { why: refused.to_string() }));
+                }
+            }
+        }
+        let why = "closures of the conversation kept opening and ending".to_owned();
+        Err(SubmitError::Unavailable(StoreUnavailable { why }))
+    }
+
+    /// Makes the call that a transition asks for, with the permit that was held for it, or gives the permit back.
+    fn go_on(&self, made: &Made, permit: Option<Permit>) {
+        match (made.call, permit) {
+            (Some(call), Some(permit)) => {
+                self.make_call(&made.next, call, permit, &self.policy(&made.next));
+            }
+            (_, unused) => self.give_back(&made.next, unused),
+        }
+    }
+}
+
+/// What a dry run is told of a target.
+pub(crate) async fn candidates(
+    org: &Org,
+    subject: &Subject,
+    permit: Permit,
+) -> Result<Vec<Candidate>, (Reply, crate::remote::CallFacts)> {
+    let Some(target) = subject.target() else { return Ok(Vec::new()) };
+    let outcome = org.setup.remote.look_up(permit, target).await;
+    org.nudge();
+    let Reply::LookedUp(Findings::Open(candidates)) = outcome.reply else {
+        return Err((outcome.reply, outcome.facts));
+    };
+    Ok(candidates)
+}
+
+impl Record {
+    /// The conversation, for logs; empty while it is looked up.
+    pub(crate) fn conversation_text(&self) -> String {
+        self.closure.conversation.map(|conversation| conversation.to_string()).unwrap_or_default()
+    }
+}
