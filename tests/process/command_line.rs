@@ -5,7 +5,7 @@ use genesys_simulator::{AgentPresence, NewConversation};
 use serde_json::Value;
 use uuid::Uuid;
 
-async fn command(scene: &Scene, arguments: &[&str]) -> Ended {
+pub(crate) async fn command(scene: &Scene, arguments: &[&str]) -> Ended {
     let folder = scene.folder.path().to_path_buf();
     let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
     let environment = scene.environment().map(|(name, value)| (name.to_owned(), value.to_owned()));

@@ -8,6 +8,7 @@ mod closing;
 mod command_line;
 mod crashes;
 mod demo;
+mod lookups;
 mod metrics;
 mod quota;
 mod recipes;

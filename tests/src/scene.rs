@@ -29,6 +29,8 @@ const SECRET: &str = "a secret of the scene, 32 bytes long";
 pub struct SceneOptions {
     /// Lines for `[closing]`.
     pub closing: String,
+    /// Lines for `[lookup]`.
+    pub lookup: String,
     /// How the relay writes its bodies.
     pub format: BodyFormat,
     /// Requests that Genesys allows in two seconds; `None` for no limit.
@@ -41,6 +43,7 @@ impl Default for SceneOptions {
     fn default() -> Self {
         Self {
             closing: "confirm_within = \"1s\"\ndeadline = \"15s\"\nstale_read_gap = \"500ms\"\n".to_owned(),
+            lookup: String::new(),
             format: BodyFormat::Eventbridge,
             requests: None,
             seed: 1,
@@ -194,7 +197,7 @@ impl Scene {
 fn write_configuration(folder: &Path, port: u16, region: &str, options: &SceneOptions) {
     let digest = sha256_of_key();
     let requests = options.requests.unwrap_or(0);
-    let closing = &options.closing;
+    let (closing, lookup) = (&options.closing, &options.lookup);
     let database = folder.join("closeout.db");
     let tokens = folder.join("tokens.toml");
     let configuration = format!(
@@ -211,6 +214,9 @@ quota_window = "2s"
 
 [closing]
 {closing}
+
+[lookup]
+{lookup}
 
 [[confirm]]
 name = "relay"

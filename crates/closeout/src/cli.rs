@@ -123,7 +123,7 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
     /// Request closures
-    Close(CloseArgs),
+    Close(Box<CloseArgs>),
     /// Show closures
     Get(OneArgs),
     /// List closures

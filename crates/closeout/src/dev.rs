@@ -186,6 +186,7 @@ fn layers(args: &DevArgs, listen: SocketAddr, simulated: &str, secret: &str) -> 
         (DEV, "closing.deadline", "30s"),
         (DEV, "closing.stale_read_gap", "2s"),
         (DEV, "closing.participant_grace", "5s"),
+        (DEV, "lookup.look_for", "15s"),
         (DEV, "ghosts.look_again", "30s"),
         (DEV, "ghosts.silent_adapter_after", "1m"),
         (DEV, "confirm.0.name", HOOK),

@@ -12,7 +12,7 @@ pub const ANOTHER_PROGRAM: &str =
     "this seems to be the address of another program; name the service's with --server or CLOSEOUT_SERVER";
 
 /// The fields and parameters of the HTTP interface that have a flag.
-const FLAGS: [(&str, &str); 18] = [
+const FLAGS: [(&str, &str); 21] = [
     ("since", "--since"),
     ("until", "--until"),
     ("state", "--state"),
@@ -24,6 +24,9 @@ const FLAGS: [(&str, &str); 18] = [
     ("participantId", "--participant"),
     ("reason", "--reason"),
     ("labels", "--label"),
+    ("target.externalId", "--external-id"),
+    ("target.attribute.name", "--attribute"),
+    ("target.attribute.value", "--attribute"),
     ("policy.evidence", "--evidence"),
     ("policy.agentConnected", "--agent-connected"),
     ("policy.order", "--order"),
@@ -46,6 +49,7 @@ pub fn failure(server: &str, status: u16, problem: &Value, retry_after: Option<D
     if let Some(code) = text("code") {
         message = format!("{message} ({status} {code})");
     }
+    message.push_str(&candidates(problem));
     message.push_str(&of_genesys(problem));
     let closure = text("closure").unwrap_or("ID");
     let fix = text("code").and_then(|code| fix(code, flag, closure, retry_after));
@@ -74,6 +78,22 @@ fn with_flag(detail: &str, field: Option<&str>, flag: Option<&str>) -> String {
         Some(rest) if rest.starts_with(' ') => format!("{flag}{rest}"),
         Some(_) | None => detail.to_owned(),
     }
+}
+
+/// The conversations among which the server does not choose.
+fn candidates(problem: &Value) -> String {
+    let candidates =
+        problem.get("candidates").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let one = |candidate: &Value| {
+        let facts = [("began at", "startTime"), ("queue", "queueId")];
+        let facts: Vec<_> = facts
+            .into_iter()
+            .filter_map(|(word, key)| candidate[key].as_str().map(|value| format!("{word} {value}")))
+            .collect();
+        let facts = if facts.is_empty() { String::new() } else { format!("  {}", facts.join(", ")) };
+        format!("\n  {}{facts}", plain(&candidate["conversationId"]))
+    };
+    candidates.iter().map(one).collect()
 }
 
 fn of_genesys(problem: &Value) -> String {
@@ -107,6 +127,7 @@ fn fix(code: &str, flag: Option<&str>, closure: &str, retry_after: Option<Durati
             let option = flag.unwrap_or("the option");
             format!("leave {option} out to join it, or look at it with `closeout get {closure}`")
         }
+        "ambiguous_target" => "close the one that is meant by its id: `closeout close ID`".to_owned(),
         "idempotency_key_reused" => "use another --key, or repeat the command unchanged".to_owned(),
         "unknown_organisation" => "name another with --organisation, or use a key that is for it".to_owned(),
         "invalid_field" => format!("correct {}", flag?),
@@ -172,6 +193,16 @@ mod tests {
                 409,
                 "error: The conversation has an open closure with another --evidence (409 contradicting_options)\n  fix: \
                  leave --evidence out to join it, or look at it with `closeout get cl_1`",
+            ),
+            (
+                json!({ "code": "ambiguous_target", "field": "target", "detail": "2 open conversations fit.", "fix": "Look.",
+                        "candidates": [
+                            { "conversationId": "c-1", "startTime": "2026-11-21T09:15:00Z", "queueId": "q-1" },
+                            { "conversationId": "c-2", "startTime": null, "queueId": null },
+                        ] }),
+                422,
+                "error: 2 open conversations fit (422 ambiguous_target)\n  c-1  began at 2026-11-21T09:15:00Z, queue q-1\n  c-2\n  \
+                 fix: close the one that is meant by its id: `closeout close ID`",
             ),
             (
                 json!({ "code": "too_many_open", "detail": "Full.", "fix": "Send it after Retry-After." }),

@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, ValueHint};
 use futures_util::{StreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{look, plan, target};
@@ -35,6 +35,8 @@ const BAR_FROM: usize = 5;
 #[command(after_help = "Examples:
   closeout close 2f7bf00a-0fc2-4d6a-9b56-92238191433e --wait 30s
   closeout close 2f7bf00a-0fc2-4d6a-9b56-92238191433e --dry-run
+  closeout close --external-id customer-4711 --wait 30s
+  closeout close --attribute orderId=8812 --dry-run
   closeout close --file ids.txt --reason cleanup --label team=ops --yes --wait 10m -o csv
   mysql -Ne 'select conversation from done' | closeout close - --yes
 
@@ -43,14 +45,22 @@ Without --wait the command ends when the requests are durable. With it, the exit
 With --dry-run it is 8 when the plan ends as failed, because a guard does not hold, else 0.
 
 What no flag says holds as configured under [closing]; a wrap-up code for one closure (policy.wrapUp) can be given by \
-HTTP only. Asking twice for the same conversation is harmless: the second request joins the first.")]
+HTTP only. Asking twice for the same conversation is harmless: the second request joins the first. With --external-id or \
+--attribute the conversation is looked up among the open ones; when several fit, they are listed and none is closed.")]
 pub struct CloseArgs {
     /// Conversation ids; `-` reads them from stdin, one a line
-    #[arg(value_name = "ID", required_unless_present = "file")]
+    #[arg(value_name = "ID", required_unless_present_any = ["file", "external_id", "attribute"])]
     ids: Vec<String>,
     /// File with conversation ids, one a line; empty lines and lines with # are passed over
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: Option<PathBuf>,
+    /// Close the one open conversation with this external id; the server's lookup.external_id_dimension says which id
+    /// that is
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["ids", "file"])]
+    external_id: Option<String>,
+    /// Close the one open conversation in which a participant has this attribute
+    #[arg(long, value_name = "NAME=VALUE", value_parser = label, conflicts_with_all = ["ids", "file", "external_id"])]
+    attribute: Option<(String, String)>,
     /// Why, in your own words; shown in lists and timelines
     #[arg(long)]
     reason: Option<String>,
@@ -95,8 +105,16 @@ pub struct CloseArgs {
     not_before: Option<String>,
 }
 
+/// What one request is about.
+enum Wanted {
+    /// A conversation, by its id.
+    Conversation(Uuid),
+    /// One that is to be looked up.
+    Target(Value),
+}
+
 impl CloseArgs {
-    fn body(&self, conversation: Uuid) -> Value {
+    fn body(&self, wanted: &Wanted) -> Value {
         let mut body = Map::new();
         let mut put = |key: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -104,7 +122,10 @@ impl CloseArgs {
             }
         };
         let text = |text: &Option<String>| text.clone().map(Value::String);
-        put("conversationId", Some(Value::String(conversation.to_string())));
+        match wanted {
+            Wanted::Conversation(id) => put("conversationId", Some(Value::String(id.to_string()))),
+            Wanted::Target(target) => put("target", Some(target.clone())),
+        }
         put("organisation", text(&self.organisation));
         put("participantId", text(&self.participant));
         put("reason", text(&self.reason));
@@ -128,6 +149,15 @@ impl CloseArgs {
         put("notBefore", text(&self.not_before));
         put("dryRun", self.dry_run.then_some(Value::Bool(true)));
         Value::Object(body)
+    }
+
+    /// What is to be looked up, where no id is named.
+    fn target(&self) -> Option<Value> {
+        match (&self.external_id, &self.attribute) {
+            (Some(id), _) => Some(json!({ "externalId": id })),
+            (None, Some((name, value))) => Some(json!({ "attribute": { "name": name, "value": value } })),
+            (None, None) => None,
+        }
     }
 
     /// Every conversation, in the order given, each once. All of them are looked at before the first is asked for.
@@ -183,12 +213,16 @@ fn lines(text: &str) -> Vec<(Option<usize>, String)> {
 ///
 /// When the input cannot be used; when the one request is refused. Of several, each refusal is told and the rest goes on.
 pub async fn run(args: &CloseArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+    if let Some(target) = args.target() {
+        let closed = close_one(args, api, &Wanted::Target(target)).await?;
+        return show_one(args, &closed, voice);
+    }
     let conversations = args.conversations()?;
     if args.key.is_some() && conversations.len() > 1 {
         return Err(Failure::usage("--key belongs to one request; with several conversations leave it out"));
     }
     if let [only] = conversations.as_slice() {
-        let closed = close_one(args, api, *only).await?;
+        let closed = close_one(args, api, &Wanted::Conversation(*only)).await?;
         return show_one(args, &closed, voice);
     }
     if !args.yes && !args.dry_run {
@@ -232,7 +266,7 @@ async fn close_several(
     let mut work = stream::iter(conversations.iter().copied().enumerate().map(|(index, conversation)| {
         let bar = Arc::clone(&bar);
         async move {
-            let closed = close_one(args, api, conversation).await;
+            let closed = close_one(args, api, &Wanted::Conversation(conversation)).await;
             bar.inc(1);
             (index, conversation, closed)
         }
@@ -292,8 +326,8 @@ fn progress(number: usize, voice: &Voice) -> ProgressBar {
 }
 
 /// Requests one closure, and waits for its end when asked to.
-async fn close_one(args: &CloseArgs, api: &Api, conversation: Uuid) -> Result<Value, Failure> {
-    let body = args.body(conversation);
+async fn close_one(args: &CloseArgs, api: &Api, wanted: &Wanted) -> Result<Value, Failure> {
+    let body = args.body(wanted);
     let until = args.wait.filter(|_| !args.dry_run).map(|wait| Instant::now() + wait);
     let first = until.map(|_| args.wait.unwrap_or_default().min(WAIT_AT_ONCE));
     let query = wait_query(first);
@@ -334,10 +368,8 @@ pub fn exit_of(closure: &Value) -> Exit {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-    use serde_json::json;
-
     use super::*;
+    use clap::Parser;
 
     #[derive(Debug, Parser)]
     struct Line {
@@ -353,10 +385,11 @@ mod tests {
 
     #[test]
     fn the_body_holds_what_was_said_and_nothing_else() {
-        assert_eq!(args(&[ID]).body(ID.parse().unwrap()), json!({ "conversationId": ID }));
+        let by_id = || Wanted::Conversation(ID.parse().unwrap());
+        assert_eq!(args(&[ID]).body(&by_id()), json!({ "conversationId": ID }));
         let body =
             args(&[ID, "--reason", "done", "--label", "team=a=b", "--agent-connected", "wait", "--dry-run"])
-                .body(ID.parse().unwrap());
+                .body(&by_id());
         let expected = json!({
             "conversationId": ID, "reason": "done", "labels": { "team": "a=b" },
             "policy": { "agentConnected": "wait" }, "dryRun": true,
@@ -364,7 +397,7 @@ mod tests {
         assert_eq!(body, expected);
         let line = [ID, "--order", "conversation_first", "--wrapper-close", "delete", "--deadline", "1500ms"];
         let later = ["--not-before", "2026-11-21T18:00:00Z"];
-        let body = args(&[&line[..], &later[..]].concat()).body(ID.parse().unwrap());
+        let body = args(&[&line[..], &later[..]].concat()).body(&by_id());
         let expected = json!({
             "conversationId": ID, "notBefore": "2026-11-21T18:00:00Z",
             "policy": { "order": "conversation_first", "wrapperClose": "delete", "deadline": "PT1.5S" },
@@ -387,8 +420,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_looked_up_is_one_request() {
+        let body = |line: &[&str]| {
+            let args = args(line);
+            args.body(&Wanted::Target(args.target().unwrap()))
+        };
+        let by_id = json!({ "target": { "externalId": "customer-7" }, "dryRun": true });
+        assert_eq!(body(&["--external-id", "customer-7", "--dry-run"]), by_id);
+        let attribute = json!({ "target": { "attribute": { "name": "order", "value": "a=b" } } });
+        assert_eq!(body(&["--attribute", "order=a=b"]), attribute);
+        assert!(args(&[ID]).target().is_none());
+    }
+
+    #[test]
     fn something_must_be_named() {
         assert!(Line::try_parse_from(["close"]).is_err());
-        assert!(Line::try_parse_from(["close", "--external-id", "x"]).is_err());
+        for wrong in [
+            &["close", ID, "--external-id", "x"][..],
+            &["close", "--external-id", "x", "--attribute", "a=b"],
+            &["close", "--attribute", "a"],
+        ] {
+            assert!(Line::try_parse_from(wrong).is_err(), "{wrong:?}");
+        }
     }
 }

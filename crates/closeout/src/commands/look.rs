@@ -290,6 +290,7 @@ fn details(closure: &Value, voice: &Voice) -> String {
     let mut rows = vec![
         ("closure", value("id")),
         ("conversation", value("conversationId")),
+        ("found by", target_words(closure)),
         ("participant", value("participantId")),
         ("organisation", value("organisation")),
         ("state", value("state")),
@@ -310,6 +311,19 @@ fn details(closure: &Value, voice: &Voice) -> String {
         rows.push(("joined", "a closure that was open already".to_owned()));
     }
     pairs(&rows, voice.style)
+}
+
+/// What the command named in place of the conversation.
+pub fn target_words(item: &Value) -> String {
+    let target = &item["target"];
+    match (target["externalId"].as_str(), &target["attribute"]) {
+        (Some(id), _) => format!("external id {id}"),
+        (None, Value::Object(attribute)) => {
+            let part = |key: &str| attribute.get(key).map(plain).unwrap_or_default();
+            format!("attribute {}={}", part("name"), part("value"))
+        }
+        (None, _) => String::new(),
+    }
 }
 
 /// The policy that holds, as `name=value`; what the command itself sets is marked.

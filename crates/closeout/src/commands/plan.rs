@@ -58,7 +58,12 @@ fn row(plan: &Value) -> Value {
 fn lines(plan: &Value) -> String {
     let list = |key: &str| plan[key].as_array().cloned().unwrap_or_default();
     let text = |value: &Value, key: &str| crate::client::plain(&value[key]);
-    let mut lines = vec![format!("Plan for {}; nothing was done.", text(plan, "conversationId"))];
+    let subject = match (text(plan, "conversationId"), look::target_words(plan)) {
+        (id, target) if target.is_empty() => id,
+        (id, target) if id.is_empty() => format!("the {target}"),
+        (id, target) => format!("{id}, found by {target}"),
+    };
+    let mut lines = vec![format!("Plan for {subject}; nothing was done.")];
     for guard in list("guards") {
         let holds = if guard["holds"] == Value::Bool(true) { "holds" } else { "FAILS" };
         lines.push(format!("  guard   {holds}  {}: {}", text(&guard, "name"), text(&guard, "found")));

@@ -53,7 +53,7 @@ impl Key {
 }
 
 /// The sections, in the order of the file, with what stands above each.
-pub const SECTIONS: [(&str, &str); 8] = [
+pub const SECTIONS: [(&str, &str); 9] = [
     ("server", "Where the service listens. TLS belongs to a proxy in front of it."),
     ("store", "Where closures, their evidence and received events are kept."),
     (
@@ -62,6 +62,7 @@ pub const SECTIONS: [(&str, &str); 8] = [
          GENESYSCLOUD_OAUTHCLIENT_ID and GENESYSCLOUD_OAUTHCLIENT_SECRET.",
     ),
     ("closing", "How sessions are closed, unless a request says otherwise."),
+    ("lookup", "Requests that name no conversation, but an external id or an attribute of the guest."),
     ("ghosts", "Closures without proof: when they are looked at again, and when they are given up."),
     ("confirm.*", "One table for each webhook that brings evidence: POST /hooks/{name}."),
     ("source.*", "Where commands come from. The HTTP interface is always there and needs no table."),
@@ -88,9 +89,12 @@ pub const SCHEMES: &[&str] = &[
     "unsigned",
 ];
 
+/// Where an external id can stand.
+pub const DIMENSIONS: &[&str] = &["externalTag", "externalContactId", "journeyCustomerId", "addressFrom"];
+
 /// Every key.
 #[rustfmt::skip]
-pub const KEYS: [Key; 50] = [
+pub const KEYS: [Key; 53] = [
     with("server.listen", Form::Text, "127.0.0.1:8080", "Address and port."),
     with("server.shutdown_grace", Form::Duration, "20s", "How long calls and requests under way may take to finish at a stop."),
     with("server.max_connections", Form::Count(1, 1_000_000), "4096", "Connections at once; more are closed at once."),
@@ -124,6 +128,10 @@ pub const KEYS: [Key; 50] = [
     with("closing.wrap_up", Form::WrapUp, "none", "When Genesys demands a wrap-up: none, skip, or { id = \"…\" } of a wrap-up code."),
     with("closing.stale_read_gap", Form::Duration, "10s", "How far apart two reads lie that together prove that a close had no effect."),
     with("closing.participant_grace", Form::Duration, "30s", "How long a missing conversation or guest is looked for."),
+
+    with("lookup.external_id_dimension", Form::Choice(DIMENSIONS), "externalTag", "Where analytics keep external ids (unverified): externalTag, externalContactId, journeyCustomerId, addressFrom."),
+    with("lookup.within", Form::Duration, "72h", "How long ago a conversation may have begun to be found; 72h is the life of a guest's session."),
+    with("lookup.look_for", Form::Duration, "2m", "How long a conversation is looked for, as analytics lag; by how much is not documented."),
 
     with("ghosts.look_again", Form::Duration, "5m", "When a ghost is first looked at again; the interval doubles."),
     with("ghosts.look_again_most", Form::Duration, "6h", "The longest interval between two looks."),

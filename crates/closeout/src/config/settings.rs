@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, str::FromStr as _, time::Duration};
 
 use closure_machine::{AgentConnected, Evidence, Order, Policy, WrapUpPolicy, WrapperClose};
-use genesys_client::{ClientConfig, Credentials, QuotaConfig, Region};
+use genesys_client::{ClientConfig, Credentials, ExternalIdDimension, LookupConfig, QuotaConfig, Region};
 use genesys_types::{Organisation, Span, WrapUpCodeId};
 
 use super::{
@@ -102,7 +102,7 @@ pub fn read_with(
     let mut reader = Reader::new(layers);
     let server = server(&mut reader);
     let store = store(&mut reader);
-    let mut organisations = Vec::new();
+    let mut organisations: Vec<OrganisationSettings> = Vec::new();
     let mut names = Vec::new();
     for name in &layers.organisations {
         match Organisation::from_str(name) {
@@ -113,6 +113,8 @@ pub fn read_with(
             Err(error) => reader.problems.push(Problem(format!("[genesys.{name}]: {error}"))),
         }
     }
+    let lookup = lookup(&mut reader);
+    organisations.iter_mut().for_each(|one| one.client.lookup = lookup.clone());
     let policy = policy(&mut reader);
     let silent_adapter_after = reader.duration("ghosts.silent_adapter_after").unwrap_or_default();
     let hooks = hooks::read(&mut reader, variables, &names);
@@ -275,6 +277,17 @@ fn credentials(
     Some(Credentials::Client { id: id.into(), secret })
 }
 
+fn lookup(reader: &mut Reader<'_>) -> LookupConfig {
+    let default = LookupConfig::default();
+    let wanted = reader.choice("lookup.external_id_dimension");
+    let external_id =
+        ExternalIdDimension::ALL.into_iter().find(|dimension| wanted.as_deref() == Some(dimension.name()));
+    LookupConfig {
+        external_id: external_id.unwrap_or(default.external_id),
+        within: reader.duration("lookup.within").unwrap_or(default.within),
+    }
+}
+
 fn policy(reader: &mut Reader<'_>) -> Policy {
     let mut policy = Policy::default();
     if reader.choice("closing.evidence").as_deref() == Some("webhook_only") {
@@ -300,6 +313,7 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
         ("closing.deadline", &mut policy.deadline),
         ("closing.stale_read_gap", &mut policy.stale_read_gap),
         ("closing.participant_grace", &mut policy.participant_grace),
+        ("lookup.look_for", &mut policy.lookup_grace),
         ("ghosts.look_again", &mut policy.look_again),
         ("ghosts.look_again_most", &mut policy.look_again_most),
         ("ghosts.give_up_after", &mut policy.give_up_after),

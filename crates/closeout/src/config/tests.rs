@@ -106,10 +106,26 @@ fn without_words_the_settings_are_those_of_the_machine_and_the_client() {
     assert_eq!(settings.policy, Policy::default());
     let client = &settings.organisations[0].client;
     assert_eq!(client.quota, genesys_client::QuotaConfig::default());
+    assert_eq!(client.lookup, genesys_client::LookupConfig::default());
     assert_eq!(client.connect_timeout.as_secs(), 3);
     assert_eq!(client.request_timeout.as_secs(), 10);
     assert_eq!(settings.server.shutdown_grace.as_secs(), 20);
     assert_eq!(settings.store.place, StorePlace::Sqlite(PathBuf::from("closeout.db")));
+}
+
+#[test]
+fn lookups_are_told_where_external_ids_are_and_how_long_to_look() {
+    use genesys_client::ExternalIdDimension;
+
+    let told = "[lookup]\nexternal_id_dimension = \"addressFrom\"\nwithin = \"24h\"\nlook_for = \"30s\"\n";
+    let settings = Scene::usual(told).settings().unwrap();
+    let lookup = &settings.organisations[0].client.lookup;
+    assert_eq!((lookup.external_id, lookup.within.as_secs()), (ExternalIdDimension::AddressFrom, 86_400));
+    assert_eq!(settings.policy.lookup_grace.millis(), 30_000);
+    let names = ExternalIdDimension::ALL.map(ExternalIdDimension::name);
+    assert_eq!(names.as_slice(), super::keys::DIMENSIONS);
+    let refusal = Scene::usual("[lookup]\nexternal_id_dimension = \"externalId\"\n").refusal();
+    assert!(refusal.contains("did you mean"), "{refusal}");
 }
 
 #[test]
