@@ -243,6 +243,17 @@ pub enum Turn {
     Over,
 }
 
+impl Turn {
+    /// When it ends at the latest; `None` exactly when the closure has ended.
+    pub const fn wake_at(self) -> Option<Time> {
+        match self {
+            Self::Due { at } => Some(at),
+            Self::InFlight { until, .. } => Some(until),
+            Self::Over => None,
+        }
+    }
+}
+
 /// The number of a call within its closure, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u32);
@@ -363,11 +374,7 @@ impl GuestLeg {
 impl Closure {
     /// When the closure wants to be woken; `None` exactly when it has ended.
     pub fn wake_at(&self) -> Option<Time> {
-        match self.turn {
-            Turn::Due { at } => Some(at),
-            Turn::InFlight { until, .. } => Some(until),
-            Turn::Over => None,
-        }
+        self.turn.wake_at()
     }
 
     /// Whether it has reached an end.

@@ -7,10 +7,15 @@ use closure_machine::{
 
 /// The state of a closure as interfaces §1 spells it.
 pub fn state(closure: &Closure) -> &'static str {
-    match &closure.step {
+    state_of(&closure.step, &closure.turn, closure.calls)
+}
+
+/// The same of a closure of which only these are known: its step, its turn and how many calls were made.
+pub(crate) fn state_of(step: &Step, turn: &Turn, calls: u32) -> &'static str {
+    match step {
         Step::Scheduled => "scheduled",
         Step::Resolving => "resolving",
-        Step::Verifying if closure.calls == 0 && matches!(closure.turn, Turn::Due { .. }) => "accepted",
+        Step::Verifying if calls == 0 && matches!(turn, Turn::Due { .. }) => "accepted",
         Step::Verifying => "verifying",
         Step::ClosingParticipant => "closing_participant",
         Step::AwaitingConfirmation => "awaiting_confirmation",
