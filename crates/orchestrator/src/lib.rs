@@ -37,6 +37,8 @@ mod recover;
 mod registry;
 mod remote;
 mod remote_genesys;
+mod resting;
+mod shared;
 mod stored;
 mod submit;
 mod to_the_end;

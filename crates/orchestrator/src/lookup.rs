@@ -58,8 +58,13 @@ impl Question {
 
 /// Whether a closure's next call is a lookup.
 pub(crate) fn looks_up(closure: &Closure) -> bool {
-    match closure.step {
-        Step::Resolving | Step::Blocked(_) | Step::Ghost(_) => closure.conversation.is_none(),
+    looks_up_for(&closure.step, closure.conversation)
+}
+
+/// The same of a closure of which only these are known.
+pub(crate) fn looks_up_for(step: &Step, conversation: Option<ConversationId>) -> bool {
+    match step {
+        Step::Resolving | Step::Blocked(_) | Step::Ghost(_) => conversation.is_none(),
         Step::Scheduled
         | Step::Verifying
         | Step::ClosingParticipant

@@ -194,11 +194,11 @@ impl Orchestrator {
     /// Why Genesys refuses an organisation, as one of its blocked closures tells; `None` when no closure is blocked.
     pub fn blocked_why(&self, organisation: &Organisation) -> Option<BlockReason> {
         let mut why = None;
-        self.inner.registry.for_each(|record| {
-            let lookups_only = record.closure.conversation.is_none();
-            if let Step::Blocked(block) = &record.closure.step
+        self.inner.registry.for_each(|_, glance| {
+            let lookups_only = glance.conversation.is_none();
+            if let Step::Blocked(block) = &glance.step
                 && !(lookups_only && matches!(block.why, BlockReason::Permission(_)))
-                && record.organisation == *organisation
+                && glance.organisation == *organisation
             {
                 why = Some(block.why.clone());
             }
@@ -268,14 +268,14 @@ impl Orchestrator {
                 ghosts.insert((organisation.clone(), reason), 0);
             }
         }
-        self.inner.registry.for_each(|record| {
-            let state = names::state(&record.closure);
-            let (number, oldest) = states.entry((record.organisation.clone(), state)).or_insert((0, now));
+        self.inner.registry.for_each(|_, glance| {
+            let state = glance.state();
+            let (number, oldest) = states.entry((glance.organisation.clone(), state)).or_insert((0, now));
             *number += 1;
-            *oldest = record.closure.accepted_at.min(*oldest);
-            if let Step::Ghost(ghost) = record.closure.step {
+            *oldest = glance.accepted_at.min(*oldest);
+            if let Step::Ghost(ghost) = glance.step {
                 let reason = names::ghost_reason(ghost.reason);
-                *ghosts.entry((record.organisation.clone(), reason)).or_default() += 1;
+                *ghosts.entry((glance.organisation.clone(), reason)).or_default() += 1;
             }
         });
         for ((organisation, state), (number, oldest)) in states {

@@ -13,20 +13,26 @@ use genesys_types::{ConversationId, Organisation};
 use store::ClosureKey;
 use tokio::sync::{Mutex, MutexGuard, watch};
 
-use crate::{due::DueIndex, record::Record};
+use crate::{
+    due::DueIndex,
+    record::Record,
+    resting::{Glance, Kept},
+    shared::Shared,
+};
 
 /// How many locks all closures share. Two closures that fall on one lock merely wait for each other's commit.
 const STRIPES: usize = 4_096;
 
 #[derive(Debug)]
 pub(crate) struct Registry {
-    open: DashMap<ClosureKey, Arc<Record>>,
-    conversations: DashMap<(Organisation, ConversationId), ClosureKey>,
+    open: DashMap<ClosureKey, Kept>,
+    /// The open closure of each conversation, beside the number of the organisation's name.
+    conversations: DashMap<(u32, ConversationId), ClosureKey>,
     watched: DashMap<ClosureKey, watch::Sender<u64>>,
     stripes: Box<[Mutex<()>]>,
     open_of: HashMap<Organisation, AtomicUsize>,
     reloading: DashSet<ClosureKey>,
-    sources: DashSet<Arc<str>>,
+    names: Shared,
     pub(crate) due: DueIndex,
 }
 
@@ -40,7 +46,7 @@ impl Registry {
             stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
             open_of: organisations.into_iter().map(|name| (name, AtomicUsize::new(0))).collect(),
             reloading: DashSet::new(),
-            sources: DashSet::new(),
+            names: Shared::default(),
             due: DueIndex::default(),
         }
     }
@@ -53,7 +59,12 @@ impl Registry {
     }
 
     pub(crate) fn record(&self, key: ClosureKey) -> Option<Arc<Record>> {
-        self.open.get(&key).map(|entry| Arc::clone(entry.value()))
+        self.open.get(&key).and_then(|kept| kept.record(key, &self.names))
+    }
+
+    /// What can be seen of a record at a glance.
+    pub(crate) fn glance(&self, key: ClosureKey) -> Option<Glance> {
+        self.open.get(&key).and_then(|kept| kept.glance(&self.names))
     }
 
     pub(crate) fn of_conversation(
@@ -61,24 +72,20 @@ impl Registry {
         organisation: &Organisation,
         conversation: ConversationId,
     ) -> Option<ClosureKey> {
-        self.conversations.get(&(organisation.clone(), conversation)).map(|entry| *entry.value())
+        let organisation = self.names.organisations.find(organisation)?;
+        self.conversations.get(&(organisation, conversation)).map(|entry| *entry.value())
     }
 
-    /// Replaces names that a record was read with by the one copy that all records share. Sources are few.
+    /// Replaces names that a record was read with by the one copy that all records share.
     pub(crate) fn share_names(&self, record: &mut Record) {
-        if let Some((name, _)) = self.open_of.get_key_value(&record.organisation) {
-            record.organisation = name.clone();
-        }
-        match self.sources.get(&record.source).map(|source| Arc::clone(&source)) {
-            Some(source) => record.source = source,
-            None => drop(self.sources.insert(Arc::clone(&record.source))),
-        }
+        record.organisation = self.names.organisations.share(&record.organisation);
+        record.source = self.names.sources.share(&record.source);
     }
 
     /// Takes over a record that is durable, or was just read.
     pub(crate) fn put(&self, record: Arc<Record>) {
         let key = record.key;
-        let conversation = place(&record);
+        let conversation = self.conversation_of(&record);
         let wake_at = record.closure.wake_at();
         let version = record.closure.sequence;
         if record.closure.has_ended() {
@@ -89,11 +96,12 @@ impl Registry {
                 self.conversations.insert(conversation, key);
             }
             let open_of = self.open_of.get(&record.organisation);
-            let old = self.open.insert(key, record);
+            let old = self.open.insert(key, Kept::of(record, &self.names));
             if let (Some(open_of), None) = (open_of, &old) {
                 open_of.fetch_add(1, Ordering::Relaxed);
             }
-            self.due.reset(key, old.and_then(|old| old.closure.wake_at()), wake_at);
+            let old = old.and_then(|old| old.glance(&self.names));
+            self.due.reset(key, old.and_then(|old| old.wake_at()), wake_at);
         }
         if let Some(watcher) = self.watched.get(&key) {
             watcher.send_replace(version);
@@ -102,11 +110,13 @@ impl Registry {
 
     /// Forgets what is in memory, so that the next look reads the store.
     pub(crate) fn forget(&self, key: ClosureKey) {
-        if let Some((_, old)) = self.open.remove(&key) {
+        if let Some((_, old)) = self.open.remove(&key)
+            && let Some(old) = old.glance(&self.names)
+        {
             if let Some(open_of) = self.open_of.get(&old.organisation) {
                 open_of.fetch_sub(1, Ordering::Relaxed);
             }
-            self.due.reset(key, old.closure.wake_at(), None);
+            self.due.reset(key, old.wake_at(), None);
         }
     }
 
@@ -114,14 +124,20 @@ impl Registry {
     pub(crate) fn remove(&self, key: ClosureKey) {
         let Some(record) = self.record(key) else { return };
         self.forget(key);
-        self.leave(place(&record), key);
+        self.leave(self.conversation_of(&record), key);
     }
 
     /// Lets the conversation go of which this closure was the open one, if it was.
-    fn leave(&self, conversation: Option<(Organisation, ConversationId)>, key: ClosureKey) {
+    fn leave(&self, conversation: Option<(u32, ConversationId)>, key: ClosureKey) {
         if let Some(conversation) = conversation {
             self.conversations.remove_if(&conversation, |_, open| *open == key);
         }
+    }
+
+    /// What a closure is the open one of; `None` while its conversation is looked up.
+    fn conversation_of(&self, record: &Record) -> Option<(u32, ConversationId)> {
+        let organisation = self.names.organisations.number(&record.organisation);
+        record.closure.conversation.map(|conversation| (organisation, conversation))
     }
 
     /// How many closures of an organisation are open.
@@ -141,8 +157,8 @@ impl Registry {
 
     /// Puts a closure back into the due index after a wake-up that could not be used.
     pub(crate) fn due_again(&self, key: ClosureKey) {
-        if let Some(record) = self.record(key) {
-            self.due.reset(key, None, record.closure.wake_at());
+        if let Some(wake_at) = self.glance(key).and_then(|glance| glance.wake_at()) {
+            self.due.reset(key, None, Some(wake_at));
         }
     }
 
@@ -156,17 +172,14 @@ impl Registry {
         self.open.len()
     }
 
-    /// Every open record, in no order.
-    pub(crate) fn for_each(&self, mut visit: impl FnMut(&Record)) {
+    /// Every open record at a glance, in no order.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(ClosureKey, &Glance)) {
         for entry in &self.open {
-            visit(entry.value());
+            if let Some(glance) = entry.value().glance(&self.names) {
+                visit(*entry.key(), &glance);
+            }
         }
     }
-}
-
-/// Under what the closure of a conversation is found; `None` while its conversation is looked up.
-fn place(record: &Record) -> Option<(Organisation, ConversationId)> {
-    record.closure.conversation.map(|conversation| (record.organisation.clone(), conversation))
 }
 
 /// Watches one closure. The last watch of a closure leaves nothing behind, however it ends.

@@ -80,13 +80,14 @@ impl Orchestrator {
         let (orchestrator, org) = (self.clone(), Arc::clone(org));
         self.inner.tasks.spawn(async move {
             let mut blocked = Vec::new();
-            orchestrator.inner.registry.for_each(|record| {
-                if record.organisation == org.setup.name && matches!(record.closure.step, Step::Blocked(_)) {
-                    blocked.push((record.key, class_of(&record.closure, &orchestrator.policy(record))));
+            let registry = &orchestrator.inner.registry;
+            registry.for_each(|key, glance| {
+                if glance.organisation == org.setup.name && matches!(glance.step, Step::Blocked(_)) {
+                    blocked.push(key);
                 }
             });
-            for (key, class) in blocked {
-                org.make_ready(key, class);
+            for record in blocked.into_iter().filter_map(|key| registry.record(key)) {
+                org.make_ready(record.key, class_of(&record.closure, &orchestrator.policy(&record)));
             }
         });
     }
@@ -116,10 +117,8 @@ impl Orchestrator {
     async fn dispatch(&self, org: &Org) {
         while !self.inner.stopping.is_cancelled() {
             let is_blocked = |key: ClosureKey| {
-                let record = self.inner.registry.record(key);
-                record.is_some_and(|record| {
-                    matches!(record.closure.step, Step::Blocked(_)) && !looks_up(&record.closure)
-                })
+                let glance = self.inner.registry.glance(key);
+                glance.is_some_and(|glance| matches!(glance.step, Step::Blocked(_)) && !glance.looks_up())
             };
             match org.next(self.now(), is_blocked) {
                 Next::Wake(key, permit) => self.spawn_woken(key, Some(permit)),
