@@ -1,17 +1,16 @@
 //! When which closure wants to be woken: one ordered set for all, in place of a timer for each.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use genesys_types::Time;
 use store::ClosureKey;
 use tokio::sync::Notify;
 
+use crate::ordered::Ordered;
+
 #[derive(Debug, Default)]
 pub(crate) struct DueIndex {
-    set: Mutex<BTreeSet<(Time, ClosureKey)>>,
+    set: Mutex<Ordered<(Time, ClosureKey)>>,
     earlier: Notify,
 }
 
@@ -26,10 +25,10 @@ impl DueIndex {
             return;
         }
         if let Some(at) = old {
-            set.remove(&(at, key));
+            set.remove((at, key));
         }
         let Some(at) = new else { return };
-        let is_first = set.first().is_none_or(|(first, _)| at < *first);
+        let is_first = set.first().is_none_or(|(first, _)| at < first);
         set.insert((at, key));
         drop(set);
         if is_first {
@@ -43,7 +42,7 @@ impl DueIndex {
         let mut due = Vec::new();
         while due.len() < limit {
             match set.first() {
-                Some((at, _)) if *at <= now => due.extend(set.pop_first().map(|(_, key)| key)),
+                Some((at, _)) if at <= now => due.extend(set.pop_first().map(|(_, key)| key)),
                 Some(_) | None => break,
             }
         }
@@ -52,7 +51,7 @@ impl DueIndex {
 
     /// The earliest moment at which a closure is due.
     pub(crate) fn next(&self) -> Option<Time> {
-        self.lock().first().map(|(at, _)| *at)
+        self.lock().first().map(|(at, _)| at)
     }
 
     /// Completes when an entry came that is earlier than all others.
@@ -60,7 +59,7 @@ impl DueIndex {
         self.earlier.notified().await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<(Time, ClosureKey)>> {
+    fn lock(&self) -> MutexGuard<'_, Ordered<(Time, ClosureKey)>> {
         self.set.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

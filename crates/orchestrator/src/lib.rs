@@ -28,6 +28,7 @@ mod made;
 mod metrics;
 pub mod names;
 mod operate;
+mod ordered;
 mod organisation;
 mod plan;
 mod query;
