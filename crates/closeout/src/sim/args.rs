@@ -50,7 +50,11 @@ region = \"http://127.0.0.1:8081\". Webhooks are signed as hub-sha256-base64.")]
     )]
     Journal(JournalArgs),
     /// Show the simulator's verdict: whether anything was closed before its proof, or twice
-    #[command(after_help = "Examples:\n  closeout sim verdict\n  closeout sim verdict -o json")]
+    #[command(after_help = "Examples:
+  closeout sim verdict
+  closeout sim verdict -o json
+
+Exit code 0 for a verdict that is clean, 8 for one that is not.")]
     Verdict(Place),
 }
 

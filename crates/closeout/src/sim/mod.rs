@@ -36,10 +36,23 @@ pub async fn run(command: &SimCommand, voice: &Voice) -> Result<Exit, Failure> {
         SimCommand::Chaos(args) => show::chaos(&faults(args).await?, voice),
         SimCommand::Clock(args) => show::clock(&clock(args).await?, voice),
         SimCommand::Journal(args) => journal(args, voice).await?,
-        SimCommand::Verdict(place) => show::verdict(&get(place, "/_sim/verdict").await?, voice),
+        SimCommand::Verdict(place) => {
+            let shown = get(place, "/_sim/verdict").await?;
+            output::write(&show::verdict(&shown, voice))?;
+            return Ok(of_verdict(&shown));
+        }
     };
     output::write(&told)?;
     Ok(Exit::Done)
+}
+
+/// A verdict that is not clean fails, so that a script need not read it.
+fn of_verdict(shown: &Value) -> Exit {
+    match shown["clean"].as_bool() {
+        Some(true) => Exit::Done,
+        Some(false) => Exit::Failed,
+        None => Exit::Unexpected,
+    }
 }
 
 fn at(place: &Place) -> Result<Api, Failure> {
@@ -263,6 +276,16 @@ mod tests {
     fn asked(line: &str) -> Result<Map<String, Value>, Failure> {
         let SimCommand::Trigger(args) = parsed(line).unwrap() else { panic!("{line}") };
         asked_event(&args)
+    }
+
+    #[test]
+    fn a_verdict_that_is_not_clean_fails() {
+        let simulator = Simulator::builder().build().unwrap();
+        let mut shown = serde_json::to_value(simulator.verdict()).unwrap();
+        assert_eq!(of_verdict(&shown).code(), 0);
+        shown["clean"] = json!(false);
+        assert_eq!(of_verdict(&shown).code(), 8);
+        assert_eq!(of_verdict(&json!({})).code(), 1);
     }
 
     #[test]
