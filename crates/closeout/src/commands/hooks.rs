@@ -130,8 +130,9 @@ fn header_line(text: &str) -> Result<(String, String), String> {
 ///
 /// # Errors
 ///
-/// When the hook is not known or cannot be used, or the body cannot be read.
+/// When the hook is not known or cannot be used, the body cannot be read, or the form is one for rows.
 pub fn run(command: &HooksCommand, voice: &Voice) -> Result<Exit, Failure> {
+    output::no_rows(voice, "a signature")?;
     match command {
         HooksCommand::Sign(args) => sign(args, voice),
         HooksCommand::Verify(args) => verify(args, voice),
@@ -307,6 +308,24 @@ mod tests {
     fn hook(line: &[&str]) -> Result<hooks::Hook, Failure> {
         let line = Line::try_parse_from(std::iter::once("sign").chain(line.iter().copied())).unwrap();
         line.args.find(&Variables::default())
+    }
+
+    #[test]
+    fn a_form_for_rows_is_refused_before_anything_is_read() {
+        #[derive(Debug, Parser)]
+        struct Command {
+            #[command(subcommand)]
+            command: HooksCommand,
+        }
+        for command in ["sign", "verify"] {
+            let line = ["hooks", command, "--verify", "hub-sha256-hex", "--body", "/no/such/file"];
+            let command = Command::try_parse_from(line).unwrap().command;
+            for form in [Form::Csv, Form::Id] {
+                let failure = run(&command, &Voice { form, ..Voice::default() }).unwrap_err();
+                assert_eq!(failure.exit, Exit::Usage);
+                assert_eq!(failure.message, "a signature has no rows, and so no form csv or id");
+            }
+        }
     }
 
     #[test]
