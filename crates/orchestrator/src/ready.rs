@@ -5,6 +5,9 @@ use std::collections::{HashSet, VecDeque};
 use genesys_client::Class;
 use store::ClosureKey;
 
+/// The largest room that is kept for the next closures when the last one has left.
+const ROOM: usize = 1_024;
+
 #[derive(Debug, Default)]
 pub(crate) struct Ready {
     queues: [VecDeque<ClosureKey>; Class::ALL.len()],
@@ -33,6 +36,10 @@ impl Ready {
     pub(crate) fn take(&mut self, place: Place) -> Option<ClosureKey> {
         let key = self.queues[place.rank].remove(place.index)?;
         self.members.remove(&key);
+        if self.members.is_empty() && self.members.capacity() > ROOM {
+            // A backlog leaves nothing behind.
+            *self = Self::default();
+        }
         Some(key)
     }
 
@@ -81,6 +88,20 @@ mod tests {
         let place = ready.find(|_| true).unwrap();
         assert_eq!((place.class(), ready.take(place)), (Class::Verify, Some(key)));
         assert!(ready.find(|_| true).is_none() && ready.push(key, Class::Close));
+    }
+
+    #[test]
+    fn a_backlog_leaves_nothing_behind() {
+        let mut ready = Ready::default();
+        for key in 0..10_000 {
+            ready.push(ClosureKey::from_u128(key), Class::Verify);
+        }
+        while let Some(place) = ready.find(|_| true) {
+            ready.take(place);
+        }
+        let room: usize = ready.queues.iter().map(VecDeque::capacity).sum();
+        assert!(ready.members.capacity() + room <= 2 * ROOM, "room for {}", ready.members.capacity() + room);
+        assert!(ready.push(ClosureKey::from_u128(1), Class::Close));
     }
 
     #[test]
