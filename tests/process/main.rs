@@ -12,4 +12,5 @@ mod lookups;
 mod metrics;
 mod quota;
 mod recipes;
+mod rotation;
 mod webhooks;

@@ -105,6 +105,7 @@ impl Scene {
         let (serving, stopping) = (simulator.clone(), stop.clone());
         tokio::spawn(async move { serving.serve(listener, stopping).await });
         write_configuration(folder.path(), port, &region, &options);
+        fs::write(folder.path().join("client-secret"), genesys_simulator::DEFAULT_CLIENT_SECRET).unwrap();
         let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
         let mut scene = Self { folder, simulator, base, client, service: None, stop };
         scene.start().await;
@@ -119,7 +120,7 @@ impl Scene {
             .args(["serve", "--config"])
             .arg(self.configuration())
             .env("GENESYSCLOUD_OAUTHCLIENT_ID", genesys_simulator::DEFAULT_CLIENT_ID)
-            .env("GENESYSCLOUD_OAUTHCLIENT_SECRET", genesys_simulator::DEFAULT_CLIENT_SECRET)
+            .env("GENESYSCLOUD_OAUTHCLIENT_SECRET_FILE", self.client_secret())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -146,6 +147,17 @@ impl Scene {
         let asked = Command::new("kill").args(["-TERM", &service.id().to_string()]).status().unwrap();
         assert!(asked.success());
         service.wait().unwrap().code().unwrap_or(-1)
+    }
+
+    /// Asks the service to read its credentials and keys again.
+    pub fn reload(&self) {
+        let service = self.service.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &service]).status().unwrap().success());
+    }
+
+    /// The file that holds the secret of the OAuth client.
+    pub fn client_secret(&self) -> PathBuf {
+        self.folder.path().join("client-secret")
     }
 
     /// The configuration file.
@@ -182,6 +194,22 @@ impl Scene {
         let (status, closure) = self.ask("POST", &format!("/v1/closures?wait={wait}"), Some(body)).await;
         assert!(matches!(status, 200 | 202), "{status} {closure}");
         closure
+    }
+
+    /// How many closures are in one of these states.
+    pub async fn count(&self, states: &[&str]) -> usize {
+        let mut number = 0;
+        let mut cursor = String::new();
+        loop {
+            let path = format!("/v1/closures?state={}&limit=200{cursor}", states.join(","));
+            let (status, page) = self.ask("GET", &path, None).await;
+            assert_eq!(status, 200, "{page}");
+            number += page["items"].as_array().unwrap().len();
+            match page["nextCursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return number,
+            }
+        }
     }
 
     /// The closure once it is in one of these states.

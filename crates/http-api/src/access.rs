@@ -1,6 +1,10 @@
 //! Who may do what: keys, roles, and the one table that says which role a need asks for.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+};
 
 use genesys_types::Organisation;
 use http::{HeaderMap, header};
@@ -123,12 +127,14 @@ pub struct AccessKey {
     pub organisations: Vec<Organisation>,
 }
 
-/// Every key that opens this service.
+/// Every key that opens this service. A copy shares them: what [`Keys::replace`] does is seen by all.
 #[derive(Debug, Clone, Default)]
 pub struct Keys {
-    known: Vec<(Hashed, Caller)>,
+    known: Arc<RwLock<Known>>,
     development: Option<Caller>,
 }
+
+type Known = Vec<(Hashed, Caller)>;
 
 /// Which organisations a caller sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,18 +174,12 @@ impl Caller {
 impl Keys {
     /// The keys of `tokens.toml`. With an empty list every route that needs a key answers 401.
     pub fn new(keys: Vec<AccessKey>) -> Self {
-        let known = keys
-            .into_iter()
-            .map(|key| {
-                let caller = Caller {
-                    name: Arc::from(key.name),
-                    role: key.role,
-                    sight: Sight::These(Arc::from(key.organisations)),
-                };
-                (Hashed(key.sha256), caller)
-            })
-            .collect();
-        Self { known, development: None }
+        Self { known: Arc::new(RwLock::new(callers(keys))), development: None }
+    }
+
+    /// Puts other keys in place of all. Requests that were admitted already go on.
+    pub fn replace(&self, keys: Vec<AccessKey>) {
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = callers(keys);
     }
 
     /// No key at all: whoever reaches the port is admin of every organisation. For a machine of one's own only; it warns
@@ -187,17 +187,17 @@ impl Keys {
     pub fn open_for_development() -> Self {
         tracing::warn!("the API is open: whoever reaches the port may do everything, without a key");
         let caller = Caller { name: Arc::from("development"), role: Role::Admin, sight: Sight::All };
-        Self { known: Vec::new(), development: Some(caller) }
+        Self { known: Arc::default(), development: Some(caller) }
     }
 
     /// How many keys there are.
     pub fn len(&self) -> usize {
-        self.known.len()
+        self.known().len()
     }
 
     /// Whether there is no key, so that nobody can call anything but the open routes.
     pub fn is_empty(&self) -> bool {
-        self.known.is_empty() && self.development.is_none()
+        self.known().is_empty() && self.development.is_none()
     }
 
     /// The caller behind a request, if it may do what the route needs.
@@ -218,12 +218,12 @@ impl Keys {
     }
 
     fn identify(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
-        if self.known.is_empty() {
+        if self.known().is_empty() {
             return Err(Problem::new(&kinds::UNAUTHENTICATED, "This service has no keys yet, so it admits nobody.")
                 .fix(
                     "Make a key with `openssl rand -hex 32`, put its SHA-256 (`printf %s \"$KEY\" | sha256sum`) with a \
                      name, a role and organisations into tokens.toml, name that file in [auth] tokens_file, and \
-                     restart.",
+                     send the service a SIGHUP, or restart it.",
                 ));
         }
         let Some(value) = headers.get(header::AUTHORIZATION) else {
@@ -236,20 +236,36 @@ impl Keys {
             )
         })?;
         self.find(presented)
-            .cloned()
             .ok_or_else(|| Problem::new(&kinds::UNAUTHENTICATED, "The key is not known here."))
     }
 
     /// Compares with every key, so that the time says nothing of which matched, or how far.
-    fn find(&self, presented: &[u8]) -> Option<&Caller> {
+    fn find(&self, presented: &[u8]) -> Option<Caller> {
+        let known = self.known();
         let digest: [u8; 32] = Sha256::digest(presented).into();
         let mut found = u32::MAX;
-        for (index, (hashed, _)) in (0u32..).zip(&self.known) {
+        for (index, (hashed, _)) in (0u32..).zip(&*known) {
             let matches: Choice = hashed.0.ct_eq(&digest);
             found.conditional_assign(&index, matches);
         }
-        self.known.get(usize::try_from(found).ok()?).map(|(_, caller)| caller)
+        known.get(usize::try_from(found).ok()?).map(|(_, caller)| caller.clone())
     }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn callers(keys: Vec<AccessKey>) -> Known {
+    let known = keys.into_iter().map(|key| {
+        let caller = Caller {
+            name: Arc::from(key.name),
+            role: key.role,
+            sight: Sight::These(Arc::from(key.organisations)),
+        };
+        (Hashed(key.sha256), caller)
+    });
+    known.collect()
 }
 
 fn bearer(value: &[u8]) -> Option<&[u8]> {

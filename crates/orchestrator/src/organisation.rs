@@ -227,6 +227,15 @@ impl Org {
         lifted
     }
 
+    /// Something has changed of what Genesys refused: the next probe need not wait for its time. Answers whether anything
+    /// was refused.
+    pub(crate) fn probe_at_once(&self, now: Time) -> bool {
+        let lookups = lock(&self.lookups_from).as_mut().map(|from| *from = now).is_some();
+        let calls = lock(&self.gate).as_mut().map(|gate| gate.probe_at = now).is_some();
+        self.arrived.notify_one();
+        lookups || calls
+    }
+
     /// Stops or lets go on every call of the organisation.
     pub(crate) fn pause(&self, paused: bool) {
         self.paused.store(paused, Ordering::Relaxed);

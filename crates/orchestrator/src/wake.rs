@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use closure_machine::{Event, Step};
+use genesys_types::Organisation;
 use store::ClosureKey;
 use tracing::{debug, info, warn};
 
@@ -77,6 +78,20 @@ impl Orchestrator {
     /// Queues every blocked closure of an organisation whose block was lifted.
     pub(crate) fn wake_blocked(&self, org: &Arc<Org>) {
         info!(organisation = %org.setup.name, "Genesys takes the organisation's calls again");
+        self.queue_blocked(org);
+    }
+
+    /// Tells that an organisation's credential was replaced: what Genesys refused is tried again now, by one closure for
+    /// all, and not at the time of the next probe.
+    pub fn credential_replaced(&self, organisation: &Organisation) {
+        if let Some(org) = self.inner.organisations.get(organisation)
+            && org.probe_at_once(self.now())
+        {
+            self.queue_blocked(org);
+        }
+    }
+
+    fn queue_blocked(&self, org: &Arc<Org>) {
         let (orchestrator, org) = (self.clone(), Arc::clone(org));
         self.inner.tasks.spawn(async move {
             let mut blocked = Vec::new();

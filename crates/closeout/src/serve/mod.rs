@@ -4,17 +4,21 @@
 //!  settings ─► store ─► orchestrator ─► API + webhooks ─► one listener
 //!                                                            │
 //!  SIGTERM ─► not ready, no intake ─► calls and requests finish (grace) ─► exit 0
+//!  SIGHUP ──► credentials and keys are read again
 //! ```
 
 mod counters;
 mod hooks;
 mod notify;
+mod reload;
 mod signals;
 mod silence;
 mod telemetry;
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, path::Path, sync::Arc};
 
+use genesys_client::Client;
+use genesys_types::Organisation;
 use http_api::{AccessKey, ApiState, Keys, MetricsPage, Role, Version};
 use http_listener::Limits;
 use orchestrator::{Config, GenesysRemote, Orchestrator, OrganisationSetup, SystemClock};
@@ -24,10 +28,11 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use self::signals::Signals;
+use self::{reload::Reloadable, signals::HangUp};
 use crate::{
     config::{
         self, FromCommandLine, Layers, Settings, Variables,
-        settings::{Server, StorePlace},
+        settings::{OrganisationSettings, Server, StorePlace},
         tokens::Token,
     },
     exit::{Exit, Failure},
@@ -45,13 +50,16 @@ pub async fn run(from: &FromCommandLine) -> Result<Exit, Failure> {
     for (variable, path) in layers.aliases() {
         tracing::info!(variable, setting = path, "an older variable was taken; better use GENESYSCLOUD_…");
     }
-    let mut signals = Signals::take()?;
+    let (mut signals, mut hang_up) = (Signals::take()?, HangUp::take()?);
     let service = Service::start(settings, shown(&layers)).await?;
     println!("{}", service.greeting());
     notify::tell(notify::State::Ready);
-    let signal = tokio::select! {
-        signal = signals.next() => signal,
-        failure = service.broken() => return Err(failure),
+    let signal = loop {
+        tokio::select! {
+            signal = signals.next() => break signal,
+            () = hang_up.next() => service.reloadable.reload(from, &variables),
+            failure = service.broken() => return Err(failure),
+        }
     };
     tracing::info!(signal, "stopping: no more work is taken, what is under way may finish");
     notify::tell(notify::State::Stopping);
@@ -79,6 +87,7 @@ pub struct Service {
     broken: CancellationToken,
     hooks: usize,
     place: StorePlace,
+    reloadable: Reloadable,
 }
 
 impl Service {
@@ -93,8 +102,9 @@ impl Service {
         let address = listener.local_addr()?;
         let metrics = telemetry::recorder();
         let store = open_store(&settings.store.place).await?;
-        let orchestrator = orchestrate(&settings, store).await?;
-        let keys = keys(settings.tokens);
+        let clients = clients(&settings)?;
+        let orchestrator = orchestrate(&settings, &clients, store).await?;
+        let keys = Keys::new(access_keys(settings.tokens));
         let owners =
             settings.hooks.iter().map(|hook| (hook.name.clone(), hook.organisation.clone())).collect();
         let watched: Vec<_> =
@@ -115,7 +125,7 @@ impl Service {
         ));
         let api = http_api::router(ApiState {
             orchestrator: orchestrator.clone(),
-            keys,
+            keys: keys.clone(),
             version: Version { version: env!("CARGO_PKG_VERSION"), commit: option_env!("CLOSEOUT_COMMIT") },
             configuration,
             received: Arc::new(hooks::CameIn { log, owners }),
@@ -140,6 +150,7 @@ impl Service {
         Ok(Self {
             address,
             server: settings.server,
+            reloadable: Reloadable { clients, keys, orchestrator: orchestrator.clone() },
             orchestrator,
             stop,
             listening,
@@ -222,19 +233,31 @@ fn store_failure(path: &Path, error: &store_sqlite::OpenError) -> Failure {
     Failure::usage(format!("the store {} cannot be opened: {error}{cause}", path.display()))
 }
 
-async fn orchestrate(settings: &Settings, store: Arc<dyn Store>) -> Result<Orchestrator, Failure> {
-    let mut organisations = Vec::new();
-    for organisation in &settings.organisations {
+fn clients(settings: &Settings) -> Result<HashMap<Organisation, Client>, Failure> {
+    let client = |organisation: &OrganisationSettings| {
         let name = organisation.client.organisation.clone();
-        let client = genesys_client::Client::new(organisation.client.clone())
+        let client = Client::new(organisation.client.clone())
             .map_err(|error| Failure::usage(format!("the organisation {name} cannot be used: {error}")))?;
-        organisations.push(OrganisationSetup {
-            name,
+        Ok((name, client))
+    };
+    settings.organisations.iter().map(client).collect()
+}
+
+async fn orchestrate(
+    settings: &Settings,
+    clients: &HashMap<Organisation, Client>,
+    store: Arc<dyn Store>,
+) -> Result<Orchestrator, Failure> {
+    let organisations = settings.organisations.iter().map(|organisation| {
+        let name = organisation.client.organisation.clone();
+        OrganisationSetup {
             policy: settings.policy.clone(),
-            remote: Arc::new(GenesysRemote::new(client)),
+            remote: Arc::new(GenesysRemote::new(clients[&name].clone())),
             max_open: organisation.max_open,
-        });
-    }
+            name,
+        }
+    });
+    let organisations = organisations.collect();
     let config = Config {
         store,
         clock: Arc::new(SystemClock::default()),
@@ -250,7 +273,7 @@ async fn orchestrate(settings: &Settings, store: Arc<dyn Store>) -> Result<Orche
     })
 }
 
-fn keys(tokens: Vec<Token>) -> Keys {
+fn access_keys(tokens: Vec<Token>) -> Vec<AccessKey> {
     let key = |token: Token| AccessKey {
         name: token.name,
         sha256: token.sha256,
@@ -258,7 +281,7 @@ fn keys(tokens: Vec<Token>) -> Keys {
         role: token.role.parse().unwrap_or(Role::Read),
         organisations: token.organisations,
     };
-    Keys::new(tokens.into_iter().map(key).collect())
+    tokens.into_iter().map(key).collect()
 }
 
 /// The configuration with its secrets masked, as `/v1/config` answers it: value and origin by key.

@@ -1,4 +1,4 @@
-//! Signals: the first asks for a stop, the second ends the program at once.
+//! Signals: the first asks for a stop, the second ends the program at once; SIGHUP asks to read again what rotates.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -34,5 +34,25 @@ impl Signals {
         let name = self.next().await;
         tracing::warn!(signal = name, "a second signal: ending at once; nothing that was answered is lost");
         std::process::exit(i32::from(Exit::Interrupted.code()))
+    }
+}
+
+/// The signal that asks to read again what rotates: SIGHUP.
+#[derive(Debug)]
+pub struct HangUp(Signal);
+
+impl HangUp {
+    /// Takes the signal from its default, which would end the program.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system refuses.
+    pub fn take() -> std::io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Completes at the next one.
+    pub async fn next(&mut self) {
+        self.0.recv().await;
     }
 }
