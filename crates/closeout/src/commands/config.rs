@@ -35,7 +35,7 @@ pub enum ConfigCommand {
     Show(ShowArgs),
     /// Make a further key and print its entry for tokens.toml
     #[command(
-        after_help = "Example:\n  closeout config new-key --name checkout-service --role submit >> tokens.toml\n\nThe key itself goes to stderr, once. The service reads tokens.toml when it starts: the key is valid after a restart.\n\nRoles: submit requests closures and follows them by their id; read looks at everything but the configuration; operate does both, and retry, cancel, verify, force, resolve and outgoing; admin may do everything."
+        after_help = "Example:\n  closeout config new-key --name checkout-service --role submit >> tokens.toml\n\nThe key itself goes to stderr, once. The service reads tokens.toml when it starts and on SIGHUP: the key is valid then.\n\nRoles: submit requests closures and follows them by their id; read looks at everything but the configuration; operate does both, and retry, cancel, verify, force, resolve and outgoing; admin may do everything."
     )]
     NewKey(KeyArgs),
 }
