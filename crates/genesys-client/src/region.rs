@@ -131,6 +131,12 @@ impl Region {
         is_loopback(&self.api) && is_loopback(&self.login)
     }
 
+    /// Returns the first of both addresses that is at Genesys: any host under a domain of its regions, also of regions that
+    /// are newer than the table.
+    pub fn at_genesys(&self) -> Option<&Url> {
+        [&self.api, &self.login].into_iter().find(|url| url.host_str().is_some_and(is_genesys))
+    }
+
     fn of_domain(domain: &str) -> Self {
         let at = |label: &str| {
             Url::parse(&format!("https://{label}.{domain}/")).expect("a checked domain makes a URL")
@@ -150,6 +156,15 @@ fn base_domain(host: &str) -> Option<String> {
         })
     });
     (known || new_in_family).then(|| bare.to_owned())
+}
+
+/// Whether a host stands under a domain of Genesys Cloud, whatever its first labels are.
+fn is_genesys(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let under = |domain: &str| {
+        host.strip_suffix(domain).is_some_and(|labels| labels.is_empty() || labels.ends_with('.'))
+    };
+    REGIONS.iter().any(|(_, domain)| under(domain)) || FAMILIES.iter().any(|family| under(&family[1..]))
 }
 
 fn base_url(text: &str) -> Result<Url, InvalidRegion> {
@@ -298,6 +313,27 @@ mod tests {
             let error = Region::parse(refused).unwrap_err();
             assert!(!error.to_string().contains("secret"), "{error}");
         }
+    }
+
+    #[test]
+    fn genesys_own_hosts_are_told_from_gateways() {
+        for (text, at) in [
+            ("eu-central-1", Some("https://api.mypurecloud.de/")),
+            ("https://api.mypurecloud.de", Some("https://api.mypurecloud.de/")),
+            ("https://proxy.api.mypurecloud.de/x", Some("https://proxy.api.mypurecloud.de/x/")),
+            ("https://API.USW2.PURE.CLOUD.:8443", Some("https://api.usw2.pure.cloud.:8443/")),
+            ("https://api.euc9.pure.cloud", Some("https://api.euc9.pure.cloud/")),
+            ("https://gateway.example/api.mypurecloud.de", None),
+            ("https://notmypurecloud.de", None),
+            ("https://mypurecloud.de.example", None),
+            ("http://127.0.0.1:8081", None),
+        ] {
+            let region = Region::parse(text).unwrap();
+            assert_eq!(region.at_genesys().map(Url::as_str), at, "{text}");
+        }
+        let half =
+            Region::parse("eu-central-1").unwrap().with_api_base_url("https://gateway.example").unwrap();
+        assert_eq!(half.at_genesys().map(Url::as_str), Some("https://login.mypurecloud.de/"));
     }
 
     #[test]
