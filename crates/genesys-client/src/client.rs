@@ -294,7 +294,12 @@ impl Client {
         path: String,
         body: Option<Bytes>,
     ) -> Result<Reply, Fault> {
-        self.inner.caller.run(permit, Request { operation, method, path, body }).await
+        self.run_request(permit, Request { operation, method, path, body }).await
+    }
+
+    /// Makes one request, written by whoever calls this.
+    pub(crate) async fn run_request(&self, permit: Permit, request: Request) -> Result<Reply, Fault> {
+        self.inner.caller.run(permit, request).await
     }
 }
 

@@ -14,6 +14,7 @@ mod call;
 mod client;
 mod config;
 mod conversation;
+mod dialect;
 mod error_body;
 mod fault;
 mod found;
@@ -26,6 +27,7 @@ mod token;
 
 pub use client::{Answer, Client, Identity};
 pub use config::{ClientConfig, ConfigError, Credentials};
+pub use dialect::{Closed, Dialect, DialectClient, InvalidDialect, PLATFORM};
 pub use fault::{Fault, FaultKind};
 pub use lookup::{ExternalIdDimension, Hit, LookupConfig};
 pub use quota::{
