@@ -20,7 +20,7 @@ use crate::{
     organisation::Org,
     record::Record,
     registry::Registry,
-    remote::{CallDetails, Permit},
+    remote::{CallDetails, Permit, Remote},
 };
 
 /// How often a transition is worked out anew because somebody else wrote first.
@@ -94,14 +94,17 @@ impl Orchestrator {
 
     /// The policy that holds for a record: the organisation's, with what the command sets differently.
     pub(crate) fn policy(&self, record: &Record) -> Arc<Policy> {
-        let standing = match self.inner.organisations.get(&record.organisation) {
-            Some(org) => Arc::clone(&org.policy),
-            None => Arc::default(),
-        };
-        match record.overrides() {
-            None => standing,
-            Some(overrides) => Arc::new(overrides.applied_to(&standing)),
+        match (self.inner.organisations.get(&record.organisation), record.overrides()) {
+            (Some(org), None) => Arc::clone(&org.policy),
+            (Some(org), Some(overrides)) => Arc::new(org.policy_with(overrides)),
+            (None, None) => Arc::default(),
+            (None, Some(overrides)) => Arc::new(overrides.applied_to(&Policy::default())),
         }
+    }
+
+    /// The remote side of a record's organisation.
+    pub(crate) fn remote(&self, record: &Record) -> Option<&dyn Remote> {
+        self.inner.organisations.get(&record.organisation).map(|org| org.setup.remote.as_ref())
     }
 
     /// The record of a closure, from memory or from the store.
@@ -180,14 +183,14 @@ impl Orchestrator {
             let policy = self.policy(&stored);
             let first = held.and_then(|held| {
                 let moment = Moment { now: held.at, may_call: false };
-                Made::of(&stored, &held.event, &held.cause, &policy, moment).ok()
+                Made::of(&stored, &held.event, &held.cause, &policy, moment, self.remote(&stored)).ok()
             });
             let record = first.as_ref().map_or(&stored, |first| &first.next);
             if permit.is_none() {
                 permit = self.permit_for(record, &event);
             }
             let moment = Moment { now: at.unwrap_or_else(|| self.now()), may_call: permit.is_some() };
-            let last = match Made::of(record, &event, &cause, &policy, moment) {
+            let last = match Made::of(record, &event, &cause, &policy, moment, self.remote(&stored)) {
                 Ok(last) => last,
                 Err(rejected) => {
                     self.give_back(record, permit);

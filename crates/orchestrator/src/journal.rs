@@ -7,7 +7,10 @@ use genesys_types::{LegState, Purpose, Snapshot, Time};
 use serde::{Deserialize, Serialize};
 use store::Line;
 
-use crate::{names, remote::CallFacts};
+use crate::{
+    names,
+    remote::{CallFacts, Remote},
+};
 
 /// One line as it is stored and shown. Field names never change.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -179,6 +182,8 @@ pub(crate) struct Happening<'a> {
     pub(crate) announces: &'a [Announcement],
     pub(crate) cause: &'a Cause,
     pub(crate) now: Time,
+    /// Where the call is made, as far as that is known.
+    pub(crate) remote: Option<&'a dyn Remote>,
 }
 
 impl Happening<'_> {
@@ -214,7 +219,7 @@ impl Happening<'_> {
             answered: self.answered(),
             heard: self.heard(),
             operator: self.operator(),
-            asks: self.asks.map(|call| asks(call, self.next)),
+            asks: self.asks.map(|call| asks(call, self.next, self.remote)),
             announces: self.announces.iter().map(|told| names::announcement(*told).to_owned()).collect(),
             wake_at: self.next.wake_at().map(Time::millis),
         }
@@ -338,7 +343,14 @@ pub(crate) fn seen(snapshot: &Snapshot) -> Seen {
     Seen { ended: snapshot.ended_at.is_some(), legs: snapshot.legs.iter().map(leg).collect() }
 }
 
-pub(crate) fn asks(call: closure_machine::Call, closure: &Closure) -> Asks {
+/// A call as the remote side makes it.
+pub(crate) fn asks(call: closure_machine::Call, closure: &Closure, remote: Option<&dyn Remote>) -> Asks {
+    let shown =
+        remote.and_then(|remote| match (call.request, closure.conversation, closure.sought.as_deref()) {
+            (Request::LookUp, _, Some(sought)) => remote.shows_look_up(&sought.target),
+            (request, Some(conversation), _) => remote.shows(conversation, request),
+            (_, None, _) => None,
+        });
     // Without a conversation nothing but a lookup is asked.
     let conversation = closure.conversation.map(|conversation| conversation.to_string()).unwrap_or_default();
     let (participant, http) = match call.request {
@@ -366,5 +378,6 @@ pub(crate) fn asks(call: closure_machine::Call, closure: &Closure) -> Asks {
         ),
         Request::Disconnect => (None, format!("POST /api/v2/conversations/{conversation}/disconnect")),
     };
+    let http = shown.unwrap_or(http);
     Asks { call: call.id.0, request: names::request(&call.request).to_owned(), participant, http }
 }

@@ -150,7 +150,8 @@ impl Orchestrator {
         permit: Permit,
         now: Time,
     ) -> Option<LookedUp> {
-        let policy = Arc::new(submission.said.overrides.applied_to(&org.policy));
+        let policy = Arc::new(org.policy_with(&submission.said.overrides));
+        let remote = org.setup.remote.as_ref();
         let first = accept(&submission.command, &policy, Moment { now, may_call: true });
         let (mut record, call, announces) = opened(submission, first, now);
         self.inner.registry.share_names(&mut record);
@@ -164,15 +165,16 @@ impl Orchestrator {
             announces: &announces,
             cause: &Cause::default(),
             now,
+            remote: Some(remote),
         }
         .line();
-        let outcome = question.ask(org.setup.remote.as_ref(), permit, CallDetails::default()).await;
+        let outcome = question.ask(remote, permit, CallDetails::default()).await;
         org.nudge();
         let event = Event::Replied { call: id, reply: outcome.reply };
         let cause = Cause { facts: Some(outcome.facts), ..Cause::default() };
         let permit = org.permit_at_once(Class::Verify);
         let moment = Moment { now: self.now(), may_call: permit.is_some() };
-        let made = Made::of(&Arc::new(record), &event, &cause, &policy, moment).ok()?;
+        let made = Made::of(&Arc::new(record), &event, &cause, &policy, moment, Some(remote)).ok()?;
         Some(LookedUp { accepted, made, permit })
     }
 

@@ -9,6 +9,7 @@ use store::Line;
 use crate::{
     journal::{Cause, Happening},
     record::{ConfirmedBy, Record},
+    remote::Remote,
 };
 
 /// A transition that was worked out and is not committed yet.
@@ -22,7 +23,7 @@ pub(crate) struct Made {
 }
 
 impl Made {
-    /// Works out what an event does to a closure.
+    /// Works out what an event does to a closure; `remote` is where the call that follows from it would be made.
     ///
     /// # Errors
     ///
@@ -33,6 +34,7 @@ impl Made {
         cause: &Cause,
         policy: &Policy,
         moment: Moment,
+        remote: Option<&dyn Remote>,
     ) -> Result<Self, Rejected> {
         let closure = &record.closure;
         let transition = step(closure, event, policy, moment)?;
@@ -67,6 +69,7 @@ impl Made {
             announces: &announces,
             cause,
             now,
+            remote,
         }
         .line();
         Ok(Self {

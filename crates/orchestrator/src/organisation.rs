@@ -8,14 +8,20 @@ use std::{
     time::Duration,
 };
 
-use closure_machine::{Closure, Policy, Request, Step, Turn};
+use closure_machine::{Closure, Order, Policy, Request, Step, Turn};
 use genesys_client::Class;
 use genesys_types::{Organisation, Span, Time};
 use std::sync::Arc;
 use store::ClosureKey;
 use tokio::sync::Notify;
 
-use crate::{config::OrganisationSetup, ready::Ready, remote::Permit, submit::SubmitError};
+use crate::{
+    config::OrganisationSetup,
+    ready::Ready,
+    record::Overrides,
+    remote::{Permit, Remote},
+    submit::SubmitError,
+};
 
 /// How an organisation is doing, for health pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +84,7 @@ pub(crate) enum Next {
 impl Org {
     pub(crate) fn new(setup: OrganisationSetup) -> Self {
         Self {
-            policy: Arc::new(setup.policy.clone()),
+            policy: Arc::new(possible(setup.policy.clone(), setup.remote.as_ref())),
             setup,
             opening: AtomicUsize::new(0),
             paused: AtomicBool::new(false),
@@ -89,6 +95,11 @@ impl Org {
             lookups_from: Mutex::new(None),
             queued: AtomicUsize::new(0),
         }
+    }
+
+    /// The organisation's policy with what a command sets differently, as far as its remote side can do that.
+    pub(crate) fn policy_with(&self, overrides: &Overrides) -> Policy {
+        possible(overrides.applied_to(&self.policy), self.setup.remote.as_ref())
     }
 
     /// A permit for whoever asks right now, unless others of at least that urgency are queueing.
@@ -257,6 +268,11 @@ impl Org {
     pub(crate) const fn retry_after(&self) -> Span {
         Span::from_secs(30)
     }
+}
+
+/// The policy with the order that the remote side has: one that closes nobody alone closes the conversation first.
+fn possible(policy: Policy, remote: &dyn Remote) -> Policy {
+    if remote.closes_guest_alone() { policy } else { Policy { order: Order::ConversationFirst, ..policy } }
 }
 
 /// How urgent the next call of a closure is.

@@ -20,7 +20,7 @@ use crate::{
     names,
     organisation::Org,
     record::Record,
-    remote::{CallDetails, CallFacts, Permit},
+    remote::{CallDetails, CallFacts, Permit, Remote},
     submit::Submission,
 };
 
@@ -144,20 +144,23 @@ impl Orchestrator {
             Some(conversation) => read(org, permit()?, conversation).await?,
             None => None,
         };
-        let policy = submission.said.overrides.applied_to(&org.policy);
+        let policy = org.policy_with(&submission.said.overrides);
         let joins = conversation.and_then(|conversation| {
             self.inner.registry.of_conversation(&submission.organisation, conversation)
         });
-        Ok(imagine(submission, &Shown { found, snapshot }, &policy, self.now(), joins))
+        let shown = Shown { found, snapshot, remote: org.setup.remote.as_ref() };
+        Ok(imagine(submission, &shown, &policy, self.now(), joins))
     }
 }
 
 /// What Genesys showed for a plan.
-struct Shown {
+struct Shown<'a> {
     /// What the lookup found, where one was made.
     found: Vec<Candidate>,
     /// What the read showed; `None` where there is no such conversation.
     snapshot: Option<Snapshot>,
+    /// Who showed it.
+    remote: &'a dyn Remote,
 }
 
 /// Reads the conversation.
@@ -192,7 +195,7 @@ async fn read(
 /// Runs the machine against a remote side that does what it is asked.
 fn imagine(
     submission: &Submission,
-    shown: &Shown,
+    shown: &Shown<'_>,
     policy: &Policy,
     now: Time,
     joins: Option<ClosureKey>,
@@ -207,7 +210,7 @@ fn imagine(
             Effect::Call(call) => Some(*call),
             Effect::Announce(_) => None,
         });
-        calls.extend(called.map(|call| asks(call, &transition.next)));
+        calls.extend(called.map(|call| asks(call, &transition.next, Some(shown.remote))));
         let Some(event) = next_event(&transition.next, shown, &mut read, &mut moment) else { break };
         match step(&transition.next, &event, policy, moment) {
             Ok(next) => transition = next,
@@ -230,7 +233,7 @@ fn imagine(
 }
 
 /// What would happen next if everything went well; `None` where the closure has ended or would wait for somebody.
-fn next_event(closure: &Closure, shown: &Shown, read: &mut bool, moment: &mut Moment) -> Option<Event> {
+fn next_event(closure: &Closure, shown: &Shown<'_>, read: &mut bool, moment: &mut Moment) -> Option<Event> {
     match (closure.turn, &closure.step) {
         (Turn::InFlight { call, request: Request::Read, .. }, _) => {
             // A second read would show what the imagined remote side has become, and nothing there needs one.

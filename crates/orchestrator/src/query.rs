@@ -242,7 +242,7 @@ impl Orchestrator {
     /// The policy under which a command of an organisation with these differences would be carried out; `None` when there
     /// is no such organisation.
     pub fn policy_with(&self, organisation: &Organisation, overrides: &Overrides) -> Option<Policy> {
-        self.inner.organisations.get(organisation).map(|org| overrides.applied_to(&org.policy))
+        self.inner.organisations.get(organisation).map(|org| org.policy_with(overrides))
     }
 
     /// How many closures are open.

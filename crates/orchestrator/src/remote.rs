@@ -74,6 +74,21 @@ pub trait Remote: Send + Sync + 'static {
     /// Completes when asking for a permit may have a better answer than before.
     async fn changed(&self);
 
+    /// Whether it can close a guest alone. Where it cannot, the conversation is closed first, whatever the policy says.
+    fn closes_guest_alone(&self) -> bool {
+        true
+    }
+
+    /// The verb and path by which it makes a call, for people; `None` where they are those of the published API.
+    fn shows(&self, _conversation: ConversationId, _request: Request) -> Option<String> {
+        None
+    }
+
+    /// The same for a lookup.
+    fn shows_look_up(&self, _target: &Target) -> Option<String> {
+        None
+    }
+
     /// Makes one call. Never takes longer than the client's time-out.
     async fn call(
         &self,

@@ -92,18 +92,21 @@ impl Remote for GenesysRemote {
     }
 }
 
-fn found(hits: Vec<Hit>) -> Reply {
+/// What the driver is told of a lookup.
+pub(crate) fn found(hits: Vec<Hit>) -> Reply {
     let candidate =
         |hit: Hit| Candidate { conversation: hit.conversation, started_at: hit.started_at, queue: hit.queue };
     Reply::LookedUp(Findings::Open(hits.into_iter().map(candidate).collect()))
 }
 
-fn not_sent(why: &str) -> Outcome {
+/// What comes of a call that was never made.
+pub(crate) fn not_sent(why: &str) -> Outcome {
     let facts = CallFacts { message: Some(why.to_owned()), ..CallFacts::default() };
     Outcome { reply: Reply::NotSent, facts }
 }
 
-fn told<T>(answer: Result<Answer<T>, Fault>, reply: impl FnOnce(T) -> Reply) -> Outcome {
+/// What the driver is told of an answer or a fault.
+pub(crate) fn told<T>(answer: Result<Answer<T>, Fault>, reply: impl FnOnce(T) -> Reply) -> Outcome {
     match answer {
         Ok(answer) => Outcome {
             facts: CallFacts {

@@ -14,6 +14,7 @@ use crate::{
     metrics,
     organisation::Org,
     record::{Record, Said},
+    remote::Remote,
     to_the_end::ToTheEnd,
 };
 
@@ -178,11 +179,8 @@ impl Orchestrator {
         let permit = org.permit_at_once(Class::Verify);
         let now = self.now();
         let overrides = &submission.said.overrides;
-        let policy = if overrides.is_empty() {
-            Arc::clone(&org.policy)
-        } else {
-            Arc::new(overrides.applied_to(&org.policy))
-        };
+        let policy =
+            if overrides.is_empty() { Arc::clone(&org.policy) } else { Arc::new(org.policy_with(overrides)) };
         let transition = accept(&submission.command, &policy, Moment { now, may_call: permit.is_some() });
         let (mut record, call, announces) = opened(submission, transition, now);
         self.inner.registry.share_names(&mut record);
@@ -194,6 +192,7 @@ impl Orchestrator {
             announces: &announces,
             cause: &Cause::default(),
             now,
+            remote: Some(org.setup.remote.as_ref()),
         }
         .line();
         let commit = Commit {
@@ -296,9 +295,10 @@ impl Orchestrator {
             return Some("participant");
         }
         let (wanted, holds) = (&submission.said.overrides, self.policy(record));
+        let order_is_open = self.remote(record).is_none_or(Remote::closes_guest_alone);
         let differences = [
             ("evidence", wanted.evidence.is_some_and(|wanted| wanted != holds.evidence)),
-            ("order", wanted.order.is_some_and(|wanted| wanted != holds.order)),
+            ("order", order_is_open && wanted.order.is_some_and(|wanted| wanted != holds.order)),
             ("wrapperClose", wanted.wrapper_close.is_some_and(|wanted| wanted != holds.wrapper_close)),
             ("agentConnected", wanted.agent_connected.is_some_and(|wanted| wanted != holds.agent_connected)),
             ("wrapUp", wanted.wrap_up.is_some_and(|wanted| wanted != holds.wrap_up)),

@@ -14,7 +14,7 @@ use super::{
     template::{Filling, Gap, Missing},
 };
 use crate::{
-    Answer, Class, Client, Fault, FaultKind, Permit,
+    Answer, Class, Client, Fault, FaultKind, Hit, Permit,
     answer::is_plausible_acknowledgement,
     call::{Reply, Request},
 };
@@ -93,11 +93,7 @@ impl DialectClient {
     ///
     /// # Errors
     /// As every operation; [`FaultKind::Rejected`] where the dialect has no search.
-    pub async fn find(
-        &self,
-        permit: Permit,
-        external_id: &str,
-    ) -> Result<Answer<Vec<ConversationId>>, Fault> {
+    pub async fn find(&self, permit: Permit, external_id: &str) -> Result<Answer<Vec<Hit>>, Fault> {
         let Some((find, shape)) = &self.dialect.find else {
             let why = format!("the dialect {} has no [find]", self.dialect.name());
             return Err(Fault::local(FaultKind::Rejected, why));
@@ -105,7 +101,10 @@ impl DialectClient {
         let filling = Filling { external_id: Some(external_id), ..Filling::default() };
         let taken = self.ask(permit, find, &filling).await?;
         match shape.found(&taken.body) {
-            Ok(found) => Ok(taken.with(found)),
+            Ok(found) => {
+                let hit = |conversation| Hit { conversation, started_at: None, queue: None };
+                Ok(taken.with(found.into_iter().map(hit).collect()))
+            }
             Err(unreadable) => Err(taken.unreadable(unreadable.0)),
         }
     }
@@ -239,7 +238,6 @@ impl DialectClient {
         match self.conversation(permit, conversation).await {
             Err(fault) => fault,
             Ok(answer) => Fault {
-                status: Some(answer.status),
                 correlation_id: answer.correlation_id,
                 ..Fault::local(
                     FaultKind::Conflict,

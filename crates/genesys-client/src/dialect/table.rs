@@ -153,6 +153,17 @@ impl Dialect {
         }
     }
 
+    /// Whether it finds conversations by the guest's external id.
+    pub const fn finds(&self) -> bool {
+        self.find.is_some()
+    }
+
+    /// The verb and path by which it finds, for people; `None` where that is done as the published API has it.
+    pub fn shows_find(&self) -> Option<String> {
+        let (find, _) = self.find.as_ref()?;
+        Some(format!("{} {}", find.method, find.path.shown(&Filling::default())))
+    }
+
     /// The verb and path by which it reads, for people; `None` where it is read as the published API has it.
     pub fn shows_read(&self, conversation: ConversationId) -> Option<String> {
         self.read.as_ref().map(|(read, _)| read.shown(conversation, None))

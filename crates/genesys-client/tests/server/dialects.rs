@@ -239,7 +239,8 @@ async fn conversations_are_found_by_the_guests_external_id() {
     let client = speaking(&stub, "webmessaging-sessions");
     stub.answers(reply(200, json!({ "entities": [{ "id": CONVERSATION }], "total": 1 }).to_string()));
     let found = client.find(permit(client.client()), "customer \"7\"").await.unwrap();
-    assert_eq!(found.value, [CONVERSATION.parse().unwrap()]);
+    let conversations: Vec<_> = found.value.iter().map(|hit| hit.conversation).collect();
+    assert_eq!(conversations, [CONVERSATION.parse().unwrap()]);
     let participants = json!([{ "externalId": "customer \"7\"" }]);
     let query = json!({ "type": "webmessaging", "state": "active", "participants": participants });
     assert_eq!(asked(&stub), [(Method::POST, "query".to_owned(), query)]);

@@ -13,4 +13,5 @@ mod paths;
 mod quota;
 mod remote;
 mod replicas;
+mod whole;
 mod world;

@@ -77,6 +77,8 @@ pub struct SimRemote {
     permits: Mutex<Option<u32>>,
     changed: Notify,
     pub webhooks: AtomicBool,
+    /// Whether it closes whole conversations only, and nobody alone.
+    pub whole_only: AtomicBool,
     pub webhook_after: Mutex<Duration>,
     pub listener: Mutex<Option<Orchestrator>>,
     pub clock: Arc<VirtualClock>,
@@ -94,6 +96,7 @@ impl SimRemote {
             permits: Mutex::new(None),
             changed: Notify::new(),
             webhooks: AtomicBool::new(true),
+            whole_only: AtomicBool::new(false),
             webhook_after: Mutex::new(Duration::from_millis(20)),
             listener: Mutex::default(),
             clock: Arc::new(VirtualClock(Instant::now())),
@@ -245,6 +248,15 @@ impl Remote for Connection {
                 Ok(Permit::new(()))
             }
         }
+    }
+
+    fn closes_guest_alone(&self) -> bool {
+        !self.remote.whole_only.load(Ordering::SeqCst)
+    }
+
+    fn shows(&self, conversation: ConversationId, request: Request) -> Option<String> {
+        let whole = self.remote.whole_only.load(Ordering::SeqCst) && request.is_write();
+        whole.then(|| format!("POST /whole/{conversation}"))
     }
 
     async fn changed(&self) {

@@ -37,7 +37,17 @@ impl World {
 
     /// A world whose first driver dies right after its commit number `commits`.
     pub async fn crashing_after(policy: Policy, commits: u64) -> Self {
+        Self::with_remote(SimRemote::begin(), policy, commits).await
+    }
+
+    /// A world whose remote side closes whole conversations only.
+    pub async fn closing_whole_conversations() -> Self {
         let remote = SimRemote::begin();
+        remote.whole_only.store(true, Ordering::SeqCst);
+        Self::with_remote(remote, Policy::default(), u64::MAX).await
+    }
+
+    async fn with_remote(remote: Arc<SimRemote>, policy: Policy, commits: u64) -> Self {
         let store = Arc::new(MemoryStore::new());
         let (driver, alive) = Self::drive(&remote, &store, &policy, commits, true).await;
         *remote.listener.lock().unwrap() = Some(driver.clone());

@@ -1,0 +1,118 @@
+//! A gateway or a mock that speaks a dialect behind the driver's [`Remote`]: the machine's calls become the dialect's, and
+//! what the dialect does not say is asked as the published API has it.
+//!
+//! A dialect that closes nobody alone fixes the order: the conversation is closed with everybody in it, and then the
+//! guest's end is proven. That is `conversation_first`, so no answer is taken for evidence here either.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use closure_machine::{Reply, Request, Target, WrapperClose};
+use genesys_client::{Answer, Class, Closed, DialectClient, Fault};
+use genesys_types::ConversationId;
+
+use crate::{
+    remote::{CallDetails, Outcome, Permit, Remote},
+    remote_genesys::{GenesysRemote, found, not_sent, told},
+};
+
+/// One organisation behind a gateway or a mock.
+#[derive(Clone)]
+pub struct DialectRemote {
+    client: DialectClient,
+    published: GenesysRemote,
+}
+
+impl DialectRemote {
+    /// Takes a client.
+    pub fn new(client: DialectClient) -> Self {
+        let published = GenesysRemote::new(client.client().clone());
+        Self { client, published }
+    }
+}
+
+#[async_trait]
+impl Remote for DialectRemote {
+    fn try_permit(&self, class: Class) -> Result<Permit, Duration> {
+        self.published.try_permit(class)
+    }
+
+    async fn changed(&self) {
+        self.published.changed().await;
+    }
+
+    fn closes_guest_alone(&self) -> bool {
+        self.client.dialect().closes_guest_alone()
+    }
+
+    fn shows(&self, conversation: ConversationId, request: Request) -> Option<String> {
+        let dialect = self.client.dialect();
+        match request {
+            Request::Read => dialect.shows_read(conversation),
+            Request::CloseParticipant(participant) => dialect.shows_guest_close(conversation, participant),
+            Request::CloseWrapper(how) => {
+                let shown = dialect.shows_close(conversation, how == WrapperClose::Delete);
+                // Without a close and a read of its own, the end is read back as the published API has it.
+                shown.or_else(|| Some(format!("GET /api/v2/conversations/{conversation}")))
+            }
+            Request::LookUp | Request::GiveWrapUp { .. } | Request::Disconnect => None,
+        }
+    }
+
+    fn shows_look_up(&self, target: &Target) -> Option<String> {
+        match target {
+            Target::ExternalId(_) => self.client.dialect().shows_find(),
+            Target::Attribute { .. } => None,
+        }
+    }
+
+    async fn call(
+        &self,
+        permit: Permit,
+        conversation: ConversationId,
+        request: Request,
+        details: CallDetails,
+    ) -> Outcome {
+        if let Request::LookUp | Request::GiveWrapUp { .. } | Request::Disconnect = request {
+            return self.published.call(permit, conversation, request, details).await;
+        }
+        let Some(permit) = permit.into_inner::<genesys_client::Permit>() else {
+            return not_sent("the permit is of another client");
+        };
+        let code = details.wrap_up_code;
+        match request {
+            Request::CloseParticipant(participant) => {
+                closed(self.client.close_guest(permit, conversation, participant, code).await)
+            }
+            Request::CloseWrapper(how) => {
+                let purge = how == WrapperClose::Delete;
+                closed(self.client.close_conversation(permit, conversation, purge, code).await)
+            }
+            Request::Read | Request::LookUp | Request::GiveWrapUp { .. } | Request::Disconnect => {
+                told(self.client.conversation(permit, conversation).await, Reply::Saw)
+            }
+        }
+    }
+
+    async fn look_up(&self, permit: Permit, target: &Target) -> Outcome {
+        let id = match target {
+            Target::ExternalId(id) if self.client.dialect().finds() => id,
+            Target::ExternalId(_) | Target::Attribute { .. } => {
+                return self.published.look_up(permit, target).await;
+            }
+        };
+        let Some(permit) = permit.into_inner::<genesys_client::Permit>() else {
+            return not_sent("the permit is of another client");
+        };
+        told(self.client.find(permit, id).await, found)
+    }
+}
+
+fn closed(answer: Result<Answer<Closed>, Fault>) -> Outcome {
+    let requests = answer.as_ref().map_or(1, |answer| answer.value.requests);
+    let mut outcome = told(answer, |closed| Reply::Accepted(closed.snapshot));
+    if requests > 1 {
+        outcome.facts.message = Some(format!("{requests} requests, one for each session"));
+    }
+    outcome
+}
