@@ -8,6 +8,7 @@ mod closing;
 mod command_line;
 mod crashes;
 mod demo;
+mod dialects;
 mod lookups;
 mod metrics;
 mod quota;

@@ -31,6 +31,8 @@ pub struct SceneOptions {
     pub closing: String,
     /// Lines for `[lookup]`.
     pub lookup: String,
+    /// Lines for `[genesys.main]`.
+    pub genesys: String,
     /// How the relay writes its bodies.
     pub format: BodyFormat,
     /// Requests that Genesys allows in two seconds; `None` for no limit.
@@ -44,6 +46,7 @@ impl Default for SceneOptions {
         Self {
             closing: "confirm_within = \"1s\"\ndeadline = \"15s\"\nstale_read_gap = \"500ms\"\n".to_owned(),
             lookup: String::new(),
+            genesys: String::new(),
             format: BodyFormat::Eventbridge,
             requests: None,
             seed: 1,
@@ -57,6 +60,8 @@ pub struct Scene {
     pub folder: TempDir,
     /// The simulator.
     pub simulator: Simulator,
+    /// The address of the simulator, as `http://127.0.0.1:port`.
+    pub genesys: String,
     /// The address of the service, as `http://127.0.0.1:port`.
     pub base: String,
     client: reqwest::Client,
@@ -107,7 +112,7 @@ impl Scene {
         write_configuration(folder.path(), port, &region, &options);
         fs::write(folder.path().join("client-secret"), genesys_simulator::DEFAULT_CLIENT_SECRET).unwrap();
         let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
-        let mut scene = Self { folder, simulator, base, client, service: None, stop };
+        let mut scene = Self { folder, simulator, genesys: region, base, client, service: None, stop };
         scene.start().await;
         scene
     }
@@ -225,7 +230,7 @@ impl Scene {
 fn write_configuration(folder: &Path, port: u16, region: &str, options: &SceneOptions) {
     let digest = sha256_of_key();
     let requests = options.requests.unwrap_or(0);
-    let (closing, lookup) = (&options.closing, &options.lookup);
+    let (closing, lookup, genesys) = (&options.closing, &options.lookup, &options.genesys);
     let database = folder.join("closeout.db");
     let tokens = folder.join("tokens.toml");
     let configuration = format!(
@@ -239,6 +244,7 @@ url = "sqlite:{database}"
 region = "{region}"
 requests_per_minute = {requests}
 quota_window = "2s"
+{genesys}
 
 [closing]
 {closing}

@@ -170,6 +170,12 @@ fn check(args: &ConfigArgs, voice: &Voice) -> Result<Exit, Failure> {
     for hook in settings.hooks.iter().filter(|hook| hook.believes_anybody()) {
         voice.note(format_args!("warning: the hook {} believes anybody (verify = \"unsigned\")", hook.name));
     }
+    for organisation in &settings.organisations {
+        if let Some(dialect) = &organisation.dialect {
+            let (name, dialect) = (&organisation.client.organisation, dialect.name());
+            voice.note(format_args!("warning: {name} speaks {dialect}, which is not the published API"));
+        }
+    }
     if settings.hooks.is_empty() {
         voice.note("note: there is no [[confirm]] table: every proof will be a read-back after closing.confirm_within");
     }

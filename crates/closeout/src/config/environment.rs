@@ -103,6 +103,7 @@ pub fn read(form: Form, text: String) -> Given {
         Form::WrapUp if text.trim_start().starts_with('{') => {
             inline_table(&text).map_or(Given::Text(text), Given::Table)
         }
+        Form::Flag => text.parse().map_or(Given::Text(text), Given::Flag),
         Form::Text | Form::Duration | Form::Count(..) | Form::Choice(_) | Form::WrapUp => Given::Text(text),
     }
 }

@@ -74,7 +74,7 @@ impl Walk<'_> {
     fn value(&mut self, path: &str, line: usize, value: &Spanned<DeValue<'_>>) {
         let origin = Origin::File { path: self.file.clone(), line };
         if let Some(key) = keys::key_of(path) {
-            match given(value.get_ref()) {
+            match given(key.form, value.get_ref()) {
                 Some(given) => {
                     let given = if key.is_secret() { given.into_secret() } else { given };
                     self.found.insert(path.to_owned(), Setting { given, origin });
@@ -151,8 +151,9 @@ fn is_list_of_tables(path: &str) -> bool {
     matches!(path, "confirm" | "source")
 }
 
-fn given(value: &DeValue<'_>) -> Option<Given> {
+fn given(form: Form, value: &DeValue<'_>) -> Option<Given> {
     match value {
+        DeValue::Boolean(flag) if form == Form::Flag => Some(Given::Flag(*flag)),
         DeValue::String(text) => Some(Given::Text(text.to_string())),
         DeValue::Integer(number) => {
             i64::from_str_radix(number.as_str(), number.radix()).ok().map(Given::Number)
@@ -178,6 +179,7 @@ pub fn in_words(form: Form) -> String {
         Form::Duration => "a duration in quotes, as \"20s\"".to_owned(),
         Form::Count(least, most) => format!("a whole number from {least} to {most}"),
         Form::Choice(words) => format!("one of {}", words.join(", ")),
+        Form::Flag => "true or false".to_owned(),
         Form::WrapUp => "\"none\", \"skip\", or { id = \"…\" }".to_owned(),
         Form::Secret => "a text in quotes, as \"env:NAME\"".to_owned(),
         Form::Secrets => "a list of texts, as [\"env:NAME\"]".to_owned(),

@@ -12,6 +12,8 @@ pub enum Form {
     Count(i64, i64),
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// `true` or `false`.
+    Flag,
     /// What to do about a wrap-up: `none`, `skip` or `{ id = "…" }`.
     WrapUp,
     /// A secret: the text itself, `env:NAME`, or `file:PATH`.
@@ -94,7 +96,7 @@ pub const DIMENSIONS: &[&str] = &["externalTag", "externalContactId", "journeyCu
 
 /// Every key.
 #[rustfmt::skip]
-pub const KEYS: [Key; 53] = [
+pub const KEYS: [Key; 55] = [
     with("server.listen", Form::Text, "127.0.0.1:8080", "Address and port."),
     with("server.shutdown_grace", Form::Duration, "20s", "How long calls and requests under way may take to finish at a stop."),
     with("server.max_connections", Form::Count(1, 1_000_000), "4096", "Connections at once; more are closed at once."),
@@ -106,6 +108,8 @@ pub const KEYS: [Key; 53] = [
     without("genesys.*.region", Form::Text, "eu-central-1", "AWS name, base domain, or a URL such as http://127.0.0.1:8081 (simulator, gateway)."),
     without("genesys.*.api_base_url", Form::Text, "https://gateway.example/genesys", "In place of the region's API address, when a gateway or a stub stands between."),
     without("genesys.*.login_base_url", Form::Text, "https://gateway.example/login", "In place of the region's login address."),
+    with("genesys.*.dialect", Form::Text, "platform", "platform, the published API; for a gateway or a mock a dialect's name, or an own file.toml (docs/dialects.md)."),
+    with("genesys.*.allow_unpublished", Form::Flag, "false", "Whether a dialect other than platform may be spoken to Genesys' own hosts."),
     without("genesys.*.client_id", Form::Text, "11111111-2222-4333-8444-555555555555", "OAuth client (client credentials)."),
     without("genesys.*.client_secret", Form::Secret, "env:MY_CLIENT_SECRET", "Its secret: env:NAME, file:PATH, or the text itself."),
     without("genesys.*.access_token", Form::Secret, "env:MY_ACCESS_TOKEN", "A ready token in place of client id and secret; it cannot be renewed."),

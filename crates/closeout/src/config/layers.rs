@@ -314,6 +314,18 @@ impl<'a> Reader<'a> {
         u64::try_from(number).unwrap_or_default()
     }
 
+    /// Whether a flag is set; `false` where it is wrong, which is noted.
+    pub fn flag(&mut self, path: &str) -> bool {
+        match self.layers.setting(path).map(|setting| &setting.given) {
+            Some(Given::Flag(flag)) => *flag,
+            Some(_) => {
+                self.refuse(path, "must be true or false");
+                false
+            }
+            None => false,
+        }
+    }
+
     /// A word out of the key's list; nothing where it is wrong, which is noted.
     pub fn choice(&mut self, path: &str) -> Option<String> {
         let words = match keys::key_of(path).map(|key| key.form) {
@@ -342,7 +354,7 @@ impl<'a> Reader<'a> {
             None => return Vec::new(),
             Some(Given::Secret(secret)) => vec![secret.clone()],
             Some(Given::Secrets(secrets)) => secrets.clone(),
-            Some(Given::Text(_) | Given::Number(_) | Given::List(_) | Given::Table(_)) => {
+            Some(Given::Text(_) | Given::Number(_) | Given::Flag(_) | Given::List(_) | Given::Table(_)) => {
                 self.refuse(path, "must be a secret");
                 return Vec::new();
             }

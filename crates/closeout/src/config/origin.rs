@@ -74,6 +74,8 @@ pub enum Given {
     Text(String),
     /// A whole number.
     Number(i64),
+    /// `true` or `false`.
+    Flag(bool),
     /// A list of texts.
     List(Vec<String>),
     /// A small table of texts, as `{ id = "…" }`.
@@ -90,6 +92,7 @@ impl Given {
         match self {
             Self::Text(text) => Some(text.clone()),
             Self::Number(number) => Some(number.to_string()),
+            Self::Flag(flag) => Some(flag.to_string()),
             Self::List(_) | Self::Table(_) | Self::Secret(_) | Self::Secrets(_) => None,
         }
     }
@@ -103,6 +106,7 @@ impl Given {
             }
             Self::Text(given) => text(given),
             Self::Number(number) => Value::from(*number),
+            Self::Flag(flag) => Value::from(*flag),
             Self::List(texts) => texts.iter().map(text).collect(),
             Self::Table(table) => table.iter().map(|(key, given)| (key.clone(), text(given))).collect(),
             Self::Secret(secret) => Value::from(masked(secret)),
@@ -115,6 +119,7 @@ impl Given {
         match self {
             Self::Text(text) => Self::Secret(text.into()),
             Self::Number(number) => Self::Secret(number.to_string().into()),
+            Self::Flag(flag) => Self::Secret(flag.to_string().into()),
             Self::List(texts) => Self::Secrets(texts.into_iter().map(Into::into).collect()),
             other @ (Self::Table(_) | Self::Secret(_) | Self::Secrets(_)) => other,
         }
@@ -141,6 +146,7 @@ impl fmt::Display for Given {
         match self {
             Self::Text(text) => f.write_str(&quoted(text)),
             Self::Number(number) => number.fmt(f),
+            Self::Flag(flag) => flag.fmt(f),
             Self::List(texts) => write!(f, "[{}]", texts.iter().map(quoted).collect::<Vec<_>>().join(", ")),
             Self::Table(table) => {
                 let fields: Vec<_> =

@@ -1,12 +1,15 @@
 //! The configuration as types: what `serve` is started with.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr as _, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, str::FromStr as _, sync::Arc, time::Duration};
 
 use closure_machine::{AgentConnected, Evidence, Order, Policy, WrapUpPolicy, WrapperClose};
-use genesys_client::{ClientConfig, Credentials, ExternalIdDimension, LookupConfig, QuotaConfig, Region};
+use genesys_client::{
+    ClientConfig, Credentials, Dialect, ExternalIdDimension, LookupConfig, QuotaConfig, Region,
+};
 use genesys_types::{Organisation, Span, WrapUpCodeId};
 
 use super::{
+    dialect,
     environment::Variables,
     hooks::{self, Hook},
     keys::kind_refused,
@@ -76,6 +79,8 @@ pub enum StorePlace {
 pub struct OrganisationSettings {
     /// Where, as whom, how much at once.
     pub client: ClientConfig,
+    /// How its calls are written; `None` for the published API.
+    pub dialect: Option<Arc<Dialect>>,
     /// How many closures may be open.
     pub max_open: usize,
 }
@@ -191,6 +196,7 @@ fn one_organisation(
 ) -> Option<OrganisationSettings> {
     let path = |key: &str| format!("genesys.{organisation}.{key}");
     let region = region(reader, organisation);
+    let dialect = dialect::read(reader, organisation, region.as_ref());
     let credentials = credentials(reader, organisation, variables);
     let requests_per_window = as_u32(reader.count(&path("requests_per_minute")));
     let window = reader.duration(&path("quota_window"));
@@ -208,7 +214,7 @@ fn one_organisation(
     client.quota = QuotaConfig { requests_per_window, window: window?, max_in_flight };
     client.connect_timeout = connect_timeout?;
     client.request_timeout = request_timeout?;
-    Some(OrganisationSettings { client, max_open })
+    Some(OrganisationSettings { client, dialect, max_open })
 }
 
 fn region(reader: &mut Reader<'_>, organisation: &Organisation) -> Option<Region> {

@@ -17,11 +17,13 @@ mod telemetry;
 
 use std::{collections::HashMap, net::SocketAddr, path::Path, sync::Arc};
 
-use genesys_client::Client;
+use genesys_client::{Client, Dialect, DialectClient};
 use genesys_types::Organisation;
 use http_api::{AccessKey, ApiState, Keys, MetricsPage, Role, Version};
 use http_listener::Limits;
-use orchestrator::{Config, GenesysRemote, Orchestrator, OrganisationSetup, SystemClock};
+use orchestrator::{
+    Config, DialectRemote, GenesysRemote, Orchestrator, OrganisationSetup, Remote, SystemClock,
+};
 use store::{MemoryStore, Store};
 use store_sqlite::SqliteStore;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -252,7 +254,7 @@ async fn orchestrate(
         let name = organisation.client.organisation.clone();
         OrganisationSetup {
             policy: settings.policy.clone(),
-            remote: Arc::new(GenesysRemote::new(clients[&name].clone())),
+            remote: remote(clients[&name].clone(), organisation.dialect.clone()),
             max_open: organisation.max_open,
             name,
         }
@@ -271,6 +273,22 @@ async fn orchestrate(
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
         Failure::usage(format!("{error}{cause}"))
     })
+}
+
+/// The remote side of an organisation. Whatever is not the published API is told at every start.
+fn remote(client: Client, dialect: Option<Arc<Dialect>>) -> Arc<dyn Remote> {
+    let Some(dialect) = dialect else { return Arc::new(GenesysRemote::new(client)) };
+    let order = if dialect.closes_guest_alone() {
+        ""
+    } else {
+        "; it closes nobody alone, so the order is conversation_first for every closure"
+    };
+    tracing::warn!(
+        organisation = %client.organisation(),
+        dialect = dialect.name(),
+        "the organisation's calls are written in a dialect, which is not the published API{order}"
+    );
+    Arc::new(DialectRemote::new(DialectClient::new(client, dialect)))
 }
 
 fn access_keys(tokens: Vec<Token>) -> Vec<AccessKey> {
