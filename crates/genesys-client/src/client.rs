@@ -309,7 +309,7 @@ impl std::fmt::Debug for Client {
     }
 }
 
-fn http_client(config: &ClientConfig) -> Result<reqwest::Client, ConfigError> {
+pub(crate) fn http_client(config: &ClientConfig) -> Result<reqwest::Client, ConfigError> {
     let mut builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .redirect(reqwest::redirect::Policy::none())

@@ -18,6 +18,7 @@ mod dialect;
 mod error_body;
 mod fault;
 mod found;
+mod inspect;
 mod json;
 mod lookup;
 mod metrics;
@@ -29,6 +30,10 @@ pub use client::{Answer, Client, Identity};
 pub use config::{ClientConfig, ConfigError, Credentials};
 pub use dialect::{Closed, Dialect, DialectClient, InvalidDialect, PLATFORM};
 pub use fault::{Fault, FaultKind};
+pub use inspect::{
+    Clocks, Deployment, Disconnect, Grant, Grants, Heard, Host, Inspector, Limit, Obstacle, TokenFacts,
+    Unreached, is_another_address,
+};
 pub use lookup::{ExternalIdDimension, Hit, LookupConfig};
 pub use quota::{
     Class, Clock, Permit, Quota, QuotaConfig, RateHeaders, Sent, Wait, WaitReason, monotonic_clock,

@@ -4,6 +4,7 @@
 
 mod dialects;
 mod hostile;
+mod inspecting;
 mod lookups;
 mod operations;
 mod stub;
