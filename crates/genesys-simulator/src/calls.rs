@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::administration;
 use crate::analytics;
 use crate::attribute_search;
 use crate::chaos::Preset;
@@ -83,6 +84,10 @@ pub(crate) async fn perform(
             Ok(routing::list_wrap_up_codes(query))
         }
         Operation::ReadToken => Ok(routing::token(world, admission)),
+        Operation::ReadGrants => Ok(administration::subject(query, admission)),
+        Operation::ReadLimits => Ok(administration::limits(world)),
+        Operation::ListDeployments => Ok(administration::deployments(world, query)),
+        Operation::ReadActiveConfiguration(id) => administration::active_configuration(world, id),
         Operation::Dialect(call) => {
             let mut early = Waiting::new();
             let reply = call.perform(world, body, &mut early)?;

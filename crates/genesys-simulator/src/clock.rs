@@ -52,6 +52,13 @@ pub(crate) fn timestamp(at: Millis) -> String {
         .map_or_else(|_| String::from("1970-01-01T00:00:00.000Z"), |t| format!("{t:.3}"))
 }
 
+/// Writes a time as the `Date` header has it; nothing for a time that the header cannot tell.
+pub(crate) fn http_date(at: Millis) -> Option<http::HeaderValue> {
+    let at = jiff::Timestamp::from_millisecond(at).ok()?;
+    let text = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).ok()?;
+    http::HeaderValue::from_str(&text).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +67,11 @@ mod tests {
     fn a_time_is_written_with_three_decimals_and_a_z() {
         assert_eq!(timestamp(1_795_255_200_000), "2026-11-21T10:00:00.000Z");
         assert_eq!(timestamp(1_795_255_200_050), "2026-11-21T10:00:00.050Z");
+    }
+
+    #[test]
+    fn the_date_header_names_the_day_and_gmt() {
+        assert_eq!(http_date(1_795_255_200_050).unwrap(), "Sat, 21 Nov 2026 10:00:00 GMT");
     }
 
     #[test]

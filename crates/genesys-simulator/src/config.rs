@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::chaos::ChaosSpec;
 use crate::dialect::Dialect;
+use crate::population::MessengerSetting;
 
 /// The client id that is known when no other client is configured.
 pub const DEFAULT_CLIENT_ID: &str = "simulator-client";
@@ -270,6 +271,8 @@ pub struct Config {
     pub service_wrap_up: ServiceWrapUp,
     /// What is answered when somebody is disconnected who has already gone.
     pub repeated_disconnect: RepeatedDisconnect,
+    /// What the configuration of the Messenger deployment says; conversations have a setting of their own.
+    pub messenger: MessengerSetting,
     /// The recipe that is spoken beside the platform's API; none when absent.
     pub dialect: Option<Dialect>,
 }
@@ -294,6 +297,7 @@ impl Default for Config {
             chaos: ChaosSpec::none(),
             service_wrap_up: ServiceWrapUp::default(),
             repeated_disconnect: RepeatedDisconnect::default(),
+            messenger: MessengerSetting::default(),
             dialect: None,
         }
     }

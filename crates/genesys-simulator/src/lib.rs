@@ -23,6 +23,7 @@
 //! to know what Genesys leaves undocumented. Such choices are settings ([`RepeatedDisconnect`], [`ServiceWrapUp`])
 //! or said to be invented.
 
+mod administration;
 mod analytics;
 mod attribute_search;
 mod calls;

@@ -3,6 +3,7 @@
 use http::Method;
 use uuid::Uuid;
 
+use crate::administration;
 use crate::dialect::{self, Dialect};
 use crate::refusal::Refusal;
 
@@ -26,6 +27,10 @@ pub(crate) enum Operation {
     ListWrapUpCodes,
     ListQueueWrapUpCodes,
     ReadToken,
+    ReadGrants,
+    ReadLimits,
+    ListDeployments,
+    ReadActiveConfiguration(Uuid),
     Dialect(dialect::Call),
 }
 
@@ -73,6 +78,14 @@ impl Operation {
                 only(method, &Method::GET, Self::ListQueueWrapUpCodes)?
             }
             ["tokens", "me"] => only(method, &Method::GET, Self::ReadToken)?,
+            ["authorization", "subjects", "me"] => only(method, &Method::GET, Self::ReadGrants)?,
+            ["organizations", "limits", "namespaces", name] if administration::has_namespace(name) => {
+                only(method, &Method::GET, Self::ReadLimits)?
+            }
+            ["webdeployments", "deployments"] => only(method, &Method::GET, Self::ListDeployments)?,
+            ["webdeployments", "deployments", id, "configurations"] => {
+                only(method, &Method::GET, Self::ReadActiveConfiguration(uuid(id)?))?
+            }
             _ => return Err(Refusal::not_found()),
         };
         Ok(found)
@@ -149,7 +162,11 @@ impl Operation {
             | Self::SearchAttributes
             | Self::ListWrapUpCodes
             | Self::ListQueueWrapUpCodes
-            | Self::ReadToken => None,
+            | Self::ReadToken
+            | Self::ReadGrants
+            | Self::ReadLimits
+            | Self::ListDeployments
+            | Self::ReadActiveConfiguration(_) => None,
             Self::Dialect(call) => call.conversation(),
         }
     }
@@ -166,11 +183,15 @@ impl Operation {
             Self::SearchAttributes => &["conversation:participant:attributesview"],
             Self::ListWrapUpCodes => &["routing:wrapupCode:view"],
             Self::ListQueueWrapUpCodes => &["routing:queue:view"],
+            Self::ListDeployments => &["webDeployments:deployment:view"],
             Self::ReadMessageConversation(_)
             | Self::UpdateCommunication { .. }
             | Self::ReadWrapUp { .. }
             | Self::ListParticipantWrapUpCodes { .. }
-            | Self::ReadToken => &[],
+            | Self::ReadToken
+            | Self::ReadGrants
+            | Self::ReadLimits
+            | Self::ReadActiveConfiguration(_) => &[],
             Self::Dialect(call) => call.permissions(),
         }
     }
@@ -193,7 +214,11 @@ impl Operation {
             | Self::ReadAnalytics(_)
             | Self::ListWrapUpCodes
             | Self::ListQueueWrapUpCodes
-            | Self::ReadToken => RequestBody::None,
+            | Self::ReadToken
+            | Self::ReadGrants
+            | Self::ReadLimits
+            | Self::ListDeployments
+            | Self::ReadActiveConfiguration(_) => RequestBody::None,
             Self::Dialect(call) => call.body(),
         }
     }
@@ -216,7 +241,11 @@ impl Operation {
             | Self::SearchAttributes
             | Self::ListWrapUpCodes
             | Self::ListQueueWrapUpCodes
-            | Self::ReadToken => false,
+            | Self::ReadToken
+            | Self::ReadGrants
+            | Self::ReadLimits
+            | Self::ListDeployments
+            | Self::ReadActiveConfiguration(_) => false,
             Self::Dialect(call) => call.is_write(),
         }
     }
@@ -260,6 +289,10 @@ mod tests {
             (Method::GET, "/api/v2/routing/wrapupcodes".into()),
             (Method::GET, format!("/api/v2/routing/queues/{ID}/wrapupcodes")),
             (Method::GET, "/api/v2/tokens/me".into()),
+            (Method::GET, "/api/v2/authorization/subjects/me".into()),
+            (Method::GET, "/api/v2/organizations/limits/namespaces/platform.api".into()),
+            (Method::GET, "/api/v2/webdeployments/deployments".into()),
+            (Method::GET, format!("/api/v2/webdeployments/deployments/{ID}/configurations")),
         ];
         for (method, path) in known {
             assert!(Operation::of(&method, &path, None).is_ok(), "{method} {path}");

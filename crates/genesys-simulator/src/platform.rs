@@ -11,12 +11,13 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::calls;
+use crate::clock::{Millis, http_date};
 use crate::credentials::{Admission, QuotaState, TokenRefused};
 use crate::journal::{JournalKind, Note};
 use crate::ledger::CloseTarget;
@@ -80,7 +81,7 @@ pub(crate) async fn answer(State(world): State<Arc<World>>, request: Request) ->
     account_for(&world, conversation, closes, status);
     let what = format!("{} {}", parts.method, parts.uri.path());
     world.note(Note::new(JournalKind::Call, conversation, what).status(status).fault(fault));
-    written(outcome, quota, &correlation)
+    written(outcome, quota, &correlation, world.clock.now())
 }
 
 async fn read(body: Body) -> Result<Bytes, Refusal> {
@@ -214,12 +215,21 @@ fn close_target(operation: &Operation, body: &Value) -> Option<CloseTarget> {
         | Operation::SearchAttributes
         | Operation::ListWrapUpCodes
         | Operation::ListQueueWrapUpCodes
-        | Operation::ReadToken => None,
+        | Operation::ReadToken
+        | Operation::ReadGrants
+        | Operation::ReadLimits
+        | Operation::ListDeployments
+        | Operation::ReadActiveConfiguration(_) => None,
         Operation::Dialect(call) => call.closes(body),
     }
 }
 
-fn written(outcome: Result<Reply, Refusal>, quota: Option<QuotaState>, correlation: &str) -> Response {
+fn written(
+    outcome: Result<Reply, Refusal>,
+    quota: Option<QuotaState>,
+    correlation: &str,
+    now: Millis,
+) -> Response {
     let (status, body, retry_after) = match outcome {
         Ok(reply) => (reply.status, reply.body, None),
         Err(refusal) => (refusal.status, Some(refusal.body(correlation)), refusal.retry_after),
@@ -231,6 +241,10 @@ fn written(outcome: Result<Reply, Refusal>, quota: Option<QuotaState>, correlati
     let headers = response.headers_mut();
     if has_body {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    // In the simulator's time, which may be ahead of that of the machine.
+    if let Some(date) = http_date(now) {
+        headers.insert(DATE, date);
     }
     if let Ok(value) = HeaderValue::from_str(correlation) {
         headers.insert("inin-correlation-id", value);

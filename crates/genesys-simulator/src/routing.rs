@@ -82,6 +82,11 @@ pub(crate) fn token(world: &World, admission: &Admission) -> Reply {
         "homeOrganization": organisation,
         "authorizedScope": [],
         "dateTokenIdles": timestamp(admission.expires_at),
-        "OAuthClient": { "id": admission.client.id, "name": admission.client.id, "organization": organisation },
+        "OAuthClient": {
+            "id": admission.client.id,
+            "name": admission.client.id,
+            "state": "active",
+            "organization": organisation,
+        },
     }))
 }

@@ -19,7 +19,7 @@ use crate::conversation::GuestState;
 use crate::dialect::Dialect;
 use crate::journal::{JournalPage, JournalQuery};
 use crate::ledger::Verdict;
-use crate::population::{CannotCreate, CreatedConversation, GuestAct, NewConversation};
+use crate::population::{CannotCreate, CreatedConversation, GuestAct, MessengerSetting, NewConversation};
 use crate::signing::SigningUnusable;
 use crate::trigger::{CannotTrigger, Trigger, TriggerResult};
 use crate::world::World;
@@ -263,6 +263,13 @@ impl SimulatorBuilder {
     #[must_use]
     pub fn repeated_disconnect(mut self, answer: RepeatedDisconnect) -> Self {
         self.config.repeated_disconnect = answer;
+        self
+    }
+
+    /// Sets what the configuration of the Messenger deployment says.
+    #[must_use]
+    pub fn messenger(mut self, setting: MessengerSetting) -> Self {
+        self.config.messenger = setting;
         self
     }
 
