@@ -134,15 +134,29 @@ pub fn read_with(
 }
 
 fn server(reader: &mut Reader<'_>) -> Option<Server> {
-    let listen = reader.parsed("server.listen", |text| {
+    let listen = listen(reader);
+    let shutdown_grace = reader.duration("server.shutdown_grace");
+    let max_connections = as_usize(reader.count("server.max_connections"));
+    Some(Server { listen: listen?, shutdown_grace: shutdown_grace?, max_connections })
+}
+
+fn listen(reader: &mut Reader<'_>) -> Option<SocketAddr> {
+    reader.parsed("server.listen", |text| {
         let text =
             text.strip_prefix("localhost:").map_or(text.to_owned(), |port| format!("127.0.0.1:{port}"));
         text.parse::<SocketAddr>()
             .map_err(|_| "is not an address and port, such as 127.0.0.1:8080".to_owned())
-    });
-    let shutdown_grace = reader.duration("server.shutdown_grace");
-    let max_connections = as_usize(reader.count("server.max_connections"));
-    Some(Server { listen: listen?, shutdown_grace: shutdown_grace?, max_connections })
+    })
+}
+
+/// Reads where the service listens, and nothing else: whatever else is wrong, the port can be looked at.
+///
+/// # Errors
+///
+/// What is wrong with `server.listen`.
+pub fn listen_address(layers: &Layers) -> Result<SocketAddr, Vec<Problem>> {
+    let mut reader = Reader::new(layers);
+    listen(&mut reader).ok_or(reader.problems)
 }
 
 /// Reads where state is kept, and nothing else: what copies a store needs no organisation.
