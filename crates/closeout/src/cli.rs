@@ -19,6 +19,7 @@ use crate::{
     config::duration,
     demo::DemoArgs,
     dev::DevArgs,
+    doctor::DoctorArgs,
     log,
     output::Form,
     sim::SimCommand,
@@ -106,6 +107,8 @@ pub enum Command {
     /// The configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Check that the service can work, with --online against Genesys too, and say how to fix what is wrong
+    Doctor(DoctorArgs),
     /// The file in which the service keeps its state
     #[command(subcommand)]
     Store(StoreCommand),
@@ -243,7 +246,8 @@ mod tests {
     fn commands_that_change_something_teach_by_example() {
         let command = Cli::command();
         for name in [
-            "serve", "close", "list", "watch", "retry", "cancel", "verify", "force", "resolve", "demo", "dev",
+            "serve", "close", "list", "watch", "retry", "cancel", "verify", "force", "resolve", "demo",
+            "dev", "doctor",
         ] {
             let sub = command.find_subcommand(name).unwrap();
             let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();

@@ -14,6 +14,7 @@ mod commands;
 mod config;
 mod demo;
 mod dev;
+mod doctor;
 mod exit;
 mod log;
 mod output;
@@ -101,6 +102,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Dev(args) => Box::pin(dev::run(args, &global)).await,
         Command::Sim(command) => Box::pin(sim::run(command, &voice)).await,
         Command::Config(command) => commands::config::run(command, &voice),
+        Command::Doctor(args) => Box::pin(interruptible(doctor::run(args, &place(&global), &voice))).await,
         Command::Hooks(command) => commands::hooks::run(command, &voice),
         Command::Store(command) => commands::store::run(command, &voice).await,
         Command::Completions { shell } => commands::completions(*shell),
@@ -111,12 +113,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
 
 /// The commands that are clients of a server.
 async fn ask(command: &ClientCommand, global: &Global, voice: &Voice) -> Result<Exit, Failure> {
-    let place = Place {
-        server: global.server.clone(),
-        token_file: global.token_file.clone(),
-        profile: global.profile.clone(),
-    };
-    let api = Api::find(&place, &Variables::of_this_process())?;
+    let api = Api::find(&place(global), &Variables::of_this_process())?;
     match command {
         ClientCommand::Close(args) => commands::close::run(args, &api, voice).await,
         ClientCommand::Get(args) => commands::look::get(args, &api, voice).await,
@@ -133,6 +130,15 @@ async fn ask(command: &ClientCommand, global: &Global, voice: &Voice) -> Result<
         ClientCommand::Outgoing(command) => commands::outgoing::run(command, &api, voice).await,
         ClientCommand::Openapi => commands::openapi(&api, voice).await,
         ClientCommand::Version => commands::version(&api, voice).await,
+    }
+}
+
+/// What the command line says about the server.
+fn place(global: &Global) -> Place {
+    Place {
+        server: global.server.clone(),
+        token_file: global.token_file.clone(),
+        profile: global.profile.clone(),
     }
 }
 

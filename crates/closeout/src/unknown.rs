@@ -8,14 +8,10 @@ use clap::{
 use crate::exit::Failure;
 
 /// Commands whose names are taken by later versions, and what can be done instead.
-const ABSENT: [(&str, &str); 9] = [
+const ABSENT: [(&str, &str); 8] = [
     ("batch", "`closeout close --file F --yes` closes many"),
     ("sources", "commands come by HTTP, which is always there"),
     ("dead", "`closeout ghosts list` shows what needs somebody"),
-    (
-        "doctor",
-        "`closeout config check` checks the configuration, `closeout outgoing status` how the service does",
-    ),
     ("man", "every command has --help"),
     ("ghosts scan", "`closeout ghosts list` shows those that are known"),
     ("ghosts report", "`closeout ghosts list -o csv` writes them"),

@@ -24,11 +24,11 @@ impl Style {
     /// The colour of a state, where colours are wanted.
     pub fn colour_of(self, word: &str) -> Option<Color> {
         let colour = match word {
-            "closed" | "already_closed" | "taken" | "delivered" => Color::Green,
+            "closed" | "already_closed" | "taken" | "delivered" | "ok" => Color::Green,
             "resolved" => Color::Cyan,
-            "ghost" | "blocked" => Color::Yellow,
-            "failed" | "refused" => Color::Red,
-            "cancelled" => Color::DarkGrey,
+            "ghost" | "blocked" | "warning" => Color::Yellow,
+            "failed" | "refused" | "wrong" => Color::Red,
+            "cancelled" | "not checked" => Color::DarkGrey,
             _ => return None,
         };
         self.colour.then_some(colour)

@@ -1,0 +1,211 @@
+//! What was found, before anybody judges it. Nothing here holds a secret.
+
+use std::{io, path::PathBuf, time::Duration};
+
+use genesys_client::{Clocks, Deployment, Fault, Grants, Limit, TokenFacts, Unreached};
+use jiff::Timestamp;
+use webhook_signature::Strength;
+
+/// Everything that was found.
+#[derive(Debug)]
+pub struct Findings {
+    /// What the configuration says.
+    pub configuration: Configuration,
+    /// Where state is to be kept; nothing where the configuration does not say.
+    pub store: Option<Store>,
+    /// Where the service is to listen; nothing where the configuration does not say.
+    pub port: Option<Port>,
+    /// This machine's time.
+    pub clock: Clock,
+    /// The service that should be running.
+    pub service: Service,
+    /// What Genesys said.
+    pub online: Online,
+}
+
+/// What the configuration says.
+#[derive(Debug, Default)]
+pub struct Configuration {
+    /// The file, or the words for the environment alone.
+    pub source: String,
+    /// `--config FILE`, for commands that are to find the same configuration; empty where they find it by themselves.
+    pub flag: String,
+    /// Everything that is wrong with it; the rest is empty then.
+    pub problems: Vec<String>,
+    /// The organisations' names.
+    pub organisations: Vec<String>,
+    /// The hooks.
+    pub hooks: Vec<Hook>,
+    /// Whether only an event proves that a guest is gone.
+    pub needs_events: bool,
+    /// The file with the keys, how many there are, and how many of them may request closures.
+    pub keys: (PathBuf, usize, usize),
+    /// Older variables that were taken, with their settings.
+    pub aliases: Vec<(&'static str, String)>,
+}
+
+/// A hook of the configuration.
+#[derive(Debug, Clone)]
+pub struct Hook {
+    /// Its name.
+    pub name: String,
+    /// The scheme's name.
+    pub scheme: &'static str,
+    /// What the scheme proves.
+    pub strength: Strength,
+    /// How many secrets it has.
+    pub secrets: usize,
+    /// Whether it reads the plain form, which a test can send.
+    pub reads_plain: bool,
+}
+
+/// Where state is to be kept.
+#[derive(Debug)]
+pub enum Store {
+    /// In memory.
+    Memory,
+    /// In a file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The first thing that is wrong with it; nothing when it can be used.
+        obstacle: Option<StoreObstacle>,
+        /// Its size; nothing where it is not there yet.
+        bytes: Option<u64>,
+    },
+}
+
+/// Why a store cannot be used.
+#[derive(Debug)]
+pub enum StoreObstacle {
+    /// There is no such folder.
+    NoFolder(PathBuf),
+    /// Files cannot be made in the folder.
+    FolderNotWritable(PathBuf),
+    /// A file of the store cannot be read or written.
+    NotWritable(PathBuf),
+    /// The path leads to something that is no file.
+    NotAFile,
+    /// The file is no SQLite database.
+    Foreign,
+    /// The file cannot be read.
+    Unreadable(io::Error),
+}
+
+/// Who has the port.
+#[derive(Debug)]
+pub struct Port {
+    /// Address and port, as configured.
+    pub address: String,
+    /// Who has it.
+    pub holder: Holder,
+}
+
+/// Who has the port.
+#[derive(Debug)]
+pub enum Holder {
+    /// Nobody, or it is chosen at the start.
+    Nobody,
+    /// A Closeout, and whether it says that it is ready.
+    Closeout {
+        /// Whether it is ready.
+        ready: bool,
+    },
+    /// Another program.
+    Other,
+    /// This machine does not let it be taken.
+    Refused {
+        /// Why, in plain words.
+        why: String,
+    },
+}
+
+/// This machine's time.
+#[derive(Debug)]
+pub struct Clock {
+    /// The time.
+    pub now: Timestamp,
+    /// The file of this installation that was written last, and when.
+    pub newest_file: Option<(PathBuf, Timestamp)>,
+}
+
+/// The service that should be running.
+#[derive(Debug)]
+pub struct Service {
+    /// Where.
+    pub server: String,
+    /// What it says.
+    pub says: Says,
+}
+
+/// What a service says of its hooks.
+#[derive(Debug)]
+pub enum Says {
+    /// Nobody answers.
+    Nothing,
+    /// Another program answers.
+    Nonsense,
+    /// It tells nothing without a key of the role `read`; says what is wrong with the key that there is.
+    Closed(Option<String>),
+    /// When each hook last heard something.
+    Hooks(Vec<Heard>),
+}
+
+/// When a hook of a running service last heard something.
+#[derive(Debug, Clone, Default)]
+pub struct Heard {
+    /// The hook's name.
+    pub name: String,
+    /// When a proven sender was last heard.
+    pub event_at: Option<Timestamp>,
+    /// When a sender was last refused.
+    pub refused_at: Option<Timestamp>,
+    /// Why.
+    pub refused_why: Option<String>,
+}
+
+/// What Genesys said.
+#[derive(Debug)]
+pub enum Online {
+    /// It was not asked for.
+    NotWanted,
+    /// The configuration cannot be used.
+    NotPossible,
+    /// What each organisation said.
+    Asked(Vec<Organisation>),
+}
+
+/// What an organisation said. What was not asked, since something before it failed, is nothing.
+#[derive(Debug)]
+pub struct Organisation {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its hosts, and what was in the way of an answer.
+    pub hosts: Vec<(String, Option<Unreached>)>,
+    /// The setting that names the hosts, and where it comes from.
+    pub region_from: String,
+    /// How the clocks stood.
+    pub clocks: Option<Clocks>,
+    /// Where the client's id and secret come from; nothing for a ready access token.
+    pub client_from: Option<(String, String)>,
+    /// Whether there is a client that can be made.
+    pub client: Result<(), String>,
+    /// Whether a token was given.
+    pub login: Option<Result<(), Fault>>,
+    /// Whose token it is.
+    pub token: Option<Result<TokenFacts, Fault>>,
+    /// The permissions that the configured policy needs.
+    pub needs: Vec<&'static str>,
+    /// What came of reading a conversation that does not exist.
+    pub view: Option<Result<(), Fault>>,
+    /// The roles' permissions.
+    pub grants: Option<Result<Grants, Fault>>,
+    /// The limits.
+    pub limits: Option<Result<Vec<Limit>, Fault>>,
+    /// Requests in a window and its length, as configured; 0 for no limit.
+    pub requests: (u32, Duration),
+    /// Requests in a window as the answers' headers say.
+    pub allowed: Option<u32>,
+    /// The Messenger deployments.
+    pub deployments: Option<Result<Vec<Deployment>, Fault>>,
+}
