@@ -112,7 +112,7 @@ fn every_command_teaches_how_it_is_used() {
     let folder = tempfile::tempdir().unwrap();
     for command in [
         "demo", "dev", "serve", "close", "get", "list", "watch", "timeline", "explain", "ghosts", "hooks",
-        "config", "sim", "store", "outgoing",
+        "config", "sim", "store", "outgoing", "doctor",
     ] {
         let help = run(folder.path(), &[command, "--help"], &[]);
         assert_eq!(help.code, 0, "{command}");

@@ -9,6 +9,7 @@ mod command_line;
 mod crashes;
 mod demo;
 mod dialects;
+mod doctor;
 mod lookups;
 mod metrics;
 mod quota;
