@@ -19,15 +19,38 @@ pub(in crate::doctor) const DISCONNECT: &str = "conversation:communication:disco
 /// What giving a wrap-up code needs.
 pub(in crate::doctor) const WRAP_UP: &str = "conversation:participant:wrapup";
 
+/// What lookups need, any of each, and what for. Who always names the conversation needs none of them.
+const FOR_LOOKUPS: [(&[&str], &str); 2] = [
+    (
+        &["analytics:conversationDetail:view", "analytics:agentConversationDetail:view"],
+        "closing by external id",
+    ),
+    (&["conversation:participant:attributesview"], "closing by attribute"),
+];
+
 /// Judges each permission; nothing where there is no token.
 pub(super) fn judge(organisation: &Organisation) -> Vec<Check> {
     let Some(read) = &organisation.view else { return Vec::new() };
-    let list = list(organisation.grants.as_ref(), read);
-    organisation
-        .needs
-        .iter()
-        .map(|permission| one(permission, read, &list, client_name(organisation)).about(*permission))
-        .collect()
+    let (list, client) = (list(organisation.grants.as_ref(), read), client_name(organisation));
+    let needed = organisation.needs.iter();
+    let mut checks: Vec<_> =
+        needed.map(|permission| one(permission, read, &list, client).about(*permission)).collect();
+    if let List::Good(grants) = list {
+        checks
+            .extend(FOR_LOOKUPS.iter().filter_map(|(any, purpose)| of_lookups(grants, any, purpose, client)));
+    }
+    checks
+}
+
+/// What a lookup needs and the client does not hold.
+fn of_lookups(grants: &Grants, any: &[&str], purpose: &str, client: &str) -> Option<Check> {
+    let first = *any.first().filter(|_| any.iter().all(|one| covering(grants, one).is_empty()))?;
+    let what = format!(
+        "It is not held: {purpose} (a lookup) is refused; closing by conversation id does not need it."
+    );
+    let fix =
+        format!("leave it so where sessions are named by conversation id; else {}", give(first, client));
+    Some(Check::warning("permission", what, fix).about(first))
 }
 
 /// What the list of roles is worth.

@@ -42,6 +42,9 @@ fn grants(policies: &str) -> Grants {
 const CLOSER: &str =
     r#"{"domain": "conversation", "entityName": "communication", "actions": ["view", "disconnect"]}"#;
 
+const SEEKER: &str = r#"{"domain": "analytics", "entityName": "conversationDetail", "actions": ["view"]},
+    {"domain": "conversation", "entityName": "participant", "actions": ["attributesView"]}"#;
+
 fn deployment(name: &str, disconnect: Disconnect) -> Deployment {
     Deployment { id: name.into(), name: name.into(), status: Some("Active".into()), disconnect }
 }
@@ -59,7 +62,7 @@ fn organisation() -> Organisation {
         token: Some(Ok(TokenFacts { client: Some("closer".into()), ..TokenFacts::default() })),
         needs: vec![permissions::VIEW, permissions::DISCONNECT],
         view: Some(Err(not_found())),
-        grants: Some(Ok(grants(CLOSER))),
+        grants: Some(Ok(grants(&format!("{CLOSER}, {SEEKER}")))),
         limits: Some(Ok(vec![limit])),
         requests: (300, Duration::from_secs(60)),
         allowed: Some(300),
@@ -106,8 +109,13 @@ fn after(name: &str, change: impl FnOnce(&mut Findings)) -> (Check, Exit) {
     change(&mut findings);
     let report = judge(&findings);
     let mut fitting: Vec<_> = report.0.iter().filter(|check| check.name == name).cloned().collect();
-    // What is not well comes first, as it is what the change was about.
-    fitting.sort_by_key(|check| check.verdict == Verdict::Ok);
+    // What is least well comes first, as it is what the change was about.
+    fitting.sort_by_key(|check| match check.verdict {
+        Verdict::Wrong(_) => 0,
+        Verdict::NotChecked => 1,
+        Verdict::Warning => 2,
+        Verdict::Ok => 3,
+    });
     (fitting.swap_remove(0), report.exit())
 }
 
@@ -317,6 +325,14 @@ fn a_missing_permission_is_named_and_an_unknown_one_is_said_to_be() {
         assert!(unknown.what.contains("cannot be tried without changing something"), "{unknown:?}");
         assert!(unknown.fix.unwrap().contains("look by hand"));
     }
+}
+
+#[test]
+fn what_only_lookups_need_is_no_fault() {
+    let (lookup, exit) =
+        after_in("permission", |organisation| organisation.grants = Some(Ok(grants(CLOSER))));
+    assert_eq!((lookup.verdict, exit), (Verdict::Warning, Exit::Done));
+    assert!(lookup.what.contains("does not need it"), "{lookup:?}");
 }
 
 #[test]
