@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     finder::Name,
-    read::rows,
+    read::{moment, rows},
     record::{self, ENDED, OPEN, ROW_COLUMNS, unsigned},
 };
 
@@ -20,6 +20,7 @@ pub(crate) fn list(
     after: Option<(Millis, ClosureKey)>,
     limit: usize,
 ) -> rusqlite::Result<Vec<Row>> {
+    let moment = moment(connection)?;
     let mut page = Vec::new();
     for (one, part) in parts(filter) {
         let (sql, values) = list_query(&one, part, order, after, limit);
@@ -28,6 +29,7 @@ pub(crate) fn list(
             page.push(row?);
         }
     }
+    moment.end()?;
     page.sort_by_key(|row| (row.created_at, row.key));
     if order == Order::NewestFirst {
         page.reverse();
@@ -89,6 +91,7 @@ pub(crate) fn list_query(
 /// Counts of matching rows.
 pub(crate) fn tally(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Tally>> {
     let mut tallies: BTreeMap<(String, String, Option<String>), (u64, Millis)> = BTreeMap::new();
+    let moment = moment(connection)?;
     for part in [Part::AtRest, Part::Moving] {
         let (sql, values) = tally_query(filter, part);
         let mut tally = connection.prepare_cached(&sql)?;
@@ -99,6 +102,7 @@ pub(crate) fn tally(connection: &Connection, filter: &Filter) -> rusqlite::Resul
             *sum = (sum.0 + rows, sum.1.min(oldest));
         }
     }
+    moment.end()?;
     let tallies = tallies.into_iter().map(|((organisation, state, reason), (rows, oldest))| Tally {
         organisation,
         state,

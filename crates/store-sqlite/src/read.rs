@@ -1,6 +1,6 @@
 //! The questions that read one table by one index.
 
-use rusqlite::{Connection, OptionalExtension, Params};
+use rusqlite::{Connection, OptionalExtension, Params, Transaction};
 use store::{ClosureKey, InboxEntry, KeyEntry, Millis, PlacedLine, Quarantined, Row};
 use uuid::Uuid;
 
@@ -37,9 +37,11 @@ pub(crate) fn due(
 ) -> rusqlite::Result<Vec<Row>> {
     // The empty blob sorts before every key.
     let (wake_at, key) = after.as_ref().map_or((Millis::MIN, &[][..]), |(at, key)| (*at, key.as_bytes()));
+    let moment = moment(connection)?;
     let [at_rest, moving] = due_queries();
     let mut due = all(connection, &at_rest, (now, wake_at, key, rows(limit)), record::row)?;
     due.extend(all(connection, &moving, (now, wake_at, key, rows(limit)), record::row)?);
+    moment.end()?;
     due.sort_by_key(|row| (row.wake_at, row.key));
     due.truncate(limit);
     Ok(due)
@@ -64,10 +66,12 @@ pub(crate) fn open_after(
 ) -> rusqlite::Result<Vec<Row>> {
     // The empty blob sorts before every key.
     let after = after.as_ref().map_or(&[][..], |key| key.as_bytes());
+    let moment = moment(connection)?;
     let mut open = Vec::new();
     for sql in open_after_queries() {
         open.extend(all(connection, &sql, (after, rows(limit)), record::row)?);
     }
+    moment.end()?;
     open.sort_by_key(|row: &Row| row.key);
     open.truncate(limit);
     Ok(open)
@@ -185,6 +189,22 @@ pub(crate) fn last_position(connection: &Connection) -> rusqlite::Result<u64> {
 /// A limit as SQLite takes it, where a negative one would mean none.
 pub(crate) fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// One moment of the store for all statements until its end, on a connection that reads. On the writing one there is nobody who
+/// could write in between.
+pub(crate) struct Moment<'a>(Option<Transaction<'a>>);
+
+/// Begins a moment.
+pub(crate) fn moment(connection: &Connection) -> rusqlite::Result<Moment<'_>> {
+    connection.is_autocommit().then(|| connection.unchecked_transaction()).transpose().map(Moment)
+}
+
+impl Moment<'_> {
+    /// Ends it. Dropped, it ends too.
+    pub(crate) fn end(self) -> rusqlite::Result<()> {
+        self.0.map_or(Ok(()), Transaction::rollback)
+    }
 }
 
 pub(crate) fn all<T>(
