@@ -69,8 +69,8 @@ pub(crate) enum Name<'a> {
 }
 
 impl Name<'_> {
-    /// The number that stands for the name in a file: the first eight bytes of a SHA-256, so that nobody can choose names
-    /// that share one. It is stored, so it never changes.
+    /// The number that stands for the name in a file: the first eight bytes of a SHA-256. Names that share one can be found by
+    /// whoever searches for them, so the row itself is compared wherever it matters. It is stored, so it never changes.
     pub(crate) fn fingerprint(&self) -> i64 {
         match self {
             Self::Conversation(id) => fingerprint(1, &[id.as_bytes()]),
@@ -114,7 +114,7 @@ impl ToSql for Place {
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
     entries: Vec<(i64, Place)>,
-    numbers: HashMap<i64, i64>,
+    numbers: HashMap<i64, Vec<i64>>,
 }
 
 impl Gathered {
@@ -123,15 +123,27 @@ impl Gathered {
         let fingerprint = name.fingerprint();
         self.entries.push((fingerprint, place));
         if let Place::Numbered(number) = place {
-            self.numbers.insert(fingerprint, number);
+            self.numbers.entry(fingerprint).or_default().push(number);
         }
+    }
+
+    /// Forgets that the row at `place` has this name, whether that is written or gathered.
+    pub(crate) fn remove(
+        &mut self,
+        connection: &Connection,
+        name: &Name<'_>,
+        place: Place,
+    ) -> rusqlite::Result<()> {
+        let entry = (name.fingerprint(), place);
+        self.entries.retain(|gathered| *gathered != entry);
+        remove(connection, name, place)
     }
 
     /// The numbers of rows that may have this name. Nearly always there are none, and hardly ever more than one.
     pub(crate) fn numbered(&self, connection: &Connection, name: &Name<'_>) -> rusqlite::Result<Vec<i64>> {
         let fingerprint = name.fingerprint();
         let mut numbers = numbered(connection, fingerprint)?;
-        numbers.extend(self.numbers.get(&fingerprint));
+        numbers.extend(self.numbers.get(&fingerprint).into_iter().flatten());
         Ok(numbers)
     }
 
@@ -169,10 +181,12 @@ pub(crate) fn numbered(connection: &Connection, fingerprint: i64) -> rusqlite::R
     connection.prepare_cached(NUMBERED_QUERY)?.query_map([fingerprint], |row| row.get(0))?.collect()
 }
 
-/// It asks the levels one by one: a statement over the view is prepared anew by SQLite with every new value.
-pub(crate) const NUMBERED_QUERY: &str = "SELECT place FROM finder_0 WHERE fingerprint = ?1
-     UNION ALL SELECT place FROM finder_1 WHERE fingerprint = ?1
-     UNION ALL SELECT place FROM finder_2 WHERE fingerprint = ?1";
+/// It asks the levels one by one: a statement over the view is prepared anew by SQLite with every new value. A closure whose name
+/// has the same fingerprint is no numbered row.
+pub(crate) const NUMBERED_QUERY: &str =
+    "SELECT place FROM finder_0 WHERE fingerprint = ?1 AND typeof(place) = 'integer'
+     UNION ALL SELECT place FROM finder_1 WHERE fingerprint = ?1 AND typeof(place) = 'integer'
+     UNION ALL SELECT place FROM finder_2 WHERE fingerprint = ?1 AND typeof(place) = 'integer'";
 
 /// Forgets that the row at `place` has this name.
 pub(crate) fn remove(connection: &Connection, name: &Name<'_>, place: Place) -> rusqlite::Result<()> {

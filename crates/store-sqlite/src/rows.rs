@@ -5,12 +5,12 @@ use store::{CommitRefused, Row};
 use uuid::Uuid;
 
 use crate::{
-    finder::{self, Gathered, Name, Place},
+    finder::{Gathered, Name, Place},
     record::{self, OPEN, SET_ASIDE, signed, unsigned},
 };
 
 /// States that a closure leaves within moments. Only speed depends on it: a row in one of them is kept out of the indexes by
-/// state and by wake-up, which would be written with every step, and stands in the short list `closures_moving` instead.
+/// state and by wake-up, which would be written with every step; those in them are looked through instead.
 const PASSING: [&str; 4] = ["resolving", "verifying", "closing_participant", "closing_wrapper"];
 
 /// How a new row differs from the stored one, as far as it decides what is checked and what is written.
@@ -150,7 +150,7 @@ pub(crate) fn write(
             continue;
         }
         if let Some(old) = old {
-            finder::remove(connection, &old, place)?;
+            gathered.remove(connection, &old, place)?;
         }
         if let Some(new) = new {
             gathered.add(&new, place);

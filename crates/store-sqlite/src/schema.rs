@@ -45,6 +45,13 @@ pub(crate) fn migrate(connection: &mut Connection, from: usize) -> Result<(), Op
     if missing.is_empty() {
         return Ok(());
     }
+    if from > 0 {
+        tracing::info!(
+            from,
+            to = VERSION,
+            "the store is brought up to this version; a large one takes minutes"
+        );
+    }
     finder::teach(connection)?;
     let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
     for migration in missing {
