@@ -206,6 +206,11 @@ impl Org {
         lock(&self.lookups_from).take().is_some()
     }
 
+    /// When a lookup may be tried next, where none may now.
+    pub(crate) fn lookups_held(&self, now: Time) -> Option<Time> {
+        lock(&self.lookups_from).filter(|from| now < *from)
+    }
+
     /// Leave to try a lookup that is due, or when there is leave again. Whoever has it, where lookups are refused, is the
     /// one that tries for all.
     pub(crate) fn may_look_up(&self, now: Time) -> Result<(), Time> {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use closure_machine::{Event, Step};
-use genesys_types::Organisation;
+use genesys_types::{Organisation, Time};
 use store::ClosureKey;
 use tracing::{debug, info, warn};
 
@@ -65,7 +65,7 @@ impl Orchestrator {
         let Some(org) = self.inner.organisations.get(&record.organisation) else { return };
         if waits_for_permit(&record.closure) {
             if looks_up(&record.closure)
-                && let Err(from) = org.may_look_up(self.now())
+                && let Some(from) = org.lookups_held(self.now())
             {
                 return self.inner.registry.due.reset(key, None, Some(from));
             }
@@ -75,7 +75,7 @@ impl Orchestrator {
         }
     }
 
-    /// Queues every blocked closure of an organisation whose block was lifted.
+    /// Queues every closure of an organisation that its block, or its missing permission to look up, has held back.
     pub(crate) fn wake_blocked(&self, org: &Arc<Org>) {
         info!(organisation = %org.setup.name, "Genesys takes the organisation's calls again");
         self.queue_blocked(org);
@@ -97,7 +97,8 @@ impl Orchestrator {
             let mut blocked = Vec::new();
             let registry = &orchestrator.inner.registry;
             registry.for_each(|key, glance| {
-                if glance.organisation == org.setup.name && matches!(glance.step, Step::Blocked(_)) {
+                let was_held = matches!(glance.step, Step::Blocked(_) | Step::Resolving);
+                if glance.organisation == org.setup.name && was_held {
                     blocked.push(key);
                 }
             });
@@ -129,6 +130,12 @@ impl Orchestrator {
         });
     }
 
+    /// Until when the next call of a closure is held back: it is a lookup, and another one tries for all.
+    fn must_wait_to_look_up(&self, org: &Org, key: ClosureKey) -> Option<Time> {
+        let looks_up = self.inner.registry.glance(key).is_some_and(|glance| glance.looks_up());
+        if looks_up { org.may_look_up(self.now()).err() } else { None }
+    }
+
     async fn dispatch(&self, org: &Org) {
         while !self.inner.stopping.is_cancelled() {
             let is_blocked = |key: ClosureKey| {
@@ -136,7 +143,13 @@ impl Orchestrator {
                 glance.is_some_and(|glance| matches!(glance.step, Step::Blocked(_)) && !glance.looks_up())
             };
             match org.next(self.now(), is_blocked) {
-                Next::Wake(key, permit) => self.spawn_woken(key, Some(permit)),
+                Next::Wake(key, permit) => match self.must_wait_to_look_up(org, key) {
+                    None => self.spawn_woken(key, Some(permit)),
+                    Some(from) => {
+                        drop(permit);
+                        self.inner.registry.due.reset(key, None, Some(from));
+                    }
+                },
                 Next::Idle => {
                     tokio::select! {
                         () = org.arrived() => {}

@@ -303,3 +303,39 @@ async fn a_plan_shows_what_is_found_and_keeps_nothing() {
     assert_eq!(world.driver.open_closures(), 0);
     assert!(matches!(world.driver.submit(submission(conversation)).await, Ok(Submitted::Accepted(_))));
 }
+/// What stands in line when the first lookup is refused is held back too: one tries for all of them.
+#[tokio::test(start_paused = true)]
+async fn a_backlog_of_lookups_is_not_refused_one_by_one() {
+    let world = World::begin().await;
+    world.remote.lookups_forbidden.store(true, Ordering::SeqCst);
+    world.remote.limit_permits(0);
+    for _ in 0..30 {
+        accepted(world.driver.submit(seeking("seven")).await);
+    }
+    // Two are under way when the first refusal comes home; the quota let no more through.
+    world.remote.limit_permits(2);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.remote.limit_permits(1_000);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let tried = world.remote.lookups.load(Ordering::SeqCst);
+    assert!(tried <= 2, "{tried} lookups were refused within a minute");
+}
+
+/// A new credential that lacks the permission too is found out by one lookup.
+#[tokio::test(start_paused = true)]
+async fn a_new_credential_is_tried_by_one_lookup_for_all() {
+    let world = World::begin().await;
+    world.remote.lookups_forbidden.store(true, Ordering::SeqCst);
+    for _ in 0..30 {
+        accepted(world.driver.submit(seeking("seven")).await);
+    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let before = world.remote.lookups.load(Ordering::SeqCst);
+    world.driver.credential_replaced(&crate::world::organisation());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let tried = world.remote.lookups.load(Ordering::SeqCst) - before;
+    assert!(
+        tried <= 3,
+        "{before} lookups were refused at intake, and {tried} after the credential was replaced"
+    );
+}
