@@ -153,13 +153,15 @@ pub(crate) fn participants(body: &[u8], name: &str, value: &str) -> Result<Page,
     Ok(Page { rows: rows.len(), hits, cursor })
 }
 
-/// Whether an object anywhere in `row` has `name` with exactly this text.
+/// Whether attributes anywhere in `row` have `name` with exactly this text. What else stands in a row is no attribute: by what it
+/// reports, Genesys keeps attributes in members whose names end so.
 fn holds(row: &Value, name: &str, value: &str) -> bool {
     match row {
-        Value::Object(members) => {
-            members.get(name).and_then(Value::as_str) == Some(value)
-                || members.values().any(|member| holds(member, name, value))
-        }
+        Value::Object(members) => members.iter().any(|(member, inside)| {
+            let attributes = member.to_ascii_lowercase().ends_with("attributes");
+            (attributes && inside.get(name).and_then(Value::as_str) == Some(value))
+                || holds(inside, name, value)
+        }),
         Value::Array(items) => items.iter().any(|item| holds(item, name, value)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
@@ -258,5 +260,19 @@ mod tests {
         }
         let body = json!({ "results": [], "cursor": "next" }).to_string();
         assert_eq!(participants(body.as_bytes(), "order", "7").unwrap().cursor.as_deref(), Some("next"));
+    }
+
+    /// What stands in a row beside the attributes is no attribute of anybody.
+    #[test]
+    fn a_field_of_the_row_is_no_attribute() {
+        let row = json!({ "conversationId": ID, "startTime": "2026-11-18T08:00:00.000Z", "mediaType": "message",
+            "participantData": [{ "participantPurpose": "customer", "participantAttributes": { "order": "7" } }] });
+        let body = json!({ "results": [row] }).to_string();
+        for (name, value) in
+            [("participantPurpose", "customer"), ("mediaType", "message"), ("conversationId", ID)]
+        {
+            let page = participants(body.as_bytes(), name, value).unwrap();
+            assert_eq!(page.hits.len(), 0, "{name} = {value}");
+        }
     }
 }
