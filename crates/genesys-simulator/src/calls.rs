@@ -24,6 +24,7 @@ use crate::routing;
 use crate::signing::Authenticity;
 use crate::views;
 use crate::world::{Task, World};
+use crate::wrap_up_codes;
 
 /// How long a reply is held back for an event that is to arrive before it.
 const EARLY_WITHIN: Duration = Duration::from_secs(5);
@@ -66,7 +67,7 @@ pub(crate) async fn perform(
             let talk =
                 world.find(conversation).ok_or_else(|| Refusal::conversation_not_found(conversation))?;
             talk.participant(participant).ok_or_else(|| Refusal::not_a_participant(participant))?;
-            Ok(Reply::ok(Value::Array(routing::wrap_up_codes())))
+            Ok(Reply::ok(Value::Array(wrap_up_codes::shown(&world.wrap_up_codes.of(talk.queue)))))
         }
         Operation::UpdateConversation(id) => {
             let request: ParticipantRequest = parsed(body)?;
@@ -80,8 +81,9 @@ pub(crate) async fn perform(
         Operation::ReadAnalytics(id) => analytics::read_one(world, id),
         Operation::QueryAnalytics => analytics::query(world, body),
         Operation::SearchAttributes => attribute_search::search(world, body),
-        Operation::ListWrapUpCodes | Operation::ListQueueWrapUpCodes => {
-            Ok(routing::list_wrap_up_codes(query))
+        Operation::ListWrapUpCodes => Ok(wrap_up_codes::page(&world.wrap_up_codes.all(), query)),
+        Operation::ListQueueWrapUpCodes(queue) => {
+            Ok(wrap_up_codes::page(&world.wrap_up_codes.of(queue), query))
         }
         Operation::ReadToken => Ok(routing::token(world, admission)),
         Operation::ReadGrants => Ok(administration::subject(query, admission)),
@@ -168,6 +170,7 @@ impl World {
             self.take_wrap_up(&mut talk, participant, wrap_up)?;
         }
         if request.wrapup_skipped == Some(true) {
+            talk.ledger.note_wrap_up();
             let happened = talk.skip_wrap_up(participant, self.clock.now());
             self.publish(&mut talk, &happened, early);
         }
@@ -331,7 +334,7 @@ impl World {
             ServiceWrapUp::Taken => {}
         }
         let code = request.code.filter(|code| !code.is_empty()).ok_or_else(Refusal::wrap_up_code_required)?;
-        if !routing::is_wrap_up_code(&code) {
+        if self.wrap_up_codes.by_id(talk.queue, &code).is_none() {
             return Err(Refusal::invalid_value("code"));
         }
         let now = self.clock.now();
@@ -342,6 +345,7 @@ impl World {
             duration_seconds: request.duration_seconds.unwrap_or(0),
             end_time: request.end_time.or_else(|| Some(timestamp(now))),
         };
+        talk.ledger.note_wrap_up();
         let happened = talk.wrap_up(participant, given, now);
         self.publish(talk, &happened, &mut Vec::new());
         Ok(())

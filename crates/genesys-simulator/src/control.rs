@@ -15,6 +15,7 @@
 //! | `POST /_sim/trigger` | sends an event on demand | [`Trigger`] |
 //! | `GET`, `PUT /_sim/adapters` | shows or replaces the webhooks | `{"webhooks": [WebhookAdapter]}` |
 //! | `POST /_sim/clients` | lets an OAuth client log in | [`OauthClient`] |
+//! | `PUT /_sim/queues/{id}/wrapupcodes` | gives a queue wrap-up codes of its own | `{"codes": [WrapUpCode]}` |
 //! | `GET /_sim/guest/{id}`, `…/state` | what the guest sees, as a page or as JSON | |
 //! | `POST /_sim/guest/{id}` | the guest types, as the page's form does | `text=…` |
 
@@ -24,7 +25,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use http::StatusCode;
 use serde::Deserialize;
@@ -43,6 +44,7 @@ use crate::population::{CannotCreate, GuestAct, NewConversation};
 use crate::trigger::{CannotTrigger, Trigger};
 use crate::views;
 use crate::world::World;
+use crate::wrap_up_codes::WrapUpCode;
 
 /// The routes of the control.
 pub(crate) fn routes() -> Router<Arc<World>> {
@@ -59,6 +61,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/_sim/trigger", post(trigger))
         .route("/_sim/adapters", get(show_adapters).put(replace_adapters))
         .route("/_sim/clients", post(admit_client))
+        .route("/_sim/queues/{id}/wrapupcodes", put(set_wrap_up_codes))
         .route("/_sim/guest/{id}", get(guest_page::page).post(guest_page::typed))
         .route("/_sim/guest/{id}/state", get(guest_page::state))
         .route("/_sim/guest-page.css", get(guest_page::style))
@@ -313,6 +316,25 @@ async fn trigger(State(world): State<Arc<World>>, body: Bytes) -> Result<Json<Va
         Refused(status, error.to_string())
     })?;
     Ok(Json(json!({ "deliveries": results })))
+}
+
+/// The wrap-up codes of a queue from now on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CodesRequest {
+    codes: Vec<WrapUpCode>,
+}
+
+async fn set_wrap_up_codes(
+    State(world): State<Arc<World>>,
+    Path(queue): Path<Uuid>,
+    body: Bytes,
+) -> Result<Json<Value>, Refused> {
+    let request: CodesRequest = parsed(&body)?;
+    let what = format!("gave a queue {} wrap-up codes", request.codes.len());
+    world.note(Note::new(JournalKind::Control, None, what).detail(queue.to_string()));
+    world.wrap_up_codes.set(queue, request.codes);
+    Ok(Json(json!({ "codes": world.wrap_up_codes.of(queue) })))
 }
 
 /// The webhooks to call from now on.

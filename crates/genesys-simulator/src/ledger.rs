@@ -42,6 +42,11 @@ impl Ledger {
         }
         repeated
     }
+
+    /// Notes that a wrap-up was given or skipped: a close of the whole that was refused for want of it may be asked again.
+    pub(crate) fn note_wrap_up(&mut self) {
+        self.closes.remove(&CloseTarget::Wrapper);
+    }
 }
 
 /// Something a client should not have done.
@@ -165,6 +170,15 @@ mod tests {
             assert!(!ledger.note_close(CloseTarget::Wrapper, status));
             assert!(!ledger.note_close(CloseTarget::Wrapper, 200));
         }
+    }
+
+    #[test]
+    fn a_close_that_lacked_a_wrap_up_may_be_asked_again_once_it_is_given() {
+        let mut ledger = Ledger::default();
+        assert!(!ledger.note_close(CloseTarget::Wrapper, 400));
+        ledger.note_wrap_up();
+        assert!(!ledger.note_close(CloseTarget::Wrapper, 400));
+        assert!(ledger.note_close(CloseTarget::Wrapper, 200));
     }
 
     #[test]

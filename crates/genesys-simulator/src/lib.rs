@@ -56,6 +56,7 @@ mod trigger;
 mod views;
 mod whole_close;
 mod world;
+mod wrap_up_codes;
 
 pub use chaos::{ChaosSpec, FaultRule, Preset};
 pub use config::{
@@ -73,3 +74,4 @@ pub use population::{
 pub use signing::SigningUnusable;
 pub use simulator::{Simulator, SimulatorBuilder};
 pub use trigger::{CannotTrigger, Trigger, TriggerKind, TriggerResult};
+pub use wrap_up_codes::WrapUpCode;

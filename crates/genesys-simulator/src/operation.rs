@@ -25,7 +25,7 @@ pub(crate) enum Operation {
     QueryAnalytics,
     SearchAttributes,
     ListWrapUpCodes,
-    ListQueueWrapUpCodes,
+    ListQueueWrapUpCodes(Uuid),
     ReadToken,
     ReadGrants,
     ReadLimits,
@@ -74,8 +74,7 @@ impl Operation {
             }
             ["routing", "wrapupcodes"] => only(method, &Method::GET, Self::ListWrapUpCodes)?,
             ["routing", "queues", queue, "wrapupcodes"] => {
-                uuid(queue)?;
-                only(method, &Method::GET, Self::ListQueueWrapUpCodes)?
+                only(method, &Method::GET, Self::ListQueueWrapUpCodes(uuid(queue)?))?
             }
             ["tokens", "me"] => only(method, &Method::GET, Self::ReadToken)?,
             ["authorization", "subjects", "me"] => only(method, &Method::GET, Self::ReadGrants)?,
@@ -161,7 +160,7 @@ impl Operation {
             Self::QueryAnalytics
             | Self::SearchAttributes
             | Self::ListWrapUpCodes
-            | Self::ListQueueWrapUpCodes
+            | Self::ListQueueWrapUpCodes(_)
             | Self::ReadToken
             | Self::ReadGrants
             | Self::ReadLimits
@@ -182,7 +181,7 @@ impl Operation {
             Self::ReadAnalytics(_) | Self::QueryAnalytics => ANALYTICS,
             Self::SearchAttributes => &["conversation:participant:attributesview"],
             Self::ListWrapUpCodes => &["routing:wrapupCode:view"],
-            Self::ListQueueWrapUpCodes => &["routing:queue:view"],
+            Self::ListQueueWrapUpCodes(_) => &["routing:queue:view"],
             Self::ListDeployments => &["webDeployments:deployment:view"],
             Self::ReadMessageConversation(_)
             | Self::UpdateCommunication { .. }
@@ -213,7 +212,7 @@ impl Operation {
             | Self::ForceDisconnect(_)
             | Self::ReadAnalytics(_)
             | Self::ListWrapUpCodes
-            | Self::ListQueueWrapUpCodes
+            | Self::ListQueueWrapUpCodes(_)
             | Self::ReadToken
             | Self::ReadGrants
             | Self::ReadLimits
@@ -240,7 +239,7 @@ impl Operation {
             | Self::QueryAnalytics
             | Self::SearchAttributes
             | Self::ListWrapUpCodes
-            | Self::ListQueueWrapUpCodes
+            | Self::ListQueueWrapUpCodes(_)
             | Self::ReadToken
             | Self::ReadGrants
             | Self::ReadLimits

@@ -214,7 +214,7 @@ fn close_target(operation: &Operation, body: &Value) -> Option<CloseTarget> {
         | Operation::QueryAnalytics
         | Operation::SearchAttributes
         | Operation::ListWrapUpCodes
-        | Operation::ListQueueWrapUpCodes
+        | Operation::ListQueueWrapUpCodes(_)
         | Operation::ReadToken
         | Operation::ReadGrants
         | Operation::ReadLimits

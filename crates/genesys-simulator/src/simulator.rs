@@ -23,6 +23,7 @@ use crate::population::{CannotCreate, CreatedConversation, GuestAct, MessengerSe
 use crate::signing::SigningUnusable;
 use crate::trigger::{CannotTrigger, Trigger, TriggerResult};
 use crate::world::World;
+use crate::wrap_up_codes::WrapUpCode;
 use crate::{control, login, platform};
 
 /// A stand-in for Genesys Cloud. Cloning it gives another handle on the same world.
@@ -131,6 +132,11 @@ impl Simulator {
         self.world.credentials.admit_client(client);
     }
 
+    /// Gives a queue wrap-up codes of its own. Without, it has those that hold everywhere.
+    pub fn set_wrap_up_codes(&self, queue: Uuid, codes: Vec<WrapUpCode>) {
+        self.world.wrap_up_codes.set(queue, codes);
+    }
+
     /// Pushes the simulator's clock forward; what is due by then happens at once.
     pub fn advance_clock(&self, by: Duration) {
         self.world.clock.advance(by);
@@ -156,7 +162,7 @@ impl Simulator {
         self.world.trigger(wanted).await
     }
 
-    /// Forgets conversations, tokens, faults, journal and counts; clients and webhooks stay.
+    /// Forgets conversations, queues' own wrap-up codes, tokens, faults, journal and counts; clients and webhooks stay.
     pub fn reset(&self, seed: Option<u64>) {
         self.world.reset(seed);
     }

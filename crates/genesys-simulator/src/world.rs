@@ -21,6 +21,7 @@ use crate::random::Draw;
 use crate::relay::{Delivery, Outcome, Relay};
 use crate::schedule::Schedule;
 use crate::signing::{Authenticity, SigningUnusable};
+use crate::wrap_up_codes::WrapUpCodes;
 
 /// Something that is done later.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ pub(crate) struct World {
     pub conversations: DashMap<Uuid, Conversation>,
     /// What a client had purged: gone for the platform's API, remembered for the guest's page and the control.
     pub purged: DashMap<Uuid, Conversation>,
+    pub wrap_up_codes: WrapUpCodes,
     pub credentials: Credentials,
     pub journal: Journal,
     pub relay: Relay,
@@ -56,6 +58,7 @@ impl World {
             clock: Clock::new(),
             conversations: DashMap::new(),
             purged: DashMap::new(),
+            wrap_up_codes: WrapUpCodes::default(),
             credentials: Credentials::new(config.clients.clone(), config.token_lifetime, config.quota),
             journal: Journal::new(config.journal_capacity),
             relay: Relay::new(config.webhooks.clone())?,
@@ -295,6 +298,7 @@ impl World {
         self.schedule.clear();
         self.conversations.clear();
         self.purged.clear();
+        self.wrap_up_codes.clear();
         self.credentials.forget_tokens();
         self.relay.forget_sent();
         self.set_general_chaos(ChaosSpec::none());

@@ -354,3 +354,35 @@ async fn wrap_up_codes_are_listed_for_all_and_for_a_queue() {
         assert_eq!((&listing["total"], &listing["pageCount"]), (&json!(3), &json!(2)));
     }
 }
+
+#[tokio::test]
+async fn a_queue_can_have_codes_of_its_own_and_takes_no_others() {
+    let remote = Remote::start(quick()).await;
+    let (queue, own) = (Uuid::from_u128(5), Uuid::from_u128(6));
+    let set = json!({ "codes": [{ "id": own, "name": "Sold" }] });
+    let answer =
+        remote.call(Method::PUT, &format!("/_sim/queues/{queue}/wrapupcodes"), Some(set.clone())).await;
+    assert_eq!((answer.status, answer.json()), (200, set));
+    let names = async |path: String| {
+        let listing = remote.get(&path).await.json();
+        let names = listing["entities"].as_array().unwrap().iter().map(|code| code["name"].clone());
+        names.collect::<Vec<Value>>()
+    };
+    assert_eq!(names(format!("/api/v2/routing/queues/{queue}/wrapupcodes")).await, [json!("Sold")]);
+    assert_eq!(names("/api/v2/routing/wrapupcodes".to_owned()).await.len(), 4);
+    let other = Uuid::from_u128(7);
+    assert_eq!(names(format!("/api/v2/routing/queues/{other}/wrapupcodes")).await.len(), 3);
+
+    let wanted = NewConversation { queue: Some(queue), ..NewConversation::default() };
+    let id = remote.make(&wanted.agent(AgentPresence::WrapUp)).conversation_id;
+    let shown = remote.read(id).await.json();
+    let agent = shown["participants"].as_array().unwrap().iter().find(|p| p["purpose"] == "agent").unwrap();
+    assert_eq!(agent["queueId"], json!(queue));
+    let (participant, leg) = (agent["id"].as_str().unwrap(), agent["messages"][0]["id"].as_str().unwrap());
+    let path =
+        format!("/api/v2/conversations/messages/{id}/participants/{participant}/communications/{leg}/wrapup");
+    let give =
+        async |code: String| remote.call(Method::POST, &path, Some(json!({ "code": code }))).await.status;
+    assert_eq!(give(WRAP_UP_CODE.to_owned()).await, 400);
+    assert_eq!(give(own.to_string()).await, 202);
+}

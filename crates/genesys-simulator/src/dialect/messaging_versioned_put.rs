@@ -20,10 +20,10 @@ use crate::operation::{DISCONNECT, RequestBody, VIEW};
 use crate::platform::Reply;
 use crate::publishing::Waiting;
 use crate::refusal::Refusal;
-use crate::routing;
 use crate::views::Object;
 use crate::whole_close::WholeClose;
 use crate::world::World;
+use crate::wrap_up_codes::WrapUpCode;
 
 pub(super) static ROUTES: &[Route] = &[
     Route {
@@ -32,7 +32,7 @@ pub(super) static ROUTES: &[Route] = &[
         permissions: VIEW,
         body: RequestBody::None,
         closes: None,
-        act: |world, ids, _, _| world.read_with(ids.conversation, whole),
+        act: |world, ids, _, _| world.read_with(ids.conversation, |talk| whole(world, talk)),
     },
     Route {
         method: Method::PUT,
@@ -73,7 +73,7 @@ fn put(world: &World, ids: Ids, body: &Value, early: &mut Waiting) -> Result<Rep
             "Invalid conversation state transition. Current state 'closed' cannot transition to 'closed'.",
         ));
     }
-    let code = put.wrap_up_code()?;
+    let code = put.wrap_up_code(world, talk.queue)?.id.to_string();
     match put.version {
         Some(version) if version == talk.version => {}
         Some(version) => {
@@ -85,27 +85,28 @@ fn put(world: &World, ids: Ids, body: &Value, early: &mut Waiting) -> Result<Rep
     let agents = talk.participants.iter().filter(|p| p.purpose == Purpose::Agent);
     let owing: Vec<Uuid> = agents.filter(|p| p.owes_wrap_up()).map(|p| p.id).collect();
     for agent in owing {
-        world.wrap_up_with(&mut talk, agent, code)?;
+        world.wrap_up_with(&mut talk, agent, &code)?;
     }
     let fault = world.close_whole(&mut talk, WholeClose::AllAtOnce, early)?;
-    Ok(Reply::ok(whole(&talk)).fault(fault))
+    Ok(Reply::ok(whole(world, &talk)).fault(fault))
 }
 
 impl Put {
-    /// Answers the id of the code that is named by id, by name, or by both.
-    fn wrap_up_code(&self) -> Result<&'static str, Refusal> {
+    /// Answers the queue's code that is named by id, by name, or by both.
+    fn wrap_up_code(&self, world: &World, queue: Uuid) -> Result<WrapUpCode, Refusal> {
         let given = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
         let by_name = |name: &str| {
-            routing::wrap_up_code_named(name).ok_or_else(|| Refusal::invalid_value("wrapUpCodeName"))
+            let code = world.wrap_up_codes.by_name(queue, name);
+            code.ok_or_else(|| Refusal::invalid_value("wrapUpCodeName"))
         };
         match (given(&self.wrap_up_code_id), given(&self.wrap_up_code_name)) {
             (None, None) => Err(Refusal::disposition_required()),
             (None, Some(name)) => by_name(&name),
             (Some(id), name) => {
-                let known =
-                    routing::wrap_up_code(&id).ok_or_else(|| Refusal::invalid_value("wrapUpCodeId"))?;
+                let known = world.wrap_up_codes.by_id(queue, &id);
+                let known = known.ok_or_else(|| Refusal::invalid_value("wrapUpCodeId"))?;
                 match name {
-                    Some(name) if by_name(&name)? != known => Err(Refusal::invalid_value("wrapUpCodeName")),
+                    Some(name) if name != known.name => Err(Refusal::invalid_value("wrapUpCodeName")),
                     Some(_) | None => Ok(known),
                 }
             }
@@ -123,7 +124,7 @@ fn close_to_no_effect(world: &World, ids: Ids, body: &Value, _: &mut Waiting) ->
     Ok(Reply::ok(json!({})))
 }
 
-fn whole(talk: &Conversation) -> Value {
+fn whole(world: &World, talk: &Conversation) -> Value {
     let mut whole = Object::default();
     whole.put("id", talk.id);
     whole.put("state", shown::state(talk.ended_at.is_none()));
@@ -132,7 +133,8 @@ fn whole(talk: &Conversation) -> Value {
     whole.put_some("endTime", talk.ended_at.map(timestamp));
     whole.put("participants", shown::participants(talk));
     if let Some(code) = talk.participants.iter().find_map(given_code) {
-        whole.put_some("wrapUpCodeName", routing::wrap_up_code_name(&code));
+        let known = world.wrap_up_codes.by_id(talk.queue, &code);
+        whole.put_some("wrapUpCodeName", known.map(|known| known.name));
         whole.put("wrapUpCodeId", code);
     }
     whole.into()
