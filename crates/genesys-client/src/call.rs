@@ -28,7 +28,8 @@ pub(crate) struct Request {
     /// The operation's name in metrics and logs.
     pub(crate) operation: &'static str,
     pub(crate) method: Method,
-    /// Below the base address, without a leading slash. Made of constants and ids only.
+    /// Below the base address, without a leading slash; with its query, where it has one. Made of constants, ids and numbers
+    /// only.
     pub(crate) path: String,
     pub(crate) body: Option<Bytes>,
 }
@@ -168,7 +169,12 @@ impl Caller {
         let started = Instant::now();
         let mut url = self.api.clone();
         // The address ends with a slash (see `Region`); joining would parse the whole of it anew for every request.
-        url.set_path(&[self.api.path(), request.path.as_str()].concat());
+        let (path, query) = match request.path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (request.path.as_str(), None),
+        };
+        url.set_path(&[self.api.path(), path].concat());
+        url.set_query(query);
         let mut builder = self
             .http
             .request(request.method.clone(), url)

@@ -15,6 +15,7 @@ use crate::{
     json::{Object, Text, parse},
     monotonic_clock,
     token::Tokens,
+    wrap_up::Lists,
 };
 
 /// Who calls, as Genesys sees it.
@@ -41,6 +42,7 @@ struct Inner {
     caller: Caller,
     quota: Quota,
     lookup: LookupConfig,
+    lists: Lists,
 }
 
 /// A successful answer.
@@ -103,7 +105,7 @@ impl Client {
             tokens,
             timeout: config.request_timeout,
         };
-        Ok(Self { inner: Arc::new(Inner { caller, quota, lookup: config.lookup }) })
+        Ok(Self { inner: Arc::new(Inner { caller, quota, lookup: config.lookup, lists: Lists::default() }) })
     }
 
     /// Returns the organisation that the client calls for.
@@ -279,6 +281,11 @@ impl Client {
     /// How conversations are looked up.
     pub(crate) fn lookup(&self) -> &LookupConfig {
         &self.inner.lookup
+    }
+
+    /// The wrap-up codes that were listed.
+    pub(crate) fn lists(&self) -> &Lists {
+        &self.inner.lists
     }
 
     /// How long one operation may take.

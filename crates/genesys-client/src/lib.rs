@@ -25,6 +25,7 @@ mod metrics;
 mod quota;
 mod region;
 mod token;
+mod wrap_up;
 
 pub use client::{Answer, Client, Identity};
 pub use config::{ClientConfig, ConfigError, Credentials};
@@ -39,3 +40,4 @@ pub use quota::{
     Class, Clock, Permit, Quota, QuotaConfig, RateHeaders, Sent, Wait, WaitReason, monotonic_clock,
 };
 pub use region::{InvalidRegion, Region};
+pub use wrap_up::{AgentLeg, NotGiven, WrapUpCode};

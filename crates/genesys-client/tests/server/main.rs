@@ -9,3 +9,4 @@ mod lookups;
 mod operations;
 mod stub;
 mod tokens;
+mod wrap_ups;
