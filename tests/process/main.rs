@@ -16,3 +16,4 @@ mod quota;
 mod recipes;
 mod rotation;
 mod webhooks;
+mod wrap_ups;

@@ -64,6 +64,7 @@ pub fn accept(command: &Command, policy: &Policy, moment: Moment) -> Transition 
         ended: None,
         wrap_up: WrapUp::NotRequired,
         agent: None,
+        agent_queue: None,
         calls: 0,
         first_asked_at: None,
         rounds: 0,

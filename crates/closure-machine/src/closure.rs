@@ -1,6 +1,6 @@
 //! A closure: what is known, and whose turn it is.
 
-use genesys_types::{CommunicationId, ConversationId, ParticipantId, Span, Time, UserId, WrapUp};
+use genesys_types::{CommunicationId, ConversationId, ParticipantId, QueueId, Span, Time, UserId, WrapUp};
 
 use crate::{
     lookup::Sought,
@@ -33,6 +33,8 @@ pub struct Closure {
     pub wrap_up: WrapUp,
     /// The agent's leg that owes a wrap-up, or was last seen connected.
     pub agent: Option<(ParticipantId, Option<CommunicationId>, Option<UserId>)>,
+    /// The queue of that leg, where a read or an event named it: its wrap-up codes are the ones that can be given.
+    pub agent_queue: Option<QueueId>,
     /// How many calls were made; also the id of the latest.
     pub calls: u32,
     /// When the first close was asked, of the guest or of the wrapper.

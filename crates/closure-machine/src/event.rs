@@ -40,6 +40,9 @@ pub enum Reply {
     Conflict,
     /// 400 that demands a wrap-up.
     WrapUpRequired,
+    /// No wrap-up was asked to be given: the name of the code means none, or not exactly one, in the agent's queue, or the
+    /// queue's codes may not be listed.
+    NoWrapUpCode,
     /// Another 4xx.
     Rejected,
     /// 403; with the missing permission, where the answer names it.

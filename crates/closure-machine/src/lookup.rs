@@ -103,7 +103,11 @@ impl Draft<'_> {
             Reply::Forbidden(missing) => self.block(BlockReason::Permission(missing.clone())),
             Reply::Unauthenticated => self.block(BlockReason::Credential),
             // The question itself is refused, and asking it again at once would be too.
-            Reply::Rejected | Reply::NotFound | Reply::Conflict | Reply::WrapUpRequired => {
+            Reply::Rejected
+            | Reply::NotFound
+            | Reply::Conflict
+            | Reply::WrapUpRequired
+            | Reply::NoWrapUpCode => {
                 self.haunt(GhostReason::Rejected);
             }
             Reply::Saw(_) | Reply::Accepted(_) | Reply::NotSent | Reply::Failed | Reply::Unknown => {

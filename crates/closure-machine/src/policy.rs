@@ -47,7 +47,7 @@ pub enum AgentConnected {
 }
 
 /// What happens when Genesys demands a wrap-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum WrapUpPolicy {
     /// Nothing: the closure is held as a ghost that names the pending wrap-up.
     #[default]
@@ -56,6 +56,8 @@ pub enum WrapUpPolicy {
     Skip,
     /// This code is set once, and the close tried once more.
     Code(WrapUpCodeId),
+    /// The code of this name in the agent's queue is set once, and the close tried once more.
+    Named(Box<str>),
 }
 
 /// How long to wait between tries that failed in passing.

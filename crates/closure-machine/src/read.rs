@@ -36,6 +36,7 @@ impl Draft<'_> {
             | Reply::Accepted(None)
             | Reply::Conflict
             | Reply::WrapUpRequired
+            | Reply::NoWrapUpCode
             | Reply::Rejected
             | Reply::NotSent
             | Reply::Failed
@@ -69,8 +70,19 @@ impl Draft<'_> {
         };
         let agent = snapshot.pending_wrap_up().or_else(|| snapshot.connected_agent());
         if let Some(agent) = agent {
-            self.next.agent = Some((agent.participant, agent.communication, agent.user));
+            self.learn_agent(agent);
         }
+    }
+
+    /// Takes over the agent's leg. What is not shown this time, of the same participant, is as it was: answers to writes
+    /// leave out what reads tell.
+    fn learn_agent(&mut self, seen: &Leg) {
+        let known = self.next.agent.filter(|(participant, ..)| *participant == seen.participant);
+        let queue = self.next.agent_queue.filter(|_| known.is_some());
+        let (communication, user) =
+            known.map_or((None, None), |(_, communication, user)| (communication, user));
+        self.next.agent = Some((seen.participant, seen.communication.or(communication), seen.user.or(user)));
+        self.next.agent_queue = seen.queue.or(queue);
     }
 
     /// Takes over one leg; `proof` is `None` where what is shown proves nothing.

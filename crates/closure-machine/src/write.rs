@@ -38,7 +38,11 @@ impl Draft<'_> {
                 let step = self.after_asking_the_guest();
                 self.go_at(step, at);
             }
-            Reply::NotFound | Reply::Conflict | Reply::Rejected | Reply::WrapUpRequired => {
+            Reply::NotFound
+            | Reply::Conflict
+            | Reply::Rejected
+            | Reply::WrapUpRequired
+            | Reply::NoWrapUpCode => {
                 self.refused(request);
                 self.read_or_give_up(Step::Verifying, GhostReason::Rejected);
             }
@@ -67,7 +71,7 @@ impl Draft<'_> {
             Reply::NotFound if self.next.guest_is_proven_gone(self.policy) => self.close(),
             Reply::WrapUpRequired => self.wrap_up_demanded(request),
             Reply::LookedUp(_) | Reply::Unknown | Reply::Failed => self.wrapper_outcome_unclear(),
-            Reply::NotFound | Reply::Conflict | Reply::Rejected => {
+            Reply::NotFound | Reply::Conflict | Reply::Rejected | Reply::NoWrapUpCode => {
                 self.refused(request);
                 self.read_or_give_up(Step::ClosingWrapper(WrapperStage::Look), GhostReason::Rejected);
             }
@@ -98,7 +102,7 @@ impl Draft<'_> {
             Reply::Accepted(_) | Reply::Saw(_) | Reply::LookedUp(_) | Reply::Unknown | Reply::Conflict => {
                 self.go(Step::ClosingWrapper(WrapperStage::Ask));
             }
-            Reply::NotFound | Reply::WrapUpRequired | Reply::Rejected => {
+            Reply::NotFound | Reply::WrapUpRequired | Reply::NoWrapUpCode | Reply::Rejected => {
                 self.haunt(GhostReason::WrapUpPending);
             }
             Reply::RateLimited(pause) => self.pause(*pause),
@@ -121,7 +125,7 @@ impl Draft<'_> {
                 let at = self.now + self.backoff(self.next.refused);
                 self.go_at(Step::AwaitingConfirmation, at);
             }
-            Reply::Rejected | Reply::WrapUpRequired => {
+            Reply::Rejected | Reply::WrapUpRequired | Reply::NoWrapUpCode => {
                 self.unmark_asked(request);
                 self.haunt(GhostReason::Rejected);
             }
@@ -224,6 +228,7 @@ impl Draft<'_> {
             | Reply::NotFound
             | Reply::Conflict
             | Reply::WrapUpRequired
+            | Reply::NoWrapUpCode
             | Reply::Rejected
             | Reply::Unauthenticated
             | Reply::RateLimited(_)

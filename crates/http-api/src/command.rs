@@ -40,6 +40,9 @@ const LONGEST_LABEL_NAME: usize = 64;
 /// The most labels of one command.
 const MOST_LABELS: usize = 16;
 
+/// The longest name of a wrap-up code.
+const LONGEST_CODE_NAME: usize = 256;
+
 /// The longest notes of a wrap-up.
 const LONGEST_NOTES: usize = 1_000;
 
@@ -159,11 +162,12 @@ pub(crate) fn option_texts(set: &Overrides) -> Vec<(&'static str, String)> {
     if let Some(value) = &set.wrapper_close {
         texts.push(("wrapperClose", options::name(options::WRAPPER_CLOSE, value).to_owned()));
     }
-    match set.wrap_up {
+    match &set.wrap_up {
         None => {}
         Some(WrapUpPolicy::None) => texts.push(("wrapUp", "none".to_owned())),
         Some(WrapUpPolicy::Skip) => texts.push(("wrapUp", "skip".to_owned())),
         Some(WrapUpPolicy::Code(code)) => texts.push(("wrapUp", code.to_string())),
+        Some(WrapUpPolicy::Named(name)) => texts.push(("wrapUp", format!("name: {name}"))),
     }
     if let Some(notes) = &set.wrap_up_notes {
         texts.push(("wrapUpNotes", notes.clone()));
@@ -181,7 +185,7 @@ pub(crate) fn policy_texts(policy: &Policy, set: Option<&Overrides>) -> Vec<(&'s
         order: Some(policy.order),
         wrapper_close: Some(policy.wrapper_close),
         agent_connected: Some(policy.agent_connected),
-        wrap_up: Some(policy.wrap_up),
+        wrap_up: Some(policy.wrap_up.clone()),
         wrap_up_notes: set.and_then(|set| set.wrap_up_notes.clone()),
         deadline: Some(policy.deadline),
     });
@@ -263,7 +267,7 @@ fn read_policy(policy: Node) -> Result<Overrides, Problem> {
         }
         Some(code @ Node::Object(_)) => read_wrap_up(code, &mut overrides)?,
         Some(other @ (Node::Null | Node::Bool(_) | Node::Number | Node::List(_))) => {
-            return Err(fields.wrong_type("wrapUp", &other, "none, skip or {\"id\"}"));
+            return Err(fields.wrong_type("wrapUp", &other, "none, skip, {\"id\"} or {\"name\"}"));
         }
     }
     Ok(overrides)
@@ -275,24 +279,28 @@ fn option<T: Copy>(fields: &mut Fields, name: &str, names: options::Names<T>) ->
 
 fn read_wrap_up(code: Node, overrides: &mut Overrides) -> Result<(), Problem> {
     let mut fields = Fields::of(code, "policy.wrapUp.", &["id", "name", "notes"])?;
-    if fields.any("name").is_some() {
-        return Err(not_available(
-            "policy.wrapUp.name",
-            "A wrap-up code by name is not available in this version.",
-        )
-        .fix("Name the wrap-up code by its UUID instead: \"wrapUp\": {\"id\": \"…\"}."));
-    }
     let id = fields.read("id", |text| text.parse().ok(), || "the UUID of a wrap-up code.".to_owned())?;
-    let Some(id) = id else { return Err(Problem::invalid("policy.wrapUp", wrap_up_shape())) };
+    let name = fields.text("name")?;
+    check_text("policy.wrapUp.name", name.as_deref(), LONGEST_CODE_NAME)?;
+    let wrap_up = match (id, name) {
+        (Some(id), None) => WrapUpPolicy::Code(id),
+        (None, Some(name)) if !name.trim().is_empty() => WrapUpPolicy::Named(name.into()),
+        (None, Some(_)) => {
+            return Err(Problem::invalid("policy.wrapUp.name", "policy.wrapUp.name is empty.".to_owned()));
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            return Err(Problem::invalid("policy.wrapUp", wrap_up_shape()));
+        }
+    };
     let notes = fields.text("notes")?;
     check_text("policy.wrapUp.notes", notes.as_deref(), LONGEST_NOTES)?;
-    overrides.wrap_up = Some(WrapUpPolicy::Code(id));
+    overrides.wrap_up = Some(wrap_up);
     overrides.wrap_up_notes = notes;
     Ok(())
 }
 
 fn wrap_up_shape() -> String {
-    "policy.wrapUp is \"none\", \"skip\", or an object with the id of a wrap-up code, and notes where wanted."
+    "policy.wrapUp is \"none\", \"skip\", or an object with the id or the name of a wrap-up code, and notes where wanted."
         .to_owned()
 }
 
@@ -360,6 +368,18 @@ mod tests {
     }
 
     #[test]
+    fn a_wrap_up_code_may_be_named() {
+        let wanted =
+            with(r#""policy":{"wrapUp":{"name":"Closed by backend","notes":"order 8812"}}"#).unwrap();
+        let overrides = &wanted.said.overrides;
+        assert_eq!(overrides.wrap_up, Some(WrapUpPolicy::Named("Closed by backend".into())));
+        assert_eq!(
+            option_texts(overrides),
+            [("wrapUp", "name: Closed by backend".to_owned()), ("wrapUpNotes", "order 8812".to_owned())]
+        );
+    }
+
+    #[test]
     fn only_the_conversation_is_required() {
         let wanted = with("").unwrap();
         assert_eq!(wanted.organisation.as_str(), "main");
@@ -412,7 +432,12 @@ mod tests {
             (r#""policy":{"wrapUp":"maybe"}"#, "policy.wrapUp"),
             (r#""policy":{"wrapUp":{}}"#, "policy.wrapUp"),
             (r#""policy":{"wrapUp":{"id":"x"}}"#, "policy.wrapUp.id"),
-            (r#""policy":{"wrapUp":{"name":"x"}}"#, "policy.wrapUp.name"),
+            (r#""policy":{"wrapUp":{"name":7}}"#, "policy.wrapUp.name"),
+            (r#""policy":{"wrapUp":{"name":" "}}"#, "policy.wrapUp.name"),
+            (
+                r#""policy":{"wrapUp":{"id":"7f7bf00a-0fc2-4d6a-9b56-92238191433e","name":"x"}}"#,
+                "policy.wrapUp",
+            ),
             (r#""labels":{"":"x"}"#, "labels."),
             (r#""labels":{"a":1}"#, "labels.a"),
             (r#""callback":{"url":"https://shop.example"}"#, "callback"),

@@ -74,7 +74,7 @@ pub(crate) struct PolicyRequest {
     agent_connected: Option<String>,
     /// `patch` or `delete`.
     wrapper_close: Option<String>,
-    /// `none`, `skip`, or an object with the `id` of a wrap-up code and `notes`.
+    /// `none`, `skip`, or an object with the `id` of a wrap-up code, or its `name` in the agent's queue, and `notes`.
     #[schema(value_type = Option<Object>)]
     wrap_up: Option<()>,
     /// When a closure without proof becomes a ghost: an ISO 8601 duration from PT1S to PT72H.

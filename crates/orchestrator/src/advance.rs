@@ -20,7 +20,8 @@ use crate::{
     organisation::Org,
     record::Record,
     registry::Registry,
-    remote::{CallDetails, Permit, Remote},
+    remote::{Permit, Remote},
+    wrap_up,
 };
 
 /// How often a transition is worked out anew because somebody else wrote first.
@@ -309,13 +310,7 @@ impl Orchestrator {
         let orchestrator = self.clone();
         let Some(question) = Question::of(&record.closure, call.request) else { return };
         let (key, conversation) = (record.key, record.conversation_text());
-        let details = CallDetails {
-            wrap_up_code: match policy.wrap_up {
-                closure_machine::WrapUpPolicy::Code(code) => Some(code),
-                closure_machine::WrapUpPolicy::None | closure_machine::WrapUpPolicy::Skip => None,
-            },
-            wrap_up_notes: record.overrides().and_then(|overrides| overrides.wrap_up_notes.clone()),
-        };
+        let details = wrap_up::details(record, policy);
         let span = info_span!("call", closure.id = %closure_id(key), conversation.id = conversation);
         let task = async move {
             let outcome = question.ask(org.setup.remote.as_ref(), permit, details).await;

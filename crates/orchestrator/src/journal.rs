@@ -249,6 +249,7 @@ impl Happening<'_> {
                 | Reply::NotFound
                 | Reply::Conflict
                 | Reply::WrapUpRequired
+                | Reply::NoWrapUpCode
                 | Reply::Rejected
                 | Reply::Forbidden(_)
                 | Reply::Unauthenticated
@@ -298,6 +299,7 @@ fn found(reply: &Reply) -> Option<Vec<Fitting>> {
         | Reply::NotFound
         | Reply::Conflict
         | Reply::WrapUpRequired
+        | Reply::NoWrapUpCode
         | Reply::Rejected
         | Reply::Forbidden(_)
         | Reply::Unauthenticated

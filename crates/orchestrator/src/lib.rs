@@ -46,6 +46,7 @@ mod submit;
 mod to_the_end;
 mod upkeep;
 mod wake;
+mod wrap_up;
 
 pub use advance::Orchestrator;
 pub use clock::{Clock, ManualClock, SystemClock};

@@ -142,6 +142,7 @@ pub const fn reply(reply: &Reply) -> &'static str {
         Reply::NotFound => "not_found",
         Reply::Conflict => "conflict",
         Reply::WrapUpRequired => "wrapup_required",
+        Reply::NoWrapUpCode => "no_wrap_up_code",
         Reply::Rejected => "rejected",
         Reply::Forbidden(_) => "forbidden",
         Reply::Unauthenticated => "unauthenticated",

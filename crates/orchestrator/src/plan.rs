@@ -22,6 +22,7 @@ use crate::{
     record::Record,
     remote::{CallDetails, CallFacts, Permit, Remote},
     submit::Submission,
+    wrap_up::{self, Foreseen},
 };
 
 /// No closure takes more steps than this when everything goes well: a few for each leg of the guest.
@@ -145,10 +146,11 @@ impl Orchestrator {
             None => None,
         };
         let policy = org.policy_with(&submission.said.overrides);
+        let code = wrap_up::foreseen(org, &policy, snapshot.as_ref()).await;
         let joins = conversation.and_then(|conversation| {
             self.inner.registry.of_conversation(&submission.organisation, conversation)
         });
-        let shown = Shown { found, snapshot, remote: org.setup.remote.as_ref() };
+        let shown = Shown { found, snapshot, code, remote: org.setup.remote.as_ref() };
         Ok(imagine(submission, &shown, &policy, self.now(), joins))
     }
 }
@@ -159,6 +161,8 @@ struct Shown<'a> {
     found: Vec<Candidate>,
     /// What the read showed; `None` where there is no such conversation.
     snapshot: Option<Snapshot>,
+    /// What the name of a wrap-up code means, where one may be given by its name.
+    code: Option<Foreseen>,
     /// Who showed it.
     remote: &'a dyn Remote,
 }
@@ -178,6 +182,7 @@ async fn read(
         | Reply::LookedUp(_)
         | Reply::Conflict
         | Reply::WrapUpRequired
+        | Reply::NoWrapUpCode
         | Reply::Rejected
         | Reply::Forbidden(_)
         | Reply::Unauthenticated
@@ -224,7 +229,7 @@ fn imagine(
         participants,
         conversation: reached.conversation,
         saw: shown.snapshot.as_ref().map(seen),
-        guards: guards(submission, shown.snapshot.as_ref(), &reached, joins.is_some()),
+        guards: guards(submission, shown, policy, &reached, joins.is_some()),
         calls,
         state: names::state(&reached),
         reason: names::reason(&reached),
@@ -273,7 +278,8 @@ fn next_event(closure: &Closure, shown: &Shown<'_>, read: &mut bool, moment: &mu
 
 fn guards(
     submission: &Submission,
-    snapshot: Option<&Snapshot>,
+    shown: &Shown<'_>,
+    policy: &Policy,
     reached: &Closure,
     joins: bool,
 ) -> Vec<Guard> {
@@ -286,7 +292,7 @@ fn guards(
         ),
         false => guard("no_open_closure", true, "The conversation has no open closure."),
     }];
-    let Some(snapshot) = snapshot else {
+    let Some(snapshot) = &shown.snapshot else {
         guards.push(match reached.conversation {
             Some(_) => guard("conversation_found", false, "Genesys knows no such conversation."),
             None => guard("conversation_found", false, "No open conversation fits the target."),
@@ -322,9 +328,6 @@ fn guards(
         ),
         (Some(_), ..) => guard("agent", true, "An agent is connected, and agentConnected is allow."),
     });
-    guards.push(match snapshot.pending_wrap_up() {
-        None => guard("wrap_up", true, "No wrap-up is owed."),
-        Some(_) => guard("wrap_up", false, "An agent owes a wrap-up; it may keep the conversation open."),
-    });
+    guards.push(wrap_up::guard(snapshot, policy, shown.code.as_ref()));
     guards
 }

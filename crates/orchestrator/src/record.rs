@@ -101,7 +101,9 @@ impl Overrides {
         policy.order = self.order.unwrap_or(policy.order);
         policy.wrapper_close = self.wrapper_close.unwrap_or(policy.wrapper_close);
         policy.agent_connected = self.agent_connected.unwrap_or(policy.agent_connected);
-        policy.wrap_up = self.wrap_up.unwrap_or(policy.wrap_up);
+        if let Some(wrap_up) = &self.wrap_up {
+            policy.wrap_up = wrap_up.clone();
+        }
         policy.deadline = self.deadline.unwrap_or(policy.deadline);
         policy
     }

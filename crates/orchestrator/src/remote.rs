@@ -4,8 +4,8 @@ use std::{any::Any, fmt, time::Duration};
 
 use async_trait::async_trait;
 use closure_machine::{Reply, Request, Target};
-use genesys_client::Class;
-use genesys_types::{ConversationId, WrapUpCodeId};
+use genesys_client::{Class, WrapUpCode};
+use genesys_types::{ConversationId, QueueId, WrapUpCodeId};
 
 /// Leave to make one call. Dropping it unused gives it back.
 pub struct Permit(Box<dyn Any + Send>);
@@ -55,8 +55,12 @@ pub struct CallFacts {
 /// What a call needs beyond its request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CallDetails {
-    /// The wrap-up code to set; `None` to skip the wrap-up.
+    /// The wrap-up code to set; without it and without a name the wrap-up is skipped.
     pub wrap_up_code: Option<WrapUpCodeId>,
+    /// The name of the wrap-up code to set.
+    pub wrap_up_name: Option<Box<str>>,
+    /// The agent's queue, in which the name is looked for; `None` where it is not known.
+    pub wrap_up_queue: Option<QueueId>,
     /// Notes for the wrap-up.
     pub wrap_up_notes: Option<String>,
 }
@@ -100,4 +104,17 @@ pub trait Remote: Send + Sync + 'static {
 
     /// Looks for the open conversations that fit a target. It changes nothing, and takes no longer than a call.
     async fn look_up(&self, permit: Permit, target: &Target) -> Outcome;
+
+    /// Says which wrap-up code a name means in a queue, or in the organisation where none is named. It changes nothing,
+    /// and takes no longer than a call. A remote side that lists no codes
+    /// answers so.
+    ///
+    /// # Errors
+    ///
+    /// What came of it instead; [`Reply::NoWrapUpCode`] where the name means no code, or several.
+    async fn wrap_up_code(&self, _: Permit, _: Option<QueueId>, name: &str) -> Result<WrapUpCode, Outcome> {
+        let message =
+            Some(format!("wrap-up codes are not listed here, so that \"{name}\" means none; give an id"));
+        Err(Outcome { reply: Reply::NoWrapUpCode, facts: CallFacts { message, ..CallFacts::default() } })
+    }
 }

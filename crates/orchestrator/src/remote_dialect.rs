@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use closure_machine::{Reply, Request, Target, WrapperClose};
-use genesys_client::{Answer, Class, Closed, DialectClient, Fault};
-use genesys_types::ConversationId;
+use genesys_client::{Answer, Class, Closed, DialectClient, Fault, WrapUpCode};
+use genesys_types::{ConversationId, QueueId};
 
 use crate::{
     remote::{CallDetails, Outcome, Permit, Remote},
@@ -92,6 +92,15 @@ impl Remote for DialectRemote {
                 told(self.client.conversation(permit, conversation).await, Reply::Saw)
             }
         }
+    }
+
+    async fn wrap_up_code(
+        &self,
+        permit: Permit,
+        queue: Option<QueueId>,
+        name: &str,
+    ) -> Result<WrapUpCode, Outcome> {
+        self.published.wrap_up_code(permit, queue, name).await
     }
 
     async fn look_up(&self, permit: Permit, target: &Target) -> Outcome {

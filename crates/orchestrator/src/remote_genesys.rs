@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use closure_machine::{Candidate, Findings, Reply, Request, Target, WrapperClose};
-use genesys_client::{Answer, Class, Client, Fault, FaultKind, Hit};
-use genesys_types::{ConversationId, Span};
+use genesys_client::{AgentLeg, Answer, Class, Client, Fault, FaultKind, Hit, NotGiven, WrapUpCode};
+use genesys_types::{ConversationId, QueueId, Span};
 
 use crate::remote::{CallDetails, CallFacts, Outcome, Permit, Remote};
 
@@ -61,6 +61,14 @@ impl Remote for GenesysRemote {
                 told(client.delete_conversation(permit, conversation).await, |()| Reply::Accepted(None))
             }
             Request::GiveWrapUp { participant, communication } => {
+                if let Some(name) = &details.wrap_up_name {
+                    let Some(communication) = communication else {
+                        return no_wrap_up("the agent's communication is not known");
+                    };
+                    let leg = AgentLeg { participant, communication, queue: details.wrap_up_queue };
+                    let notes = details.wrap_up_notes.as_deref();
+                    return named(client.give_wrap_up_named(permit, conversation, leg, name, notes).await);
+                }
                 let answer = match (details.wrap_up_code, communication) {
                     (Some(code), Some(communication)) => {
                         let notes = details.wrap_up_notes.as_deref();
@@ -90,6 +98,19 @@ impl Remote for GenesysRemote {
         };
         told(answer, found)
     }
+
+    async fn wrap_up_code(
+        &self,
+        permit: Permit,
+        queue: Option<QueueId>,
+        name: &str,
+    ) -> Result<WrapUpCode, Outcome> {
+        let Some(permit) = permit.into_inner::<genesys_client::Permit>() else {
+            return Err(not_sent("the permit is of another client"));
+        };
+        let found = self.0.wrap_up_code_named(permit, queue, name).await;
+        found.map_err(|fault| named(Err(NotGiven { fault, asked: false })))
+    }
 }
 
 /// What the driver is told of a lookup.
@@ -97,6 +118,43 @@ pub(crate) fn found(hits: Vec<Hit>) -> Reply {
     let candidate =
         |hit: Hit| Candidate { conversation: hit.conversation, started_at: hit.started_at, queue: hit.queue };
     Reply::LookedUp(Findings::Open(hits.into_iter().map(candidate).collect()))
+}
+
+/// What came of a wrap-up by name. Where no code was asked to be set, what went wrong is about the list or the name: it
+/// keeps nobody else from calling, and leaves no outcome open.
+fn named(answer: Result<Answer<()>, NotGiven>) -> Outcome {
+    let (asked, answer) = match answer {
+        Ok(answer) => (true, Ok(answer)),
+        Err(NotGiven { fault, asked }) => (asked, Err(fault)),
+    };
+    let outcome = told(answer, |()| Reply::Accepted(None));
+    let about_the_name = match &outcome.reply {
+        Reply::Rejected
+        | Reply::NotFound
+        | Reply::Conflict
+        | Reply::WrapUpRequired
+        | Reply::NoWrapUpCode
+        | Reply::Forbidden(_) => !asked,
+        Reply::LookedUp(_)
+        | Reply::Saw(_)
+        | Reply::Accepted(_)
+        | Reply::Unauthenticated
+        | Reply::RateLimited(_)
+        | Reply::NotSent
+        | Reply::Failed
+        | Reply::Unknown => false,
+    };
+    match (about_the_name, asked) {
+        (true, _) => Outcome { reply: Reply::NoWrapUpCode, ..outcome },
+        (false, true) => outcome,
+        // The status is one of the list, and the call that the journal tells of is the wrap-up.
+        (false, false) => Outcome { facts: CallFacts { status: None, ..outcome.facts }, ..outcome },
+    }
+}
+
+fn no_wrap_up(why: &str) -> Outcome {
+    let facts = CallFacts { message: Some(why.to_owned()), ..CallFacts::default() };
+    Outcome { reply: Reply::NoWrapUpCode, facts }
 }
 
 /// What comes of a call that was never made.

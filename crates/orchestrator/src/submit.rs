@@ -303,7 +303,7 @@ impl Orchestrator {
             ("order", order_is_open && wanted.order.is_some_and(|wanted| wanted != holds.order)),
             ("wrapperClose", wanted.wrapper_close.is_some_and(|wanted| wanted != holds.wrapper_close)),
             ("agentConnected", wanted.agent_connected.is_some_and(|wanted| wanted != holds.agent_connected)),
-            ("wrapUp", wanted.wrap_up.is_some_and(|wanted| wanted != holds.wrap_up)),
+            ("wrapUp", wanted.wrap_up.as_ref().is_some_and(|wanted| *wanted != holds.wrap_up)),
             ("deadline", wanted.deadline.is_some_and(|wanted| wanted != holds.deadline)),
         ];
         differences.into_iter().find(|(_, differs)| *differs).map(|(what, _)| what)

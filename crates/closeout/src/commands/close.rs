@@ -37,6 +37,7 @@ const BAR_FROM: usize = 5;
   closeout close 2f7bf00a-0fc2-4d6a-9b56-92238191433e --dry-run
   closeout close --external-id customer-4711 --wait 30s
   closeout close --attribute orderId=8812 --dry-run
+  closeout close 2f7bf00a-0fc2-4d6a-9b56-92238191433e --wrap-up 'Closed by backend' --wait 30s
   closeout close --file ids.txt --reason cleanup --label team=ops --yes --wait 10m -o csv
   mysql -Ne 'select conversation from done' | closeout close - --yes
 
@@ -44,9 +45,9 @@ Without --wait the command ends when the requests are durable. With it, the exit
 0 closed or already closed, 6 still in flight, 7 ghost, 8 failed or cancelled, 9 some of each. \
 With --dry-run it is 8 when the plan ends as failed, because a guard does not hold, else 0.
 
-What no flag says holds as configured under [closing]; a wrap-up code for one closure (policy.wrapUp) can be given by \
-HTTP only. Asking twice for the same conversation is harmless: the second request joins the first. With --external-id or \
---attribute the conversation is looked up among the open ones; when several fit, they are listed and none is closed.")]
+What no flag says holds as configured under [closing]. Asking twice for the same conversation is harmless: the second \
+request joins the first. With --external-id or --attribute the conversation is looked up among the open ones; when several \
+fit, they are listed and none is closed.")]
 pub struct CloseArgs {
     /// Conversation ids; `-` reads them from stdin, one a line
     #[arg(value_name = "ID", required_unless_present_any = ["file", "external_id", "attribute"])]
@@ -97,6 +98,14 @@ pub struct CloseArgs {
     /// The call that closes the conversation: patch or delete (which deletes nothing)
     #[arg(long, value_parser = ["patch", "delete"])]
     wrapper_close: Option<String>,
+    /// When Genesys demands a wrap-up: the name of a code of the agent's queue, or skip, or none. A code that is itself
+    /// named skip or none is given by --wrap-up-id
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new(),
+          conflicts_with = "wrap_up_id")]
+    wrap_up: Option<String>,
+    /// The same by the id of the wrap-up code
+    #[arg(long, value_name = "ID")]
+    wrap_up_id: Option<Uuid>,
     /// When a closure without proof becomes a ghost, as 2m
     #[arg(long, value_name = "DURATION", value_parser = duration_flag)]
     deadline: Option<Duration>,
@@ -145,10 +154,23 @@ impl CloseArgs {
                 policy.insert(name.to_owned(), value);
             }
         }
+        if let Some(wrap_up) = self.wrap_up() {
+            policy.insert("wrapUp".to_owned(), wrap_up);
+        }
         put("policy", (!policy.is_empty()).then_some(Value::Object(policy)));
         put("notBefore", text(&self.not_before));
         put("dryRun", self.dry_run.then_some(Value::Bool(true)));
         Value::Object(body)
+    }
+
+    /// What a demanded wrap-up means.
+    fn wrap_up(&self) -> Option<Value> {
+        match (self.wrap_up.as_deref(), self.wrap_up_id) {
+            (Some(word @ ("none" | "skip")), _) => Some(json!(word)),
+            (Some(name), _) => Some(json!({ "name": name })),
+            (None, Some(id)) => Some(json!({ "id": id })),
+            (None, None) => None,
+        }
     }
 
     /// What is to be looked up, where no id is named.
@@ -430,6 +452,22 @@ mod tests {
         let attribute = json!({ "target": { "attribute": { "name": "order", "value": "a=b" } } });
         assert_eq!(body(&["--attribute", "order=a=b"]), attribute);
         assert!(args(&[ID]).target().is_none());
+    }
+
+    #[test]
+    fn a_wrap_up_is_named_or_skipped_or_given_by_its_id() {
+        let wrap_up = |line: &[&str]| {
+            let args = args(&[&[ID], line].concat());
+            args.body(&Wanted::Conversation(Uuid::nil()))["policy"]["wrapUp"].clone()
+        };
+        assert_eq!(wrap_up(&[]), Value::Null);
+        assert_eq!(wrap_up(&["--wrap-up", "Closed by backend"]), json!({ "name": "Closed by backend" }));
+        assert_eq!(wrap_up(&["--wrap-up", "skip"]), json!("skip"));
+        assert_eq!(wrap_up(&["--wrap-up-id", ID]), json!({ "id": ID }));
+        for wrong in [&["--wrap-up", ""][..], &["--wrap-up-id", "x"], &["--wrap-up", "a", "--wrap-up-id", ID]]
+        {
+            assert!(Line::try_parse_from([&["close", ID], wrong].concat()).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -180,7 +180,7 @@ pub fn in_words(form: Form) -> String {
         Form::Count(least, most) => format!("a whole number from {least} to {most}"),
         Form::Choice(words) => format!("one of {}", words.join(", ")),
         Form::Flag => "true or false".to_owned(),
-        Form::WrapUp => "\"none\", \"skip\", or { id = \"…\" }".to_owned(),
+        Form::WrapUp => "\"none\", \"skip\", { name = \"…\" } or { id = \"…\" }".to_owned(),
         Form::Secret => "a text in quotes, as \"env:NAME\"".to_owned(),
         Form::Secrets => "a list of texts, as [\"env:NAME\"]".to_owned(),
     }

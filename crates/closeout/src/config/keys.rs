@@ -14,7 +14,7 @@ pub enum Form {
     Choice(&'static [&'static str]),
     /// `true` or `false`.
     Flag,
-    /// What to do about a wrap-up: `none`, `skip` or `{ id = "…" }`.
+    /// What to do about a wrap-up: `none`, `skip`, `{ name = "…" }` or `{ id = "…" }`.
     WrapUp,
     /// A secret: the text itself, `env:NAME`, or `file:PATH`.
     Secret,
@@ -129,7 +129,7 @@ pub const KEYS: [Key; 55] = [
     with("closing.deadline", Form::Duration, "2m", "When a closure without proof becomes a ghost."),
     with("closing.max_rounds", Form::Count(1, 100), "3", "How often the guest's close is asked at most."),
     with("closing.max_attempts", Form::Count(1, 100), "8", "How many failures of one call are borne."),
-    with("closing.wrap_up", Form::WrapUp, "none", "When Genesys demands a wrap-up: none, skip, or { id = \"…\" } of a wrap-up code."),
+    with("closing.wrap_up", Form::WrapUp, "none", "When Genesys demands a wrap-up: none, skip, { name = \"…\" } of a code of the agent's queue, or { id = \"…\" }."),
     with("closing.stale_read_gap", Form::Duration, "10s", "How far apart two reads lie that together prove that a close had no effect."),
     with("closing.participant_grace", Form::Duration, "30s", "How long a missing conversation or guest is looked for."),
 

@@ -11,8 +11,9 @@ use genesys_types::{Organisation, Span, WrapUpCodeId};
 use super::{
     dialect,
     environment::Variables,
+    file::in_words,
     hooks::{self, Hook},
-    keys::kind_refused,
+    keys::{Form, kind_refused},
     layers::{Layers, Reader, numbers},
     origin::{Given, Problem},
     tokens::{self, Token},
@@ -349,19 +350,18 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
 
 fn wrap_up(reader: &mut Reader<'_>) -> WrapUpPolicy {
     let path = "closing.wrap_up";
+    let shape = || format!("must be {}", in_words(Form::WrapUp));
     let read = match reader.layers.setting(path).map(|setting| &setting.given) {
         Some(Given::Table(table)) => match (table.len(), table.get("id"), table.get("name")) {
             (1, Some(id), None) => {
                 id.parse::<WrapUpCodeId>().map(WrapUpPolicy::Code).map_err(|e| e.to_string())
             }
-            (1, None, Some(_)) => {
-                Err("by name is not part of this version; write { id = \"…\" } with the code's id".to_owned())
-            }
-            (_, _, _) => Err("must be \"none\", \"skip\", or { id = \"…\" }".to_owned()),
+            (1, None, Some(name)) if !name.trim().is_empty() => Ok(WrapUpPolicy::Named(name.as_str().into())),
+            (_, _, _) => Err(shape()),
         },
         Some(Given::Text(text)) if text == "none" => Ok(WrapUpPolicy::None),
         Some(Given::Text(text)) if text == "skip" => Ok(WrapUpPolicy::Skip),
-        Some(_) => Err("must be \"none\", \"skip\", or { id = \"…\" }".to_owned()),
+        Some(_) => Err(shape()),
         None => Ok(WrapUpPolicy::None),
     };
     read.unwrap_or_else(|why| {

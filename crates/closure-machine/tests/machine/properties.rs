@@ -70,6 +70,7 @@ fn replies() -> impl Strategy<Value = Reply> {
         1 => Just(Reply::NotFound),
         1 => Just(Reply::Conflict),
         1 => Just(Reply::WrapUpRequired),
+        1 => Just(Reply::NoWrapUpCode),
         1 => Just(Reply::Rejected),
         1 => proptest::option::of(Just("conversation:communication:disconnect".into())).prop_map(Reply::Forbidden),
         1 => Just(Reply::Unauthenticated),
@@ -121,7 +122,8 @@ fn policies() -> impl Strategy<Value = Policy> {
     let order = prop_oneof![3 => Just(Order::GuestFirst), 1 => Just(Order::ConversationFirst)];
     let agent =
         prop_oneof![Just(AgentConnected::Refuse), Just(AgentConnected::Wait), Just(AgentConnected::Allow)];
-    let wrap_up = prop_oneof![Just(WrapUpPolicy::None), Just(WrapUpPolicy::Skip)];
+    let named = WrapUpPolicy::Named("Closed by backend".into());
+    let wrap_up = prop_oneof![Just(WrapUpPolicy::None), Just(WrapUpPolicy::Skip), Just(named)];
     (evidence, order, agent, wrap_up).prop_map(|(evidence, order, agent_connected, wrap_up)| Policy {
         evidence,
         order,
@@ -317,6 +319,7 @@ fn forget_what_may_be_asked_again(asked: &mut Vec<Request>, request: Request, re
         | Reply::Accepted(_)
         | Reply::LookedUp(_)
         | Reply::NotFound
+        | Reply::NoWrapUpCode
         | Reply::Conflict
         | Reply::Rejected
         | Reply::Failed

@@ -224,9 +224,10 @@ fn replies(request: Request) -> Vec<(&'static str, Reply)> {
             ("2xx, and the queue is shown still there", Reply::Accepted(Some(guest_is_gone()))),
             ("400, a wrap-up is required", Reply::WrapUpRequired),
         ],
-        Request::CloseParticipant(_) | Request::GiveWrapUp { .. } | Request::Disconnect => {
-            vec![("2xx", Reply::Accepted(None))]
+        Request::GiveWrapUp { .. } => {
+            vec![("2xx", Reply::Accepted(None)), ("the name means no code of the queue", Reply::NoWrapUpCode)]
         }
+        Request::CloseParticipant(_) | Request::Disconnect => vec![("2xx", Reply::Accepted(None))],
     };
     if request.is_write() {
         replies.extend([("400", Reply::Rejected), ("409", Reply::Conflict)]);

@@ -332,7 +332,7 @@ fn gravest(outcomes: Vec<Result<Answer<Closed>, Fault>>) -> Result<Answer<Closed
 fn no_wrap_up_code() -> Fault {
     Fault::local(
         FaultKind::WrapUpRequired,
-        "not sent: this dialect closes with a wrap-up code, and none is configured; set wrap_up = { id = \"…\" } under \
+        "not sent: this dialect closes with a wrap-up code, and none is configured by its id; set wrap_up = { id = \"…\" } under \
          [closing], or wrapUp.id in the command",
     )
 }

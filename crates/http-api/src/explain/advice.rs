@@ -211,7 +211,7 @@ fn elsewhere(case: &Case<'_>) -> Vec<Advice> {
         Step::Blocked(block) => vec![Advice::elsewhere(hold::remedy(Some(&block.why)))],
         Step::Ghost(ghost) => match ghost.reason {
             GhostReason::WrapUpPending => vec![Advice::elsewhere(
-                "Let the agent give the wrap-up, or set `wrap_up` under [closing] to a code of the queue, or to skip.",
+                "Let the agent give the wrap-up, or set `wrap_up` under [closing] to a code of the queue, by name or id, or to skip.",
             )],
             GhostReason::AgentStillConnected => {
                 vec![Advice::elsewhere("Ask the agent to leave; the next look then goes on by itself.")]

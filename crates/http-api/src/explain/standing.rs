@@ -1,7 +1,8 @@
 //! How a closure stands, what it waits for, and which proof is missing.
 
 use closure_machine::{
-    BlockReason, Closure, End, Evidence, FailReason, GhostReason, Request, Step, Turn, WrapperStage,
+    BlockReason, Closure, End, Evidence, FailReason, GhostReason, Request, Step, Turn, WrapUpPolicy,
+    WrapperStage,
 };
 use genesys_types::WrapUp;
 use orchestrator::{TimelineLine, names};
@@ -30,7 +31,7 @@ pub(super) fn headline(case: &Case<'_>, lines: &[TimelineLine]) -> String {
             "An operator ordered the teardown: Genesys is asked to disconnect everybody.".to_owned()
         }
         Step::Blocked(block) => blocked(&block.why),
-        Step::Ghost(ghost) => ghost_words(case, ghost.reason),
+        Step::Ghost(ghost) => ghost_words(case, ghost.reason, lines),
         Step::Ended(ending) => ended(case, ending.end, lines),
     }
 }
@@ -134,7 +135,7 @@ fn blocked(why: &BlockReason) -> String {
     }
 }
 
-fn ghost_words(case: &Case<'_>, reason: GhostReason) -> String {
+fn ghost_words(case: &Case<'_>, reason: GhostReason, lines: &[TimelineLine]) -> String {
     let closure = &case.record.closure;
     match reason {
         GhostReason::NoConfirmation if read_shows_the_end(case) => {
@@ -151,10 +152,7 @@ fn ghost_words(case: &Case<'_>, reason: GhostReason) -> String {
         GhostReason::AgentStillConnected => {
             "A ghost: an agent is still connected, and the policy does not allow to cut in.".to_owned()
         }
-        GhostReason::WrapUpPending => {
-            "A ghost: Genesys demands a wrap-up before the conversation closes, and none is configured, or it was not taken."
-                .to_owned()
-        }
+        GhostReason::WrapUpPending => wrap_up_words(case, lines),
         GhostReason::ConfirmationMismatch => {
             "A ghost: an event says that the guest left, and reads show the guest connected.".to_owned()
         }
@@ -177,6 +175,23 @@ fn ghost_words(case: &Case<'_>, reason: GhostReason) -> String {
         GhostReason::Unreachable => {
             "A ghost: Genesys failed, or could not be reached, too often to find out how the conversation stands."
                 .to_owned()
+        }
+    }
+}
+
+/// What is wrong with the wrap-up, as the last answer to it says.
+fn wrap_up_words(case: &Case<'_>, lines: &[TimelineLine]) -> String {
+    let first = "A ghost: Genesys demands a wrap-up before the conversation closes, and";
+    let mut answers = lines.iter().rev().filter_map(|line| line.entry.answered.as_ref());
+    let answer = answers.find(|answered| answered.request == "give_wrap_up");
+    let why = answer.and_then(|answer| {
+        answer.message.as_ref().filter(|_| matches!(answer.reply.as_str(), "no_wrap_up_code" | "rejected"))
+    });
+    match (&case.policy.wrap_up, why) {
+        (WrapUpPolicy::None, None) => format!("{first} none is configured."),
+        (_, Some(why)) => format!("{first} none was given: {why}."),
+        (WrapUpPolicy::Skip | WrapUpPolicy::Code(_) | WrapUpPolicy::Named(_), None) => {
+            format!("{first} what is configured was not taken, or no agent who owes it was shown.")
         }
     }
 }

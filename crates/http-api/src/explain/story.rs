@@ -10,7 +10,8 @@ use super::words;
 pub(super) fn sent_calls(lines: &[TimelineLine]) -> BTreeSet<u32> {
     let answers = lines.iter().filter_map(|line| line.entry.answered.as_ref());
     let reached = |answered: &&Answered| {
-        answered.status.is_some() && !matches!(answered.reply.as_str(), "not_sent" | "unauthenticated")
+        answered.status.is_some()
+            && !matches!(answered.reply.as_str(), "not_sent" | "unauthenticated" | "no_wrap_up_code")
     };
     answers.filter(reached).map(|answered| answered.call).collect()
 }
@@ -66,6 +67,9 @@ fn answered(answered: &Answered) -> String {
         "not_found" => format!("Genesys answered {what} with \"not found\"{facts}."),
         "conflict" => format!("Genesys answered {what} with a conflict{facts}."),
         "wrapup_required" => format!("Genesys refused {what}: a wrap-up is owed first{facts}."),
+        "no_wrap_up_code" => {
+            format!("No code could be given for {what}; Genesys was not asked to take one{facts}.")
+        }
         "rejected" => format!("Genesys refused {what}{facts}."),
         "forbidden" => match &answered.missing_permission {
             Some(permission) => {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use closure_machine::{
     Act, Block, BlockReason, Closure, Command, End, Ending, Evidence, FailReason, Ghost, GhostReason,
-    GuestLeg, Moment, Policy, Resume, Step, Subject, Turn, WrapperStage, accept,
+    GuestLeg, Moment, Policy, Resume, Step, Subject, Turn, WrapUpPolicy, WrapperStage, accept,
 };
 use genesys_types::{CommunicationId, ConversationId, ParticipantId, Span, Time};
 use orchestrator::{Answered, Asks, Entry, HeardLine, OperatorLine, Record, Seen, TimelineLine};
@@ -158,6 +158,30 @@ fn a_closure_that_waits_for_its_event_says_so_in_full() {
              awaiting confirmation.\n"
         )
     );
+}
+
+#[test]
+fn a_wrap_up_that_was_not_given_says_why() {
+    let named = Policy { wrap_up: WrapUpPolicy::Named("Clsoed".into()), ..Policy::default() };
+    let why = "the queue q has no wrap-up code named \"Clsoed\"; it has \"Closed\", \"Resolved\"";
+    let answered = Answered {
+        request: "give_wrap_up".to_owned(),
+        message: Some(why.to_owned()),
+        ..answered("no_wrap_up_code", None)
+    };
+    let entry = Entry { to: "ghost".to_owned(), answered: Some(answered), ..Entry::default() };
+    let told = explain_under(&ghost(GhostReason::WrapUpPending), &named, &[line("replied", entry)]);
+    assert_eq!(
+        told.headline,
+        format!(
+            "A ghost: Genesys demands a wrap-up before the conversation closes, and none was given: {why}."
+        )
+    );
+    assert!(told.text.contains("Genesys was not asked to take one"), "{}", told.text);
+    let without = explain_under(&ghost(GhostReason::WrapUpPending), &Policy::default(), &[]);
+    assert!(without.headline.ends_with("and none is configured."), "{}", without.headline);
+    let untold = explain_under(&ghost(GhostReason::WrapUpPending), &named, &[]);
+    assert!(untold.headline.contains("was not taken"), "{}", untold.headline);
 }
 
 #[test]

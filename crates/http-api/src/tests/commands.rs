@@ -294,18 +294,10 @@ async fn a_body_that_cannot_be_used_is_refused_before_anything_is_kept() {
         ("{\"target\":{}}", json, None, 422, "invalid_field"),
         ("{}", json, None, 422, "invalid_field"),
     ];
-    for (field, body, fix) in [
-        ("callback", json!({ "conversationId": conversation, "callback": {} }), "?wait=30s"),
-        (
-            "policy.wrapUp.name",
-            json!({ "conversationId": conversation, "policy": { "wrapUp": { "name": "Done" } } }),
-            "\"wrapUp\": {\"id\"",
-        ),
-    ] {
-        let problem = world.post("/v1/closures", body).await.problem(422, "not_available");
-        assert_eq!(problem["field"], field);
-        assert!(problem["fix"].as_str().unwrap().contains(fix), "{problem}");
-    }
+    let called_back = json!({ "conversationId": conversation, "callback": {} });
+    let problem = world.post("/v1/closures", called_back).await.problem(422, "not_available");
+    assert_eq!(problem["field"], "callback");
+    assert!(problem["fix"].as_str().unwrap().contains("?wait=30s"), "{problem}");
     for (body, kind, more, status, code) in cases {
         let mut headers = vec![("content-type", kind)];
         headers.extend(more);

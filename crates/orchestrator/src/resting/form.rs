@@ -90,6 +90,7 @@ packs!(Closure {
     ended,
     wrap_up,
     agent,
+    agent_queue,
     first_asked_at,
     rounds,
     refused,
@@ -213,7 +214,7 @@ packs_one_of!(WrapperClose { 0 => Patch, 1 => Delete });
 
 packs_one_of!(AgentConnected { 0 => Refuse, 1 => Wait, 2 => Allow });
 
-packs_one_of!(WrapUpPolicy { 0 => None, 1 => Skip, 2 => Code(code) });
+packs_one_of!(WrapUpPolicy { 0 => None, 1 => Skip, 2 => Code(code), 3 => Named(name) });
 
 packs!(ConfirmedBy { kind, adapter, event_type, event_id, at });
 

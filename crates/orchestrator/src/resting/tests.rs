@@ -70,6 +70,7 @@ fn waiting() -> Record {
         ended: None,
         wrap_up: WrapUp::NotRequired,
         agent: None,
+        agent_queue: None,
         calls: 2,
         first_asked_at: Some(at(220)),
         rounds: 1,
@@ -145,6 +146,7 @@ fn closures() -> impl Strategy<Value = Closure> {
         option::of(ids(CommunicationId::from_uuid)),
         option::of(ids(UserId::from_uuid)),
     ));
+    let agent = (agent, option::of(ids(QueueId::from_uuid)));
     let conversation = (option::of(ids(ConversationId::from_uuid)), option::of(targets().prop_map(Box::new)));
     let life = (steps(), turns(), option::of(ghosts()), agent, conversation);
     (seen, counts, moments, life).prop_map(|(seen, counts, moments, life)| {
@@ -152,7 +154,7 @@ fn closures() -> impl Strategy<Value = Closure> {
         let (sequence, calls, [rounds, refused, faults, wrapper_asks], flags) = counts;
         let [wrapper_accepted, wrap_up_tried, forced, doubtful] = flags;
         let (accepted_at, [first_asked_at, still_there_at, missed_at]) = moments;
-        let (step, turn, haunted, agent, (conversation, sought)) = life;
+        let (step, turn, haunted, (agent, agent_queue), (conversation, sought)) = life;
         Closure {
             sequence,
             accepted_at,
@@ -165,6 +167,7 @@ fn closures() -> impl Strategy<Value = Closure> {
             ended,
             wrap_up,
             agent,
+            agent_queue,
             calls,
             first_asked_at,
             rounds,
@@ -332,6 +335,7 @@ fn overrides() -> impl Strategy<Value = Overrides> {
     let wrap_up = prop_oneof![
         select(vec![WrapUpPolicy::None, WrapUpPolicy::Skip]),
         ids(WrapUpCodeId::from_uuid).prop_map(WrapUpPolicy::Code),
+        "[a-zß ]{1,20}".prop_map(|name| WrapUpPolicy::Named(name.into())),
     ];
     let parts = (
         option::of(select(vec![Evidence::WebhookOrReadBack, Evidence::WebhookOnly])),

@@ -88,12 +88,13 @@ pub(super) enum StoredAgent {
     Allow,
 }
 
-#[derive(Serialize, Deserialize, Clone, Copy)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum StoredWrapUpPolicy {
     None,
     Skip,
     Code(Uuid),
+    Named(Box<str>),
 }
 
 same_names!(WrapUp, StoredWrapUp { NotRequired => NotRequired, Pending => Pending, Done => Done });
@@ -179,10 +180,11 @@ impl From<&Overrides> for StoredOverrides {
             conversation_first: overrides.order.map(|order| order == Order::ConversationFirst),
             delete_wrapper: overrides.wrapper_close.map(|close| close == WrapperClose::Delete),
             agent_connected: overrides.agent_connected.map(StoredAgent::from),
-            wrap_up: overrides.wrap_up.map(|wrap_up| match wrap_up {
+            wrap_up: overrides.wrap_up.as_ref().map(|wrap_up| match wrap_up {
                 WrapUpPolicy::None => StoredWrapUpPolicy::None,
                 WrapUpPolicy::Skip => StoredWrapUpPolicy::Skip,
                 WrapUpPolicy::Code(code) => StoredWrapUpPolicy::Code(code.uuid()),
+                WrapUpPolicy::Named(name) => StoredWrapUpPolicy::Named(name.clone()),
             }),
             wrap_up_notes: overrides.wrap_up_notes.clone(),
             deadline: overrides.deadline.map(Span::millis),
@@ -210,9 +212,32 @@ impl From<StoredOverrides> for Overrides {
                 StoredWrapUpPolicy::None => WrapUpPolicy::None,
                 StoredWrapUpPolicy::Skip => WrapUpPolicy::Skip,
                 StoredWrapUpPolicy::Code(code) => WrapUpPolicy::Code(WrapUpCodeId::from_uuid(code)),
+                StoredWrapUpPolicy::Named(name) => WrapUpPolicy::Named(name),
             }),
             wrap_up_notes: stored.wrap_up_notes,
             deadline: stored.deadline.map(Span::from_millis),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrap_up_is_kept_as_it_was_said() {
+        let code = WrapUpCodeId::from_uuid(Uuid::from_u128(7));
+        for (said, kept) in [
+            (WrapUpPolicy::None, r#""none""#.to_owned()),
+            (WrapUpPolicy::Skip, r#""skip""#.to_owned()),
+            (WrapUpPolicy::Code(code), format!(r#"{{"code":"{code}"}}"#)),
+            (WrapUpPolicy::Named("Closed by backend".into()), r#"{"named":"Closed by backend"}"#.to_owned()),
+        ] {
+            let overrides = Overrides { wrap_up: Some(said), ..Overrides::default() };
+            let text = serde_json::to_string(&StoredOverrides::from(&overrides)).unwrap();
+            assert_eq!(text, format!(r#"{{"wrap_up":{kept}}}"#));
+            let read: StoredOverrides = serde_json::from_str(&text).unwrap();
+            assert_eq!(Overrides::from(read), overrides);
         }
     }
 }

@@ -7,7 +7,7 @@ mod sought;
 use std::{str::FromStr, sync::Arc};
 
 use closure_machine::{Closure, Ghost, GuestLeg, Proof};
-use genesys_types::{CommunicationId, ConversationId, Organisation, ParticipantId, Time, UserId};
+use genesys_types::{CommunicationId, ConversationId, Organisation, ParticipantId, QueueId, Time, UserId};
 use serde::{Deserialize, Serialize};
 use store::Row;
 use uuid::Uuid;
@@ -57,6 +57,8 @@ struct StoredRecord {
     wrap_up: StoredWrapUp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     agent: Option<(Uuid, Option<Uuid>, Option<Uuid>)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    agent_queue: Option<Uuid>,
     #[serde(default, skip_serializing_if = "is_default")]
     calls: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,6 +141,7 @@ pub(crate) fn read(row: &Row) -> Result<Record, String> {
                 user.map(UserId::from_uuid),
             )
         }),
+        agent_queue: stored.agent_queue.map(QueueId::from_uuid),
         calls: stored.calls,
         first_asked_at: stored.first_asked_at.map(time),
         rounds: stored.rounds,
@@ -184,6 +187,7 @@ impl From<&Record> for StoredRecord {
             agent: closure.agent.map(|(participant, communication, user)| {
                 (participant.uuid(), communication.map(CommunicationId::uuid), user.map(UserId::uuid))
             }),
+            agent_queue: closure.agent_queue.map(QueueId::uuid),
             calls: closure.calls,
             first_asked_at: closure.first_asked_at.map(Time::millis),
             rounds: closure.rounds,
@@ -202,6 +206,41 @@ impl From<&Record> for StoredRecord {
             reason: said.and_then(|said| said.reason.clone()),
             overrides: record.overrides().map(StoredOverrides::from),
             callback: said.and_then(|said| said.callback.as_ref()).map(|to| (to.url.clone(), to.on.clone())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use closure_machine::{Command, Moment, Policy, Subject, accept};
+
+    use super::*;
+
+    #[test]
+    fn the_queue_of_the_agents_leg_is_kept_and_may_be_missing() {
+        let command = Command {
+            subject: Subject::Conversation(ConversationId::from_uuid(Uuid::from_u128(1))),
+            participant: None,
+            not_before: None,
+        };
+        let moment = Moment { now: Time::from_millis(1_000), may_call: true };
+        for queue in [None, Some(QueueId::from_uuid(Uuid::from_u128(2)))] {
+            let mut closure = accept(&command, &Policy::default(), moment).next;
+            closure.agent = Some((ParticipantId::from_uuid(Uuid::from_u128(3)), None, None));
+            closure.agent_queue = queue;
+            let record = Record {
+                key: Uuid::from_u128(4),
+                organisation: "main".parse().unwrap(),
+                closure,
+                said: None,
+                source: Arc::from("http"),
+                updated_at: moment.now,
+                confirmed_by: None,
+                participant_closed_at: None,
+            };
+            let row = record.row();
+            assert_eq!(String::from_utf8_lossy(&row.body).contains("agent_queue"), queue.is_some());
+            assert_eq!(Record::from_row(&row), Ok(record));
         }
     }
 }

@@ -19,6 +19,9 @@ pub(in crate::doctor) const DISCONNECT: &str = "conversation:communication:disco
 /// What giving a wrap-up code needs.
 pub(in crate::doctor) const WRAP_UP: &str = "conversation:participant:wrapup";
 
+/// What listing the wrap-up codes of a queue needs, without which a name means none.
+pub(in crate::doctor) const LIST_CODES: &str = "routing:queue:view";
+
 /// What lookups need, any of each, and what for. Who always names the conversation needs none of them.
 const FOR_LOOKUPS: [(&[&str], &str); 2] = [
     (
@@ -160,6 +163,7 @@ fn purpose(permission: &str) -> &'static str {
         VIEW => "without which no conversation can be read",
         DISCONNECT => "without which nothing can be closed",
         WRAP_UP => "without which the configured wrap-up code cannot be given",
+        LIST_CODES => "without which the name of the configured wrap-up code cannot be looked up",
         _ => "which the configuration needs",
     }
 }

@@ -8,7 +8,7 @@ use genesys_types::ConversationId;
 
 use super::super::{
     findings::Organisation,
-    judge::permissions::{DISCONNECT, VIEW, WRAP_UP},
+    judge::permissions::{DISCONNECT, LIST_CODES, VIEW, WRAP_UP},
 };
 use crate::config::{Layers, Settings, settings::OrganisationSettings};
 
@@ -26,12 +26,13 @@ pub(super) async fn ask_all(layers: &Layers, settings: &Settings) -> Vec<Organis
 
 /// The permissions that a policy needs (API.md §1).
 fn needs(policy: &Policy) -> Vec<&'static str> {
-    let wrap_up = match policy.wrap_up {
-        WrapUpPolicy::Code(_) => Some(WRAP_UP),
+    let wrap_up: &[_] = match policy.wrap_up {
+        WrapUpPolicy::Code(_) => &[WRAP_UP],
+        WrapUpPolicy::Named(_) => &[WRAP_UP, LIST_CODES],
         // To skip one is a change of the participant, for which the permission to disconnect suffices.
-        WrapUpPolicy::None | WrapUpPolicy::Skip => None,
+        WrapUpPolicy::None | WrapUpPolicy::Skip => &[],
     };
-    [VIEW, DISCONNECT].into_iter().chain(wrap_up).collect()
+    [VIEW, DISCONNECT].iter().chain(wrap_up).copied().collect()
 }
 
 async fn ask(layers: &Layers, settings: &OrganisationSettings, needs: Vec<&'static str>) -> Organisation {
@@ -135,4 +136,18 @@ fn hosts(settings: &OrganisationSettings) -> Vec<(Host, String)> {
             (host, format!("{}{port}", url.host_str().unwrap_or_default()))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrap_up_code_by_name_needs_its_list_too() {
+        let with = |wrap_up| needs(&Policy { wrap_up, ..Policy::default() });
+        assert_eq!(with(WrapUpPolicy::Skip), [VIEW, DISCONNECT]);
+        let code = genesys_types::WrapUpCodeId::from_uuid(uuid::Uuid::nil());
+        assert_eq!(with(WrapUpPolicy::Code(code)), [VIEW, DISCONNECT, WRAP_UP]);
+        assert_eq!(with(WrapUpPolicy::Named("Sold".into())), [VIEW, DISCONNECT, WRAP_UP, LIST_CODES]);
+    }
 }

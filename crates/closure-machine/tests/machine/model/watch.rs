@@ -87,6 +87,7 @@ impl Witness {
             | Reply::LookedUp(_)
             | Reply::NotFound
             | Reply::Conflict
+            | Reply::NoWrapUpCode
             | Reply::Rejected
             | Reply::Failed
             | Reply::Unknown => {}

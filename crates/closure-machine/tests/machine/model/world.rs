@@ -73,6 +73,7 @@ pub enum Answer {
     NotFound,
     Conflict,
     WrapUpRequired,
+    NoWrapUpCode,
     RateLimited,
     Forbidden,
     NotSent,
@@ -87,8 +88,8 @@ impl Model {
 
     fn answers(&self, request: Request) -> &'static [Answer] {
         use Answer::{
-            Accepted, AcceptedAndShown, Conflict, Failed, Fits, Forbidden, NotFound, NotSent, RateLimited,
-            Stale, Taken, Truth, Unknown, WrapUpRequired,
+            Accepted, AcceptedAndShown, Conflict, Failed, Fits, Forbidden, NoWrapUpCode, NotFound, NotSent,
+            RateLimited, Stale, Taken, Truth, Unknown, WrapUpRequired,
         };
         match request {
             Request::LookUp => &[
@@ -119,7 +120,19 @@ impl Model {
                 Failed,
                 Unknown,
             ],
-            Request::GiveWrapUp { .. } | Request::Disconnect => &[
+            Request::GiveWrapUp { .. } => &[
+                Accepted,
+                Conflict,
+                NotFound,
+                WrapUpRequired,
+                NoWrapUpCode,
+                RateLimited,
+                Forbidden,
+                NotSent,
+                Failed,
+                Unknown,
+            ],
+            Request::Disconnect => &[
                 Accepted,
                 Conflict,
                 NotFound,
@@ -144,6 +157,7 @@ impl Model {
             Answer::NotFound => Reply::NotFound,
             Answer::Conflict => Reply::Conflict,
             Answer::WrapUpRequired => Reply::WrapUpRequired,
+            Answer::NoWrapUpCode => Reply::NoWrapUpCode,
             Answer::RateLimited => Reply::RateLimited(Span::from_millis(1)),
             Answer::Forbidden => Reply::Forbidden(None),
             Answer::NotSent => Reply::NotSent,

@@ -1,11 +1,11 @@
 //! Agents, and the wrap-ups that they owe.
 
 use closure_machine::{
-    AgentConnected,
-    Announcement::{Accepted, Failed, GhostDetected},
+    Act, AgentConnected,
+    Announcement::{Accepted, Blocked, Failed, GhostDetected},
     Order, Reply, Request, WrapUpPolicy,
 };
-use genesys_types::{Snapshot, Span, WrapUp, WrapUpCodeId};
+use genesys_types::{QueueId, Snapshot, Span, WrapUp, WrapUpCodeId};
 
 use crate::language::*;
 
@@ -216,7 +216,8 @@ fn a_wrap_up_that_nobody_configured_is_a_ghost() {
 #[test]
 fn a_configured_wrap_up_is_given_once() {
     let code = WrapUpCodeId::from_uuid(uuid::Uuid::from_u128(7));
-    for configured in [WrapUpPolicy::Skip, WrapUpPolicy::Code(code)] {
+    let named = WrapUpPolicy::Named("Closed by backend".into());
+    for configured in [WrapUpPolicy::Skip, WrapUpPolicy::Code(code), named] {
         let asked = Story::under(|policy| policy.wrap_up = configured)
             .sees(owing())
             .answers(Reply::WrapUpRequired)
@@ -234,6 +235,41 @@ fn a_configured_wrap_up_is_given_once() {
         asked.clone().answers(Reply::Forbidden(None)).is("blocked: permission").wakes().asked(GIVE_WRAP_UP);
         asked.answers(Reply::RateLimited(Span::from_secs(1))).wakes().asked(GIVE_WRAP_UP);
     }
+}
+
+#[test]
+fn a_name_that_means_no_code_is_a_ghost_that_blocks_nobody_and_asks_nothing_again() {
+    let mut story = Story::under(|policy| policy.wrap_up = WrapUpPolicy::Named("Clsoed".into()))
+        .sees(owing())
+        .answers(Reply::WrapUpRequired)
+        .asked(GIVE_WRAP_UP)
+        .answers(Reply::NoWrapUpCode)
+        .asked_nothing()
+        .is("ghost: wrapup_pending");
+    for _ in 0..4 {
+        story = story.wakes().asked(Request::Read).sees(owing()).asked_nothing().is("ghost: wrapup_pending");
+    }
+    assert_eq!(story.told.iter().filter(|told| **told == GhostDetected).count(), 1);
+    assert!(!story.told.contains(&Blocked));
+    // Whoever has put the code in place says so, and it is tried once more.
+    let tried = story.acts(Act::Retry).sees(owing()).answers(Reply::WrapUpRequired).asked(GIVE_WRAP_UP);
+    tried.accepted().asked(CLOSE_WRAPPER).accepted().is("closed");
+}
+
+#[test]
+fn the_queue_of_the_agent_who_owes_is_kept_also_where_an_answer_does_not_tell_it() {
+    let queue = QueueId::from_uuid(uuid::Uuid::from_u128(11));
+    let mut seen = owing();
+    for leg in seen.legs.iter_mut().filter(|leg| leg.participant == AGENT) {
+        leg.queue = Some(queue);
+    }
+    Story::under(|policy| policy.wrap_up = WrapUpPolicy::Named("Closed by backend".into()))
+        .sees(seen)
+        .where_it_holds(|closure| closure.agent_queue == Some(queue))
+        .answers(Reply::Failed)
+        .wakes()
+        .sees(owing())
+        .where_it_holds(|closure| closure.agent_queue == Some(queue));
 }
 
 #[test]
