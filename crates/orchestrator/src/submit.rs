@@ -176,10 +176,8 @@ impl Orchestrator {
                 return self.repeat(submission, entry).await.map(Some);
             }
         };
+        let permit = org.permit_at_once(Class::Verify);
         let now = self.now();
-        let seeks = submission.command.subject.conversation().is_none();
-        let held = seeks && org.lookups_held(now).is_some();
-        let permit = if held { None } else { org.permit_at_once(Class::Verify) };
         let overrides = &submission.said.overrides;
         let policy =
             if overrides.is_empty() { Arc::clone(&org.policy) } else { Arc::new(org.policy_with(overrides)) };
