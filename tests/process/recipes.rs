@@ -22,12 +22,8 @@ impl Drop for Dev {
 impl Dev {
     /// Starts it and reads the line that sets the environment from what it prints.
     fn start(dialect: Option<&str>) -> (Self, Vec<(String, String)>) {
-        let port = || {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            listener.local_addr().unwrap().port().to_string()
-        };
         let mut command = Command::new(program());
-        command.args(["dev", "--port", &port(), "--sim-port", &port()]);
+        command.args(["dev", "--port", "0", "--sim-port", "0"]);
         command.args(dialect.into_iter().flat_map(|dialect| ["--dialect", dialect]));
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
