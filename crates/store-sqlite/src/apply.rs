@@ -7,7 +7,7 @@ use store::{Commit, CommitRefused, InboxEntry, KeyEntry, Line};
 use uuid::Uuid;
 
 use crate::{
-    finder::{Gathered, Name, Place, Tide},
+    finder::{Fill, Gathered, Name, Place},
     read,
     record::{ENDED, OPEN, SET_ASIDE, signed},
     rows::{self, Change},
@@ -22,13 +22,13 @@ pub(crate) struct Known {
     /// The position of the journal's last line.
     pub(crate) last_position: u64,
     /// How full the finder's levels are.
-    pub(crate) tide: Tide,
+    pub(crate) fill: Fill,
 }
 
 impl Known {
     /// Reads it from the tables.
     pub(crate) fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        Ok(Self { last_position: read::last_position(connection)?, tide: Tide::read(connection)? })
+        Ok(Self { last_position: read::last_position(connection)?, fill: Fill::read(connection)? })
     }
 }
 

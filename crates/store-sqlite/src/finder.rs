@@ -204,12 +204,12 @@ pub(crate) fn remove(connection: &Connection, name: &Name<'_>, place: Place) -> 
 /// How full the levels are, and where the next slice of each begins. It belongs to the writer, and to what is durable:
 /// a transaction that is rolled back leaves it as it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Tide {
+pub(crate) struct Fill {
     entries: [i64; 2],
     next: [i64; 2],
 }
 
-impl Tide {
+impl Fill {
     /// Counts what is there.
     pub(crate) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let count = |level: &Level| connection.query_row(level.count, (), |row| row.get(0));
@@ -276,21 +276,21 @@ mod tests {
     #[test]
     fn what_was_added_is_found_on_whatever_level_it_stands() {
         let connection = file::open_in_memory().unwrap();
-        let mut tide = Tide::read(&connection).unwrap();
+        let mut fill = Fill::read(&connection).unwrap();
         let names: Vec<String> = (0..80_000).map(|number| format!("order-{number}")).collect();
         for (start, names) in names.chunks(1_000).enumerate() {
             let mut gathered = Gathered::default();
             for (name, number) in names.iter().zip(i64::try_from(start * 1_000).unwrap()..) {
                 gathered.add(&Name::Key { scope: "shop", key: name }, Place::Numbered(number));
             }
-            tide.added(gathered.write(&connection).unwrap());
-            tide.settle(&connection).unwrap();
-            assert_eq!(tide.entries, Tide::read(&connection).unwrap().entries);
-            assert!(tide.entries[0] <= LEVELS[0].limit && tide.entries[1] <= LEVELS[1].limit);
+            fill.added(gathered.write(&connection).unwrap());
+            fill.settle(&connection).unwrap();
+            assert_eq!(fill.entries, Fill::read(&connection).unwrap().entries);
+            assert!(fill.entries[0] <= LEVELS[0].limit && fill.entries[1] <= LEVELS[1].limit);
         }
         let on_the_last: i64 =
             connection.query_row("SELECT count(*) FROM finder_2", (), |row| row.get(0)).unwrap();
-        assert_eq!(on_the_last + tide.entries[0] + tide.entries[1], 80_000);
+        assert_eq!(on_the_last + fill.entries[0] + fill.entries[1], 80_000);
         assert!(on_the_last > 0);
         for (number, name) in names.iter().enumerate() {
             let name = Name::Key { scope: "shop", key: name };
@@ -301,17 +301,17 @@ mod tests {
     #[test]
     fn a_name_that_thousands_of_rows_share_is_moved_on_too() {
         let connection = file::open_in_memory().unwrap();
-        let mut tide = Tide::read(&connection).unwrap();
+        let mut fill = Fill::read(&connection).unwrap();
         let mut gathered = Gathered::default();
         let conversation = Uuid::from_u128(7);
         for number in 0..6_000 {
             gathered.add(&Name::Conversation(&conversation), Place::Closure(Uuid::from_u128(number)));
         }
-        tide.added(gathered.write(&connection).unwrap());
-        tide.settle(&connection).unwrap();
+        fill.added(gathered.write(&connection).unwrap());
+        fill.settle(&connection).unwrap();
         let all: i64 = connection.query_row("SELECT count(*) FROM finder", (), |row| row.get(0)).unwrap();
         assert_eq!(all, 6_000);
-        assert!(tide.entries[0] <= LEVELS[0].limit);
+        assert!(fill.entries[0] <= LEVELS[0].limit);
     }
 
     #[test]

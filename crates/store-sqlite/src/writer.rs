@@ -333,13 +333,13 @@ fn in_transaction(
             }
             Change::Write(write, _) => {
                 // It may be about the rows that the commits before it have written.
-                known.tide.added(gathered.write(connection)?);
+                known.fill.added(gathered.write(connection)?);
                 Ok(write(connection, known.last_position)?)
             }
         });
     }
-    known.tide.added(gathered.write(connection)?);
-    known.tide.settle(connection)?;
+    known.fill.added(gathered.write(connection)?);
+    known.fill.settle(connection)?;
     connection.prepare_cached("COMMIT")?.execute(())?;
     Ok(outcomes)
 }
