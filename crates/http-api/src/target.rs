@@ -187,10 +187,10 @@ pub(crate) fn again(target: &Target) -> (String, String) {
     let json = |text: &str| serde_json::Value::from(text).to_string();
     match target {
         Target::ExternalId(id) => {
-            (format!("--external-id {}", quoted(id)), format!("\"target\":{{\"externalId\":{}}}", json(id)))
+            (format!("--external-id={}", quoted(id)), format!("\"target\":{{\"externalId\":{}}}", json(id)))
         }
         Target::Attribute { name, value } => (
-            format!("--attribute {}", quoted(&format!("{name}={value}"))),
+            format!("--attribute={}", quoted(&format!("{name}={value}"))),
             format!("\"target\":{{\"attribute\":{{\"name\":{},\"value\":{}}}}}", json(name), json(value)),
         ),
     }
@@ -241,9 +241,11 @@ mod tests {
     #[test]
     fn a_target_is_asked_for_again_without_breaking_a_shell() {
         let (line, field) = again(&Target::ExternalId("it's \"7\"".into()));
-        assert_eq!(line, r#"--external-id 'it'\''s "7"'"#);
+        assert_eq!(line, r#"--external-id='it'\''s "7"'"#);
         assert_eq!(field, r#""target":{"externalId":"it's \"7\""}"#);
+        let (line, _) = again(&Target::ExternalId("-7".into()));
+        assert_eq!(line, "--external-id='-7'", "a value that begins like a flag is still a value");
         let (line, _) = again(&Target::Attribute { name: "order".into(), value: "7".into() });
-        assert_eq!(line, "--attribute 'order=7'");
+        assert_eq!(line, "--attribute='order=7'");
     }
 }
