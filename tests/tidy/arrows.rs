@@ -12,12 +12,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("genesys-types", &[]),
     ("webhook-signature", &[]),
     ("closure-machine", &["genesys-types"]),
+    ("event-bodies", &["closure-machine", "genesys-types"]),
     ("genesys-client", &["genesys-types"]),
     ("store", &[]),
     ("store-sqlite", &["store"]),
     ("http-listener", &[]),
     ("orchestrator", &["closure-machine", "genesys-client", "genesys-types", "store"]),
-    ("webhook-receiver", &["closure-machine", "genesys-types", "orchestrator", "webhook-signature"]),
+    (
+        "webhook-receiver",
+        &["closure-machine", "event-bodies", "genesys-types", "orchestrator", "webhook-signature"],
+    ),
     ("http-api", &["closure-machine", "genesys-types", "orchestrator", "store"]),
     ("genesys-simulator", &["webhook-signature"]),
     (
@@ -40,10 +44,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("closeout-tests", &["genesys-simulator"]),
 ];
 
-/// Crates that neither wait, read a clock, log nor serialise: what they may use of others.
+/// Crates that neither wait, read a clock nor log: what they may use of others.
 const PURE: &[(&str, &[&str])] = &[
     ("genesys-types", &["uuid"]),
     ("closure-machine", &[]),
+    ("event-bodies", &["jiff", "serde", "serde_json"]),
     ("webhook-signature", &["base64", "hmac", "secrecy", "sha2", "subtle"]),
 ];
 

@@ -14,16 +14,13 @@
 //! - A refusal tells a sender without the secret nothing but its status.
 
 mod answer;
-mod decode;
 mod hook;
-mod json;
 mod metrics;
-mod reading;
 mod received;
 mod receiver;
 mod request;
 
-pub use decode::{Decoder, UnknownDecoder};
+pub use event_bodies::{Decoder, UnknownDecoder};
 pub use hook::{Hook, InvalidHook};
 pub use received::{DeadLetter, HookResult, Received, ReceivedFilter, ReceivedLog};
 pub use receiver::{Receiver, router};

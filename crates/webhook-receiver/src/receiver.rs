@@ -11,6 +11,7 @@ use std::{
 use axum::{Router, extract::State, response::Response, routing::any};
 use bytes::Bytes;
 use closure_machine::{Heard, ProofSource};
+use event_bodies::Reading;
 use genesys_types::Time;
 use http::{HeaderMap, Method, Request};
 use orchestrator::{Delivery, Orchestrator};
@@ -21,8 +22,7 @@ use webhook_signature::{Refused, Scheme, Verified};
 use crate::{
     answer::{self, Refusal},
     hook::{self, Hook, InvalidHook},
-    json, metrics,
-    reading::Reading,
+    metrics,
     received::{DeadLetter, HookResult, Received, ReceivedLog},
     request,
 };
@@ -245,8 +245,7 @@ async fn receive(State(receiver): State<Arc<Receiver>>, request: Request<axum::b
 
 /// Reads the meaning of a body, or says why not: as a short constant name, and as a sentence.
 fn read(hook: &Hook, body: &[u8]) -> Result<Reading, (&'static str, String)> {
-    let object = json::parse_object(body).map_err(|flaw| (flaw.reason(), flaw.to_string()))?;
-    hook.decoder.read(&object).map_err(|why| (why.reason(), why.to_string()))
+    event_bodies::read(hook.decoder, body).map_err(|why| (why.reason(), why.to_string()))
 }
 
 /// Ties a reading to its hook. What the signature covers outranks what the body says of itself only for the id: it is

@@ -12,17 +12,17 @@ const MAX_EVENT_ID_BYTES: usize = 256;
 
 /// What a body says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Reading {
+pub struct Reading {
     /// The topic with `{id}` in place of ids.
-    pub(crate) event_type: String,
+    pub event_type: String,
     /// The event's own id, where its form has one.
-    pub(crate) event_id: Option<String>,
+    pub event_id: Option<String>,
     /// The conversation, when it names one.
-    pub(crate) conversation: Option<ConversationId>,
+    pub conversation: Option<ConversationId>,
     /// When it happened, in the event's own words.
-    pub(crate) happened_at: Option<Time>,
+    pub happened_at: Option<Time>,
     /// What it says of the guest; `None` when it ends nothing.
-    pub(crate) what: Option<What>,
+    pub what: Option<What>,
 }
 
 /// Why a JSON object is no event that can be read.
