@@ -20,6 +20,8 @@ pub struct Command {
     pub participant: Option<ParticipantId>,
     /// The moment before which nothing is to be done.
     pub not_before: Option<Time>,
+    /// How many closures came before because the guest came back; 0 for what a producer asks.
+    pub follows: u8,
 }
 
 /// How a command says what to close.
@@ -78,6 +80,8 @@ pub fn accept(command: &Command, policy: &Policy, moment: Moment) -> Transition 
         still_there_at: None,
         missed_at: None,
         haunted: None,
+        follows: command.follows,
+        returned: None,
     };
     let mut draft = Draft::new(closure, policy, moment);
     match command.not_before {

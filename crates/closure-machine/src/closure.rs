@@ -6,6 +6,7 @@ use crate::{
     lookup::Sought,
     mutation::Mutation,
     policy::{Evidence, Order, Policy, WrapperClose},
+    returning::GuestReturn,
 };
 
 /// One request to close one session, with everything that decides what happens to it next.
@@ -62,6 +63,11 @@ pub struct Closure {
     /// The ghost that this closure is, or was before it was looked at: kept until proof, an end, or an operator's retry,
     /// so that its age goes on and it is announced once.
     pub haunted: Option<Ghost>,
+    /// How many closures of the same conversation came before this one because the guest came back; 0 for one that a
+    /// producer asked for.
+    pub follows: u8,
+    /// The guest who was seen after the end, if one was.
+    pub returned: Option<GuestReturn>,
 }
 
 /// What is under way.

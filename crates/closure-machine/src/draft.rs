@@ -39,6 +39,10 @@ impl<'a> Draft<'a> {
         if self.policy.has(Mutation::DoubleCall) {
             effects.extend(self.call.map(Effect::Call));
         }
+        let had_returned = before.is_some_and(|before| before.returned.is_some());
+        if !had_returned && self.next.returned.is_some_and(|back| back.reopens) {
+            effects.push(Effect::Follow);
+        }
         Transition { next: self.next, effects }
     }
 
@@ -249,7 +253,11 @@ fn announcements(before: Option<&Closure>, next: &Closure, policy: &Policy) -> V
     if matches!(next.step, Step::Blocked(_)) && !matches!(before.step, Step::Blocked(_)) {
         told.push(Announcement::Blocked);
     }
-    if let Step::Ended(ending) = next.step {
+    if before.has_ended() {
+        if before.returned.is_none() && next.returned.is_some() {
+            told.push(Announcement::GuestReturned);
+        }
+    } else if let Step::Ended(ending) = next.step {
         told.push(match ending.end {
             End::Closed => Announcement::Closed,
             End::AlreadyClosed => Announcement::AlreadyClosed,

@@ -80,6 +80,13 @@ pub enum What {
         /// The communication (`sessionId`).
         communication: Option<CommunicationId>,
     },
+    /// A leg of the guest is there. Either id may be missing.
+    GuestCame {
+        /// The participant.
+        participant: Option<ParticipantId>,
+        /// The communication.
+        communication: Option<CommunicationId>,
+    },
     /// The whole conversation, as an event on a queue's or a user's topic carries it.
     Conversation(Snapshot),
 }

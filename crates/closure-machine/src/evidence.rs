@@ -12,7 +12,7 @@ use crate::{
 
 /// How much older than our intent an event's own time may be and still count as its effect: clocks of two services
 /// differ (design §3, "replayed genuine event").
-const CLOCKS_DIFFER: Span = Span::from_secs(60);
+pub(crate) const CLOCKS_DIFFER: Span = Span::from_secs(60);
 
 /// How far an event concerns a closure.
 enum Bearing {
@@ -39,6 +39,8 @@ impl Draft<'_> {
                     Bearing::Nothing => return Err(Rejected::NothingNew),
                 }
             }
+            // Whoever is there is found by the reads; that somebody came proves nothing.
+            What::GuestCame { .. } => return Err(Rejected::NothingNew),
             What::Conversation(snapshot) => self.conversation_heard(heard, snapshot)?,
         }
         Ok(())

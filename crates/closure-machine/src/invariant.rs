@@ -82,13 +82,26 @@ pub fn check_transition(
     check(next, policy)?;
     let calls = transition.effects.iter().filter_map(|effect| match effect {
         Effect::Call(call) => Some(call),
-        Effect::Announce(_) => None,
+        Effect::Announce(_) | Effect::Follow => None,
     });
     let calls: Vec<_> = calls.collect();
     hold(calls.len() <= 1, "I2", "one transition makes two calls")?;
     let before_sequence = before.map_or(0, |before| before.sequence);
     hold(next.sequence == before_sequence + 1, "I5", "a transition does not count by one")?;
-    hold(!before.is_some_and(Closure::has_ended), "I6", "an end was left")?;
+    let ended = before.filter(|before| before.has_ended());
+    let stays = |before: &Closure| before.step == next.step && before.turn == next.turn;
+    hold(ended.is_none_or(stays), "I6", "an end was left")?;
+    hold(
+        ended.is_none_or(|before| before.returned.is_none() && next.returned.is_some()),
+        "I6",
+        "something else happened to an end than that the guest came back",
+    )?;
+    let follow = transition.effects.contains(&Effect::Follow);
+    hold(
+        !follow || next.follows < policy.guest_returns.most(),
+        "I9",
+        "more closures follow one another than the policy allows",
+    )?;
     let found = before.and_then(|before| before.conversation);
     hold(found.is_none() || next.conversation == found, "I4", "a closure went over to another conversation")?;
     if let Some(call) = calls.first() {

@@ -33,6 +33,7 @@ mod lookup;
 mod mutation;
 mod policy;
 mod read;
+mod returning;
 mod step;
 mod transition;
 mod wrapper;
@@ -48,6 +49,9 @@ pub use invariant::{Broken, check, check_transition};
 pub use lookup::{Candidate, Findings, OtherClosure, Sought, Target};
 #[cfg(feature = "mutants")]
 pub use mutation::Mutation;
-pub use policy::{AgentConnected, Backoff, Evidence, Order, Policy, WrapUpPolicy, WrapperClose};
+pub use policy::{
+    AgentConnected, Backoff, Evidence, GuestReturns, Order, Policy, WrapUpPolicy, WrapperClose,
+};
+pub use returning::GuestReturn;
 pub use step::step;
 pub use transition::{Announcement, Effect, Rejected, Transition};

@@ -58,6 +58,10 @@ pub enum Mutation {
     FirstOfSeveralIsTaken,
     /// What is not found is looked for without end.
     LooksWithoutEnd,
+    /// Word of a leg that is known to be gone counts as the guest's return.
+    LateWordIsAReturn,
+    /// Closures follow one another without end.
+    ReturnsWithoutEnd,
 }
 
 impl Policy {
@@ -78,7 +82,7 @@ impl Policy {
 #[cfg(feature = "mutants")]
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::ReplyIsEvidence,
         Self::WrapperWithoutProof,
         Self::TimeoutRepeatsTheWrite,
@@ -105,5 +109,7 @@ impl Mutation {
         Self::BlockIsARefusal,
         Self::FirstOfSeveralIsTaken,
         Self::LooksWithoutEnd,
+        Self::LateWordIsAReturn,
+        Self::ReturnsWithoutEnd,
     ];
 }

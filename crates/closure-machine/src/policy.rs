@@ -60,6 +60,29 @@ pub enum WrapUpPolicy {
     Named(Box<str>),
 }
 
+/// What happens when a guest comes back after the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum GuestReturns {
+    /// The closure is marked, and nothing is opened.
+    #[default]
+    Never,
+    /// A closure is opened that follows the one that a producer asked for.
+    Once,
+    /// The same, and for up to three returns one after the other.
+    UpToThree,
+}
+
+impl GuestReturns {
+    /// How many closures may follow one another. Design §3: never a loop.
+    pub const fn most(self) -> u8 {
+        match self {
+            Self::Never => 0,
+            Self::Once => 1,
+            Self::UpToThree => 3,
+        }
+    }
+}
+
 /// How long to wait between tries that failed in passing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Backoff {
@@ -83,6 +106,8 @@ pub struct Policy {
     pub agent_connected: AgentConnected,
     /// What a demanded wrap-up means.
     pub wrap_up: WrapUpPolicy,
+    /// What a guest who comes back after the end means.
+    pub guest_returns: GuestReturns,
     /// How long an event is awaited before a read looks for itself.
     pub confirm_within: Span,
     /// How long after the first close was asked a closure without proof becomes a ghost.
@@ -123,6 +148,7 @@ impl Default for Policy {
             wrapper_close: WrapperClose::default(),
             agent_connected: AgentConnected::default(),
             wrap_up: WrapUpPolicy::default(),
+            guest_returns: GuestReturns::default(),
             confirm_within: Span::from_secs(20),
             deadline: Span::from_secs(120),
             max_rounds: 3,

@@ -6,6 +6,7 @@ use crate::{
     event::{Event, Moment, Reply},
     mutation::Mutation,
     policy::Policy,
+    returning::after_the_end,
     transition::{Rejected, Transition},
 };
 
@@ -21,7 +22,7 @@ pub fn step(
     moment: Moment,
 ) -> Result<Transition, Rejected> {
     if closure.has_ended() && !policy.has(Mutation::EndMoves) {
-        return Err(Rejected::Ended);
+        return after_the_end(closure, event, policy, moment);
     }
     let mut draft = Draft::new(closure.clone(), policy, moment);
     match event {

@@ -20,6 +20,8 @@ pub enum Effect {
     Call(Call),
     /// Tell whoever listens.
     Announce(Announcement),
+    /// Open a closure of the same conversation that follows this one. It is to be durable no later than this transition.
+    Follow,
 }
 
 /// What is told to whoever listens (interfaces §7).
@@ -47,6 +49,8 @@ pub enum Announcement {
     Cancelled,
     /// Settled by an operator.
     Resolved,
+    /// The guest was seen again after the end.
+    GuestReturned,
 }
 
 /// Why an event changed nothing. An answer, not an error.

@@ -30,7 +30,7 @@ pub(crate) const FIELDS: &[&str] = &[
 
 /// The fields of its policy.
 pub(crate) const POLICY: &[&str] =
-    &["evidence", "order", "agentConnected", "wrapperClose", "wrapUp", "deadline"];
+    &["evidence", "order", "agentConnected", "wrapperClose", "wrapUp", "guestReturns", "deadline"];
 
 /// The longest `reason`, label's value and, in bytes, label's name.
 const LONGEST_REASON: usize = 200;
@@ -100,7 +100,7 @@ impl Wanted {
         check_text("reason", reason.as_deref(), LONGEST_REASON)?;
         Ok(Self {
             organisation,
-            command: Command { subject, participant, not_before },
+            command: Command { subject, participant, not_before, follows: 0 },
             said: Said { reason, overrides, labels, callback: None },
             dry_run,
         })
@@ -169,6 +169,9 @@ pub(crate) fn option_texts(set: &Overrides) -> Vec<(&'static str, String)> {
         Some(WrapUpPolicy::Code(code)) => texts.push(("wrapUp", code.to_string())),
         Some(WrapUpPolicy::Named(name)) => texts.push(("wrapUp", format!("name: {name}"))),
     }
+    if let Some(value) = &set.guest_returns {
+        texts.push(("guestReturns", options::name(options::GUEST_RETURNS, value).to_owned()));
+    }
     if let Some(notes) = &set.wrap_up_notes {
         texts.push(("wrapUpNotes", notes.clone()));
     }
@@ -186,6 +189,7 @@ pub(crate) fn policy_texts(policy: &Policy, set: Option<&Overrides>) -> Vec<(&'s
         wrapper_close: Some(policy.wrapper_close),
         agent_connected: Some(policy.agent_connected),
         wrap_up: Some(policy.wrap_up.clone()),
+        guest_returns: Some(policy.guest_returns),
         wrap_up_notes: set.and_then(|set| set.wrap_up_notes.clone()),
         deadline: Some(policy.deadline),
     });
@@ -247,6 +251,7 @@ fn read_policy(policy: Node) -> Result<Overrides, Problem> {
         order: option(&mut fields, "order", options::ORDER)?,
         agent_connected: option(&mut fields, "agentConnected", options::AGENT_CONNECTED)?,
         wrapper_close: option(&mut fields, "wrapperClose", options::WRAPPER_CLOSE)?,
+        guest_returns: option(&mut fields, "guestReturns", options::GUEST_RETURNS)?,
         deadline: fields.read("deadline", spans::parse_iso, || {
             "an ISO 8601 duration in hours, minutes and seconds, such as PT2M.".to_owned()
         })?,
@@ -392,7 +397,7 @@ mod tests {
     fn every_field_is_read() {
         let wanted = with(
             r#""organisation":"other","participantId":"5f7bf00a-0fc2-4d6a-9b56-92238191433e","reason":"order_completed",
-            "policy":{"evidence":"webhook_only","order":"conversation_first","agentConnected":"wait","wrapperClose":"delete",
+            "policy":{"evidence":"webhook_only","order":"conversation_first","agentConnected":"wait","wrapperClose":"delete","guestReturns":"up_to_3",
             "wrapUp":{"id":"7f7bf00a-0fc2-4d6a-9b56-92238191433e","notes":"order 8812"},"deadline":"PT5M"},
             "notBefore":"1970-01-01T01:00:00Z","dryRun":true,"callback":null,"labels":{"team":"checkout"}"#,
         )
@@ -408,6 +413,7 @@ mod tests {
                 ("agentConnected", "wait".to_owned()),
                 ("wrapperClose", "delete".to_owned()),
                 ("wrapUp", "7f7bf00a-0fc2-4d6a-9b56-92238191433e".to_owned()),
+                ("guestReturns", "up_to_3".to_owned()),
                 ("wrapUpNotes", "order 8812".to_owned()),
                 ("deadline", "PT5M".to_owned()),
             ]

@@ -212,11 +212,14 @@ const REASONS: &[&str] = &[
     "permission",
     "credential",
     "not_found",
+    "ambiguous_target",
+    "open_elsewhere",
     "participant_not_found",
     "participant_not_guest",
     "agent_connected",
     "abandoned",
     "forced",
+    "guest_returned",
 ];
 
 /// The source that a list is narrowed to.

@@ -1,6 +1,6 @@
 //! The names of the options of a command's `policy`.
 
-use closure_machine::{AgentConnected, Evidence, Order, WrapperClose};
+use closure_machine::{AgentConnected, Evidence, GuestReturns, Order, WrapperClose};
 
 /// An option's values by name. The names are those of the configuration (`[closing]`).
 pub(crate) type Names<T> = &'static [(&'static str, T)];
@@ -20,6 +20,10 @@ pub(crate) const AGENT_CONNECTED: Names<AgentConnected> =
 /// How the wrapper is closed.
 pub(crate) const WRAPPER_CLOSE: Names<WrapperClose> =
     &[("patch", WrapperClose::Patch), ("delete", WrapperClose::Delete)];
+
+/// What a guest who comes back after the end means.
+pub(crate) const GUEST_RETURNS: Names<GuestReturns> =
+    &[("never", GuestReturns::Never), ("once", GuestReturns::Once), ("up_to_3", GuestReturns::UpToThree)];
 
 /// The value of a name.
 pub(crate) fn value<T: Copy>(names: Names<T>, name: &str) -> Option<T> {

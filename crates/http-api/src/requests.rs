@@ -74,6 +74,8 @@ pub(crate) struct PolicyRequest {
     agent_connected: Option<String>,
     /// `patch` or `delete`.
     wrapper_close: Option<String>,
+    /// `never`, `once` or `up_to_3`: whether a closure is opened that follows this one when the guest comes back.
+    guest_returns: Option<String>,
     /// `none`, `skip`, or an object with the `id` of a wrap-up code, or its `name` in the agent's queue, and `notes`.
     #[schema(value_type = Option<Object>)]
     wrap_up: Option<()>,

@@ -36,6 +36,7 @@ pub(crate) async fn submit(mut call: Call) -> Answer {
         said: wanted.said,
         source: Arc::from(SOURCE),
         key,
+        follows: None,
     };
     if dry_run {
         return crate::dry_run::plan(&call, &submission).await;

@@ -56,6 +56,9 @@ struct TimelineItem {
     asks: Option<AsksView>,
     /// What was told to the outside because of this.
     announces: Vec<String>,
+    /// The closure that was opened because the guest came back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    followed_by: Option<String>,
     /// When the closure was to wake next.
     #[schema(value_type = Option<String>, format = DateTime)]
     next_wake_at: Option<Stamp>,
@@ -155,7 +158,8 @@ pub(crate) async fn timeline(call: Call) -> Answer {
 impl TimelineItem {
     fn of(line: TimelineLine, says: String) -> Self {
         let TimelineLine { position, sequence, at, kind, entry } = line;
-        let Entry { from, to, reason, answered, heard, operator, asks, announces, wake_at } = entry;
+        let Entry { from, to, reason, answered, heard, operator, asks, announces, followed_by, wake_at } =
+            entry;
         Self {
             id: event_id(position),
             sequence,
@@ -175,6 +179,7 @@ impl TimelineItem {
                 http,
             }),
             announces,
+            followed_by,
             next_wake_at: wake_at.map(|at| Stamp(Time::from_millis(at))),
         }
     }

@@ -71,6 +71,13 @@ pub(crate) struct ClosureView<'a> {
     wait_satisfied: Option<bool>,
     /// What proved that the guest is gone.
     confirmed_by: Option<ConfirmedByView<'a>>,
+    /// The guest who was seen again after the end, if one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guest_returned: Option<GuestReturnedView>,
+    /// The closure that this one follows because the guest came back after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "cl_01jd5w3k9m2q8r7tb4x0y6z1ne")]
+    follows: Option<String>,
     /// How often the guest's close was asked.
     attempts: u32,
     /// How many calls to Genesys were made.
@@ -123,6 +130,37 @@ struct ConfirmedByView<'a> {
     /// When the proof was received or read.
     #[schema(value_type = String, format = DateTime)]
     received_at: Stamp,
+}
+
+/// A guest who was seen again after the end.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = GuestReturned)]
+struct GuestReturnedView {
+    /// When, in the event's own words.
+    #[schema(value_type = String, format = DateTime)]
+    at: Stamp,
+    /// The participant, where the event named it.
+    #[schema(value_type = Option<String>)]
+    participant_id: Option<String>,
+    /// The communication, where the event named it.
+    #[schema(value_type = Option<String>)]
+    communication_id: Option<String>,
+    /// The closure that was opened for it; null where `guestReturns` allows none, or no more.
+    #[schema(example = "cl_01jd5w3k9m2q8r7tb4x0y6z1ne")]
+    followed_by: Option<String>,
+}
+
+impl GuestReturnedView {
+    fn of(record: &Record) -> Option<Self> {
+        let back = record.closure.returned?;
+        Some(Self {
+            at: Stamp(back.at),
+            participant_id: back.participant.map(|id| id.to_string()),
+            communication_id: back.communication.map(|id| id.to_string()),
+            followed_by: record.followed_by.map(closure_id),
+        })
+    }
 }
 
 /// When it got how far.
@@ -208,6 +246,8 @@ impl<'a> ClosureView<'a> {
             attached: circumstances.attached,
             wait_satisfied: circumstances.wait_satisfied,
             confirmed_by: record.confirmed_by.as_deref().map(ConfirmedByView::of),
+            guest_returned: GuestReturnedView::of(record),
+            follows: record.follows.map(closure_id),
             attempts: u32::from(closure.rounds) + u32::from(closure.refused),
             api_calls: closure.calls,
             next_wake_at: closure.wake_at().map(Stamp),

@@ -248,6 +248,9 @@ impl Orchestrator {
     /// A permit for the call that the event may lead to right away. A wake-up brings its own.
     fn permit_for(&self, record: &Record, event: &Event) -> Option<Permit> {
         let org = self.inner.organisations.get(&record.organisation)?;
+        if record.closure.has_ended() {
+            return None;
+        }
         let class = match (event, &record.closure.step) {
             (Event::Woke, _) => return None,
             (Event::Heard(_), _) => Class::Confirmation,
@@ -393,6 +396,10 @@ fn tell(record: &Record, told: &[Announcement]) {
                     %organisation, reason, closure.id = %id, conversation.id = conversation,
                     "Genesys refuses the organisation's calls; check its credential and the role of its client"
                 );
+            }
+            Announcement::GuestReturned => {
+                let followed_by = record.followed_by.map(|key| tracing::field::display(closure_id(key)));
+                warn!(closure.id = %id, conversation.id = conversation, followed_by, "the guest came back after the end");
             }
             Announcement::GhostCleared
             | Announcement::Failed

@@ -91,15 +91,11 @@ impl Orchestrator {
         let open = delivery.conversation.and_then(|conversation| {
             self.inner.registry.of_conversation(&delivery.organisation, conversation)
         });
-        let Some(key) = open else { return self.remember(&delivery, Delivered::Unmatched).await };
-        let cause = Cause {
-            adapter: Some(AdapterFacts {
-                adapter: delivery.adapter.clone(),
-                event_type: delivery.event_type.clone(),
-                event_id: delivery.event_id.clone(),
-            }),
-            ..Cause::default()
-        };
+        let Some(key) = open else { return self.hear_after_the_end(&delivery, heard).await };
+        if heard.shows_a_guest() {
+            self.mark_whom_it_follows(key, &delivery, &heard).await?;
+        }
+        let cause = cause(&delivery);
         let inbox = Some(entry(&delivery, Delivered::Taken(key)));
         let trigger = Trigger { cause, inbox, ..Trigger::new(Event::Heard(heard)) };
         match self.advance(key, trigger).await {
@@ -114,7 +110,11 @@ impl Orchestrator {
         }
     }
 
-    async fn remember(&self, delivery: &Delivery, result: Delivered) -> Result<Delivered, StoreUnavailable> {
+    pub(crate) async fn remember(
+        &self,
+        delivery: &Delivery,
+        result: Delivered,
+    ) -> Result<Delivered, StoreUnavailable> {
         let commit = Commit { inbox: Some(entry(delivery, result)), ..Commit::default() };
         match self.inner.store.commit(commit).await {
             Ok(()) => Ok(result),
@@ -131,7 +131,19 @@ impl Orchestrator {
     }
 }
 
-fn entry(delivery: &Delivery, result: Delivered) -> InboxEntry {
+/// What a line says of where the event came from.
+pub(crate) fn cause(delivery: &Delivery) -> Cause {
+    Cause {
+        adapter: Some(AdapterFacts {
+            adapter: delivery.adapter.clone(),
+            event_type: delivery.event_type.clone(),
+            event_id: delivery.event_id.clone(),
+        }),
+        ..Cause::default()
+    }
+}
+
+pub(crate) fn entry(delivery: &Delivery, result: Delivered) -> InboxEntry {
     InboxEntry {
         adapter: delivery.adapter.clone(),
         event: delivery.event_id.clone(),

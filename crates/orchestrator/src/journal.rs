@@ -5,10 +5,10 @@ use closure_machine::{
 };
 use genesys_types::{LegState, Purpose, Snapshot, Time};
 use serde::{Deserialize, Serialize};
-use store::Line;
+use store::{ClosureKey, Line};
 
 use crate::{
-    names,
+    closure_id, names,
     remote::{CallFacts, Remote},
 };
 
@@ -39,6 +39,9 @@ pub struct Entry {
     /// What is told to the outside because of this.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub announces: Vec<String>,
+    /// The closure that is opened because the guest came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub followed_by: Option<String>,
     /// When the closure wakes next, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wake_at: Option<i64>,
@@ -163,6 +166,8 @@ pub(crate) struct Cause {
     pub(crate) facts: Option<CallFacts>,
     pub(crate) adapter: Option<AdapterFacts>,
     pub(crate) operator: Option<(String, Option<String>)>,
+    /// The closure that was opened because the guest came back.
+    pub(crate) followed_by: Option<ClosureKey>,
 }
 
 /// Where an event came from.
@@ -221,6 +226,7 @@ impl Happening<'_> {
             operator: self.operator(),
             asks: self.asks.map(|call| asks(call, self.next, self.remote)),
             announces: self.announces.iter().map(|told| names::announcement(*told).to_owned()).collect(),
+            followed_by: self.cause.followed_by.map(closure_id),
             wake_at: self.next.wake_at().map(Time::millis),
         }
     }
@@ -266,7 +272,8 @@ impl Happening<'_> {
         let Some(Event::Heard(heard)) = self.event else { return None };
         let adapter = self.cause.adapter.clone()?;
         let (participant, communication, saw) = match &heard.what {
-            What::GuestLeft { participant, communication } => {
+            What::GuestLeft { participant, communication }
+            | What::GuestCame { participant, communication } => {
                 (participant.map(|id| id.to_string()), communication.map(|id| id.to_string()), None)
             }
             What::Conversation(snapshot) => (None, None, Some(seen(snapshot))),

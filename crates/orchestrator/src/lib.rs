@@ -40,6 +40,7 @@ mod remote;
 mod remote_dialect;
 mod remote_genesys;
 mod resting;
+mod returning;
 mod shared;
 mod stored;
 mod submit;

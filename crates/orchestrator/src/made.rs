@@ -18,6 +18,8 @@ pub(crate) struct Made {
     pub(crate) event: Event,
     pub(crate) next: Arc<Record>,
     pub(crate) call: Option<Call>,
+    /// Whether a closure is to be opened that follows this one.
+    pub(crate) follow: bool,
     pub(crate) announces: Vec<Announcement>,
     pub(crate) line: Line,
 }
@@ -45,10 +47,12 @@ impl Made {
         );
         let mut call = None;
         let mut announces = Vec::new();
+        let mut follow = false;
         for effect in transition.effects {
             match effect {
                 Effect::Call(asked) => call = Some(asked),
                 Effect::Announce(announcement) => announces.push(announcement),
+                Effect::Follow => follow = true,
             }
         }
         let now = moment.now;
@@ -60,6 +64,9 @@ impl Made {
         }
         if announces.contains(&Announcement::ParticipantClosed) {
             next.participant_closed_at.get_or_insert(now);
+        }
+        if follow {
+            next.followed_by = cause.followed_by;
         }
         let line = Happening {
             before: Some(closure),
@@ -77,6 +84,7 @@ impl Made {
             event: event.clone(),
             next: Arc::new(next),
             call,
+            follow,
             announces,
             line,
         })

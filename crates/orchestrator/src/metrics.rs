@@ -25,6 +25,10 @@ pub(crate) fn transition(before: &Record, next: &Record, told: &[Announcement]) 
                 counter!("closeout_ghosts_total", "org" => org(), "reason" => reason).increment(1);
             }
             (Announcement::Confirmed, _) => confirmed(next),
+            (Announcement::GuestReturned, _) => {
+                let followed = if next.followed_by.is_some() { "yes" } else { "no" };
+                counter!("closeout_guest_returns_total", "org" => org(), "followed" => followed).increment(1);
+            }
             _ => {}
         }
     }

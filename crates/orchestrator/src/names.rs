@@ -65,6 +65,7 @@ pub fn reason(closure: &Closure) -> Option<&'static str> {
         Step::Ghost(ghost) => Some(ghost_reason(ghost.reason)),
         Step::Ended(ending) => match ending.end {
             End::Failed(reason) => Some(fail_reason(reason)),
+            End::Closed | End::AlreadyClosed if closure.returned.is_some() => Some("guest_returned"),
             End::Closed if closure.forced => Some("forced"),
             End::Closed | End::AlreadyClosed | End::Cancelled | End::Resolved => None,
         },
@@ -178,6 +179,7 @@ pub const fn announcement(announcement: Announcement) -> &'static str {
         Announcement::Failed => "closeout.closure.failed.v1",
         Announcement::Cancelled => "closeout.closure.cancelled.v1",
         Announcement::Resolved => "closeout.closure.resolved.v1",
+        Announcement::GuestReturned => "closeout.closure.guest-returned.v1",
     }
 }
 

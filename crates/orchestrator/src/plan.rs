@@ -213,7 +213,7 @@ fn imagine(
     for _ in 0..MOST_STEPS {
         let called = transition.effects.iter().find_map(|effect| match effect {
             Effect::Call(call) => Some(*call),
-            Effect::Announce(_) => None,
+            Effect::Announce(_) | Effect::Follow => None,
         });
         calls.extend(called.map(|call| asks(call, &transition.next, Some(shown.remote))));
         let Some(event) = next_event(&transition.next, shown, &mut read, &mut moment) else { break };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use closure_machine::{
-    AgentConnected, Closure, Evidence, Order, Policy, ProofSource, WrapUpPolicy, WrapperClose,
+    AgentConnected, Closure, Evidence, GuestReturns, Order, Policy, ProofSource, WrapUpPolicy, WrapperClose,
 };
 use genesys_types::{ConversationId, Organisation, ParticipantId, Span, Time};
 use store::{ClosureKey, Row};
@@ -30,6 +30,10 @@ pub struct Record {
     pub confirmed_by: Option<Box<ConfirmedBy>>,
     /// When a close of the guest was first accepted.
     pub participant_closed_at: Option<Time>,
+    /// The closure that ended before, when this one was opened because the guest came back.
+    pub follows: Option<ClosureKey>,
+    /// The closure that was opened because the guest came back after this one.
+    pub followed_by: Option<ClosureKey>,
 }
 
 /// What a command said beside the conversation.
@@ -67,6 +71,8 @@ pub struct Overrides {
     pub agent_connected: Option<AgentConnected>,
     /// What a demanded wrap-up means.
     pub wrap_up: Option<WrapUpPolicy>,
+    /// What a guest who comes back after the end means.
+    pub guest_returns: Option<GuestReturns>,
     /// Notes for the wrap-up.
     pub wrap_up_notes: Option<String>,
     /// When a closure without proof becomes a ghost.
@@ -104,6 +110,7 @@ impl Overrides {
         if let Some(wrap_up) = &self.wrap_up {
             policy.wrap_up = wrap_up.clone();
         }
+        policy.guest_returns = self.guest_returns.unwrap_or(policy.guest_returns);
         policy.deadline = self.deadline.unwrap_or(policy.deadline);
         policy
     }

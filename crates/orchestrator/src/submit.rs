@@ -34,6 +34,8 @@ pub struct Submission {
     pub source: Arc<str>,
     /// The producer's key, where it gave one.
     pub key: Option<ProducerKey>,
+    /// The closure that this one follows because the guest came back; `None` for what a producer asks.
+    pub follows: Option<ClosureKey>,
 }
 
 /// A producer's idempotency key.
@@ -169,7 +171,9 @@ impl Orchestrator {
         org: &Arc<Org>,
     ) -> Result<Option<Submitted>, SubmitError> {
         let _opening = match org.begin_opening(self.inner.registry.open_of(&org.setup.name)) {
-            Ok(opening) => opening,
+            Ok(opening) => Some(opening),
+            // Its producer was let in already.
+            Err(_) if submission.follows.is_some() => None,
             Err(full) => {
                 // What was answered before is answered again, however full it is by now.
                 let Some(entry) = self.known(submission).await? else { return Err(full) };
@@ -302,6 +306,7 @@ impl Orchestrator {
             ("wrapperClose", wanted.wrapper_close.is_some_and(|wanted| wanted != holds.wrapper_close)),
             ("agentConnected", wanted.agent_connected.is_some_and(|wanted| wanted != holds.agent_connected)),
             ("wrapUp", wanted.wrap_up.as_ref().is_some_and(|wanted| *wanted != holds.wrap_up)),
+            ("guestReturns", wanted.guest_returns.is_some_and(|wanted| wanted != holds.guest_returns)),
             ("deadline", wanted.deadline.is_some_and(|wanted| wanted != holds.deadline)),
         ];
         differences.into_iter().find(|(_, differs)| *differs).map(|(what, _)| what)
@@ -341,6 +346,8 @@ pub(crate) fn opened(
         updated_at: now,
         confirmed_by: None,
         participant_closed_at: None,
+        follows: submission.follows,
+        followed_by: None,
     };
     let mut call = None;
     let mut announces = Vec::new();
@@ -348,6 +355,8 @@ pub(crate) fn opened(
         match effect {
             closure_machine::Effect::Call(asked) => call = Some(asked),
             closure_machine::Effect::Announce(announcement) => announces.push(announcement),
+            // Nobody comes back to a closure that just begins.
+            closure_machine::Effect::Follow => {}
         }
     }
     (blank, call, announces)

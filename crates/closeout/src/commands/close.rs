@@ -89,6 +89,9 @@ pub struct CloseArgs {
     /// When an agent is connected: refuse, wait or allow
     #[arg(long, value_parser = ["refuse", "wait", "allow"])]
     agent_connected: Option<String>,
+    /// When the guest comes back after the end, close again: never, once or up_to_3 times
+    #[arg(long, value_parser = ["never", "once", "up_to_3"])]
+    guest_returns: Option<String>,
     /// What proves the end: webhook_or_read_back or webhook_only
     #[arg(long, value_parser = ["webhook_or_read_back", "webhook_only"])]
     evidence: Option<String>,
@@ -145,6 +148,7 @@ impl CloseArgs {
         let deadline = self.deadline.map(|deadline| format!("PT{}S", deadline.as_secs_f64()));
         for (name, value) in [
             ("agentConnected", &self.agent_connected),
+            ("guestReturns", &self.guest_returns),
             ("evidence", &self.evidence),
             ("order", &self.order),
             ("wrapperClose", &self.wrapper_close),

@@ -125,6 +125,7 @@ pub const KEYS: [Key; 55] = [
     with("closing.order", Form::Choice(&["guest_first", "conversation_first"]), "guest_first", "Who is closed first: guest_first, or conversation_first."),
     with("closing.agent_connected", Form::Choice(&["refuse", "wait", "allow"]), "refuse", "When an agent is connected: refuse, wait for the agent to leave, or allow."),
     with("closing.wrapper_close", Form::Choice(&["patch", "delete"]), "patch", "The call that closes the conversation: patch or delete (which deletes nothing)."),
+    with("closing.guest_returns", Form::Choice(&["never", "once", "up_to_3"]), "never", "A guest who comes back after the end is closed again: never, once, or up_to_3 times."),
     with("closing.confirm_within", Form::Duration, "20s", "How long an event is awaited before a read looks for itself."),
     with("closing.deadline", Form::Duration, "2m", "When a closure without proof becomes a ghost."),
     with("closing.max_rounds", Form::Count(1, 100), "3", "How often the guest's close is asked at most."),

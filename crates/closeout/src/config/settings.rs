@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr as _, sync::Arc, time::Duration};
 
-use closure_machine::{AgentConnected, Evidence, Order, Policy, WrapUpPolicy, WrapperClose};
+use closure_machine::{AgentConnected, Evidence, GuestReturns, Order, Policy, WrapUpPolicy, WrapperClose};
 use genesys_client::{
     ClientConfig, Credentials, Dialect, ExternalIdDimension, LookupConfig, QuotaConfig, Region,
 };
@@ -324,6 +324,11 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
         Some("wait") => AgentConnected::Wait,
         Some("allow") => AgentConnected::Allow,
         Some(_) | None => AgentConnected::Refuse,
+    };
+    policy.guest_returns = match reader.choice("closing.guest_returns").as_deref() {
+        Some("once") => GuestReturns::Once,
+        Some("up_to_3") => GuestReturns::UpToThree,
+        Some(_) | None => GuestReturns::Never,
     };
     policy.wrap_up = wrap_up(reader);
     policy.max_rounds = as_u8(reader.count("closing.max_rounds"));

@@ -1,8 +1,9 @@
 //! Properties of random lives.
 
 use closure_machine::{
-    Act, AgentConnected, CallId, Closure, Effect, Event, Evidence, FailReason, Heard, Moment, Order, Policy,
-    ProofSource, Reply, Request, Step, Turn, What, WrapUpPolicy, check, check_transition, step,
+    Act, AgentConnected, CallId, Closure, Effect, Event, Evidence, FailReason, GuestReturns, Heard, Moment,
+    Order, Policy, ProofSource, Reply, Request, Step, Turn, What, WrapUpPolicy, check, check_transition,
+    step,
 };
 use genesys_types::{Snapshot, Span, Time};
 use proptest::prelude::*;
@@ -82,10 +83,13 @@ fn replies() -> impl Strategy<Value = Reply> {
 }
 
 fn words() -> impl Strategy<Value = What> {
-    let who = proptest::option::of(prop_oneof![Just(GUEST), Just(FRIEND), Just(STRANGER), Just(AGENT)]);
-    let leg = proptest::option::of(prop_oneof![Just(TAB), Just(RELOADED), Just(FRIENDS_TAB), Just(leg(77))]);
+    let who = || proptest::option::of(prop_oneof![Just(GUEST), Just(FRIEND), Just(STRANGER), Just(AGENT)]);
+    let unknown = leg(77);
+    let leg =
+        || proptest::option::of(prop_oneof![Just(TAB), Just(RELOADED), Just(FRIENDS_TAB), Just(unknown)]);
     prop_oneof![
-        3 => (who, leg).prop_map(|(participant, communication)| What::GuestLeft { participant, communication }),
+        3 => (who(), leg()).prop_map(|(participant, communication)| What::GuestLeft { participant, communication }),
+        1 => (who(), leg()).prop_map(|(participant, communication)| What::GuestCame { participant, communication }),
         1 => snapshots().prop_map(What::Conversation),
     ]
 }
@@ -124,13 +128,18 @@ fn policies() -> impl Strategy<Value = Policy> {
         prop_oneof![Just(AgentConnected::Refuse), Just(AgentConnected::Wait), Just(AgentConnected::Allow)];
     let named = WrapUpPolicy::Named("Closed by backend".into());
     let wrap_up = prop_oneof![Just(WrapUpPolicy::None), Just(WrapUpPolicy::Skip), Just(named)];
-    (evidence, order, agent, wrap_up).prop_map(|(evidence, order, agent_connected, wrap_up)| Policy {
-        evidence,
-        order,
-        agent_connected,
-        wrap_up,
-        ..plain_policy()
-    })
+    let returns =
+        prop_oneof![Just(GuestReturns::Never), Just(GuestReturns::Once), Just(GuestReturns::UpToThree)];
+    (evidence, order, agent, wrap_up, returns).prop_map(
+        |(evidence, order, agent_connected, wrap_up, guest_returns)| Policy {
+            evidence,
+            order,
+            agent_connected,
+            wrap_up,
+            guest_returns,
+            ..plain_policy()
+        },
+    )
 }
 
 /// A life under way.
@@ -171,7 +180,8 @@ impl Life {
         let Some(event) = self.event(&input.kind) else { return Ok(None) };
         let moment = Moment { now: self.now, may_call: input.permit };
         let Ok(transition) = step(&self.closure, &event, &self.policy, moment) else { return Ok(None) };
-        prop_assert!(!self.closure.has_ended(), "an end was left");
+        let ended = self.closure.has_ended();
+        prop_assert!(!ended || self.closure.step == transition.next.step, "an end was left");
         check_transition(Some(&self.closure), &transition, &self.policy)
             .map_err(|broken| TestCaseError::fail(format!("{broken} at {event:?}: {:#?}", self.closure)))?;
         if !matches!(event, Event::Act(_)) {
@@ -180,7 +190,7 @@ impl Life {
         }
         let call = transition.effects.iter().find_map(|effect| match effect {
             Effect::Call(call) => Some(call.request),
-            Effect::Announce(_) => None,
+            Effect::Announce(_) | Effect::Follow => None,
         });
         self.closure = transition.next;
         Ok(call)

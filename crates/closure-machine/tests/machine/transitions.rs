@@ -87,8 +87,10 @@ fn page() -> String {
 const TAIL: &str = r"
 ## Ends
 
-`closed`, `already_closed`, `failed`, `cancelled` and `resolved` are ends, and an end stays an end: nothing that happens
-changes anything. A guest who comes back afterwards is a matter for a new closure.
+`closed`, `already_closed`, `failed`, `cancelled` and `resolved` are ends, and an end stays an end. One thing only is noted
+afterwards: when an event shows the guest there again on a leg whose end was not proven, after `closed` or `already_closed`,
+the closure is marked once, `guest-returned` is told, and under `guest_returns = once` or `up_to_3` a closure of the same
+conversation is opened that follows this one: one closure at most for each that ended, and one or three at most in a row.
 ";
 
 struct Chapter {
@@ -287,14 +289,14 @@ fn table(story: &Story) -> String {
 fn outcome(transition: &Transition, now: genesys_types::Time) -> [String; 3] {
     let call = transition.effects.iter().find_map(|effect| match effect {
         Effect::Call(call) => Some(request_name(call.request).to_owned()),
-        Effect::Announce(_) => None,
+        Effect::Announce(_) | Effect::Follow => None,
     });
     let told: Vec<&str> = transition
         .effects
         .iter()
         .filter_map(|effect| match effect {
             Effect::Announce(told) => Some(told_name(*told)),
-            Effect::Call(_) => None,
+            Effect::Call(_) | Effect::Follow => None,
         })
         .collect();
     [next(&transition.next, now), call.unwrap_or_default(), told.join(", ")]

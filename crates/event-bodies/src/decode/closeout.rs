@@ -11,7 +11,7 @@ use crate::{
 /// Reads an event; `None` for a body of another form.
 ///
 /// `eventId`, `participantId` and `occurredAt` may be missing. A `communicationId` makes the proof as exact as that of
-/// Genesys' own events. Only the state `disconnected` ends anything.
+/// Genesys' own events. Only the state `disconnected` ends anything; `connected` tells that the guest is there.
 pub(super) fn read(body: &Object<'_>) -> Result<Option<Reading>, Undecodable> {
     let Some(state) = body.text("state") else { return Ok(None) };
     if body.field("conversationId").is_none() {
@@ -20,19 +20,21 @@ pub(super) fn read(body: &Object<'_>) -> Result<Option<Reading>, Undecodable> {
     let conversation = body.id("conversationId")?;
     let participant = body.id("participantId")?;
     let communication = body.id("communicationId")?;
-    let (event_type, ended) = match LegState::parse(state) {
-        LegState::Disconnected => ("closeout.disconnected", true),
-        LegState::Connected => ("closeout.connected", false),
-        LegState::Alerting => ("closeout.alerting", false),
-        LegState::Parked => ("closeout.parked", false),
-        LegState::Other => ("closeout.other", false),
+    let left = || What::GuestLeft { participant, communication };
+    let came = || What::GuestCame { participant, communication };
+    let (event_type, what) = match LegState::parse(state) {
+        LegState::Disconnected => ("closeout.disconnected", Some(left())),
+        LegState::Connected => ("closeout.connected", Some(came())),
+        LegState::Alerting => ("closeout.alerting", None),
+        LegState::Parked => ("closeout.parked", None),
+        LegState::Other => ("closeout.other", None),
     };
     Ok(Some(Reading {
         event_type: event_type.to_owned(),
         event_id: body.event_id("eventId")?,
         conversation,
         happened_at: body.time("occurredAt"),
-        what: ended.then_some(What::GuestLeft { participant, communication }),
+        what,
     }))
 }
 
@@ -73,7 +75,11 @@ mod tests {
         let ended = ended.unwrap().unwrap();
         assert_eq!((ended.event_id, ended.happened_at), (None, None));
         assert!(ended.what.is_some());
-        for (state, event_type) in [("connected", "closeout.connected"), ("gone?", "closeout.other")] {
+        let came = of(&format!(r#""conversationId": "{CONVERSATION}", "state": "connected""#));
+        let came = came.unwrap().unwrap();
+        assert_eq!(came.event_type, "closeout.connected");
+        assert_eq!(came.what, Some(What::GuestCame { participant: None, communication: None }));
+        for (state, event_type) in [("parked", "closeout.parked"), ("gone?", "closeout.other")] {
             let reading = of(&format!(r#""conversationId": "{CONVERSATION}", "state": "{state}""#));
             let reading = reading.unwrap().unwrap();
             assert_eq!((reading.event_type.as_str(), reading.what), (event_type, None));

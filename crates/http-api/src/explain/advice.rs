@@ -228,7 +228,8 @@ fn elsewhere(case: &Case<'_>) -> Vec<Advice> {
         Step::Ended(ending) => match ending.end {
             End::Failed(reason) => after_failure(case, reason),
             End::Cancelled => vec![close_anew("It can be requested anew.", &case.record.closure)],
-            End::Closed | End::AlreadyClosed | End::Resolved => Vec::new(),
+            End::Closed | End::AlreadyClosed => after_return(case),
+            End::Resolved => Vec::new(),
         },
         Step::Scheduled
         | Step::Resolving
@@ -237,6 +238,24 @@ fn elsewhere(case: &Case<'_>) -> Vec<Advice> {
         | Step::AwaitingConfirmation
         | Step::ClosingWrapper(_)
         | Step::Forcing => Vec::new(),
+    }
+}
+
+/// What can be done about a guest who came back after the end.
+fn after_return(case: &Case<'_>) -> Vec<Advice> {
+    let closure = &case.record.closure;
+    match (closure.returned, case.record.followed_by) {
+        (None, _) => Vec::new(),
+        (Some(_), Some(next)) => {
+            let next = closure_id(next);
+            vec![Advice {
+                act: None,
+                what: "Follow the closure that was opened for it.".to_owned(),
+                command: Some(format!("closeout watch {next}")),
+                http: Some(format!("GET /v1/closures/{next}?wait=30s")),
+            }]
+        }
+        (Some(_), None) => vec![close_anew("If the guest is to be closed again, request it anew.", closure)],
     }
 }
 

@@ -5,7 +5,7 @@ use closure_machine::{
     WrapperStage,
 };
 use genesys_types::WrapUp;
-use orchestrator::{TimelineLine, names};
+use orchestrator::{TimelineLine, closure_id, names};
 
 use super::{
     Case,
@@ -197,6 +197,32 @@ fn wrap_up_words(case: &Case<'_>, lines: &[TimelineLine]) -> String {
 }
 
 fn ended(case: &Case<'_>, end: End, lines: &[TimelineLine]) -> String {
+    let how = ended_how(case, end, lines);
+    match came_back(case) {
+        Some(back) => format!("{how} {back}"),
+        None => how,
+    }
+}
+
+/// What became of a guest who came back after the end.
+fn came_back(case: &Case<'_>) -> Option<String> {
+    let closure = &case.record.closure;
+    let back = closure.returned?;
+    let seen = words::moment(back.at, case.now);
+    let leg = back.communication.map(|leg| format!(" on the leg {leg}")).unwrap_or_default();
+    let most = case.policy.guest_returns.most();
+    let then = match case.record.followed_by {
+        Some(next) => format!("{} was opened to close them again.", closure_id(next)),
+        None if most == 0 => "Nothing was opened for that: guestReturns is never.".to_owned(),
+        None => format!(
+            "Nothing more was opened for that: {} of the {most} closures that guestReturns allows came before.",
+            closure.follows
+        ),
+    };
+    Some(format!("After that, at {seen}, the guest came back{leg}. This closure stays as it ended. {then}"))
+}
+
+fn ended_how(case: &Case<'_>, end: End, lines: &[TimelineLine]) -> String {
     let ordered = || {
         let line = lines.iter().rev().find_map(|line| line.entry.operator.as_ref());
         match line {

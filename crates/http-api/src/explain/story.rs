@@ -6,6 +6,9 @@ use orchestrator::{Answered, Entry, Fitting, HeardLine, OperatorLine, Seen, Time
 
 use super::words;
 
+/// What is announced when the guest was seen again after the end.
+const GUEST_RETURNED: &str = orchestrator::names::announcement(closure_machine::Announcement::GuestReturned);
+
 /// The calls whose answers show that they were sent. A login that was refused comes before its call.
 pub(super) fn sent_calls(lines: &[TimelineLine]) -> BTreeSet<u32> {
     let answers = lines.iter().filter_map(|line| line.entry.answered.as_ref());
@@ -22,6 +25,9 @@ pub(super) fn sentence(line: &TimelineLine, sent: &BTreeSet<u32>) -> String {
     let mut said = match line.kind.as_str() {
         "accepted" => "The command was accepted and stored.".to_owned(),
         "replied" => entry.answered.as_ref().map_or_else(|| "A call was answered.".to_owned(), answered),
+        "heard" if entry.announces.iter().any(|told| told == GUEST_RETURNED) => {
+            entry.heard.as_ref().map_or_else(|| "The guest came back.".to_owned(), came_back)
+        }
         "heard" => entry.heard.as_ref().map_or_else(|| "An event arrived.".to_owned(), heard),
         "acted" => entry.operator.as_ref().map_or_else(|| "An operator acted.".to_owned(), acted),
         "woke" if entry.asks.is_some() => "Its time came.".to_owned(),
@@ -42,6 +48,9 @@ fn what_followed(entry: &Entry, sent: &BTreeSet<u32>) -> String {
             said.push_str(&format!(" ({})", words::plain(reason)));
         }
         said.push('.');
+    }
+    if let Some(next) = &entry.followed_by {
+        said.push_str(&format!(" Opened: {next}, which follows this closure."));
     }
     if let Some(asks) = &entry.asks {
         let verb = if sent.contains(&asks.call) { "Sent" } else { "Asked" };
@@ -124,11 +133,21 @@ fn facts(answered: &Answered) -> String {
 }
 
 fn heard(heard: &HeardLine) -> String {
-    let kind = words::with_article(&heard.kind);
     let what = match &heard.saw {
         Some(saw) => format!("showed {}", seen(saw)),
         None => "said that the guest left".to_owned(),
     };
+    by_way_of(heard, &what)
+}
+
+/// An event after the end that shows the guest there.
+fn came_back(heard: &HeardLine) -> String {
+    let leg = heard.communication.as_ref().map(|leg| format!(" on the leg {leg}")).unwrap_or_default();
+    by_way_of(heard, &format!("showed the guest there again{leg}"))
+}
+
+fn by_way_of(heard: &HeardLine, what: &str) -> String {
+    let kind = words::with_article(&heard.kind);
     let mut letters = kind.chars();
     let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
     format!(

@@ -20,6 +20,7 @@ fn record(change: impl FnOnce(&mut Closure)) -> Record {
         subject: Subject::Conversation(ConversationId::from_uuid(Uuid::from_u128(1))),
         participant: None,
         not_before: None,
+        follows: 0,
     };
     let accepted_at = NOW - Span::from_secs(31);
     let mut closure = accept(&command, &Policy::default(), Moment { now: accepted_at, may_call: true }).next;
@@ -45,6 +46,8 @@ fn record(change: impl FnOnce(&mut Closure)) -> Record {
         updated_at: NOW,
         confirmed_by: None,
         participant_closed_at: Some(NOW - Span::from_secs(30)),
+        follows: None,
+        followed_by: None,
     }
 }
 

@@ -42,7 +42,7 @@ async fn a_close_that_ends_within_the_wait_is_answered_with_its_proof() {
             "effectivePolicy": {
                 "evidence": "webhook_or_read_back", "order": "guest_first", "agentConnected": "refuse",
                 "wrapperClose": "patch", "wrapUp": "none", "deadline": "PT3M", "confirmWithin": "PT20S",
-                "giveUpAfter": "PT72H",
+                "giveUpAfter": "PT72H", "guestReturns": "never",
             },
             "links": {
                 "self": format!("/v1/closures/{id}"), "timeline": format!("/v1/closures/{id}/timeline"),

@@ -2,8 +2,8 @@
 
 use closure_machine::{
     AgentConnected, Block, BlockReason, CallId, Candidate, Closure, End, Ending, Evidence, FailReason, Ghost,
-    GhostReason, GuestLeg, Order, OtherClosure, Proof, ProofSource, Request, Resume, Sought, Step, Target,
-    Turn, WrapUpPolicy, WrapperClose, WrapperStage,
+    GhostReason, GuestLeg, GuestReturn, GuestReturns, Order, OtherClosure, Proof, ProofSource, Request,
+    Resume, Sought, Step, Target, Turn, WrapUpPolicy, WrapperClose, WrapperStage,
 };
 use genesys_types::{
     CommunicationId, ConversationId, ParticipantId, QueueId, Span, UserId, WrapUp, WrapUpCodeId,
@@ -103,6 +103,8 @@ packs!(Closure {
     still_there_at,
     missed_at,
     haunted,
+    follows,
+    returned,
 });
 
 packs_one_of!(Step {
@@ -204,7 +206,16 @@ packs!(Said { reason, overrides, labels, callback });
 
 packs!(Callback { url, on });
 
-packs!(Overrides { evidence, order, wrapper_close, agent_connected, wrap_up, wrap_up_notes, deadline });
+packs!(Overrides {
+    evidence,
+    order,
+    wrapper_close,
+    agent_connected,
+    wrap_up,
+    guest_returns,
+    wrap_up_notes,
+    deadline
+});
 
 packs_one_of!(Evidence { 0 => WebhookOrReadBack, 1 => WebhookOnly });
 
@@ -213,6 +224,10 @@ packs_one_of!(Order { 0 => GuestFirst, 1 => ConversationFirst });
 packs_one_of!(WrapperClose { 0 => Patch, 1 => Delete });
 
 packs_one_of!(AgentConnected { 0 => Refuse, 1 => Wait, 2 => Allow });
+
+packs_one_of!(GuestReturns { 0 => Never, 1 => Once, 2 => UpToThree });
+
+packs!(GuestReturn { at, participant, communication, reopens });
 
 packs_one_of!(WrapUpPolicy { 0 => None, 1 => Skip, 2 => Code(code), 3 => Named(name) });
 

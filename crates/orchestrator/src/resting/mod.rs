@@ -75,6 +75,8 @@ impl Resting {
             updated_at,
             confirmed_by,
             participant_closed_at,
+            follows,
+            followed_by,
         } = record;
         let mut to = Writer::new();
         names.organisations.number(organisation).write(&mut to);
@@ -84,6 +86,8 @@ impl Resting {
         updated_at.write(&mut to);
         confirmed_by.write(&mut to);
         participant_closed_at.write(&mut to);
+        follows.write(&mut to);
+        followed_by.write(&mut to);
         Self(to.finish())
     }
 
@@ -99,6 +103,8 @@ impl Resting {
             updated_at: Packed::read(from)?,
             confirmed_by: Packed::read(from)?,
             participant_closed_at: Packed::read(from)?,
+            follows: Packed::read(from)?,
+            followed_by: Packed::read(from)?,
         })
     }
 

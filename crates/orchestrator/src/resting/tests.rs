@@ -2,8 +2,8 @@
 
 use closure_machine::{
     AgentConnected, Block, BlockReason, CallId, Candidate, Closure, End, Ending, Evidence, FailReason, Ghost,
-    GhostReason, GuestLeg, Order, OtherClosure, Proof, ProofSource, Request, Resume, Sought, Target,
-    WrapUpPolicy, WrapperClose, WrapperStage,
+    GhostReason, GuestLeg, GuestReturn, GuestReturns, Order, OtherClosure, Proof, ProofSource, Request,
+    Resume, Sought, Target, WrapUpPolicy, WrapperClose, WrapperStage,
 };
 use genesys_types::{
     CommunicationId, ConversationId, ParticipantId, QueueId, Span, UserId, WrapUp, WrapUpCodeId,
@@ -84,6 +84,8 @@ fn waiting() -> Record {
         still_there_at: None,
         missed_at: None,
         haunted: None,
+        follows: 0,
+        returned: None,
     };
     Record {
         key: Uuid::from_u128(1),
@@ -94,6 +96,8 @@ fn waiting() -> Record {
         updated_at: at(310),
         confirmed_by: None,
         participant_closed_at: Some(at(310)),
+        follows: None,
+        followed_by: None,
     }
 }
 
@@ -120,8 +124,10 @@ fn records() -> impl Strategy<Value = Record> {
     let organisation = select(vec!["main", "other-2"]).prop_map(|name| name.parse().unwrap());
     let source = select(vec!["api", "queue", ""]).prop_map(Arc::from);
     let around = (said(), confirmed_by(), option::of(times()), times());
-    (uuids(), organisation, closures(), source, around).prop_map(
-        |(key, organisation, closure, source, (said, confirmed_by, participant_closed_at, updated_at))| {
+    let links = (option::of(uuids()), option::of(uuids()));
+    (uuids(), organisation, closures(), source, around, links).prop_map(
+        |(key, organisation, closure, source, around, (follows, followed_by))| {
+            let (said, confirmed_by, participant_closed_at, updated_at) = around;
             Record {
                 key,
                 organisation,
@@ -131,6 +137,8 @@ fn records() -> impl Strategy<Value = Record> {
                 updated_at,
                 confirmed_by,
                 participant_closed_at,
+                follows,
+                followed_by,
             }
         },
     )
@@ -148,13 +156,14 @@ fn closures() -> impl Strategy<Value = Closure> {
     ));
     let agent = (agent, option::of(ids(QueueId::from_uuid)));
     let conversation = (option::of(ids(ConversationId::from_uuid)), option::of(targets().prop_map(Box::new)));
-    let life = (steps(), turns(), option::of(ghosts()), agent, conversation);
+    let returns = (any::<u8>(), option::of(returns()));
+    let life = (steps(), turns(), option::of(ghosts()), agent, conversation, returns);
     (seen, counts, moments, life).prop_map(|(seen, counts, moments, life)| {
         let (named, guests, ended, wrap_up) = seen;
         let (sequence, calls, [rounds, refused, faults, wrapper_asks], flags) = counts;
         let [wrapper_accepted, wrap_up_tried, forced, doubtful] = flags;
         let (accepted_at, [first_asked_at, still_there_at, missed_at]) = moments;
-        let (step, turn, haunted, (agent, agent_queue), (conversation, sought)) = life;
+        let (step, turn, haunted, (agent, agent_queue), (conversation, sought), (follows, returned)) = life;
         Closure {
             sequence,
             accepted_at,
@@ -181,7 +190,24 @@ fn closures() -> impl Strategy<Value = Closure> {
             still_there_at,
             missed_at,
             haunted,
+            follows,
+            returned,
         }
+    })
+}
+
+fn returns() -> impl Strategy<Value = GuestReturn> {
+    let parts = (
+        times(),
+        option::of(ids(ParticipantId::from_uuid)),
+        option::of(ids(CommunicationId::from_uuid)),
+        any::<bool>(),
+    );
+    parts.prop_map(|(at, participant, communication, reopens)| GuestReturn {
+        at,
+        participant,
+        communication,
+        reopens,
     })
 }
 
@@ -343,12 +369,24 @@ fn overrides() -> impl Strategy<Value = Overrides> {
         option::of(select(vec![WrapperClose::Patch, WrapperClose::Delete])),
         option::of(select(vec![AgentConnected::Refuse, AgentConnected::Wait, AgentConnected::Allow])),
         option::of(wrap_up),
+        option::of(select(vec![GuestReturns::Never, GuestReturns::Once, GuestReturns::UpToThree])),
         option::of(".{0,20}"),
         option::of(any::<u32>().prop_map(Span::from_millis)),
     );
-    parts.prop_map(|(evidence, order, wrapper_close, agent_connected, wrap_up, wrap_up_notes, deadline)| {
-        Overrides { evidence, order, wrapper_close, agent_connected, wrap_up, wrap_up_notes, deadline }
-    })
+    parts.prop_map(
+        |(evidence, order, wrapper_close, agent_connected, wrap_up, guest_returns, notes, deadline)| {
+            Overrides {
+                evidence,
+                order,
+                wrapper_close,
+                agent_connected,
+                wrap_up,
+                guest_returns,
+                wrap_up_notes: notes,
+                deadline,
+            }
+        },
+    )
 }
 
 fn confirmed_by() -> impl Strategy<Value = Option<Box<ConfirmedBy>>> {

@@ -1,7 +1,8 @@
 //! What is known and what was said, as stored.
 
 use closure_machine::{
-    AgentConnected, Evidence, GuestLeg, Order, Proof, ProofSource, WrapUpPolicy, WrapperClose,
+    AgentConnected, Evidence, GuestLeg, GuestReturn, GuestReturns, Order, Proof, ProofSource, WrapUpPolicy,
+    WrapperClose,
 };
 use genesys_types::{CommunicationId, ParticipantId, Span, Time, WrapUp, WrapUpCodeId};
 use serde::{Deserialize, Serialize};
@@ -75,6 +76,8 @@ pub(super) struct StoredOverrides {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) wrap_up: Option<StoredWrapUpPolicy>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) guest_returns: Option<StoredGuestReturns>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) wrap_up_notes: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) deadline: Option<u32>,
@@ -86,6 +89,25 @@ pub(super) enum StoredAgent {
     Refuse,
     Wait,
     Allow,
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum StoredGuestReturns {
+    Never,
+    Once,
+    #[serde(rename = "up_to_3")]
+    UpTo3,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredReturn {
+    at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    participant: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    communication: Option<Uuid>,
+    reopens: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -100,6 +122,30 @@ pub(super) enum StoredWrapUpPolicy {
 same_names!(WrapUp, StoredWrapUp { NotRequired => NotRequired, Pending => Pending, Done => Done });
 
 same_names!(AgentConnected, StoredAgent { Refuse => Refuse, Wait => Wait, Allow => Allow });
+
+same_names!(GuestReturns, StoredGuestReturns { Never => Never, Once => Once, UpToThree => UpTo3 });
+
+impl From<GuestReturn> for StoredReturn {
+    fn from(back: GuestReturn) -> Self {
+        Self {
+            at: back.at.millis(),
+            participant: back.participant.map(ParticipantId::uuid),
+            communication: back.communication.map(CommunicationId::uuid),
+            reopens: back.reopens,
+        }
+    }
+}
+
+impl From<StoredReturn> for GuestReturn {
+    fn from(stored: StoredReturn) -> Self {
+        Self {
+            at: Time::from_millis(stored.at),
+            participant: stored.participant.map(ParticipantId::from_uuid),
+            communication: stored.communication.map(CommunicationId::from_uuid),
+            reopens: stored.reopens,
+        }
+    }
+}
 
 same_names!(ProofSource, StoredSource {
     Webhook => Webhook,
@@ -186,6 +232,7 @@ impl From<&Overrides> for StoredOverrides {
                 WrapUpPolicy::Code(code) => StoredWrapUpPolicy::Code(code.uuid()),
                 WrapUpPolicy::Named(name) => StoredWrapUpPolicy::Named(name.clone()),
             }),
+            guest_returns: overrides.guest_returns.map(StoredGuestReturns::from),
             wrap_up_notes: overrides.wrap_up_notes.clone(),
             deadline: overrides.deadline.map(Span::millis),
         }
@@ -214,6 +261,7 @@ impl From<StoredOverrides> for Overrides {
                 StoredWrapUpPolicy::Code(code) => WrapUpPolicy::Code(WrapUpCodeId::from_uuid(code)),
                 StoredWrapUpPolicy::Named(name) => WrapUpPolicy::Named(name),
             }),
+            guest_returns: stored.guest_returns.map(GuestReturns::from),
             wrap_up_notes: stored.wrap_up_notes,
             deadline: stored.deadline.map(Span::from_millis),
         }

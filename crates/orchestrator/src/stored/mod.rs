@@ -6,14 +6,14 @@ mod sought;
 
 use std::{str::FromStr, sync::Arc};
 
-use closure_machine::{Closure, Ghost, GuestLeg, Proof};
+use closure_machine::{Closure, Ghost, GuestLeg, GuestReturn, Proof};
 use genesys_types::{CommunicationId, ConversationId, Organisation, ParticipantId, QueueId, Time, UserId};
 use serde::{Deserialize, Serialize};
 use store::Row;
 use uuid::Uuid;
 
 use self::{
-    known::{StoredConfirmedBy, StoredLeg, StoredOverrides, StoredProof, StoredWrapUp},
+    known::{StoredConfirmedBy, StoredLeg, StoredOverrides, StoredProof, StoredReturn, StoredWrapUp},
     life::{StoredGhost, StoredStep, StoredTurn},
     sought::StoredSought,
 };
@@ -85,6 +85,14 @@ struct StoredRecord {
     missed_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     haunted: Option<StoredGhost>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    following: u8,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    follows: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    returned: Option<StoredReturn>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    followed_by: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     confirmed_by: Option<StoredConfirmedBy>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -155,6 +163,8 @@ pub(crate) fn read(row: &Row) -> Result<Record, String> {
         still_there_at: stored.still_there_at.map(time),
         missed_at: stored.missed_at.map(time),
         haunted: stored.haunted.map(Ghost::from),
+        follows: stored.following,
+        returned: stored.returned.map(GuestReturn::from),
     };
     if closure.wake_at().map(Time::millis) != row.wake_at || closure.has_ended() != row.ended {
         return Err("its columns contradict its state".to_owned());
@@ -168,6 +178,8 @@ pub(crate) fn read(row: &Row) -> Result<Record, String> {
         updated_at: time(row.updated_at),
         confirmed_by: stored.confirmed_by.map(|confirmed| Box::new(confirmed.into())),
         participant_closed_at: stored.participant_closed_at.map(time),
+        follows: stored.follows,
+        followed_by: stored.followed_by,
     })
 }
 
@@ -201,6 +213,10 @@ impl From<&Record> for StoredRecord {
             still_there_at: closure.still_there_at.map(Time::millis),
             missed_at: closure.missed_at.map(Time::millis),
             haunted: closure.haunted.map(StoredGhost::from),
+            following: closure.follows,
+            follows: record.follows,
+            returned: closure.returned.map(StoredReturn::from),
+            followed_by: record.followed_by,
             confirmed_by: record.confirmed_by.as_deref().map(StoredConfirmedBy::from),
             participant_closed_at: record.participant_closed_at.map(Time::millis),
             reason: said.and_then(|said| said.reason.clone()),
@@ -222,6 +238,7 @@ mod tests {
             subject: Subject::Conversation(ConversationId::from_uuid(Uuid::from_u128(1))),
             participant: None,
             not_before: None,
+            follows: 0,
         };
         let moment = Moment { now: Time::from_millis(1_000), may_call: true };
         for queue in [None, Some(QueueId::from_uuid(Uuid::from_u128(2)))] {
@@ -237,6 +254,8 @@ mod tests {
                 updated_at: moment.now,
                 confirmed_by: None,
                 participant_closed_at: None,
+                follows: None,
+                followed_by: None,
             };
             let row = record.row();
             assert_eq!(String::from_utf8_lossy(&row.body).contains("agent_queue"), queue.is_some());

@@ -143,8 +143,12 @@ async fn a_command_for_later_is_not_begun_before() {
     let world = World::begin().await;
     let conversation = world.guest();
     let later = world.driver.present() + Span::from_secs(3_600);
-    let command =
-        Command { subject: Subject::Conversation(conversation), participant: None, not_before: Some(later) };
+    let command = Command {
+        subject: Subject::Conversation(conversation),
+        participant: None,
+        not_before: Some(later),
+        follows: 0,
+    };
     let Ok(Submitted::Accepted(record)) =
         world.driver.submit(Submission { command, ..submission(conversation) }).await
     else {
@@ -166,8 +170,12 @@ async fn what_does_not_exist_fails_with_its_name() {
 
     let stranger = Some(ParticipantId::from_uuid(Uuid::new_v4()));
     let conversation = world.guest();
-    let command =
-        Command { subject: Subject::Conversation(conversation), participant: stranger, not_before: None };
+    let command = Command {
+        subject: Subject::Conversation(conversation),
+        participant: stranger,
+        not_before: None,
+        follows: 0,
+    };
     let Ok(Submitted::Accepted(record)) =
         world.driver.submit(Submission { command, ..submission(conversation) }).await
     else {

@@ -13,5 +13,6 @@ mod paths;
 mod quota;
 mod remote;
 mod replicas;
+mod returning;
 mod whole;
 mod world;

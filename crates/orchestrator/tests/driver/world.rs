@@ -88,9 +88,14 @@ impl World {
 
     /// Kills the driver and starts another one on the same store.
     pub async fn restart(&mut self) {
+        self.restart_crashing_after(u64::MAX).await;
+    }
+
+    /// Kills the driver and starts another one, which dies right after its commit number `commits`.
+    pub async fn restart_crashing_after(&mut self, commits: u64) {
         self.alive.store(false, Ordering::SeqCst);
         self.driver.stop(Duration::ZERO).await;
-        let (driver, alive) = Self::drive(&self.remote, &self.store, &self.policy, u64::MAX, true).await;
+        let (driver, alive) = Self::drive(&self.remote, &self.store, &self.policy, commits, true).await;
         *self.remote.listener.lock().unwrap() = Some(driver.clone());
         self.driver = driver;
         self.alive = alive;
@@ -164,10 +169,12 @@ pub fn submission(conversation: ConversationId) -> Submission {
             subject: Subject::Conversation(conversation),
             participant: None,
             not_before: None,
+            follows: 0,
         },
         said: Said::default(),
         source: Arc::from("test"),
         key: None,
+        follows: None,
     }
 }
 

@@ -87,5 +87,6 @@ pub fn told_name(told: Announcement) -> &'static str {
         Announcement::Failed => "failed",
         Announcement::Cancelled => "cancelled",
         Announcement::Resolved => "resolved",
+        Announcement::GuestReturned => "guest-returned",
     }
 }

@@ -202,6 +202,11 @@ pub fn somebody_left() -> Word {
     word(What::GuestLeft { participant: None, communication: None })
 }
 
+/// A webhook that says that a leg of the guest is there.
+pub fn guest_came(leg: Option<CommunicationId>) -> Word {
+    word(What::GuestCame { participant: Some(GUEST), communication: leg })
+}
+
 /// An event that carries the whole conversation.
 pub fn conversation(snapshot: Snapshot) -> Word {
     word(What::Conversation(snapshot)).by(ProofSource::QueueEvent)

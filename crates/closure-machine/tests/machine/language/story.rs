@@ -17,6 +17,7 @@ pub struct Story {
     permit: bool,
     steps: u32,
     calls: Vec<Call>,
+    followed: bool,
     pub told: Vec<Announcement>,
 }
 
@@ -31,6 +32,18 @@ impl Story {
     #[track_caller]
     pub fn under(change: impl FnOnce(&mut Policy)) -> Self {
         Self::commanded(change, Subject::Conversation(CONVERSATION), None, None)
+    }
+
+    /// A closure is opened because the guest came back, after so many others.
+    #[track_caller]
+    pub fn following(follows: u8, change: impl FnOnce(&mut Policy)) -> Self {
+        let command = Command {
+            subject: Subject::Conversation(CONVERSATION),
+            participant: None,
+            not_before: None,
+            follows,
+        };
+        Self::of(&command, change)
     }
 
     /// A command that names a participant is accepted.
@@ -70,10 +83,14 @@ impl Story {
         participant: Option<ParticipantId>,
         not_before: Option<Time>,
     ) -> Self {
+        Self::of(&Command { subject, participant, not_before, follows: 0 }, change)
+    }
+
+    #[track_caller]
+    fn of(command: &Command, change: impl FnOnce(&mut Policy)) -> Self {
         let mut policy = plain_policy();
         change(&mut policy);
-        let command = Command { subject, participant, not_before };
-        let first = accept(&command, &policy, Moment { now: START, may_call: true });
+        let first = accept(command, &policy, Moment { now: START, may_call: true });
         check_transition(None, &first, &policy).expect("acceptance keeps the invariants");
         let mut story = Self {
             closure: first.next.clone(),
@@ -82,6 +99,7 @@ impl Story {
             permit: true,
             steps: 0,
             calls: Vec::new(),
+            followed: false,
             told: Vec::new(),
         };
         story.take(first);
@@ -90,12 +108,14 @@ impl Story {
 
     fn take(&mut self, transition: Transition) {
         self.calls.clear();
+        self.followed = false;
         self.steps += 1;
         assert!(self.steps < 1_000, "the story has no end: {:#?}", transition.next);
         for effect in transition.effects {
             match effect {
                 Effect::Call(call) => self.calls.push(call),
                 Effect::Announce(told) => self.told.push(told),
+                Effect::Follow => self.followed = true,
             }
         }
         self.closure = transition.next;
@@ -272,6 +292,27 @@ impl Story {
         let made: Vec<Request> = self.calls.iter().map(|call| call.request).collect();
         assert_eq!(made, [request], "{:#?}", self.closure);
         self
+    }
+
+    /// The latest transition asked for a closure that follows this one.
+    #[track_caller]
+    pub fn is_followed(self) -> Self {
+        assert!(self.followed, "nothing follows: {:#?}", self.closure);
+        self
+    }
+
+    /// The latest transition asked for none.
+    #[track_caller]
+    pub fn is_not_followed(self) -> Self {
+        assert!(!self.followed, "something follows: {:#?}", self.closure);
+        self
+    }
+
+    /// The event tells nothing that concerns an end.
+    #[track_caller]
+    pub fn stays_over_at(self, word: Word) -> Self {
+        let heard = word.at(self.now);
+        self.refuses(&Event::Heard(heard), Rejected::Ended)
     }
 
     /// The latest transition made no call.

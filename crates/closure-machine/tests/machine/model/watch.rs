@@ -112,6 +112,7 @@ impl Witness {
             match effect {
                 Effect::Call(call) => self.call_made(cast, call.request, &transition.next, remote),
                 Effect::Announce(told) => self.told(*told, &transition.next),
+                Effect::Follow => {}
             }
         }
         if let Step::Ghost(ghost) = transition.next.step
@@ -145,7 +146,8 @@ impl Witness {
             | Announcement::Blocked
             | Announcement::Failed
             | Announcement::Cancelled
-            | Announcement::Resolved => {}
+            | Announcement::Resolved
+            | Announcement::GuestReturned => {}
         }
     }
 

@@ -190,7 +190,7 @@ impl Model {
         next.witness.committed(&self.cast, &world.row, &transition, &world.remote);
         self.second_replica_comes_late(world, event, &transition, moment, &mut next.witness);
         self.same_input_again(event, &transition, moment, &mut next.witness);
-        if world.row.has_ended() {
+        if world.row.has_ended() && transition.next.step != world.row.step {
             next.witness.breaks("I6", "an end was left");
         }
         if let Step::Ended(ending) = transition.next.step {
@@ -331,7 +331,7 @@ impl stateright::Model for Model {
             true => Subject::Sought(target()),
             false => Subject::Conversation(CONVERSATION),
         };
-        let command = Command { subject, participant: None, not_before: None };
+        let command = Command { subject, participant: None, not_before: None, follows: 0 };
         let first = accept(&command, &self.cast.policy, Moment { now: NOW, may_call: true });
         let world = World { row: first.next, remote: Remote::new(&self.cast), witness: Witness::default() };
         vec![self.settle(world, NOW)]

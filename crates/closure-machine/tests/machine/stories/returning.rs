@@ -1,10 +1,14 @@
 //! Guests who come back.
 
 use closure_machine::{
-    Announcement::{Accepted, Closed, Confirmed, GhostCleared, GhostDetected, ParticipantClosed},
-    Order, Reply, Request,
+    Act,
+    Announcement::{
+        Accepted, AlreadyClosed, Closed, Confirmed, GhostCleared, GhostDetected, GuestReturned,
+        ParticipantClosed,
+    },
+    Event, GuestReturn, GuestReturns, Moment, Order, Policy, Rejected, Reply, Request, step,
 };
-use genesys_types::Snapshot;
+use genesys_types::{Snapshot, Span};
 
 use crate::language::*;
 
@@ -145,7 +149,117 @@ fn conversation_first_closes_a_guest_who_comes_back() {
         .is("closed");
 }
 
+/// A closure that has ended, ten seconds ago.
+fn closed(change: impl FnOnce(&mut Policy)) -> Story {
+    Story::under(change).closes_the_guest().hears(guest_left(TAB)).accepted().is("closed").later(10)
+}
+
 #[test]
 fn a_guest_who_comes_back_after_the_end_does_not_open_the_closure() {
-    Story::begin().closes_the_guest().hears(guest_left(TAB)).accepted().is("closed").stays_over();
+    closed(|_| {})
+        .hears(conversation(came_back(2)))
+        .asked_nothing()
+        .is_not_followed()
+        .is("closed")
+        .told(&[Accepted, ParticipantClosed, Confirmed, Closed, GuestReturned])
+        .stays_over();
+}
+
+#[test]
+fn a_return_is_marked_with_the_leg_that_the_event_named() {
+    let story = closed(|_| {}).hears(guest_came(Some(leg(2))).of(Span::from_secs(3)));
+    let at = story.now - Span::from_secs(3);
+    let expected = GuestReturn { at, participant: Some(GUEST), communication: Some(leg(2)), reopens: false };
+    assert_eq!(story.closure.returned, Some(expected));
+}
+
+#[test]
+fn a_return_is_marked_once() {
+    let story = closed(|policy| policy.guest_returns = GuestReturns::UpToThree)
+        .hears(conversation(came_back(2)))
+        .is_followed();
+    for word in [conversation(came_back(2)), conversation(came_back(3)), guest_came(Some(leg(4)))] {
+        let heard = word.at(story.now);
+        let moment = Moment { now: story.now, may_call: true };
+        let again = step(&story.closure, &Event::Heard(heard), &story.policy, moment);
+        assert_eq!(again, Err(Rejected::NothingNew));
+    }
+}
+
+#[test]
+fn late_word_of_a_leg_that_is_gone_is_no_return() {
+    closed(|policy| policy.guest_returns = GuestReturns::Once)
+        .stays_over_at(conversation(came_back(1)))
+        .stays_over_at(guest_came(Some(TAB)));
+}
+
+#[test]
+fn word_from_before_the_end_is_no_return() {
+    let before = Span::from_secs(11);
+    closed(|policy| policy.guest_returns = GuestReturns::Once)
+        .stays_over_at(conversation(came_back(2)).of(before))
+        .stays_over_at(guest_came(Some(leg(2))).of(before));
+}
+
+#[test]
+fn without_the_name_of_the_leg_the_event_must_be_younger_than_clocks_differ() {
+    let story = closed(|_| {}).stays_over_at(guest_came(None));
+    story.later(51).hears(guest_came(None)).told(&[
+        Accepted,
+        ParticipantClosed,
+        Confirmed,
+        Closed,
+        GuestReturned,
+    ]);
+}
+
+#[test]
+fn a_conversation_that_has_ended_has_no_guest_who_came_back() {
+    closed(|_| {}).stays_over_at(conversation(came_back(2).ended()));
+}
+
+#[test]
+fn a_guest_who_comes_back_to_what_was_found_closed_is_marked() {
+    Story::begin()
+        .sees(all_is_over())
+        .is("already_closed")
+        .later(10)
+        .hears(conversation(came_back(2)))
+        .told(&[Accepted, AlreadyClosed, GuestReturned]);
+}
+
+#[test]
+fn an_end_that_claims_nothing_is_not_contradicted_by_a_guest() {
+    for act in [Act::Cancel, Act::Resolve] {
+        Story::begin().closes_the_guest().acts(act).later(10).stays_over_at(conversation(came_back(2)));
+    }
+    Story::begin()
+        .sees(guest_is_on().agent_on())
+        .is("failed: agent_connected")
+        .later(10)
+        .stays_over_at(conversation(came_back(2)));
+}
+
+#[test]
+fn as_many_closures_follow_one_another_as_the_policy_says() {
+    for (returns, most) in [(GuestReturns::Never, 0), (GuestReturns::Once, 1), (GuestReturns::UpToThree, 3)] {
+        for follows in 0..5 {
+            let ended = Story::following(follows, |policy| policy.guest_returns = returns)
+                .closes_the_guest()
+                .hears(guest_left(TAB))
+                .accepted()
+                .later(10)
+                .hears(conversation(came_back(2)));
+            if follows < most {
+                ended.is_followed()
+            } else {
+                ended.is_not_followed()
+            };
+        }
+    }
+}
+
+#[test]
+fn that_somebody_is_there_tells_an_open_closure_nothing() {
+    Story::begin().closes_the_guest().ignores(guest_came(Some(leg(2)))).ignores(guest_came(None));
 }
