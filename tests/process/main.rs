@@ -14,6 +14,7 @@ mod lookups;
 mod metrics;
 mod quota;
 mod recipes;
+mod returning;
 mod rotation;
 mod webhooks;
 mod wrap_ups;

@@ -61,7 +61,7 @@ fn commands(page: &str) -> (Option<&str>, String) {
 #[test]
 fn every_page_does_what_it_says() {
     let pages = pages();
-    assert_eq!(pages.len(), 10);
+    assert_eq!(pages.len(), 11);
     let runs = pages.into_iter().map(|page| std::thread::spawn(move || run(&page)));
     let failures: Vec<String> =
         runs.collect::<Vec<_>>().into_iter().filter_map(|run| run.join().unwrap()).collect();

@@ -35,6 +35,8 @@ pub struct SceneOptions {
     pub genesys: String,
     /// How the relay writes its bodies.
     pub format: BodyFormat,
+    /// Whether the relay is told of every change of a conversation, as subscribers of its queue are.
+    pub queue_topic: bool,
     /// Requests that Genesys allows in two seconds; `None` for no limit.
     pub requests: Option<u32>,
     /// The seed of all faults.
@@ -48,6 +50,7 @@ impl Default for SceneOptions {
             lookup: String::new(),
             genesys: String::new(),
             format: BodyFormat::Eventbridge,
+            queue_topic: false,
             requests: None,
             seed: 1,
         }
@@ -94,8 +97,9 @@ impl Scene {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let base = format!("http://127.0.0.1:{port}");
         let signing = Signing::HubSha256Base64 { secret: SECRET.to_owned().into() };
-        let webhook =
+        let mut webhook =
             WebhookAdapter::new("relay", format!("{base}/hooks/relay"), signing).format(options.format);
+        webhook.queue_topic = options.queue_topic;
         let builder = Simulator::builder()
             .seed(options.seed)
             .quota(Quota { requests: options.requests, window: Duration::from_secs(2) })

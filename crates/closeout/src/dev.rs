@@ -157,7 +157,8 @@ fn simulate(
         .seed(args.seed)
         .quota(quota(args.requests_per_minute))
         .chaos(chaos(&args.chaos))
-        .webhook(WebhookAdapter::new(HOOK, url, signing).format(BodyFormat::Eventbridge))
+        // As a rule on all topics of the conversation sends them: that a guest is back is told by the queue's only.
+        .webhook(WebhookAdapter::new(HOOK, url, signing).format(BodyFormat::Eventbridge).of_the_queue_too())
         .build()
         .map_err(|error| Failure::new(Exit::Unexpected, error.to_string()))?;
     Ok(tokio::spawn(async move { simulator.serve(listener, stop).await }))

@@ -13,6 +13,9 @@ use crate::{
     transition::{Rejected, Transition},
 };
 
+/// A guest as an event names it: participant and communication.
+type Whom = (Option<ParticipantId>, Option<CommunicationId>);
+
 /// A guest who was seen connected after the closure had ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct GuestReturn {
@@ -70,23 +73,19 @@ impl Closure {
 
     /// Whether a leg that was seen there at `seen` is one on which the guest came back after the end at `ended`.
     ///
-    /// A leg that this closure knows is one whose end is proven: word of it is late. One that it does not know is
-    /// younger than the last read, and counts when the event is younger than the end. Where the leg has no name, the
-    /// event has to be younger by more than two clocks differ.
-    fn is_a_return(
-        &self,
-        communication: Option<CommunicationId>,
-        seen: Time,
-        ended: Time,
-        policy: &Policy,
-    ) -> bool {
+    /// A leg that this closure knows is one whose end is proven: word of it is late. A leg, or a participant, that it does
+    /// not know is younger than the last read, and counts when the event is younger than the end. A participant that it
+    /// knows, on a leg without a name, counts when the event is younger by more than two clocks differ.
+    fn is_a_return(&self, (participant, leg): Whom, seen: Time, ended: Time, policy: &Policy) -> bool {
         if policy.has(Mutation::LateWordIsAReturn) {
             return true;
         }
-        match communication {
-            Some(leg) if self.guests.iter().any(|known| known.communication == Some(leg)) => false,
-            Some(_) => seen > ended,
-            None => seen > ended + CLOCKS_DIFFER,
+        let knows_leg = leg.is_some() && self.guests.iter().any(|known| known.communication == leg);
+        let is_new = |who| self.guests.iter().all(|known| known.participant != who);
+        match (participant, leg) {
+            (_, Some(_)) => !knows_leg && seen > ended,
+            (Some(who), None) if !self.guests.is_empty() && is_new(who) => seen > ended,
+            (_, None) => seen > ended + CLOCKS_DIFFER,
         }
     }
 }
@@ -111,9 +110,7 @@ pub(crate) fn after_the_end(
 impl Draft<'_> {
     fn heard_after_the_end(&mut self, heard: &Heard) -> Result<(), Rejected> {
         let ended = self.next.claims_an_end().ok_or(Rejected::Ended)?;
-        let returns = |&(_, leg): &(Option<ParticipantId>, Option<CommunicationId>)| {
-            self.next.is_a_return(leg, heard.occurred_at, ended, self.policy)
-        };
+        let returns = |whom: &Whom| self.next.is_a_return(*whom, heard.occurred_at, ended, self.policy);
         let back = match &heard.what {
             What::GuestLeft { .. } => None,
             What::GuestCame { participant, communication } => {

@@ -209,6 +209,13 @@ impl WebhookAdapter {
         self.format = format;
         self
     }
+
+    /// Tells every change of a conversation too, as the queue's topic does.
+    #[must_use]
+    pub fn of_the_queue_too(mut self) -> Self {
+        self.queue_topic = true;
+        self
+    }
 }
 
 /// What a wrap-up by a service leads to. Genesys staff say that wrap-up belongs to the user; what the service

@@ -45,30 +45,33 @@ impl World {
             self.time_out_later(talk, *happening);
             let id = event_id(self.seed(), talk.id, talk.arise("event-id"));
             let event = Arc::new(Event::of(talk, *happening, id));
-            if event.topic != Topic::QueueConversation {
-                self.publish_event(talk, &chaos, &event, early);
+            let told =
+                event.topic == Topic::QueueConversation || self.publish_event(talk, &chaos, &event, early);
+            // What loses the one loses the other: both take the same way.
+            if told {
+                self.publish_to_queue(talk, &event);
             }
-            self.publish_to_queue(talk, &event);
         }
     }
 
+    /// Sends an event to every adapter; answers `false` when it is lost.
     fn publish_event(
         &self,
         talk: &mut Conversation,
         chaos: &ChaosSpec,
         event: &Arc<Event>,
         early: &mut Waiting,
-    ) {
+    ) -> bool {
         self.tally().events_published += 1;
         let now = self.clock.now();
         let usual = now + self.delay(self.config.event_delay, talk, "event-delay");
         if event.ends_guest && chaos.strikes(Preset::LostWebhook, self.seed(), talk).is_some() {
             self.lose(event, Preset::LostWebhook.name());
-            return;
+            return false;
         }
         if event.ends_guest && silently_reloaded(talk, event) {
             self.lose(event, Preset::GuestReloads.name());
-            return;
+            return false;
         }
         let sending = self.sending(talk, chaos, event, usual);
         let mut note = Note::new(JournalKind::Event, Some(talk.id), event.topic_name()).fault(sending.fault);
@@ -91,6 +94,7 @@ impl World {
                 self.schedule.add(due, Task::Deliver(delivery));
             }
         }
+        true
     }
 
     fn sending(&self, talk: &mut Conversation, chaos: &ChaosSpec, event: &Event, usual: Millis) -> Sending {

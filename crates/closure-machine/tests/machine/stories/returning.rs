@@ -214,6 +214,24 @@ fn without_the_name_of_the_leg_the_event_must_be_younger_than_clocks_differ() {
 }
 
 #[test]
+fn a_participant_who_was_not_there_before_is_new_whatever_its_leg_is_called() {
+    closed(|_| {}).hears(conversation(without_names(came_back(1).friend_on()))).is("closed").told(&[
+        Accepted,
+        ParticipantClosed,
+        Confirmed,
+        Closed,
+        GuestReturned,
+    ]);
+    closed(|_| {}).stays_over_at(conversation(without_names(came_back(1))));
+}
+
+/// As the topic of a queue's messages shows it: without communications.
+fn without_names(mut seen: Snapshot) -> Snapshot {
+    seen.legs.iter_mut().for_each(|leg| leg.communication = None);
+    seen
+}
+
+#[test]
 fn a_conversation_that_has_ended_has_no_guest_who_came_back() {
     closed(|_| {}).stays_over_at(conversation(came_back(2).ended()));
 }
