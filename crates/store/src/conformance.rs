@@ -83,6 +83,7 @@ macro_rules! conformance_tests {
             open {
                 a_conversation_has_one_open_closure
                 an_end_makes_room_for_another_closure
+                an_end_is_written_again_beside_an_open_closure
                 a_lookup_cannot_move_onto_a_conversation_that_is_taken
                 of_racing_openers_exactly_one_wins
                 open_rows_are_walked_in_order_of_key

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::{Place, put_row, read, refused, samples};
-use crate::{CommitRefused, Row};
+use crate::{CommitRefused, Filter, Order, Row};
 
 /// A second open closure of a conversation is refused and told the first; other organisations do not matter.
 pub async fn a_conversation_has_one_open_closure(place: impl Place) {
@@ -38,6 +38,28 @@ pub async fn an_end_makes_room_for_another_closure(place: impl Place) {
     assert_eq!(read(store.open_of("acme", samples::conversation(1))).await, Some(second.clone()));
     let again = Row { ended: false, wake_at: Some(5), ..samples::next(&samples::ended(&first)) };
     assert_eq!(refused(&*store, samples::insert(&again)).await, CommitRefused::OpenClosure(second.key));
+}
+
+/// An ended row can be written once more, as when its guest comes back, whether or not its conversation has an open
+/// closure by then: that one stays the open one, and nothing of the ended row becomes due.
+pub async fn an_end_is_written_again_beside_an_open_closure(place: impl Place) {
+    let store = place.open().await;
+    let first = samples::row(1);
+    put_row(&*store, &first).await;
+    let ended = samples::ended(&first);
+    put_row(&*store, &ended).await;
+    let second = Row { conversation: first.conversation, ..samples::row(2) };
+    put_row(&*store, &second).await;
+    let marked = Row { reason: Some("guest_returned".to_owned()), ..samples::next(&ended) };
+    put_row(&*store, &marked).await;
+    assert_eq!(read(store.load(first.key)).await, Some(marked.clone()));
+    assert_eq!(read(store.open_of("acme", samples::conversation(1))).await, Some(second.clone()));
+    assert_eq!(read(store.due(i64::MAX, None, 10)).await, [second.clone()]);
+    let of_reason = Filter { reasons: vec!["guest_returned".to_owned()], ..Filter::default() };
+    assert_eq!(read(store.list(&of_reason, Order::NewestFirst, None, 10)).await, [marked.clone()]);
+    let of_conversation = Filter { conversation: first.conversation, ..Filter::default() };
+    assert_eq!(read(store.list(&of_conversation, Order::NewestFirst, None, 10)).await, [second, marked]);
+    assert_eq!(read(store.tally(&of_reason)).await.len(), 1);
 }
 
 /// Lookups without a conversation never collide; one that finds a conversation that is taken is told so.
