@@ -76,7 +76,8 @@ impl<'a> Draft<'a> {
         self.may_call = false;
         self.next.calls += 1;
         let id = CallId(self.next.calls);
-        self.next.turn = Turn::InFlight { call: id, request, until: self.now + self.policy.call_timeout };
+        let until = self.now + self.policy.time_for(request);
+        self.next.turn = Turn::InFlight { call: id, request, until };
         self.call = Some(Call { id, request });
         match request {
             Request::LookUp | Request::Read | Request::GiveWrapUp { .. } => {}
@@ -124,7 +125,7 @@ impl<'a> Draft<'a> {
             }
         }
         let just_now = match self.next.turn {
-            Turn::InFlight { until, .. } => Some(until - self.policy.call_timeout),
+            Turn::InFlight { until, request, .. } => Some(until - self.policy.time_for(request)),
             Turn::Due { .. } | Turn::Over => None,
         };
         let never = self.next.guests.iter().all(|leg| leg.asked_at.is_none());

@@ -2,6 +2,8 @@
 
 use genesys_types::{Span, WrapUpCodeId};
 
+use crate::closure::Request;
+
 /// What counts as proof that the guest is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Evidence {
@@ -127,6 +129,9 @@ pub struct Policy {
     pub stale_read_gap: Span,
     /// After how long a call in flight counts as lost. Longer than any time-out of the client.
     pub call_timeout: Span,
+    /// After how long a lookup in flight counts as lost. It asks for many pages, one call each; longer than the client goes
+    /// on asking, and one call more.
+    pub lookup_timeout: Span,
     /// The first interval at which a ghost is looked at again; it doubles with every look.
     pub look_again: Span,
     /// The longest interval between two looks.
@@ -138,6 +143,20 @@ pub struct Policy {
     /// The mistake that is seeded, if any; for tests only.
     #[cfg(feature = "mutants")]
     pub mutation: Option<crate::Mutation>,
+}
+
+impl Policy {
+    /// After how long a request in flight counts as lost.
+    pub const fn time_for(&self, request: Request) -> Span {
+        match request {
+            Request::LookUp => self.lookup_timeout,
+            Request::Read
+            | Request::CloseParticipant(_)
+            | Request::CloseWrapper(_)
+            | Request::GiveWrapUp { .. }
+            | Request::Disconnect => self.call_timeout,
+        }
+    }
 }
 
 impl Default for Policy {
@@ -158,6 +177,7 @@ impl Default for Policy {
             lookup_grace: Span::from_secs(120),
             stale_read_gap: Span::from_secs(10),
             call_timeout: Span::from_secs(20),
+            lookup_timeout: Span::from_secs(330),
             look_again: Span::from_secs(300),
             look_again_most: Span::from_secs(6 * 3_600),
             give_up_after: Span::from_secs(72 * 3_600),

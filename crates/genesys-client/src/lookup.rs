@@ -1,8 +1,8 @@
 //! Finding open messaging conversations by what another system knows of the guest.
 //!
 //! Both ways are reads that may be repeated at any time, and both lag behind what really is: what they find is a hint to
-//! read the conversation, never a proof of anything. A lookup asks for several pages, takes a permit for each, and ends
-//! within the request time-out as every operation does.
+//! read the conversation, never a proof of anything. A lookup asks for several pages. Each is a request of its own, with its
+//! own permit and its own time-out; the whole ends at [`LookupConfig::at_most`], and is never cut in the middle of a request.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use genesys_types::{ConversationId, QueueId, Time};
 use http::Method;
 use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     Answer, Class, Client, Fault, FaultKind, Permit,
@@ -54,11 +55,18 @@ pub struct LookupConfig {
     pub external_id: ExternalIdDimension,
     /// How long ago a conversation may have begun to be found. Default 72 h: the life of a guest's session.
     pub within: Duration,
+    /// After how long no further page is asked for. The one under way may take the request time-out beyond it. Default
+    /// 5 min: 40 pages of several seconds each, or a quota that others use up meanwhile.
+    pub at_most: Duration,
 }
 
 impl Default for LookupConfig {
     fn default() -> Self {
-        Self { external_id: ExternalIdDimension::default(), within: Duration::from_secs(72 * 3_600) }
+        Self {
+            external_id: ExternalIdDimension::default(),
+            within: Duration::from_secs(72 * 3_600),
+            at_most: Duration::from_secs(300),
+        }
     }
 }
 
@@ -117,22 +125,19 @@ impl Client {
         let lookup = self.lookup();
         let (from, until) = range(lookup.within);
         let interval = format!("{from:.3}/{until:.3}");
-        let pages = async {
-            let mut asker = Asker::new(self, "find_by_external_id", ANALYTICS, ANALYTICS_PERMISSION, permit);
-            let mut all = Found::default();
-            for number in 1..=MOST_RECORD_PAGES {
-                let query = details_query(lookup.external_id, id, &interval, number);
-                let (reply, page) =
-                    asker.ask(&query, |body| found::records(body, lookup.external_id, id)).await?;
-                all.add(page.hits);
-                let is_last = number == MOST_RECORD_PAGES && all.are_several();
-                if page.rows < PAGE_SIZE || all.suffices() || is_last {
-                    return Ok(answer(reply, self.still_open(asker.class, all.0).await));
-                }
+        let mut asker = Asker::new(self, "find_by_external_id", ANALYTICS, ANALYTICS_PERMISSION, permit);
+        let mut all = Found::default();
+        for number in 1..=MOST_RECORD_PAGES {
+            let query = details_query(lookup.external_id, id, &interval, number);
+            let (reply, page) =
+                asker.ask(&query, |body| found::records(body, lookup.external_id, id)).await?;
+            all.add(page.hits);
+            let is_last = number == MOST_RECORD_PAGES && all.are_several();
+            if page.rows < PAGE_SIZE || all.suffices() || is_last {
+                return Ok(answer(reply, asker.still_open(all.0).await));
             }
-            Err(too_many(MOST_RECORD_PAGES))
-        };
-        self.in_time(pages).await
+        }
+        Err(too_many(MOST_RECORD_PAGES))
     }
 
     /// Finds open messaging conversations by an attribute of a participant:
@@ -151,65 +156,33 @@ impl Client {
         value: &str,
     ) -> Result<Answer<Vec<Hit>>, Fault> {
         let (from, until) = range(self.lookup().within);
-        let pages = async {
-            let mut asker = Asker::new(self, "find_by_attribute", ATTRIBUTES, ATTRIBUTES_PERMISSION, permit);
-            let mut all = Found::default();
-            let mut last = None;
-            let mut pages = 0;
-            'days: for (from, until) in days(from, until) {
-                let mut cursor = None;
-                loop {
-                    match pages {
-                        MOST_SEARCH_PAGES if all.are_several() => break 'days,
-                        MOST_SEARCH_PAGES => return Err(too_many(MOST_SEARCH_PAGES)),
-                        _ => pages += 1,
-                    }
-                    let query = search(from, until, cursor.as_deref());
-                    let (reply, page) =
-                        asker.ask(&query, |body| found::participants(body, name, value)).await?;
-                    all.add(page.hits);
-                    last = Some(reply);
-                    cursor = page.cursor;
-                    if all.suffices() {
-                        break 'days;
-                    }
-                    if cursor.is_none() {
-                        break;
-                    }
+        let mut asker = Asker::new(self, "find_by_attribute", ATTRIBUTES, ATTRIBUTES_PERMISSION, permit);
+        let mut all = Found::default();
+        let mut last = None;
+        let mut pages = 0;
+        'days: for (from, until) in days(from, until) {
+            let mut cursor = None;
+            loop {
+                match pages {
+                    MOST_SEARCH_PAGES if all.are_several() => break 'days,
+                    MOST_SEARCH_PAGES => return Err(too_many(MOST_SEARCH_PAGES)),
+                    _ => pages += 1,
+                }
+                let query = search(from, until, cursor.as_deref());
+                let (reply, page) = asker.ask(&query, |body| found::participants(body, name, value)).await?;
+                all.add(page.hits);
+                last = Some(reply);
+                cursor = page.cursor;
+                if all.suffices() {
+                    break 'days;
+                }
+                if cursor.is_none() {
+                    break;
                 }
             }
-            let reply =
-                last.ok_or_else(|| Fault::local(FaultKind::Rejected, "there is no time to look at"))?;
-            Ok(answer(reply, self.still_open(asker.class, all.0).await))
-        };
-        self.in_time(pages).await
-    }
-
-    /// Of several that fit, leaves out those that a read shows ended: a session that was closed a moment ago, and is shown
-    /// open for a while, makes no other one ambiguous. Where all have ended the latest stays, as one alone would.
-    async fn still_open(&self, class: Class, hits: Vec<Hit>) -> Vec<Hit> {
-        if !(2..=MOST_READ).contains(&hits.len()) {
-            return hits;
         }
-        let mut open = Vec::with_capacity(hits.len());
-        for hit in &hits {
-            let permit = self.quota().take(class).await;
-            let has_ended = match self.conversation(permit, hit.conversation).await {
-                Ok(answer) => answer.value.ended_at.is_some(),
-                Err(fault) => fault.kind == FaultKind::NotFound,
-            };
-            if !has_ended {
-                open.push(*hit);
-            }
-        }
-        let latest = hits.into_iter().max_by_key(|hit| hit.started_at);
-        if open.is_empty() { latest.into_iter().collect() } else { open }
-    }
-
-    /// Ends a lookup at the request time-out, however many pages it asks for.
-    async fn in_time<T>(&self, pages: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-        let late = |_| Fault::local(FaultKind::OutcomeUnknown, "the lookup did not end in time");
-        tokio::time::timeout(self.timeout(), pages).await.map_err(late)?
+        let reply = last.ok_or_else(|| Fault::local(FaultKind::Rejected, "there is no time to look at"))?;
+        Ok(answer(reply, asker.still_open(all.0).await))
     }
 }
 
@@ -221,6 +194,8 @@ struct Asker<'a> {
     permission: &'static str,
     class: Class,
     permit: Option<Permit>,
+    /// From here on nothing more is asked.
+    until: Instant,
 }
 
 impl<'a> Asker<'a> {
@@ -231,7 +206,8 @@ impl<'a> Asker<'a> {
         permission: &'static str,
         permit: Permit,
     ) -> Self {
-        Self { client, operation, path, permission, class: permit.class(), permit: Some(permit) }
+        let until = Instant::now() + client.lookup().at_most;
+        Self { client, operation, path, permission, class: permit.class(), permit: Some(permit), until }
     }
 
     /// Asks for one page. The first is asked with the permit that was given; for each further one a permit is waited for.
@@ -242,7 +218,7 @@ impl<'a> Asker<'a> {
     ) -> Result<(Reply, Page), Fault> {
         let permit = match self.permit.take() {
             Some(permit) => permit,
-            None => self.client.quota().take(self.class).await,
+            None => self.further().await.ok_or_else(late)?,
         };
         let body = Some(Bytes::from(query.to_string()));
         let asked = self.client.run(permit, self.operation, Method::POST, self.path.to_owned(), body).await;
@@ -250,6 +226,39 @@ impl<'a> Asker<'a> {
         match read(&reply.body) {
             Ok(page) => Ok((reply, page)),
             Err(unreadable) => Err(reply.unreadable(unreadable.0)),
+        }
+    }
+
+    /// Waits for a further permit; `None` when the time is over.
+    async fn further(&self) -> Option<Permit> {
+        if Instant::now() >= self.until {
+            return None;
+        }
+        timeout_at(self.until, self.client.quota().take(self.class)).await.ok()
+    }
+
+    /// Of several that fit, leaves out those that a read shows ended: a session that was closed a moment ago, and is shown
+    /// open for a while, makes no other one ambiguous. Where all have ended the latest stays, as one alone would. What
+    /// there is no time to read counts as open.
+    async fn still_open(&self, hits: Vec<Hit>) -> Vec<Hit> {
+        if !(2..=MOST_READ).contains(&hits.len()) {
+            return hits;
+        }
+        let mut open = Vec::with_capacity(hits.len());
+        for hit in &hits {
+            if !self.has_ended(hit).await {
+                open.push(*hit);
+            }
+        }
+        let latest = hits.into_iter().max_by_key(|hit| hit.started_at);
+        if open.is_empty() { latest.into_iter().collect() } else { open }
+    }
+
+    async fn has_ended(&self, hit: &Hit) -> bool {
+        let Some(permit) = self.further().await else { return false };
+        match self.client.conversation(permit, hit.conversation).await {
+            Ok(answer) => answer.value.ended_at.is_some(),
+            Err(fault) => fault.kind == FaultKind::NotFound,
         }
     }
 
@@ -282,6 +291,11 @@ impl Found {
     fn suffices(&self) -> bool {
         self.0.len() >= MOST_FOUND
     }
+}
+
+fn late() -> Fault {
+    let message = "the lookup did not end in time, and it stays open what fits; make lookup.within shorter";
+    Fault::local(FaultKind::OutcomeUnknown, message)
 }
 
 fn too_many(pages: usize) -> Fault {

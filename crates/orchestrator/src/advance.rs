@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use closure_machine::{Announcement, Call, Event, Moment, Policy, Rejected, Reply, Step, Turn};
+use closure_machine::{Announcement, Call, CallId, Event, Moment, Policy, Rejected, Reply, Step, Turn};
 use genesys_client::Class;
 use genesys_types::{Organisation, Span, Time};
 use store::{ClosureKey, Commit, CommitRefused, InboxEntry, Store, StoreUnavailable};
@@ -20,7 +20,7 @@ use crate::{
     organisation::Org,
     record::Record,
     registry::Registry,
-    remote::{Permit, Remote},
+    remote::{Outcome, Permit, Remote},
     wrap_up,
 };
 
@@ -310,15 +310,29 @@ impl Orchestrator {
     pub(crate) fn make_call(&self, record: &Record, call: Call, permit: Permit, policy: &Policy) {
         let Some(org) = self.inner.organisations.get(&record.organisation) else { return };
         let org = Arc::clone(org);
-        let orchestrator = self.clone();
         let Some(question) = Question::of(&record.closure, call.request) else { return };
-        let (key, conversation) = (record.key, record.conversation_text());
         let details = wrap_up::details(record, policy);
-        let span = info_span!("call", closure.id = %closure_id(key), conversation.id = conversation);
-        let task = async move {
+        let asking = async move {
             let outcome = question.ask(org.setup.remote.as_ref(), permit, details).await;
             org.nudge();
-            let event = Event::Replied { call: call.id, reply: outcome.reply };
+            outcome
+        };
+        self.bring_back_later(record, call.id, asking);
+    }
+
+    /// Lets a call that is being made come home.
+    pub(crate) fn bring_back_later(
+        &self,
+        record: &Record,
+        call: CallId,
+        asking: impl Future<Output = Outcome> + Send + 'static,
+    ) {
+        let orchestrator = self.clone();
+        let (key, conversation) = (record.key, record.conversation_text());
+        let span = info_span!("call", closure.id = %closure_id(key), conversation.id = conversation);
+        let task = async move {
+            let outcome = asking.await;
+            let event = Event::Replied { call, reply: outcome.reply };
             orchestrator
                 .bring_back(key, event, Cause { facts: Some(outcome.facts), ..Cause::default() })
                 .await;

@@ -2,17 +2,19 @@
 //!
 //! While the producer waits, it is looked up: what is found is closed as if it had been named, several that fit are told
 //! to the producer, and nothing is kept of that command. Whatever else comes of the lookup, or where none can be made
-//! now, the command is accepted and goes on looking. A lookup is a read, so that what a crash loses of it is nothing.
+//! now, the command is accepted and goes on looking. So it is when the lookup asks for more pages than a producer waits
+//! for: the same one goes on then. A lookup is a read, so that what a crash loses of it is nothing.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use closure_machine::{
-    Call, Candidate, Closure, End, Event, FailReason, Findings, Moment, OtherClosure, Reply, Request, Step,
-    Subject, Target, Turn, accept,
+    Call, CallId, Candidate, Closure, End, Event, FailReason, Findings, Moment, OtherClosure, Reply, Request,
+    Step, Subject, Target, Turn, accept,
 };
 use genesys_client::Class;
 use genesys_types::{ConversationId, Time};
-use store::{ClosureKey, Commit, CommitRefused, StoreUnavailable};
+use store::{ClosureKey, Commit, CommitRefused, Line, StoreUnavailable};
+use tokio::time::timeout;
 
 use crate::{
     advance::Orchestrator,
@@ -20,9 +22,12 @@ use crate::{
     made::Made,
     organisation::Org,
     record::Record,
-    remote::{CallDetails, Outcome, Permit, Remote},
+    remote::{CallDetails, CallFacts, Outcome, Permit, Remote},
     submit::{Submission, SubmitError, Submitted, TRIES_AGAINST_ENDS, key_entry, opened},
 };
+
+/// How long a producer waits for a lookup: as long as for one call by default.
+const LOOKED_FOR_AT_ONCE: Duration = Duration::from_secs(10);
 
 /// What is asked of Genesys: something about a conversation, or which conversation it is.
 pub(crate) enum Question {
@@ -91,9 +96,25 @@ pub(crate) fn left_to(event: &Event, other: ClosureKey) -> Option<Event> {
 
 /// A command whose conversation was looked up, ready to be committed: its acceptance, and what the answer made of it.
 struct LookedUp {
-    accepted: store::Line,
+    accepted: Line,
     made: Made,
     permit: Option<Permit>,
+}
+
+/// A command whose lookup has not ended, ready to be committed: its acceptance, and the lookup that goes on.
+struct Looking {
+    accepted: Line,
+    record: Arc<Record>,
+    call: CallId,
+    asking: Pin<Box<dyn Future<Output = Outcome> + Send>>,
+}
+
+/// What there is when a producer has waited for a lookup.
+enum Looked {
+    /// The machine would not ask, or nothing can be made of the answer.
+    Not,
+    Up(Box<LookedUp>),
+    GoesOn(Looking),
 }
 
 impl Orchestrator {
@@ -112,13 +133,17 @@ impl Orchestrator {
         let later = submission.command.not_before.is_some_and(|at| at > now);
         // Also where lookups are refused: two kinds of them need two permissions, and the producer is told which one is missing.
         let permit = if later { None } else { org.permit_at_once(Class::Verify) };
-        let looked_up = match permit {
+        let looked = match permit {
             Some(permit) => self.look_up(submission, org, permit, now).await,
-            None => None,
+            None => Looked::Not,
         };
-        let Some(looked_up) = looked_up else {
-            drop(opening);
-            return self.accept_unfound(submission, org).await;
+        let looked_up = match looked {
+            Looked::Up(looked_up) => *looked_up,
+            Looked::GoesOn(looking) => return self.commit_looking(submission, looking).await,
+            Looked::Not => {
+                drop(opening);
+                return self.accept_unfound(submission, org).await;
+            }
         };
         let reached = &looked_up.made.next.closure;
         if let (Step::Ended(ending), Some(sought)) = (&reached.step, &reached.sought)
@@ -143,21 +168,15 @@ impl Orchestrator {
         })
     }
 
-    /// Looks the conversation up, and works out what follows; `None` where the machine would not ask.
-    async fn look_up(
-        &self,
-        submission: &Submission,
-        org: &Arc<Org>,
-        permit: Permit,
-        now: Time,
-    ) -> Option<LookedUp> {
+    /// Looks the conversation up, and works out what follows.
+    async fn look_up(&self, submission: &Submission, org: &Arc<Org>, permit: Permit, now: Time) -> Looked {
         let policy = Arc::new(org.policy_with(&submission.said.overrides));
         let remote = org.setup.remote.as_ref();
         let first = accept(&submission.command, &policy, Moment { now, may_call: true });
         let (mut record, call, announces) = opened(submission, first, now);
         self.inner.registry.share_names(&mut record);
-        let Call { id, request } = call?;
-        let question = Question::of(&record.closure, request)?;
+        let Some(Call { id, request }) = call else { return Looked::Not };
+        let Some(question) = Question::of(&record.closure, request) else { return Looked::Not };
         let accepted = Happening {
             before: None,
             event: None,
@@ -169,14 +188,56 @@ impl Orchestrator {
             remote: Some(remote),
         }
         .line();
-        let outcome = question.ask(remote, permit, CallDetails::default()).await;
-        org.nudge();
+        let record = Arc::new(record);
+        let asked = Arc::clone(org);
+        let mut asking = Box::pin(async move {
+            let outcome = question.ask(asked.setup.remote.as_ref(), permit, CallDetails::default()).await;
+            asked.nudge();
+            outcome
+        });
+        let Ok(outcome) = timeout(LOOKED_FOR_AT_ONCE, &mut asking).await else {
+            return Looked::GoesOn(Looking { accepted, record, call: id, asking });
+        };
         let event = Event::Replied { call: id, reply: outcome.reply };
         let cause = Cause { facts: Some(outcome.facts), ..Cause::default() };
         let permit = org.permit_at_once(Class::Verify);
         let moment = Moment { now: self.now(), may_call: permit.is_some() };
-        let made = Made::of(&Arc::new(record), &event, &cause, &policy, moment, Some(remote)).ok()?;
-        Some(LookedUp { accepted, made, permit })
+        match Made::of(&record, &event, &cause, &policy, moment, Some(remote)) {
+            Ok(made) => Looked::Up(Box::new(LookedUp { accepted, made, permit })),
+            Err(_) => Looked::Not,
+        }
+    }
+
+    /// Keeps a command while its lookup goes on, and lets that come home as any call does.
+    async fn commit_looking(
+        &self,
+        submission: &Submission,
+        looking: Looking,
+    ) -> Result<Submitted, SubmitError> {
+        let Looking { accepted, record, call, asking } = looking;
+        let key = submission.key.as_ref();
+        let commit = Commit {
+            closure: Some((record.row(), 0)),
+            lines: vec![accepted],
+            inbox: None,
+            key: key.map(|key| key_entry(key, record.key, false, record.updated_at.millis())),
+        };
+        match self.inner.store.commit(commit).await {
+            Ok(()) => {
+                self.inner.registry.put(Arc::clone(&record));
+                self.bring_back_later(&record, call, asking);
+                Ok(Submitted::Accepted(record))
+            }
+            Err(CommitRefused::KeyUsed(entry)) => self.repeat(submission, entry).await,
+            Err(CommitRefused::Unavailable(unavailable)) => Err(SubmitError::Unavailable(unavailable)),
+            Err(
+                refused @ (CommitRefused::Version(_)
+                | CommitRefused::OpenClosure(_)
+                | CommitRefused::SameEvent
+                | CommitRefused::OtherBody
+                | CommitRefused::NotOpen),
+            ) => Err(SubmitError::Unavailable(StoreUnavailable { why: refused.to_string() })),
+        }
     }
 
     /// Keeps a command whose conversation was looked up, or attaches it to the open closure of what was found.
@@ -243,14 +304,21 @@ impl Orchestrator {
     }
 }
 
-/// What a dry run is told of a target.
+/// What a dry run is told of a target; it waits no longer than any producer.
 pub(crate) async fn candidates(
     org: &Org,
     subject: &Subject,
     permit: Permit,
-) -> Result<Vec<Candidate>, (Reply, crate::remote::CallFacts)> {
+) -> Result<Vec<Candidate>, (Reply, CallFacts)> {
     let Some(target) = subject.target() else { return Ok(Vec::new()) };
-    let outcome = org.setup.remote.look_up(permit, target).await;
+    let looking = org.setup.remote.look_up(permit, target);
+    let outcome = timeout(LOOKED_FOR_AT_ONCE, looking).await.unwrap_or_else(|_| {
+        let message = format!(
+            "the lookup did not end within {} s; a command without dryRun goes on looking",
+            LOOKED_FOR_AT_ONCE.as_secs()
+        );
+        Outcome { reply: Reply::Unknown, facts: CallFacts { message: Some(message), ..CallFacts::default() } }
+    });
     org.nudge();
     let Reply::LookedUp(Findings::Open(candidates)) = outcome.reply else {
         return Err((outcome.reply, outcome.facts));

@@ -102,7 +102,8 @@ pub trait Remote: Send + Sync + 'static {
         details: CallDetails,
     ) -> Outcome;
 
-    /// Looks for the open conversations that fit a target. It changes nothing, and takes no longer than a call.
+    /// Looks for the open conversations that fit a target. It changes nothing. It may make many calls, one after the
+    /// other, and ends before `Policy::lookup_timeout` does.
     async fn look_up(&self, permit: Permit, target: &Target) -> Outcome;
 
     /// Says which wrap-up code a name means in a queue, or in the organisation where none is named. It changes nothing,

@@ -306,6 +306,7 @@ fn lookup(reader: &mut Reader<'_>) -> LookupConfig {
     LookupConfig {
         external_id: external_id.unwrap_or(default.external_id),
         within: reader.duration("lookup.within").unwrap_or(default.within),
+        ..default
     }
 }
 

@@ -1,6 +1,6 @@
 //! Lookups: the requests that leave, the pages that are asked for, and what is made of hostile answers.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use axum::http::Method;
 use genesys_client::{Class, Client, ExternalIdDimension, FaultKind, QuotaConfig};
@@ -212,7 +212,7 @@ async fn a_lookup_that_waits_for_quota_ends_in_time() {
     let stub = Stub::start().await;
     let mut config = stub.config();
     config.quota = QuotaConfig { requests_per_window: 2, ..QuotaConfig::default() };
-    config.request_timeout = Duration::from_millis(300);
+    config.lookup.at_most = Duration::from_millis(300);
     let client = Client::new(config).unwrap();
     let full: Vec<Value> = (0..25).map(|number| record(number, "y")).collect();
     for _ in 0..4 {
@@ -221,6 +221,47 @@ async fn a_lookup_that_waits_for_quota_ends_in_time() {
     let permit = client.quota().try_take(Class::Verify).unwrap();
     let fault = client.find_by_external_id(permit, "x").await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::OutcomeUnknown);
+    assert!(fault.message.contains("in time"), "{fault}");
     assert!(stub.asked().len() <= 2, "{}", stub.asked().len());
     assert_eq!(client.quota().in_flight(), 0);
+}
+
+/// A page has the request time-out; so many pages together do not.
+#[tokio::test]
+async fn a_lookup_of_many_pages_takes_longer_than_one_request_may() {
+    let stub = Stub::start().await;
+    let mut config = stub.config();
+    config.request_timeout = Duration::from_millis(400);
+    let client = Client::new(config).unwrap();
+    stub.delay_ms.store(50, Ordering::Relaxed);
+    for number in 0..20 {
+        stub.answers(reply(200, rows(&[row(number, if number == 19 { "7" } else { "8" })], Some("more"))));
+    }
+    for _ in 0..4 {
+        stub.answers(reply(200, rows(&[], None)));
+    }
+    let begun = std::time::Instant::now();
+    assert_eq!(searched(&client, "7").await, [id(19)]);
+    assert!(begun.elapsed() > Duration::from_millis(1_000), "{:?}", begun.elapsed());
+    assert_eq!(client.quota().in_flight(), 0);
+}
+
+/// Whatever its time, it is not cut in the middle of a request, so that the breaker learns of each that went unanswered.
+#[tokio::test]
+async fn a_page_that_nobody_answers_is_told_to_the_breaker() {
+    let stub = Stub::start().await;
+    let mut config = stub.config();
+    config.request_timeout = Duration::from_millis(150);
+    config.lookup.at_most = Duration::from_millis(20);
+    let client = Client::new(config).unwrap();
+    assert!(
+        client.whoami().await.is_err(),
+        "a body that describes no token, and a token for all that follow"
+    );
+    stub.delay_ms.store(5_000, Ordering::Relaxed);
+    let asked = (0..10).map(|_| client.find_by_attribute(permit(&client), "order", "7"));
+    for outcome in futures_util::future::join_all(asked).await {
+        assert_eq!(outcome.unwrap_err().kind, FaultKind::OutcomeUnknown);
+    }
+    assert!(client.quota().host_is_down());
 }

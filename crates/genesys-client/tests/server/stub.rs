@@ -41,6 +41,8 @@ pub struct Stub {
     token_answers: Mutex<VecDeque<Scripted>>,
     pub token_life: AtomicU64,
     pub token_delay_ms: AtomicU64,
+    /// How long every answer of the API takes.
+    pub delay_ms: AtomicU64,
     tokens_given: AtomicUsize,
     /// The only tokens that are good; none at all accepts every one.
     pub good_token: Mutex<Option<String>>,
@@ -57,6 +59,7 @@ impl Stub {
             token_answers: Mutex::default(),
             token_life: AtomicU64::new(86_399),
             token_delay_ms: AtomicU64::new(0),
+            delay_ms: AtomicU64::new(0),
             tokens_given: AtomicUsize::new(0),
             good_token: Mutex::default(),
         });
@@ -150,5 +153,9 @@ async fn api(
         return reply(401, sample("error-401-credentials-expired.json"));
     }
     let next = stub.answers.lock().unwrap().pop_front();
+    let delay = stub.delay_ms.load(Ordering::Relaxed);
+    if delay > 0 {
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+    }
     next.unwrap_or_else(|| Response::builder().status(StatusCode::ACCEPTED).body(Body::empty()).unwrap())
 }

@@ -59,6 +59,48 @@ async fn several_that_fit_are_told_and_nothing_is_kept() {
     assert_eq!(record.closure.conversation, Some(both[1]));
 }
 
+/// The producer is answered in time, nothing is asked twice, and the same lookup goes on to its end.
+#[tokio::test(start_paused = true)]
+async fn a_lookup_of_many_pages_outlasts_the_producers_wait_and_is_made_once() {
+    let world = World::begin().await;
+    let conversation = world.known_guest("seven");
+    *world.remote.lookup_takes.lock().unwrap() = Duration::from_secs(240);
+    let begun = world.driver.present();
+    let record = accepted(world.driver.submit(Submission { key: keyed("k"), ..seeking("seven") }).await);
+    let waited = world.driver.present().since(begun);
+    assert!(waited < Span::from_secs(11), "{waited}");
+    assert_eq!((names::state(&record.closure), record.closure.calls), ("resolving", 1));
+    let again = world.driver.submit(Submission { key: keyed("k"), ..seeking("seven") }).await;
+    assert!(matches!(again, Ok(Submitted::Repeated { record: same, .. }) if same.key == record.key));
+    let closed = world.closed(record.key).await;
+    assert_eq!((names::state(&closed.closure), closed.closure.conversation), ("closed", Some(conversation)));
+    assert_eq!((world.remote.lookups.load(Ordering::SeqCst), closed.closure.calls), (1, 4));
+    world.assert_sound(conversation);
+    let planned = world.driver.plan(&seeking("seven")).await;
+    let Err(PlanError::NotShown { asked: "look_up", facts, .. }) = planned else { panic!("{planned:?}") };
+    assert!(facts.message.unwrap().contains("10 s"));
+}
+
+/// The program stops while the lookup goes on: it is made again, and nothing else is lost.
+#[tokio::test(start_paused = true)]
+async fn a_crash_in_the_middle_of_a_long_lookup_repeats_it() {
+    let mut world = World::begin().await;
+    let conversation = world.known_guest("seven");
+    *world.remote.lookup_takes.lock().unwrap() = Duration::from_secs(240);
+    let record = accepted(world.driver.submit(seeking("seven")).await);
+    world.restart().await;
+    let closed = world.closed(record.key).await;
+    assert_eq!((names::state(&closed.closure), closed.closure.conversation), ("closed", Some(conversation)));
+    assert!(closed.closure.age(world.driver.present()) < Span::from_secs(300));
+}
+
+#[test]
+fn the_machine_waits_longer_than_the_client_looks() {
+    let client = genesys_client::LookupConfig::default().at_most;
+    let policy = Policy::default();
+    assert!(client + policy.call_timeout.duration() < policy.lookup_timeout.duration());
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_nothing_fits_is_looked_for_and_fails() {
     let world = World::begin().await;

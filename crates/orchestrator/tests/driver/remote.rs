@@ -74,6 +74,7 @@ pub struct SimRemote {
     calls: AtomicU64,
     pub lookups: AtomicU64,
     pub lookups_forbidden: AtomicBool,
+    pub lookup_takes: Mutex<Duration>,
     permits: Mutex<Option<u32>>,
     changed: Notify,
     pub webhooks: AtomicBool,
@@ -93,6 +94,7 @@ impl SimRemote {
             calls: AtomicU64::new(0),
             lookups: AtomicU64::new(0),
             lookups_forbidden: AtomicBool::new(false),
+            lookup_takes: Mutex::new(Duration::from_millis(5)),
             permits: Mutex::new(None),
             changed: Notify::new(),
             webhooks: AtomicBool::new(true),
@@ -298,7 +300,8 @@ impl Remote for Connection {
         if !self.alive.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        let takes = *remote.lookup_takes.lock().unwrap();
+        tokio::time::sleep(takes).await;
         let number = remote.calls.fetch_add(1, Ordering::SeqCst) + 1;
         remote.lookups.fetch_add(1, Ordering::SeqCst);
         let fault = remote.faults.lock().unwrap().remove(&number);

@@ -213,8 +213,8 @@ impl Story {
     /// No answer comes; the closure is woken when the call counts as lost. A crash looks the same.
     #[track_caller]
     pub fn gets_no_answer(self) -> Self {
-        assert!(matches!(self.closure.turn, Turn::InFlight { .. }), "{:#?}", self.closure);
-        let seconds = self.policy.call_timeout.millis() / 1_000;
+        let Turn::InFlight { request, .. } = self.closure.turn else { panic!("{:#?}", self.closure) };
+        let seconds = self.policy.time_for(request).millis() / 1_000;
         self.wakes_after(seconds)
     }
 

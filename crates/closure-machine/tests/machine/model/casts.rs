@@ -45,6 +45,7 @@ fn small_policy() -> Policy {
         lookup_grace: millis(1),
         stale_read_gap: millis(1),
         call_timeout: millis(1),
+        lookup_timeout: millis(1),
         look_again: millis(1),
         look_again_most: millis(1),
         give_up_after: millis(2),

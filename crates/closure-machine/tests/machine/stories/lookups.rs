@@ -3,7 +3,7 @@
 use closure_machine::{
     Act,
     Announcement::{Accepted, AlreadyClosed, Blocked, Failed, GhostDetected},
-    BlockReason, Findings, OtherClosure, Reply, Request, Step,
+    BlockReason, Findings, OtherClosure, Policy, Reply, Request, Step,
 };
 use genesys_types::Span;
 
@@ -150,6 +150,19 @@ fn a_quota_that_is_used_up_is_waited_for() {
         .is("resolving")
         .wakes_between(60, 75)
         .asked(Request::LookUp);
+}
+
+#[test]
+fn a_lookup_has_time_for_many_pages() {
+    let Policy { lookup_timeout, call_timeout, .. } = Policy::default();
+    assert!(lookup_timeout.millis() > 10 * call_timeout.millis());
+    Story::seeking()
+        .later(lookup_timeout.millis() / 1_000 - 1)
+        .answers(fit(&[CONVERSATION]))
+        .is("verifying")
+        .asked(Request::Read)
+        .wakes_after(call_timeout.millis() / 1_000);
+    Story::seeking().wakes_after(lookup_timeout.millis() / 1_000).is("resolving");
 }
 
 #[test]
