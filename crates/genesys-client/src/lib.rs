@@ -37,7 +37,7 @@ pub use inspect::{
 };
 pub use lookup::{ExternalIdDimension, Hit, LookupConfig};
 pub use quota::{
-    Class, Clock, Permit, Quota, QuotaConfig, RateHeaders, Sent, Wait, WaitReason, monotonic_clock,
+    Class, Clock, Permit, Quota, QuotaConfig, RateHeaders, Requests, Sent, Wait, WaitReason, monotonic_clock,
 };
 pub use region::{InvalidRegion, Region};
 pub use wrap_up::{AgentLeg, NotGiven, WrapUpCode};

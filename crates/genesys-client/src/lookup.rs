@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    Answer, Class, Client, Fault, FaultKind, Permit,
+    Answer, Class, Client, Fault, FaultKind, Permit, Requests,
     call::Reply,
     client::answer,
     found::{self, Page},
@@ -194,6 +194,7 @@ struct Asker<'a> {
     permission: &'static str,
     class: Class,
     permit: Option<Permit>,
+    requests: Requests,
     /// From here on nothing more is asked.
     until: Instant,
 }
@@ -207,7 +208,8 @@ impl<'a> Asker<'a> {
         permit: Permit,
     ) -> Self {
         let until = Instant::now() + client.lookup().at_most;
-        Self { client, operation, path, permission, class: permit.class(), permit: Some(permit), until }
+        let (class, requests) = (permit.class(), permit.requests());
+        Self { client, operation, path, permission, class, permit: Some(permit), requests, until }
     }
 
     /// Asks for one page. The first is asked with the permit that was given; for each further one a permit is waited for.
@@ -234,7 +236,8 @@ impl<'a> Asker<'a> {
         if Instant::now() >= self.until {
             return None;
         }
-        timeout_at(self.until, self.client.quota().take(self.class)).await.ok()
+        let taken = timeout_at(self.until, self.client.quota().take(self.class)).await.ok()?;
+        Some(taken.counted_with(&self.requests))
     }
 
     /// Of several that fit, leaves out those that a read shows ended: a session that was closed a moment ago, and is shown

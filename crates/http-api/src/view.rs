@@ -80,7 +80,7 @@ pub(crate) struct ClosureView<'a> {
     follows: Option<String>,
     /// How often the guest's close was asked.
     attempts: u32,
-    /// How many calls to Genesys were made.
+    /// How many requests were made of Genesys: of a lookup each page counts, and of a close each session.
     api_calls: u32,
     /// When something happens next by itself.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -249,7 +249,7 @@ impl<'a> ClosureView<'a> {
             guest_returned: GuestReturnedView::of(record),
             follows: record.follows.map(closure_id),
             attempts: u32::from(closure.rounds) + u32::from(closure.refused),
-            api_calls: closure.calls,
+            api_calls: record.requests(),
             next_wake_at: closure.wake_at().map(Stamp),
             waiting_for: circumstances.waiting_for,
             timings: Timings {

@@ -68,6 +68,8 @@ impl Made {
         if follow {
             next.followed_by = cause.followed_by;
         }
+        let requests = cause.facts.as_ref().map_or(0, |facts| facts.requests);
+        next.further_requests = next.further_requests.saturating_add(requests.saturating_sub(1));
         let line = Happening {
             before: Some(closure),
             event: Some(event),

@@ -34,6 +34,9 @@ pub struct Record {
     pub follows: Option<ClosureKey>,
     /// The closure that was opened because the guest came back after this one.
     pub followed_by: Option<ClosureKey>,
+    /// Requests beyond one for each call of the machine: the pages of a lookup, the sessions of a dialect's close, a list
+    /// of wrap-up codes, a repeat with a new token.
+    pub further_requests: u32,
 }
 
 /// What a command said beside the conversation.
@@ -125,6 +128,11 @@ impl Record {
     /// The guest participant: the one named, else the first that was seen.
     pub fn participant(&self) -> Option<ParticipantId> {
         self.closure.named.or_else(|| self.closure.guests.first().map(|leg| leg.participant))
+    }
+
+    /// How many requests were made of Genesys, as far as is known. A call whose reply was lost counts as one.
+    pub const fn requests(&self) -> u32 {
+        self.closure.calls.saturating_add(self.further_requests)
     }
 
     /// The row that the store keeps.

@@ -50,6 +50,8 @@ pub struct CallFacts {
     pub correlation_id: Option<String>,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
+    /// How many requests left for it: 0 where none did, more than one for the pages of a lookup and the like.
+    pub requests: u32,
 }
 
 /// What a call needs beyond its request.

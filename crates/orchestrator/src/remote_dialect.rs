@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use closure_machine::{Reply, Request, Target, WrapperClose};
-use genesys_client::{Answer, Class, Closed, DialectClient, Fault, WrapUpCode};
+use genesys_client::{Answer, Class, Closed, DialectClient, Fault, Requests, WrapUpCode};
 use genesys_types::{ConversationId, QueueId};
 
 use crate::{
@@ -79,19 +79,22 @@ impl Remote for DialectRemote {
         let Some(permit) = permit.into_inner::<genesys_client::Permit>() else {
             return not_sent("the permit is of another client");
         };
-        let code = details.wrap_up_code;
-        match request {
+        let (code, requests) = (details.wrap_up_code, permit.requests());
+        let outcome = match request {
             Request::CloseParticipant(participant) => {
-                closed(self.client.close_guest(permit, conversation, participant, code).await)
+                let answer = self.client.close_guest(permit, conversation, participant, code).await;
+                closed(answer, &requests)
             }
             Request::CloseWrapper(how) => {
                 let purge = how == WrapperClose::Delete;
-                closed(self.client.close_conversation(permit, conversation, purge, code).await)
+                let answer = self.client.close_conversation(permit, conversation, purge, code).await;
+                closed(answer, &requests)
             }
             Request::Read | Request::LookUp | Request::GiveWrapUp { .. } | Request::Disconnect => {
                 told(self.client.conversation(permit, conversation).await, Reply::Saw)
             }
-        }
+        };
+        outcome.counting(&requests)
     }
 
     async fn wrap_up_code(
@@ -113,15 +116,16 @@ impl Remote for DialectRemote {
         let Some(permit) = permit.into_inner::<genesys_client::Permit>() else {
             return not_sent("the permit is of another client");
         };
-        told(self.client.find(permit, id).await, found)
+        let requests = permit.requests();
+        told(self.client.find(permit, id).await, found).counting(&requests)
     }
 }
 
-fn closed(answer: Result<Answer<Closed>, Fault>) -> Outcome {
-    let requests = answer.as_ref().map_or(1, |answer| answer.value.requests);
+fn closed(answer: Result<Answer<Closed>, Fault>, requests: &Requests) -> Outcome {
+    let taken = answer.is_ok();
     let mut outcome = told(answer, |closed| Reply::Accepted(closed.snapshot));
-    if requests > 1 {
-        outcome.facts.message = Some(format!("{requests} requests, one for each session"));
+    if taken && requests.made() > 1 {
+        outcome.facts.message = Some(format!("{} requests, one for each session", requests.made()));
     }
     outcome
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use closure_machine::{Candidate, Findings, Reply, Request, Target, WrapperClose};
-use genesys_client::{AgentLeg, Answer, Class, Client, Fault, FaultKind, Hit, NotGiven, WrapUpCode};
+use genesys_client::{
+    AgentLeg, Answer, Class, Client, Fault, FaultKind, Hit, NotGiven, Requests, WrapUpCode,
+};
 use genesys_types::{ConversationId, QueueId, Span};
 
 use crate::remote::{CallDetails, CallFacts, Outcome, Permit, Remote};
@@ -23,29 +25,14 @@ impl GenesysRemote {
     }
 }
 
-#[async_trait]
-impl Remote for GenesysRemote {
-    fn try_permit(&self, class: Class) -> Result<Permit, Duration> {
-        match self.0.quota().try_take(class) {
-            Ok(permit) => Ok(Permit::new(permit)),
-            Err(wait) => Err(wait.at_most.unwrap_or(UNTIL_A_CALL_ENDS)),
-        }
-    }
-
-    async fn changed(&self) {
-        self.0.quota().changed().await;
-    }
-
-    async fn call(
+impl GenesysRemote {
+    async fn ask(
         &self,
-        permit: Permit,
+        permit: genesys_client::Permit,
         conversation: ConversationId,
         request: Request,
         details: CallDetails,
     ) -> Outcome {
-        let Some(permit) = permit.into_inner::<genesys_client::Permit>() else {
-            return not_sent("the permit is of another client");
-        };
         let client = &self.0;
         match request {
             Request::LookUp => not_sent("a lookup is asked of no conversation"),
@@ -87,16 +74,45 @@ impl Remote for GenesysRemote {
             }
         }
     }
+}
+
+#[async_trait]
+impl Remote for GenesysRemote {
+    fn try_permit(&self, class: Class) -> Result<Permit, Duration> {
+        match self.0.quota().try_take(class) {
+            Ok(permit) => Ok(Permit::new(permit)),
+            Err(wait) => Err(wait.at_most.unwrap_or(UNTIL_A_CALL_ENDS)),
+        }
+    }
+
+    async fn changed(&self) {
+        self.0.quota().changed().await;
+    }
+
+    async fn call(
+        &self,
+        permit: Permit,
+        conversation: ConversationId,
+        request: Request,
+        details: CallDetails,
+    ) -> Outcome {
+        let Some(permit) = permit.into_inner::<genesys_client::Permit>() else {
+            return not_sent("the permit is of another client");
+        };
+        let requests = permit.requests();
+        self.ask(permit, conversation, request, details).await.counting(&requests)
+    }
 
     async fn look_up(&self, permit: Permit, target: &Target) -> Outcome {
         let Some(permit) = permit.into_inner::<genesys_client::Permit>() else {
             return not_sent("the permit is of another client");
         };
+        let requests = permit.requests();
         let answer = match target {
             Target::ExternalId(id) => self.0.find_by_external_id(permit, id).await,
             Target::Attribute { name, value } => self.0.find_by_attribute(permit, name, value).await,
         };
-        told(answer, found)
+        told(answer, found).counting(&requests)
     }
 
     async fn wrap_up_code(
@@ -110,6 +126,14 @@ impl Remote for GenesysRemote {
         };
         let found = self.0.wrap_up_code_named(permit, queue, name).await;
         found.map_err(|fault| named(Err(NotGiven { fault, asked: false })))
+    }
+}
+
+impl Outcome {
+    /// The same with the number of requests that left for it.
+    pub(crate) fn counting(mut self, requests: &Requests) -> Self {
+        self.facts.requests = requests.made();
+        self
     }
 }
 
@@ -173,6 +197,7 @@ pub(crate) fn told<T>(answer: Result<Answer<T>, Fault>, reply: impl FnOnce(T) ->
                 message: None,
                 correlation_id: answer.correlation_id.map(String::from),
                 took_ms: u64::try_from(answer.took.as_millis()).unwrap_or(u64::MAX),
+                requests: 0,
             },
             reply: reply(answer.value),
         },
@@ -184,6 +209,7 @@ pub(crate) fn told<T>(answer: Result<Answer<T>, Fault>, reply: impl FnOnce(T) ->
                 message: Some(fault.message.into()).filter(|message: &String| !message.is_empty()),
                 correlation_id: fault.correlation_id.map(String::from),
                 took_ms: 0,
+                requests: 0,
             },
         },
     }

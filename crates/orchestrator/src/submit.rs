@@ -348,6 +348,7 @@ pub(crate) fn opened(
         participant_closed_at: None,
         follows: submission.follows,
         followed_by: None,
+        further_requests: 0,
     };
     let mut call = None;
     let mut announces = Vec::new();

@@ -37,8 +37,6 @@ pub struct DialectClient {
 /// What came of a close that was taken, or had been done already. It proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
-    /// How many requests it took: one for each session.
-    pub requests: usize,
     /// The conversation, where a read was made because the dialect has no call for this.
     pub snapshot: Option<Snapshot>,
 }
@@ -160,7 +158,7 @@ impl DialectClient {
             }
             None => {
                 let answer = self.conversation(permit, conversation).await?;
-                Ok(answer.map(|snapshot| Closed { requests: 1, snapshot: Some(people_of(snapshot)) }))
+                Ok(answer.map(|snapshot| Closed { snapshot: Some(people_of(snapshot)) }))
             }
         }
     }
@@ -200,10 +198,11 @@ impl DialectClient {
         if sessions.is_empty() {
             return Err(self.read_in_place(permit, conversation, "which sessions are open").await);
         }
-        let requests = sessions.len();
+        let counted = permit.requests();
         let mut permits = vec![Ok(permit)];
-        permits.extend((1..requests).map(|_| {
-            self.client.quota().try_take(Class::Close).map_err(|wait| {
+        permits.extend((1..sessions.len()).map(|_| {
+            let taken = self.client.quota().try_take(Class::Close);
+            taken.map(|permit| permit.counted_with(&counted)).map_err(|wait| {
                 let retry_after = wait.at_most.unwrap_or(UNTIL_A_CALL_ENDS);
                 Fault::local(FaultKind::RateLimited { retry_after }, "a further session waits for the quota")
             })
@@ -217,7 +216,7 @@ impl DialectClient {
                 self.memory.put_session_back(conversation, guest, *session);
             }
         }
-        gravest(outcomes).map(|answer| answer.map(|closed| Closed { requests, ..closed }))
+        gravest(outcomes)
     }
 
     async fn ask_to_close(
@@ -230,7 +229,7 @@ impl DialectClient {
         if !is_plausible_acknowledgement(&taken.body) {
             return Err(taken.unreadable("the body is neither empty nor JSON"));
         }
-        Ok(taken.with(Closed { requests: 1, snapshot: None }))
+        Ok(taken.with(Closed { snapshot: None }))
     }
 
     /// Reads in place of a close that cannot be written yet. The close was not asked, whatever came of the read.
@@ -383,7 +382,7 @@ mod tests {
     }
 
     fn taken() -> Result<Answer<Closed>, Fault> {
-        let value = Closed { requests: 1, snapshot: None };
+        let value = Closed { snapshot: None };
         Ok(Answer { value, status: 204, correlation_id: None, took: Duration::ZERO })
     }
 

@@ -14,7 +14,10 @@ mod window;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -196,7 +199,13 @@ impl Quota {
         let taken = state.take(now, class);
         state.note_throttled(now, taken.as_ref().err());
         drop(state);
-        taken.map(|probe| Permit { quota: self.clone(), class, probe, state: PermitState::Unused })
+        taken.map(|probe| Permit {
+            quota: self.clone(),
+            class,
+            probe,
+            state: PermitState::Unused,
+            requests: Requests::default(),
+        })
     }
 
     /// Waits for a permit. More urgent classes that wait go first. Cancelling the future takes nothing.
@@ -350,6 +359,26 @@ impl State {
     }
 }
 
+/// How many requests left with a permit, and with those that were taken for the same work. A clone counts the same.
+#[derive(Debug, Clone, Default)]
+pub struct Requests(Arc<AtomicU32>);
+
+impl Requests {
+    /// How many have left so far. One that turns out never to have left is taken back.
+    pub fn made(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn one_more(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Each is counted before it can be taken back.
+    fn one_less(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Leave to send one request. Dropped unused, it returns to the quota as if it had never been taken; dropped between
 /// [`Permit::sent`] and [`Permit::settle`], as when the caller is cancelled, its request counts as unanswered.
 #[must_use = "a permit that is dropped is returned"]
@@ -358,6 +387,7 @@ pub struct Permit {
     class: Class,
     probe: bool,
     state: PermitState,
+    requests: Requests,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -378,6 +408,17 @@ impl Permit {
         &self.quota
     }
 
+    /// Where its requests are counted.
+    pub fn requests(&self) -> Requests {
+        self.requests.clone()
+    }
+
+    /// Counts its requests where those of another permit are counted: both are for the same work.
+    pub fn counted_with(mut self, requests: &Requests) -> Self {
+        self.requests = requests.clone();
+        self
+    }
+
     /// Marks the moment at which a request leaves. A further call marks a further request, as the repeat after a
     /// refused token; it counts too.
     pub fn sent(&mut self) {
@@ -392,6 +433,7 @@ impl Permit {
             }
         }
         self.state = PermitState::Sent { at };
+        self.requests.one_more();
     }
 
     /// Reports what became of the request. Without a request marked before, only a failure to send one is heard.
@@ -404,6 +446,9 @@ impl Permit {
             (PermitState::Unused | PermitState::Settled, _) => return,
         };
         self.quota.lock().settle(sent_at, now, self.probe, sent);
+        if let (PermitState::Sent { .. }, PermitState::Unused) = (self.state, next) {
+            self.requests.one_less();
+        }
         self.state = next;
         self.probe = false;
         self.quota.shared.changed.notify_waiters();

@@ -24,7 +24,7 @@ use self::{
     cache::{Listed, Wanted},
     codes::{PAGE_SIZE, WrapUpCodes},
 };
-use crate::{Answer, Class, Client, Fault, FaultKind, Permit};
+use crate::{Answer, Class, Client, Fault, FaultKind, Permit, Requests};
 
 /// The most pages of one list. A queue offers its agents a few dozen codes; an organisation can have some hundreds.
 const MOST_PAGES: usize = 10;
@@ -109,20 +109,20 @@ impl Client {
         notes: Option<&str>,
     ) -> Result<Answer<()>, NotGiven> {
         let until = Instant::now() + self.timeout();
-        let class = permit.class();
+        let (class, requests) = (permit.class(), permit.requests());
         // The other half of the time is the wrap-up's own.
         let resolving = timeout(self.timeout() / 2, self.resolve(permit, leg.queue, name)).await;
         let mut first = resolving.unwrap_or_else(|_| Err(late())).map_err(NotGiven::unasked)?;
-        let permit = self.permit_until(until, class, first.permit.take()).await?;
+        let permit = self.permit_until(until, class, &requests, first.permit.take()).await?;
         let refusal = match self.set_until(until, permit, conversation, leg, first.code.clone(), notes).await
         {
             Err(fault) if fault.kind == FaultKind::Rejected => fault,
             answered => return answered.map_err(|fault| NotGiven { fault, asked: true }),
         };
-        let Some(second) = self.means_another(until, class, &first, leg.queue, name).await else {
+        let Some(second) = self.means_another(until, class, &requests, &first, leg.queue, name).await else {
             return Err(NotGiven { fault: first.list.refused(&first.code, refusal), asked: true });
         };
-        let permit = self.permit_until(until, class, second.permit).await?;
+        let permit = self.permit_until(until, class, &requests, second.permit).await?;
         let answered = self.set_until(until, permit, conversation, leg, second.code.clone(), notes).await;
         answered.map_err(|fault| NotGiven {
             fault: match fault.kind {
@@ -143,13 +143,13 @@ impl Client {
 
     /// The code that the name means in the kept list, or in a new one where it is not in the kept one.
     async fn resolve(&self, permit: Permit, queue: Option<QueueId>, name: &str) -> Result<Resolved, Fault> {
-        let class = permit.class();
-        let kept = self.listed(Some(permit), class, queue, Wanted::Kept).await?;
+        let (class, requests) = (permit.class(), permit.requests());
+        let kept = self.listed(Some(permit), class, &requests, queue, Wanted::Kept).await?;
         if kept.is_new || kept.codes.named(name).is_ok() {
             return resolved(kept, name);
         }
         let wanted = Wanted::NewerThan { list: &kept.codes, because: name };
-        let fresh = self.listed(kept.permit, class, queue, wanted).await?;
+        let fresh = self.listed(kept.permit, class, &requests, queue, wanted).await?;
         resolved(fresh, name)
     }
 
@@ -159,6 +159,7 @@ impl Client {
         &self,
         until: Instant,
         class: Class,
+        requests: &Requests,
         refused: &Resolved,
         queue: Option<QueueId>,
         name: &str,
@@ -168,7 +169,7 @@ impl Client {
         }
         let because = refused.code.id.to_string();
         let wanted = Wanted::NewerThan { list: &refused.list, because: &because };
-        let fresh = timeout_at(until, self.listed(None, class, queue, wanted)).await.ok()?.ok()?;
+        let fresh = timeout_at(until, self.listed(None, class, requests, queue, wanted)).await.ok()?.ok()?;
         resolved(fresh, name).ok().filter(|second| second.code.id != refused.code.id)
     }
 
@@ -176,6 +177,7 @@ impl Client {
         &self,
         until: Instant,
         class: Class,
+        requests: &Requests,
         permit: Option<Permit>,
     ) -> Result<Permit, NotGiven> {
         if let Some(permit) = permit {
@@ -183,7 +185,8 @@ impl Client {
         }
         let taken = timeout_at(until, self.quota().take(class)).await;
         let none = |_| Fault::local(FaultKind::NotSent, "the quota gave no permit for the wrap-up in time");
-        taken.map_err(none).map_err(NotGiven::unasked)
+        let taken = taken.map_err(none).map_err(NotGiven::unasked)?;
+        Ok(taken.counted_with(requests))
     }
 
     async fn set_until(
@@ -207,10 +210,11 @@ impl Client {
         &self,
         permit: Option<Permit>,
         class: Class,
+        requests: &Requests,
         queue: Option<QueueId>,
         wanted: Wanted<'_>,
     ) -> Result<Listed, Fault> {
-        self.lists().listed(permit, queue, wanted, |permit| self.fetch(permit, class, queue)).await
+        self.lists().listed(permit, queue, wanted, |permit| self.fetch(permit, class, requests, queue)).await
     }
 
     /// Fetches a list page by page. The first page is asked with the permit that was given, each further one waits for its own.
@@ -218,6 +222,7 @@ impl Client {
         &self,
         mut permit: Option<Permit>,
         class: Class,
+        requests: &Requests,
         queue: Option<QueueId>,
     ) -> Result<WrapUpCodes, Fault> {
         let path = match queue {
@@ -228,7 +233,7 @@ impl Client {
         for number in 1..=MOST_PAGES {
             let permit = match permit.take() {
                 Some(permit) => permit,
-                None => self.quota().take(class).await,
+                None => self.quota().take(class).await.counted_with(requests),
             };
             let page = format!("{path}?pageSize={PAGE_SIZE}&pageNumber={number}");
             let asked = self.run(permit, "list_wrap_up_codes", Method::GET, page, None).await;

@@ -241,7 +241,11 @@ async fn a_lookup_of_many_pages_takes_longer_than_one_request_may() {
         stub.answers(reply(200, rows(&[], None)));
     }
     let begun = std::time::Instant::now();
-    assert_eq!(searched(&client, "7").await, [id(19)]);
+    let given = permit(&client);
+    let requests = given.requests();
+    let found = client.find_by_attribute(given, "order", "7").await.unwrap().value;
+    assert_eq!(found.iter().map(|hit| hit.conversation.to_string()).collect::<Vec<_>>(), [id(19)]);
+    assert_eq!(requests.made() as usize, stub.asked().len());
     assert!(begun.elapsed() > Duration::from_millis(1_000), "{:?}", begun.elapsed());
     assert_eq!(client.quota().in_flight(), 0);
 }

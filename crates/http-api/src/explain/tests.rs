@@ -48,6 +48,7 @@ fn record(change: impl FnOnce(&mut Closure)) -> Record {
         participant_closed_at: Some(NOW - Span::from_secs(30)),
         follows: None,
         followed_by: None,
+        further_requests: 0,
     }
 }
 

@@ -77,6 +77,7 @@ impl Resting {
             participant_closed_at,
             follows,
             followed_by,
+            further_requests,
         } = record;
         let mut to = Writer::new();
         names.organisations.number(organisation).write(&mut to);
@@ -88,6 +89,7 @@ impl Resting {
         participant_closed_at.write(&mut to);
         follows.write(&mut to);
         followed_by.write(&mut to);
+        further_requests.write(&mut to);
         Self(to.finish())
     }
 
@@ -105,6 +107,7 @@ impl Resting {
             participant_closed_at: Packed::read(from)?,
             follows: Packed::read(from)?,
             followed_by: Packed::read(from)?,
+            further_requests: Packed::read(from)?,
         })
     }
 

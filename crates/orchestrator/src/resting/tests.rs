@@ -98,6 +98,7 @@ fn waiting() -> Record {
         participant_closed_at: Some(at(310)),
         follows: None,
         followed_by: None,
+        further_requests: 300,
     }
 }
 
@@ -123,11 +124,11 @@ fn a_record_with_a_call_in_flight_is_kept_as_it_is() {
 fn records() -> impl Strategy<Value = Record> {
     let organisation = select(vec!["main", "other-2"]).prop_map(|name| name.parse().unwrap());
     let source = select(vec!["api", "queue", ""]).prop_map(Arc::from);
-    let around = (said(), confirmed_by(), option::of(times()), times());
+    let around = (said(), confirmed_by(), option::of(times()), times(), any::<u32>());
     let links = (option::of(uuids()), option::of(uuids()));
     (uuids(), organisation, closures(), source, around, links).prop_map(
         |(key, organisation, closure, source, around, (follows, followed_by))| {
-            let (said, confirmed_by, participant_closed_at, updated_at) = around;
+            let (said, confirmed_by, participant_closed_at, updated_at, further_requests) = around;
             Record {
                 key,
                 organisation,
@@ -139,6 +140,7 @@ fn records() -> impl Strategy<Value = Record> {
                 participant_closed_at,
                 follows,
                 followed_by,
+                further_requests,
             }
         },
     )

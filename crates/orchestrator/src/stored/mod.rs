@@ -97,6 +97,8 @@ struct StoredRecord {
     confirmed_by: Option<StoredConfirmedBy>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     participant_closed_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    further_requests: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -180,6 +182,7 @@ pub(crate) fn read(row: &Row) -> Result<Record, String> {
         participant_closed_at: stored.participant_closed_at.map(time),
         follows: stored.follows,
         followed_by: stored.followed_by,
+        further_requests: stored.further_requests,
     })
 }
 
@@ -219,6 +222,7 @@ impl From<&Record> for StoredRecord {
             followed_by: record.followed_by,
             confirmed_by: record.confirmed_by.as_deref().map(StoredConfirmedBy::from),
             participant_closed_at: record.participant_closed_at.map(Time::millis),
+            further_requests: record.further_requests,
             reason: said.and_then(|said| said.reason.clone()),
             overrides: record.overrides().map(StoredOverrides::from),
             callback: said.and_then(|said| said.callback.as_ref()).map(|to| (to.url.clone(), to.on.clone())),
@@ -256,6 +260,7 @@ mod tests {
                 participant_closed_at: None,
                 follows: None,
                 followed_by: None,
+                further_requests: queue.map_or(0, |_| 39),
             };
             let row = record.row();
             assert_eq!(String::from_utf8_lossy(&row.body).contains("agent_queue"), queue.is_some());

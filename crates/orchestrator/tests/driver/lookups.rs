@@ -76,6 +76,7 @@ async fn a_lookup_of_many_pages_outlasts_the_producers_wait_and_is_made_once() {
     assert_eq!((names::state(&closed.closure), closed.closure.conversation), ("closed", Some(conversation)));
     assert_eq!((world.remote.lookups.load(Ordering::SeqCst), closed.closure.calls), (1, 4));
     world.assert_sound(conversation);
+    assert_eq!(closed.requests(), 4 + 39, "the lookup made forty");
     let planned = world.driver.plan(&seeking("seven")).await;
     let Err(PlanError::NotShown { asked: "look_up", facts, .. }) = planned else { panic!("{planned:?}") };
     assert!(facts.message.unwrap().contains("10 s"));

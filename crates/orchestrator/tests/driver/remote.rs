@@ -318,6 +318,7 @@ impl Remote for Connection {
             reply
         };
         tokio::time::sleep(Duration::from_millis(5)).await;
-        Outcome { reply, facts: CallFacts { status: Some(200), ..CallFacts::default() } }
+        let requests = if takes > Duration::from_secs(1) { 40 } else { 1 };
+        Outcome { reply, facts: CallFacts { status: Some(200), requests, ..CallFacts::default() } }
     }
 }
