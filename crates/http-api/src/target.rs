@@ -190,7 +190,11 @@ pub(crate) fn again(target: &Target) -> (String, String) {
             (format!("--external-id={}", quoted(id)), format!("\"target\":{{\"externalId\":{}}}", json(id)))
         }
         Target::Attribute { name, value } => (
-            format!("--attribute={}", quoted(&format!("{name}={value}"))),
+            // The first = of NAME=VALUE ends the name.
+            match name.contains('=') {
+                false => format!("--attribute={}", quoted(&format!("{name}={value}"))),
+                true => format!("--attribute-name={} --attribute-value={}", quoted(name), quoted(value)),
+            },
             format!("\"target\":{{\"attribute\":{{\"name\":{},\"value\":{}}}}}", json(name), json(value)),
         ),
     }
@@ -247,5 +251,7 @@ mod tests {
         assert_eq!(line, "--external-id='-7'", "a value that begins like a flag is still a value");
         let (line, _) = again(&Target::Attribute { name: "order".into(), value: "7".into() });
         assert_eq!(line, "--attribute='order=7'");
+        let (line, _) = again(&Target::Attribute { name: "a=b".into(), value: "c".into() });
+        assert_eq!(line, "--attribute-name='a=b' --attribute-value='c'");
     }
 }

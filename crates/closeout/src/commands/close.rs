@@ -50,7 +50,7 @@ request joins the first. With --external-id or --attribute the conversation is l
 fit, they are listed and none is closed.")]
 pub struct CloseArgs {
     /// Conversation ids; `-` reads them from stdin, one a line
-    #[arg(value_name = "ID", required_unless_present_any = ["file", "external_id", "attribute"])]
+    #[arg(value_name = "ID", required_unless_present_any = ["file", "external_id", "attribute", "attribute_name"])]
     ids: Vec<String>,
     /// File with conversation ids, one a line; empty lines and lines with # are passed over
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -59,9 +59,16 @@ pub struct CloseArgs {
     /// that is
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["ids", "file"])]
     external_id: Option<String>,
-    /// Close the one open conversation in which a participant has this attribute
+    /// Close the one open conversation in which a participant has this attribute; the name ends at the first =
     #[arg(long, value_name = "NAME=VALUE", value_parser = label, conflicts_with_all = ["ids", "file", "external_id"])]
     attribute: Option<(String, String)>,
+    /// The same with the name apart, for one that itself contains =
+    #[arg(long, value_name = "NAME", requires = "attribute_value",
+          conflicts_with_all = ["ids", "file", "external_id", "attribute"])]
+    attribute_name: Option<String>,
+    /// The value that goes with --attribute-name
+    #[arg(long, value_name = "VALUE", requires = "attribute_name")]
+    attribute_value: Option<String>,
     /// Why, in your own words; shown in lists and timelines
     #[arg(long)]
     reason: Option<String>,
@@ -179,7 +186,9 @@ impl CloseArgs {
 
     /// What is to be looked up, where no id is named.
     fn target(&self) -> Option<Value> {
-        match (&self.external_id, &self.attribute) {
+        let apart = self.attribute_name.as_ref().zip(self.attribute_value.as_ref());
+        let attribute = self.attribute.as_ref().map(|(name, value)| (name, value)).or(apart);
+        match (&self.external_id, attribute) {
             (Some(id), _) => Some(json!({ "externalId": id })),
             (None, Some((name, value))) => Some(json!({ "attribute": { "name": name, "value": value } })),
             (None, None) => None,
@@ -455,6 +464,8 @@ mod tests {
         assert_eq!(body(&["--external-id", "customer-7", "--dry-run"]), by_id);
         let attribute = json!({ "target": { "attribute": { "name": "order", "value": "a=b" } } });
         assert_eq!(body(&["--attribute", "order=a=b"]), attribute);
+        let apart = json!({ "target": { "attribute": { "name": "order=a", "value": "-b" } } });
+        assert_eq!(body(&["--attribute-name=order=a", "--attribute-value=-b"]), apart);
         assert!(args(&[ID]).target().is_none());
     }
 
@@ -481,6 +492,9 @@ mod tests {
             &["close", ID, "--external-id", "x"][..],
             &["close", "--external-id", "x", "--attribute", "a=b"],
             &["close", "--attribute", "a"],
+            &["close", "--attribute-name", "a"],
+            &["close", "--attribute-value", "a"],
+            &["close", "--attribute", "a=b", "--attribute-name", "a", "--attribute-value", "b"],
         ] {
             assert!(Line::try_parse_from(wrong).is_err(), "{wrong:?}");
         }
