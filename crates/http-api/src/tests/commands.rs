@@ -93,6 +93,20 @@ async fn a_repeated_key_is_answered_with_the_same_closure() {
     assert_ne!(of_another_producer["id"], first["id"]);
 }
 
+/// No command is "in progress": what is not committed has not been taken, and the first commit answers for all.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_used_twice_at_once_is_answered_with_one_closure() {
+    let world = World::new().await;
+    let key = [("idempotency-key", "order-8812")];
+    let body = json!({ "conversationId": world.conversation(1) });
+    let ask = || world.post_as("submit", "/v1/closures", body.clone(), &key);
+    let answers = futures_util::future::join_all((0..8).map(|_| ask())).await;
+    let statuses = answers.iter().filter(|answer| answer.status == 202).count();
+    let ids: std::collections::BTreeSet<_> =
+        answers.iter().map(|answer| answer.json()["id"].to_string()).collect();
+    assert_eq!((statuses, ids.len()), (1, 1), "{ids:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_no_key_is_refused() {
     let world = World::new().await;
