@@ -6,13 +6,13 @@ use orchestrator::{Record, closure_id};
 use crate::{
     call::{Answer, Call, json_answer},
     explain::trouble,
-    submit::{await_end, etag},
+    submit::{Known, await_end, etag},
     view::{Circumstances, ClosureView},
     waiting::waiting_for,
 };
 
-/// One closure. With `wait` it answers when the closure has ended, or, with `If-None-Match`, as
-/// soon as it has another version.
+/// One closure. With `wait` it answers when the closure has ended, or becomes a ghost or blocked, or, with
+/// `If-None-Match`, as soon as it has another version.
 pub(crate) async fn one(call: Call) -> Answer {
     let mut query = call.query()?;
     let wait = query.wait()?;
@@ -28,7 +28,12 @@ pub(crate) async fn one(call: Call) -> Answer {
             let satisfied = waited.closure.has_ended();
             (waited, Some(satisfied))
         }
-        (wait, _) => await_end(&call, record, wait).await?,
+        (wait, _) => {
+            // Another version is known: how it is held is news.
+            let told = call.headers.contains_key(header::IF_NONE_MATCH);
+            let known = if told { Known::Nothing } else { Known::State };
+            await_end(&call, record, wait, known).await?
+        }
     };
     if known_version(&call.headers, &record) {
         let mut response = axum::response::Response::default();

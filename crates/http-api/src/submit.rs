@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use closure_machine::Step;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use orchestrator::{ProducerKey, Record, Submission, Submitted, closure_id};
+use orchestrator::{ProducerKey, Record, Submission, Submitted, closure_id, names};
 
 use crate::{
     call::{Answer, Call},
@@ -19,7 +20,7 @@ const LONGEST_KEY: usize = 255;
 /// The source of commands that come by this way, in metrics and listings.
 pub(crate) const SOURCE: &str = "http";
 
-/// Takes a command; waits for its end, as long as the caller wants.
+/// Takes a command; waits until it ends or is held, as long as the caller wants.
 pub(crate) async fn submit(mut call: Call) -> Answer {
     let mut query = call.query()?;
     let asked = query.wait()?;
@@ -46,7 +47,8 @@ pub(crate) async fn submit(mut call: Call) -> Answer {
         Submitted::Attached(record) => (record, true, false),
         Submitted::Repeated { record, attached } => (record, attached, true),
     };
-    let (record, wait_satisfied) = await_end(&call, record, wait).await?;
+    // One that is held already is told at once: whoever asks for a closure need not know that there was one.
+    let (record, wait_satisfied) = await_end(&call, record, wait, Known::Nothing).await?;
     let ended = wait_satisfied == Some(true);
     let status = if ended || repeated { StatusCode::OK } else { StatusCode::ACCEPTED };
     let mut response = closures::answer(&call, &record, status, attached, wait_satisfied).await?;
@@ -61,21 +63,57 @@ fn no_body() -> Problem {
         .fix("Send at least {\"conversationId\": \"2f7bf00a-0fc2-4d6a-9b56-92238191433e\"}, with your conversation's id.")
 }
 
-/// Waits for the closure's end, at most `wait`. Tells whether it came.
+/// What whoever waits knows of the closure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Nothing, or another version than the present one.
+    Nothing,
+    /// How it stands: if it is held, that is no news.
+    State,
+}
+
+/// Waits until the closure ends or is held, as a ghost or blocked, at most `wait`. Tells whether the end came. A closure
+/// that is held already, as is known, is waited for until it ends or is held otherwise: else whoever asks in a loop
+/// would ask without a pause.
 pub(crate) async fn await_end(
     call: &Call,
     record: Arc<Record>,
     wait: Option<Duration>,
+    known: Known,
 ) -> Result<(Arc<Record>, Option<bool>), Problem> {
     let Some(wait) = wait else { return Ok((record, None)) };
     if record.closure.has_ended() {
         return Ok((record, Some(true)));
     }
-    let waited =
-        call.shared.api.orchestrator.wait_for(record.key, wait, |record| record.closure.has_ended()).await?;
+    let old = match known {
+        Known::Nothing => None,
+        Known::State => held(&record),
+    };
+    let is_news = |record: &Record| {
+        let held = held(record);
+        record.closure.has_ended() || (held.is_some() && held != old)
+    };
+    let waited = call.shared.api.orchestrator.wait_for(record.key, wait, is_news).await?;
     let record = waited.unwrap_or(record);
     let ended = record.closure.has_ended();
     Ok((record, Some(ended)))
+}
+
+/// How a closure is held that goes on only when something outside changes: its state and the reason.
+fn held(record: &Record) -> Option<(&'static str, Option<&'static str>)> {
+    match &record.closure.step {
+        Step::Ghost(_) | Step::Blocked(_) => {
+            Some((names::state(&record.closure), names::reason(&record.closure)))
+        }
+        Step::Scheduled
+        | Step::Resolving
+        | Step::Verifying
+        | Step::ClosingParticipant
+        | Step::AwaitingConfirmation
+        | Step::ClosingWrapper(_)
+        | Step::Forcing
+        | Step::Ended(_) => None,
+    }
 }
 
 /// The version as an entity tag.

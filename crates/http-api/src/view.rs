@@ -67,7 +67,8 @@ pub(crate) struct ClosureView<'a> {
     reason: Option<&'static str>,
     /// Whether this request joined a closure that was open already; false on every later look.
     attached: bool,
-    /// Whether the end came within the wait that was asked for; null when none was.
+    /// Whether the end came within the wait that was asked for; false too where it became a ghost or blocked before; null
+    /// when none was asked for.
     wait_satisfied: Option<bool>,
     /// What proved that the guest is gone.
     confirmed_by: Option<ConfirmedByView<'a>>,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use closure_machine::Reply;
+use orchestrator::{CallFacts, Outcome};
 use serde_json::{Value, json};
 
 use super::world::{Truth, World};
@@ -38,6 +40,39 @@ async fn a_long_poll_ends_with_the_closure_or_with_its_next_version() {
 
     let end = world.get(&path).await.ok(200);
     assert_eq!((&end["state"], &end["waitSatisfied"]), (&json!("closed"), &json!(true)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_ends_when_the_closure_is_held_and_begins_anew_for_whoever_knows() {
+    let refused = |reply: Reply| Outcome { reply, facts: CallFacts::default() };
+    for (replies, state) in
+        [(vec![Reply::Forbidden(None)], "blocked"), (vec![Reply::Unauthenticated], "blocked")]
+            .into_iter()
+            .chain([(vec![Reply::Rejected; 8], "ghost")])
+    {
+        let world = World::new().await;
+        world.remote.instead.lock().unwrap().extend(replies.into_iter().map(refused));
+        let begun = tokio::time::Instant::now();
+        let body = json!({ "conversationId": world.conversation(1) });
+        let held = world.post("/v1/closures?wait=5m", body.clone()).await.ok(202);
+        assert_eq!((&held["state"], &held["waitSatisfied"]), (&json!(state), &json!(false)), "{held}");
+        assert!(begun.elapsed() < Duration::from_secs(250), "{state}: {:?}", begun.elapsed());
+
+        // Whoever asks for the same closure learns of it at once, and so does who knows another version.
+        let path = format!("/v1/closures/{}", held["id"].as_str().unwrap());
+        let begun = tokio::time::Instant::now();
+        assert_eq!(world.post("/v1/closures?wait=30s", body).await.ok(202)["state"], state);
+        let other = [("if-none-match", "\"1\"")];
+        assert_eq!(world.get_as("read", &format!("{path}?wait=30s"), &other).await.ok(200)["state"], state);
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+
+        // To who says nothing of what is known, it is no news: no loop without a pause.
+        let again = world.get(&format!("{path}?wait=30s")).await.ok(200);
+        assert_eq!((&again["state"], &again["waitSatisfied"]), (&json!(state), &json!(false)));
+        assert!(begun.elapsed() >= Duration::from_secs(30), "{:?}", begun.elapsed());
+        let healed = world.get(&format!("{path}?wait=5m")).await.ok(200);
+        assert_eq!((&healed["state"], &healed["waitSatisfied"]), (&json!("closed"), &json!(true)));
+    }
 }
 
 #[tokio::test(start_paused = true)]
