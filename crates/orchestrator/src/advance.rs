@@ -171,78 +171,112 @@ impl Orchestrator {
         &self,
         key: ClosureKey,
         held: Option<&Held>,
-        trigger: Trigger,
+        mut trigger: Trigger,
     ) -> Result<Arc<Record>, NotAdvanced> {
-        let Trigger { mut event, cause, inbox, mut permit, if_version, at } = trigger;
         for _ in 0..TRIES_AGAINST_OTHERS {
-            let stored =
-                self.load(key).await.map_err(NotAdvanced::Unavailable)?.ok_or(NotAdvanced::Missing)?;
-            let expected = stored.closure.sequence;
-            if if_version.is_some_and(|wanted| wanted != expected) {
-                return Err(NotAdvanced::OtherVersion(expected));
-            }
-            let policy = self.policy(&stored);
-            let first = held.and_then(|held| {
-                let moment = Moment { now: held.at, may_call: false };
-                Made::of(&stored, &held.event, &held.cause, &policy, moment, self.remote(&stored)).ok()
-            });
-            let record = first.as_ref().map_or(&stored, |first| &first.next);
-            if permit.is_none() {
-                permit = self.permit_for(record, &event);
-            }
-            let moment = Moment { now: at.unwrap_or_else(|| self.now()), may_call: permit.is_some() };
-            let last = match Made::of(record, &event, &cause, &policy, moment, self.remote(&stored)) {
-                Ok(last) => last,
-                Err(rejected) => {
-                    self.give_back(record, permit);
-                    return Err(NotAdvanced::Rejected(rejected, stored));
-                }
-            };
-            let moves = first.iter().chain([&last]);
-            let commit = Commit {
-                closure: Some((last.next.row(), expected)),
-                lines: moves.clone().map(|made| made.line.clone()).collect(),
-                inbox: inbox.clone(),
-                key: None,
-            };
-            match self.inner.store.commit(commit).await {
-                Ok(()) => {
-                    moves.for_each(|made| self.committed(made));
-                    let next = last.next;
-                    match (last.call, permit) {
-                        (Some(call), Some(permit)) => self.make_call(&next, call, permit, &policy),
-                        (_, unused) => self.give_back(&next, unused),
-                    }
-                    return Ok(next);
-                }
-                Err(CommitRefused::Version(version)) => {
-                    debug!(closure.id = %closure_id(key), version, "somebody else wrote first");
-                    self.inner.registry.forget(key);
-                    if let Some(fresh) = self.read(key).await.map_err(NotAdvanced::Unavailable)? {
-                        self.inner.registry.put(fresh);
-                    }
-                }
-                Err(CommitRefused::OpenClosure(other)) if left_to(&event, other).is_some() => {
-                    event = left_to(&event, other).unwrap_or(event);
-                }
-                Err(CommitRefused::SameEvent) => return Err(NotAdvanced::SameEvent),
-                Err(CommitRefused::OtherBody) => return Err(NotAdvanced::OtherBody),
-                Err(CommitRefused::Unavailable(unavailable)) => {
-                    self.reload_later(key);
-                    return Err(NotAdvanced::Unavailable(unavailable));
-                }
-                Err(
-                    refused @ (CommitRefused::OpenClosure(_)
-                    | CommitRefused::KeyUsed(_)
-                    | CommitRefused::NotOpen),
-                ) => {
-                    let why = format!("the commit of a transition was refused: {refused}");
-                    return Err(NotAdvanced::Unavailable(StoreUnavailable { why }));
-                }
+            if let Some(next) = self.advance_once(key, held, &mut trigger).await? {
+                return Ok(next);
             }
         }
         let why = "others kept writing the same closure first".to_owned();
         Err(NotAdvanced::Unavailable(StoreUnavailable { why }))
+    }
+
+    /// Loads, works out, commits, and acts; `None` where it has to be worked out anew.
+    async fn advance_once(
+        &self,
+        key: ClosureKey,
+        held: Option<&Held>,
+        trigger: &mut Trigger,
+    ) -> Result<Option<Arc<Record>>, NotAdvanced> {
+        let stored = self.load(key).await.map_err(NotAdvanced::Unavailable)?.ok_or(NotAdvanced::Missing)?;
+        let expected = stored.closure.sequence;
+        if trigger.if_version.is_some_and(|wanted| wanted != expected) {
+            return Err(NotAdvanced::OtherVersion(expected));
+        }
+        let policy = self.policy(&stored);
+        let (first, last) = self.work_out(&stored, held, trigger, &policy)?;
+        let moves = first.iter().chain([&last]);
+        let commit = Commit {
+            closure: Some((last.next.row(), expected)),
+            lines: moves.clone().map(|made| made.line.clone()).collect(),
+            inbox: trigger.inbox.clone(),
+            key: None,
+        };
+        match self.inner.store.commit(commit).await {
+            Ok(()) => {
+                moves.for_each(|made| self.committed(made));
+                let next = last.next;
+                match (last.call, trigger.permit.take()) {
+                    (Some(call), Some(permit)) => self.make_call(&next, call, permit, &policy),
+                    (_, unused) => self.give_back(&next, unused),
+                }
+                Ok(Some(next))
+            }
+            Err(refused) => self.answer_refusal(key, refused, trigger).await.map(|()| None),
+        }
+    }
+
+    /// What the event does to the closure, after the reply that was held for it.
+    fn work_out(
+        &self,
+        stored: &Arc<Record>,
+        held: Option<&Held>,
+        trigger: &mut Trigger,
+        policy: &Policy,
+    ) -> Result<(Option<Made>, Made), NotAdvanced> {
+        let remote = self.remote(stored);
+        let first = held.and_then(|held| {
+            let moment = Moment { now: held.at, may_call: false };
+            Made::of(stored, &held.event, &held.cause, policy, moment, remote).ok()
+        });
+        let record = first.as_ref().map_or(stored, |first| &first.next);
+        if trigger.permit.is_none() {
+            trigger.permit = self.permit_for(record, &trigger.event);
+        }
+        let now = trigger.at.unwrap_or_else(|| self.now());
+        let moment = Moment { now, may_call: trigger.permit.is_some() };
+        match Made::of(record, &trigger.event, &trigger.cause, policy, moment, remote) {
+            Ok(last) => Ok((first, last)),
+            Err(rejected) => {
+                self.give_back(record, trigger.permit.take());
+                Err(NotAdvanced::Rejected(rejected, Arc::clone(stored)))
+            }
+        }
+    }
+
+    /// Prepares for working it out anew after a refused commit, or says why that is of no use.
+    async fn answer_refusal(
+        &self,
+        key: ClosureKey,
+        refused: CommitRefused,
+        trigger: &mut Trigger,
+    ) -> Result<(), NotAdvanced> {
+        match refused {
+            CommitRefused::Version(version) => {
+                debug!(closure.id = %closure_id(key), version, "somebody else wrote first");
+                self.inner.registry.forget(key);
+                if let Some(fresh) = self.read(key).await.map_err(NotAdvanced::Unavailable)? {
+                    self.inner.registry.put(fresh);
+                }
+                Ok(())
+            }
+            CommitRefused::OpenClosure(other) if left_to(&trigger.event, other).is_some() => {
+                trigger.event = left_to(&trigger.event, other).unwrap_or_else(|| trigger.event.clone());
+                Ok(())
+            }
+            CommitRefused::SameEvent => Err(NotAdvanced::SameEvent),
+            CommitRefused::OtherBody => Err(NotAdvanced::OtherBody),
+            CommitRefused::Unavailable(unavailable) => {
+                self.reload_later(key);
+                Err(NotAdvanced::Unavailable(unavailable))
+            }
+            refused
+            @ (CommitRefused::OpenClosure(_) | CommitRefused::KeyUsed(_) | CommitRefused::NotOpen) => {
+                let why = format!("the commit of a transition was refused: {refused}");
+                Err(NotAdvanced::Unavailable(StoreUnavailable { why }))
+            }
+        }
     }
 
     /// A permit for the call that the event may lead to right away. A wake-up brings its own.
