@@ -170,7 +170,7 @@ async fn every_session_of_the_guest_is_closed_and_the_agent_goes_with_the_last_o
     assert_eq!(closure["state"], "closed", "{closure}");
     assert_eq!(page(&scene, made.conversation_id).await, "disconnected");
     let patches = calls(&scene, &closure).await.iter().filter(|call| call.starts_with("PATCH")).count();
-    assert_eq!((patches, &closure["apiCalls"]), (3, &json!(7)), "one request for each session: {closure}");
+    assert_eq!((patches, &closure["apiCalls"]), (3, &json!(5)), "one call for each session: {closure}");
     let verdict = scene.simulator.verdict();
     assert!(verdict.clean, "{verdict:?}");
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use closure_machine::{Announcement, Call, CallId, Event, Moment, Policy, Rejected, Reply, Step, Turn};
-use genesys_client::Class;
+use genesys_client::{Class, Requests};
 use genesys_types::{Organisation, Span, Time};
 use store::{ClosureKey, Commit, CommitRefused, InboxEntry, Store, StoreUnavailable};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -21,6 +21,7 @@ use crate::{
     record::Record,
     registry::Registry,
     remote::{Outcome, Permit, Remote},
+    under_way::UnderWay,
     wrap_up,
 };
 
@@ -42,6 +43,7 @@ pub(crate) struct Inner {
     pub(crate) registry: Registry,
     pub(crate) organisations: HashMap<Organisation, Arc<Org>>,
     pub(crate) held: HeldReplies,
+    pub(crate) under_way: UnderWay,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
     pub(crate) retention: Span,
@@ -237,7 +239,15 @@ impl Orchestrator {
         let now = trigger.at.unwrap_or_else(|| self.now());
         let moment = Moment { now, may_call: trigger.permit.is_some() };
         match Made::of(record, &trigger.event, &trigger.cause, policy, moment, remote) {
-            Ok(last) => Ok((first, last)),
+            Ok(mut last) => {
+                let under_way = &self.inner.under_way;
+                let further =
+                    under_way.overtaken(stored.key, &record.closure, &trigger.event, &last.next.closure);
+                if further > 0 {
+                    Arc::make_mut(&mut last.next).further_requests += further;
+                }
+                Ok((first, last))
+            }
             Err(rejected) => {
                 self.give_back(record, trigger.permit.take());
                 Err(NotAdvanced::Rejected(rejected, Arc::clone(stored)))
@@ -345,13 +355,13 @@ impl Orchestrator {
         let Some(org) = self.inner.organisations.get(&record.organisation) else { return };
         let org = Arc::clone(org);
         let Some(question) = Question::of(&record.closure, call.request) else { return };
-        let details = wrap_up::details(record, policy);
+        let (details, requests) = (wrap_up::details(record, policy), permit.requests());
         let asking = async move {
             let outcome = question.ask(org.setup.remote.as_ref(), permit, details).await;
             org.nudge();
             outcome
         };
-        self.bring_back_later(record, call.id, asking);
+        self.bring_back_later(record, call.id, requests, asking);
     }
 
     /// Lets a call that is being made come home.
@@ -359,9 +369,13 @@ impl Orchestrator {
         &self,
         record: &Record,
         call: CallId,
+        requests: Option<Requests>,
         asking: impl Future<Output = Outcome> + Send + 'static,
     ) {
         let orchestrator = self.clone();
+        if let Some(requests) = requests {
+            self.inner.under_way.begin(record.key, call, requests);
+        }
         let (key, conversation) = (record.key, record.conversation_text());
         let span = info_span!("call", closure.id = %closure_id(key), conversation.id = conversation);
         let task = async move {
@@ -370,6 +384,7 @@ impl Orchestrator {
             orchestrator
                 .bring_back(key, event, Cause { facts: Some(outcome.facts), ..Cause::default() })
                 .await;
+            orchestrator.inner.under_way.end(key, call);
         };
         self.inner.tasks.spawn(task.instrument(span));
     }

@@ -45,6 +45,7 @@ mod shared;
 mod stored;
 mod submit;
 mod to_the_end;
+mod under_way;
 mod upkeep;
 mod wake;
 mod wrap_up;

@@ -11,7 +11,7 @@ use closure_machine::{
     Call, CallId, Candidate, Closure, End, Event, FailReason, Findings, Moment, OtherClosure, Reply, Request,
     Step, Subject, Target, Turn, accept,
 };
-use genesys_client::Class;
+use genesys_client::{Class, Requests};
 use genesys_types::{ConversationId, Time};
 use store::{ClosureKey, Commit, CommitRefused, Line, StoreUnavailable};
 use tokio::time::timeout;
@@ -106,6 +106,7 @@ struct Looking {
     accepted: Line,
     record: Arc<Record>,
     call: CallId,
+    requests: Option<Requests>,
     asking: Pin<Box<dyn Future<Output = Outcome> + Send>>,
 }
 
@@ -189,14 +190,14 @@ impl Orchestrator {
         }
         .line();
         let record = Arc::new(record);
-        let asked = Arc::clone(org);
+        let (asked, requests) = (Arc::clone(org), permit.requests());
         let mut asking = Box::pin(async move {
             let outcome = question.ask(asked.setup.remote.as_ref(), permit, CallDetails::default()).await;
             asked.nudge();
             outcome
         });
         let Ok(outcome) = timeout(LOOKED_FOR_AT_ONCE, &mut asking).await else {
-            return Looked::GoesOn(Looking { accepted, record, call: id, asking });
+            return Looked::GoesOn(Looking { accepted, record, call: id, requests, asking });
         };
         let event = Event::Replied { call: id, reply: outcome.reply };
         let cause = Cause { facts: Some(outcome.facts), ..Cause::default() };
@@ -214,7 +215,7 @@ impl Orchestrator {
         submission: &Submission,
         looking: Looking,
     ) -> Result<Submitted, SubmitError> {
-        let Looking { accepted, record, call, asking } = looking;
+        let Looking { accepted, record, call, requests, asking } = looking;
         let key = submission.key.as_ref();
         let commit = Commit {
             closure: Some((record.row(), 0)),
@@ -225,7 +226,7 @@ impl Orchestrator {
         match self.inner.store.commit(commit).await {
             Ok(()) => {
                 self.inner.registry.put(Arc::clone(&record));
-                self.bring_back_later(&record, call, asking);
+                self.bring_back_later(&record, call, requests, asking);
                 Ok(Submitted::Accepted(record))
             }
             Err(CommitRefused::KeyUsed(entry)) => self.repeat(submission, entry).await,

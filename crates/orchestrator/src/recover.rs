@@ -18,6 +18,7 @@ use crate::{
     record::Record,
     registry::Registry,
     remote::CallFacts,
+    under_way::UnderWay,
 };
 
 /// How many rows one query of the start reads.
@@ -48,6 +49,7 @@ impl Orchestrator {
                 registry: Registry::new(organisations.keys().cloned()),
                 organisations,
                 held: HeldReplies::default(),
+                under_way: UnderWay::default(),
                 tasks: TaskTracker::new(),
                 stopping: CancellationToken::new(),
                 retention: config.retention,

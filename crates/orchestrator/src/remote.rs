@@ -4,21 +4,34 @@ use std::{any::Any, fmt, time::Duration};
 
 use async_trait::async_trait;
 use closure_machine::{Reply, Request, Target};
-use genesys_client::{Class, WrapUpCode};
+use genesys_client::{Class, Requests, WrapUpCode};
 use genesys_types::{ConversationId, QueueId, WrapUpCodeId};
 
 /// Leave to make one call. Dropping it unused gives it back.
-pub struct Permit(Box<dyn Any + Send>);
+pub struct Permit {
+    inner: Box<dyn Any + Send>,
+    requests: Option<Requests>,
+}
 
 impl Permit {
     /// Wraps what the remote side hands out.
     pub fn new(inner: impl Any + Send) -> Self {
-        Self(Box::new(inner))
+        Self { inner: Box::new(inner), requests: None }
+    }
+
+    /// The same, where the requests that leave with it are counted.
+    pub fn counted(inner: impl Any + Send, requests: Requests) -> Self {
+        Self { inner: Box::new(inner), requests: Some(requests) }
+    }
+
+    /// Where the requests that leave with it are counted.
+    pub(crate) fn requests(&self) -> Option<Requests> {
+        self.requests.clone()
     }
 
     /// Takes the inner permit out again; `None` when it is of another type.
     pub fn into_inner<T: Any>(self) -> Option<T> {
-        self.0.downcast::<T>().ok().map(|inner| *inner)
+        self.inner.downcast::<T>().ok().map(|inner| *inner)
     }
 }
 

@@ -80,7 +80,10 @@ impl GenesysRemote {
 impl Remote for GenesysRemote {
     fn try_permit(&self, class: Class) -> Result<Permit, Duration> {
         match self.0.quota().try_take(class) {
-            Ok(permit) => Ok(Permit::new(permit)),
+            Ok(permit) => {
+                let requests = permit.requests();
+                Ok(Permit::counted(permit, requests))
+            }
             Err(wait) => Err(wait.at_most.unwrap_or(UNTIL_A_CALL_ENDS)),
         }
     }
