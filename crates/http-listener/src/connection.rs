@@ -35,6 +35,10 @@ pub(crate) struct Stop {
 }
 
 /// How hyper reads and writes a connection under these limits.
+///
+/// A request with both `Transfer-Encoding` and `Content-Length` is not refused: hyper drops the length before anybody
+/// here can see it, reads the body by its chunks, and closes the connection behind the answer, which is the other way
+/// that RFC 9112 §6.1 leaves open. What follows on the connection is never read as a request.
 pub(crate) fn protocol(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder

@@ -13,6 +13,7 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::{ConnectInfo, State},
+    http::HeaderMap,
     routing::{get, post},
 };
 use futures_util::stream;
@@ -57,6 +58,14 @@ fn start(limits: Limits) -> Server {
         .route("/", get(|| async { "here" }))
         .route("/peer", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }))
         .route("/echo", post(|body: Bytes| async move { body }))
+        .route(
+            "/lengths",
+            post(|headers: HeaderMap, _: Bytes| async move {
+                let of = |name| headers.get_all(name).iter().count();
+                let (length, encoding) = (of("content-length"), of("transfer-encoding"));
+                format!("content-length {length}, transfer-encoding {encoding}")
+            }),
+        )
         .route(
             "/wait",
             get(|State((let_go, _)): State<(Arc<Notify>, Arc<Notify>)>| async move {
@@ -171,6 +180,31 @@ async fn a_dribbled_body_is_answered_with_408_and_cut() {
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer:?}");
     assert!(answer.contains("connection: close"), "{answer:?}");
     assert!(answer.contains("urn:closeout:problem:body_too_slow"), "{answer:?}");
+}
+
+/// Whichever of the two headers comes first: the chunks are the body, nobody sees the length, and the second request,
+/// which the length would hide or show, is not answered.
+#[tokio::test]
+async fn a_request_with_two_lengths_is_read_by_its_chunks_and_is_the_last_one() {
+    let server = start(short());
+    let both = [
+        "Content-Length: 3\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 3",
+    ];
+    for (path, shown) in [("/echo", "hello"), ("/lengths", "content-length 0, transfer-encoding 1")] {
+        for headers in both {
+            let answer = server
+                .told(&format!(
+                    "POST {path} HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\n5\r\nhello\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"
+                ))
+                .await;
+            assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with(shown), "{headers}: {answer:?}");
+            assert!(answer.contains("connection: close"), "{headers}: {answer:?}");
+            assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{headers}: {answer:?}");
+        }
+    }
+    let two = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 3\r\n\r\nhello";
+    assert!(server.told(two).await.starts_with("HTTP/1.1 400 "), "two lengths that differ are refused");
 }
 
 #[tokio::test]
