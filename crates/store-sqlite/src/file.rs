@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::{
     failure::OpenError,
+    home::Identity,
     schema::{self, Found},
 };
 
@@ -43,26 +44,70 @@ const STATEMENTS: usize = 96;
 /// however it ends.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
+    path: PathBuf,
+    /// Whether the file was not there before.
+    made: bool,
 }
+
+/// How often a lock is taken anew whose file was removed meanwhile. Each time somebody else was refused the store.
+const TRIES_TO_LOCK: u32 = 16;
 
 impl Lock {
     pub(crate) fn take(database: &Path) -> Result<Self, OpenError> {
+        Self::take_once_opened(database, || {})
+    }
+
+    /// `opened` runs between the opening and the locking of the file, each time.
+    fn take_once_opened(database: &Path, mut opened: impl FnMut()) -> Result<Self, OpenError> {
+        let path = beside(database, ".lock");
+        for _ in 0..TRIES_TO_LOCK {
+            let made = !path.exists();
+            let lock = Self { file: Self::lock(&path, &mut opened)?, path: path.clone(), made };
+            // Whoever was refused the store may have removed the file between its opening and its locking.
+            if lock.is_in_place() {
+                lock.sign()?;
+                return Ok(lock);
+            }
+        }
+        Err(OpenError::LockGone)
+    }
+
+    fn lock(path: &Path, opened: &mut impl FnMut()) -> Result<File, OpenError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(beside(database, ".lock")).map_err(OpenError::File)?;
+        let mut file = options.open(path).map_err(OpenError::File)?;
+        opened();
         match file.try_lock() {
-            Ok(()) => {}
+            Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => {
                 let mut owner = String::new();
                 let by = file.read_to_string(&mut owner).ok().and_then(|_| owner.trim().parse().ok());
-                return Err(OpenError::InUse { by });
+                Err(OpenError::InUse { by })
             }
-            Err(TryLockError::Error(failure)) => return Err(OpenError::File(failure)),
+            Err(TryLockError::Error(failure)) => Err(OpenError::File(failure)),
         }
-        let owner = file.set_len(0).and_then(|()| writeln!(file, "{}", process::id()));
-        owner.map_err(OpenError::File)?;
-        Ok(Self { _file: file })
+    }
+
+    /// Whether the path leads to the file that is locked.
+    fn is_in_place(&self) -> bool {
+        Identity::of(&self.path).is_some_and(|found| Identity::of_file(&self.file) == Some(found))
+    }
+
+    /// Says in the file who holds it.
+    fn sign(&self) -> Result<(), OpenError> {
+        let mut file = &self.file;
+        self.file.set_len(0).and_then(|()| writeln!(file, "{}", process::id())).map_err(OpenError::File)
+    }
+
+    /// Lets go, and leaves nothing behind that was not there before. The file is removed while it is locked: who has
+    /// opened it meanwhile finds that it is not in place any more, and takes the lock anew. Where files have no identity
+    /// that could be compared, it stays.
+    pub(crate) fn withdraw(self) {
+        if cfg!(unix) && self.made && self.is_in_place() {
+            // What cannot be removed is empty of meaning once it is let go of.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -153,5 +198,42 @@ mod tests {
         assert_eq!(setting("synchronous").unwrap(), 2);
         let journal: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
         assert_eq!(journal, "wal");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_on_a_file_that_was_withdrawn_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("closeout.db");
+        let first = Lock::take(&database).unwrap();
+        let path = beside(&database, ".lock");
+        let opened = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        first.withdraw();
+        assert!(!path.exists());
+        opened.try_lock().unwrap();
+        let too_late = Lock { file: opened, path: path.clone(), made: false };
+        assert!(!too_late.is_in_place());
+        let second = Lock::take(&database).unwrap();
+        assert!(second.is_in_place() && !too_late.is_in_place());
+        too_late.withdraw();
+        drop(second);
+        Lock::take(&database).unwrap().withdraw();
+        assert!(path.exists(), "what was there before stays");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_whose_file_is_withdrawn_while_it_is_taken_is_taken_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("closeout.db");
+        let (mut refused, mut times) = (Some(Lock::take(&database).unwrap()), 0);
+        let withdrawn = || {
+            times += 1;
+            refused.take().into_iter().for_each(Lock::withdraw);
+        };
+        let lock = Lock::take_once_opened(&database, withdrawn).unwrap();
+        assert_eq!(times, 2);
+        assert!(lock.is_in_place(), "nobody else can take another one");
+        assert!(matches!(Lock::take(&database), Err(OpenError::InUse { .. })));
     }
 }

@@ -1,7 +1,7 @@
 //! Where a store lives, and whether the files there are still those that were opened.
 
 use std::{
-    fs::{self, Metadata},
+    fs::{self, File, Metadata},
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
@@ -29,7 +29,13 @@ pub(crate) struct Home {
 impl Home {
     /// Opens the connection that writes, and makes a store where there is none.
     pub(crate) fn settle(database: PathBuf, lock: Lock) -> Result<(Self, Connection), OpenError> {
-        let connection = file::open_writer(&database, Missing::Create)?;
+        let connection = match file::open_writer(&database, Missing::Create) {
+            Ok(connection) => connection,
+            Err(refused) => {
+                lock.withdraw();
+                return Err(refused);
+            }
+        };
         let identity = |path: &Path| Identity::of(path).ok_or(OpenError::Gone);
         let files = [identity(&database)?, identity(&beside(&database, ".lock"))?];
         let log = Mutex::new(Identity::of(&beside(&database, "-wal")));
@@ -88,11 +94,15 @@ impl Home {
 
 /// What tells a file from every other one on this machine while it is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity(u64, u64);
+pub(crate) struct Identity(u64, u64);
 
 impl Identity {
-    fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         fs::metadata(path).ok().map(|metadata| Self::told(&metadata))
+    }
+
+    pub(crate) fn of_file(file: &File) -> Option<Self> {
+        file.metadata().ok().map(|metadata| Self::told(&metadata))
     }
 
     #[cfg(unix)]

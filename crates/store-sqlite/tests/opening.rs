@@ -7,9 +7,16 @@ use store_sqlite::{OpenError, SqliteStore};
 
 /// Opens what must be refused, checks that it is left as it was, and returns what is said.
 fn refusal(path: &Path) -> String {
-    let before = fs::read(path).ok();
+    let names = || {
+        let entries = fs::read_dir(path.parent().expect("it is in a folder")).into_iter().flatten();
+        entries
+            .map(|entry| entry.expect("the folder can be read").file_name())
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    let (before, beside) = (fs::read(path).ok(), names());
     let refused = SqliteStore::open(path).expect_err("the file must be refused");
     assert_eq!(fs::read(path).ok(), before, "a refused file is left as it was");
+    assert_eq!(names(), beside, "and nothing is left beside it");
     refused.to_string()
 }
 
