@@ -200,7 +200,7 @@ async fn a_guest_is_found_by_the_dialects_own_search_and_several_are_never_guess
 #[tokio::test]
 async fn a_close_that_needs_a_wrap_up_code_is_held_with_that_reason_until_there_is_one() {
     let scene = speaking(Dialect::MessagingVersionedPut, "").await;
-    let made = scene.simulator.create(&NewConversation::default().count(2)).unwrap();
+    let made = scene.simulator.create(&NewConversation::default().count(3)).unwrap();
     let ghost = scene.close(made[0].conversation_id, "0s").await;
     let ghost = scene.settled(ghost["id"].as_str().unwrap(), &["ghost"]).await;
     assert_eq!(ghost["reason"], "wrapup_pending");
@@ -208,11 +208,13 @@ async fn a_close_that_needs_a_wrap_up_code_is_held_with_that_reason_until_there_
     let (_, explained) = scene.ask("GET", &format!("/v1/closures/{id}/explain"), None).await;
     assert!(explained.to_string().contains("this dialect closes with a wrap-up code"), "{explained}");
     assert_eq!(page(&scene, made[0].conversation_id).await, "connected");
-    let policy = json!({ "wrapUp": { "id": "6e2d4c3b-1a09-4f8e-9d7c-5b4a3f2e1d06" } });
-    let body = json!({ "conversationId": made[1].conversation_id, "policy": policy });
-    let (_, closed) = scene.ask("POST", "/v1/closures?wait=20s", Some(body)).await;
-    assert_eq!(closed["state"], "closed", "{closed}");
-    assert_eq!(closed["effectivePolicy"]["order"], "conversation_first");
+    let by_id = json!({ "id": "6e2d4c3b-1a09-4f8e-9d7c-5b4a3f2e1d06" });
+    for (made, wrap_up) in made[1..].iter().zip([by_id, json!({ "name": "Closed by backend" })]) {
+        let body = json!({ "conversationId": made.conversation_id, "policy": { "wrapUp": wrap_up } });
+        let (_, closed) = scene.ask("POST", "/v1/closures?wait=20s", Some(body)).await;
+        assert_eq!(closed["state"], "closed", "{wrap_up}: {closed}");
+        assert_eq!(closed["effectivePolicy"]["order"], "conversation_first");
+    }
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ mod wrap_up;
 
 pub use client::{Answer, Client, Identity};
 pub use config::{ClientConfig, ConfigError, Credentials};
-pub use dialect::{Closed, Dialect, DialectClient, InvalidDialect, PLATFORM};
+pub use dialect::{CloseCode, Closed, Dialect, DialectClient, InvalidDialect, PLATFORM};
 pub use fault::{Fault, FaultKind};
 pub use inspect::{
     Clocks, Deployment, Disconnect, Grant, Grants, Heard, Host, Inspector, Limit, Obstacle, TokenFacts,

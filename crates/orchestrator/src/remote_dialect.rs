@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use closure_machine::{Reply, Request, Target, WrapperClose};
-use genesys_client::{Answer, Class, Closed, DialectClient, Fault, Requests, WrapUpCode};
+use genesys_client::{Answer, Class, CloseCode, Closed, DialectClient, Fault, Requests, WrapUpCode};
 use genesys_types::{ConversationId, QueueId};
 
 use crate::{
@@ -79,7 +79,12 @@ impl Remote for DialectRemote {
         let Some(permit) = permit.into_inner::<genesys_client::Permit>() else {
             return not_sent("the permit is of another client");
         };
-        let (code, requests) = (details.wrap_up_code, permit.requests());
+        let requests = permit.requests();
+        let code = match (details.wrap_up_code, &details.wrap_up_name) {
+            (Some(id), _) => CloseCode::Id(id),
+            (None, Some(name)) => CloseCode::Named { name, queue: details.wrap_up_queue },
+            (None, None) => CloseCode::None,
+        };
         let outcome = match request {
             Request::CloseParticipant(participant) => {
                 let answer = self.client.close_guest(permit, conversation, participant, code).await;

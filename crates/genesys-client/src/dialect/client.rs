@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use genesys_types::{ConversationId, ParticipantId, Purpose, Snapshot, Time, WrapUpCodeId};
+use genesys_types::{ConversationId, ParticipantId, Purpose, QueueId, Snapshot, Time, WrapUpCodeId};
 use http::Method;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     Dialect,
@@ -39,6 +40,22 @@ pub struct DialectClient {
 pub struct Closed {
     /// The conversation, where a read was made because the dialect has no call for this.
     pub snapshot: Option<Snapshot>,
+}
+
+/// The wrap-up code of a close, for a dialect whose close carries one; others pay no attention to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseCode<'a> {
+    /// None is configured.
+    None,
+    /// This one.
+    Id(WrapUpCodeId),
+    /// The one of this name among the codes that the published API lists.
+    Named {
+        /// The name.
+        name: &'a str,
+        /// The queue whose codes they are; where it is not known, all codes of the organisation.
+        queue: Option<QueueId>,
+    },
 }
 
 /// What came of one request whose status the dialect explains.
@@ -118,22 +135,16 @@ impl DialectClient {
         permit: Permit,
         conversation: ConversationId,
         guest: ParticipantId,
-        wrap_up_code: Option<WrapUpCodeId>,
+        code: CloseCode<'_>,
     ) -> Result<Answer<Closed>, Fault> {
-        let filling = Filling {
-            conversation: Some(conversation),
-            participant: Some(guest),
-            wrap_up_code,
-            ..Filling::default()
-        };
+        let filling =
+            Filling { conversation: Some(conversation), participant: Some(guest), ..Filling::default() };
         match &self.dialect.guest {
-            GuestClose::Participant(close) => self.close(permit, close, conversation, filling).await,
+            GuestClose::Participant(close) => self.close(permit, close, conversation, filling, code).await,
             GuestClose::Sessions(close) => {
                 self.close_sessions(permit, close, conversation, guest, filling).await
             }
-            GuestClose::WithTheWhole => {
-                self.close_conversation(permit, conversation, false, wrap_up_code).await
-            }
+            GuestClose::WithTheWhole => self.close_conversation(permit, conversation, false, code).await,
         }
     }
 
@@ -141,20 +152,20 @@ impl DialectClient {
     /// this, the conversation is read, and over once all people have gone: nothing can be asked of queues and flows.
     ///
     /// # Errors
-    /// As every operation; [`FaultKind::WrapUpRequired`] where the call carries a wrap-up code and none is given, and
+    /// As every operation; [`FaultKind::WrapUpRequired`] where the call carries a wrap-up code and none is given, or its name
+    /// means none, and
     /// [`FaultKind::Conflict`] where a read was made in its place.
     pub async fn close_conversation(
         &self,
         permit: Permit,
         conversation: ConversationId,
         purge: bool,
-        wrap_up_code: Option<WrapUpCodeId>,
+        code: CloseCode<'_>,
     ) -> Result<Answer<Closed>, Fault> {
         match self.dialect.whole_close(purge) {
             Some(close) => {
-                let filling =
-                    Filling { conversation: Some(conversation), wrap_up_code, ..Filling::default() };
-                self.close(permit, close, conversation, filling).await
+                let filling = Filling { conversation: Some(conversation), ..Filling::default() };
+                self.close(permit, close, conversation, filling, code).await
             }
             None => {
                 let answer = self.conversation(permit, conversation).await?;
@@ -163,16 +174,38 @@ impl DialectClient {
         }
     }
 
+    /// Finds the code, where the call carries one, and makes the call. Both together end within the request time-out.
     async fn close(
         &self,
         permit: Permit,
         close: &Operation,
         conversation: ConversationId,
         filling: Filling<'_>,
+        code: CloseCode<'_>,
     ) -> Result<Answer<Closed>, Fault> {
-        if close.gaps().contains(&Gap::WrapUpCode) && filling.wrap_up_code.is_none() {
-            return Err(no_wrap_up_code());
+        let until = Instant::now() + self.client.timeout();
+        let with = |wrap_up_code| Filling { wrap_up_code, ..filling };
+        match (close.gaps().contains(&Gap::WrapUpCode), code) {
+            (false, _) => self.close_filled(permit, close, conversation, filling).await,
+            (true, CloseCode::None) => Err(no_wrap_up_code()),
+            (true, CloseCode::Id(id)) => self.close_filled(permit, close, conversation, with(Some(id))).await,
+            (true, CloseCode::Named { name, queue }) => {
+                let found = self.client.code_for_call(permit, queue, name).await;
+                let (id, permit) = found.map_err(not_found_out)?;
+                let closing = self.close_filled(permit, close, conversation, with(Some(id)));
+                let late = |_| Fault::local(FaultKind::OutcomeUnknown, "the close was not answered in time");
+                timeout_at(until, closing).await.map_err(late)?
+            }
         }
+    }
+
+    async fn close_filled(
+        &self,
+        permit: Permit,
+        close: &Operation,
+        conversation: ConversationId,
+        filling: Filling<'_>,
+    ) -> Result<Answer<Closed>, Fault> {
         if !close.gaps().contains(&Gap::Version) {
             return self.ask_to_close(permit, close, &filling).await;
         }
@@ -331,9 +364,25 @@ fn gravest(outcomes: Vec<Result<Answer<Closed>, Fault>>) -> Result<Answer<Closed
 fn no_wrap_up_code() -> Fault {
     Fault::local(
         FaultKind::WrapUpRequired,
-        "not sent: this dialect closes with a wrap-up code, and none is configured by its id; set wrap_up = { id = \"…\" } under \
-         [closing], or wrapUp.id in the command",
+        "not sent: this dialect closes with a wrap-up code, and none is configured; set wrap_up = { id = \"…\" } or \
+         { name = \"…\" } under [closing], or wrapUp in the command",
     )
+}
+
+/// The close was not sent, as the code of a name was not found out. A passing fault stays one; what is about the list or
+/// the name asks for another configuration.
+fn not_found_out(fault: Fault) -> Fault {
+    let message = crate::fault::bounded_message(&format!("not sent: {}", fault.message));
+    let kind = match fault.kind {
+        FaultKind::NotSent | FaultKind::OutcomeUnknown | FaultKind::Server => FaultKind::NotSent,
+        kind @ (FaultKind::RateLimited { .. } | FaultKind::Unauthenticated) => kind,
+        FaultKind::Forbidden { .. }
+        | FaultKind::NotFound
+        | FaultKind::Conflict
+        | FaultKind::WrapUpRequired
+        | FaultKind::Rejected => FaultKind::WrapUpRequired,
+    };
+    Fault { kind, message, ..fault }
 }
 
 /// Checks of the dialect's file and of the calls leave no gap without its value.

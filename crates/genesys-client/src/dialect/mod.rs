@@ -19,7 +19,7 @@ mod template;
 
 use std::{error::Error, fmt};
 
-pub use client::{Closed, DialectClient};
+pub use client::{CloseCode, Closed, DialectClient};
 pub use table::Dialect;
 
 /// The name that stands for the published API, which is no dialect.

@@ -14,7 +14,7 @@ mod codes;
 
 use std::{error::Error, fmt, sync::Arc};
 
-use genesys_types::{CommunicationId, ConversationId, ParticipantId, QueueId};
+use genesys_types::{CommunicationId, ConversationId, ParticipantId, QueueId, WrapUpCodeId};
 use http::Method;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -139,6 +139,22 @@ impl Client {
             },
             asked: true,
         })
+    }
+
+    /// Finds the code of a name for a call that carries it, and a permit for that call. Takes half of the request time-out
+    /// at most. Nothing was asked but the list: what went wrong with that leaves no outcome open.
+    pub(crate) async fn code_for_call(
+        &self,
+        permit: Permit,
+        queue: Option<QueueId>,
+        name: &str,
+    ) -> Result<(WrapUpCodeId, Permit), Fault> {
+        let until = Instant::now() + self.timeout() / 2;
+        let (class, requests) = (permit.class(), permit.requests());
+        let resolved = timeout_at(until, self.resolve(permit, queue, name)).await;
+        let resolved = resolved.unwrap_or_else(|_| Err(late()))?;
+        let permit = self.permit_until(until, class, &requests, resolved.permit).await;
+        Ok((resolved.code.id, permit.map_err(|not_given| not_given.fault)?))
     }
 
     /// The code that the name means in the kept list, or in a new one where it is not in the kept one.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::http::Method;
-use genesys_client::{Class, Client, Dialect, DialectClient, FaultKind, QuotaConfig};
-use genesys_types::{ConversationId, LegState, ParticipantId, WrapUpCodeId};
+use genesys_client::{Class, Client, CloseCode, Dialect, DialectClient, FaultKind, QuotaConfig};
+use genesys_types::{ConversationId, LegState, ParticipantId};
 use serde_json::{Value, json};
 
 use crate::stub::{CONVERSATION, GUEST, Stub, permit, reply, sample};
@@ -61,7 +61,8 @@ async fn a_participant_is_closed_by_its_own_route_and_read_by_the_published_one(
         stub.answers(reply(200, sample("conversation-connected.json")));
         let read = client.conversation(permit(client.client()), conversation).await.unwrap();
         assert_eq!(read.value.legs.len(), 2);
-        let closed = client.close_guest(permit(client.client()), conversation, guest, None).await.unwrap();
+        let closed =
+            client.close_guest(permit(client.client()), conversation, guest, CloseCode::None).await.unwrap();
         assert_eq!((closed.status, closed.value.snapshot), (202, None));
         let calls = [(Method::GET, CONVERSATION.to_owned(), Value::Null), (Method::POST, path, body)];
         assert_eq!(asked(&stub), calls, "{dialect}");
@@ -84,11 +85,15 @@ async fn a_status_means_what_the_dialect_says() {
         (504, FaultKind::OutcomeUnknown),
     ] {
         stub.answers(reply(status, "{}"));
-        let fault = client.close_guest(permit(client.client()), conversation, guest, None).await.unwrap_err();
+        let fault = client
+            .close_guest(permit(client.client()), conversation, guest, CloseCode::None)
+            .await
+            .unwrap_err();
         assert_eq!((fault.kind, fault.status), (kind, Some(status)));
     }
     stub.answers(reply(202, "<html>"));
-    let fault = client.close_guest(permit(client.client()), conversation, guest, None).await.unwrap_err();
+    let fault =
+        client.close_guest(permit(client.client()), conversation, guest, CloseCode::None).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::OutcomeUnknown, "a page is no answer");
 }
 
@@ -98,9 +103,15 @@ async fn a_purge_is_made_where_it_is_wanted_and_a_read_in_place_of_a_close_that_
     let client = speaking(&stub, "webmessaging-participant-end");
     let (conversation, _) = ids();
     stub.answers(reply(200, sample("conversation-ended.json"))).answers(reply(204, ""));
-    let read = client.close_conversation(permit(client.client()), conversation, false, None).await.unwrap();
+    let read = client
+        .close_conversation(permit(client.client()), conversation, false, CloseCode::None)
+        .await
+        .unwrap();
     assert!(read.value.snapshot.unwrap().ended_at.is_some());
-    let purged = client.close_conversation(permit(client.client()), conversation, true, None).await.unwrap();
+    let purged = client
+        .close_conversation(permit(client.client()), conversation, true, CloseCode::None)
+        .await
+        .unwrap();
     assert_eq!((purged.status, purged.value.snapshot), (204, None));
     let purge = (Method::DELETE, format!("webmessaging/{CONVERSATION}"), Value::Null);
     assert_eq!(asked(&stub), [(Method::GET, CONVERSATION.to_owned(), Value::Null), purge]);
@@ -119,8 +130,10 @@ async fn a_conversation_without_a_close_is_over_when_its_people_have_gone() {
     };
     for agent in ["connected", "disconnected"] {
         stub.answers(reply(200, talk(agent)));
-        let read =
-            client.close_conversation(permit(client.client()), conversation, false, None).await.unwrap();
+        let read = client
+            .close_conversation(permit(client.client()), conversation, false, CloseCode::None)
+            .await
+            .unwrap();
         assert_eq!(read.value.snapshot.unwrap().all_over(), agent == "disconnected");
     }
 }
@@ -130,7 +143,7 @@ async fn a_version_is_read_used_once_and_read_again_after_a_conflict() {
     let stub = Stub::start().await;
     let client = speaking(&stub, "messaging-versioned-put");
     let (conversation, guest) = ids();
-    let code: Option<WrapUpCodeId> = Some(CODE.parse().unwrap());
+    let code = CloseCode::Id(CODE.parse().unwrap());
     let close = || client.close_conversation(permit(client.client()), conversation, false, code);
 
     stub.answers(reply(200, versioned(7))).answers(reply(409, "{}")).answers(reply(200, versioned(8)));
@@ -156,7 +169,7 @@ async fn what_was_not_looked_at_is_asked_again_with_the_same_version() {
     let stub = Stub::start().await;
     let client = speaking(&stub, "messaging-versioned-put");
     let (conversation, _) = ids();
-    let code: Option<WrapUpCodeId> = Some(CODE.parse().unwrap());
+    let code = CloseCode::Id(CODE.parse().unwrap());
     stub.answers(reply(200, versioned(7))).answers(reply(403, "{}")).answers(reply(200, "{}"));
     client.conversation(permit(client.client()), conversation).await.unwrap();
     let close = || client.close_conversation(permit(client.client()), conversation, false, code);
@@ -171,11 +184,48 @@ async fn without_a_wrap_up_code_nothing_is_sent_and_the_reason_says_what_to_set(
     let stub = Stub::start().await;
     let client = speaking(&stub, "messaging-versioned-put");
     let (conversation, _) = ids();
-    let fault =
-        client.close_conversation(permit(client.client()), conversation, false, None).await.unwrap_err();
+    let fault = client
+        .close_conversation(permit(client.client()), conversation, false, CloseCode::None)
+        .await
+        .unwrap_err();
     assert_eq!(fault.kind, FaultKind::WrapUpRequired);
     assert!(fault.message.contains("set wrap_up = { id"), "{fault}");
     assert!(stub.asked().is_empty());
+}
+
+#[tokio::test]
+async fn the_wrap_up_code_of_a_name_is_looked_for_in_the_queue_and_carried_by_the_close() {
+    let stub = Stub::start().await;
+    let client = speaking(&stub, "messaging-versioned-put");
+    let (conversation, _) = ids();
+    let queue = Some(CONVERSATION.parse().unwrap());
+    let codes =
+        json!({ "entities": [{ "id": CODE, "name": "Closed by backend" }], "pageNumber": 1, "pageCount": 1 });
+    stub.answers(reply(200, versioned(7))).answers(reply(200, codes.to_string())).answers(reply(200, "{}"));
+    client.conversation(permit(client.client()), conversation).await.unwrap();
+    let given = permit(client.client());
+    let requests = given.requests();
+    let named = CloseCode::Named { name: "closed by backend", queue };
+    client.close_conversation(given, conversation, false, named).await.unwrap();
+    assert_eq!(requests.made(), 2, "the list and the close");
+    assert!(stub.asked()[1].path.starts_with(&format!("/api/v2/routing/queues/{CONVERSATION}/wrapupcodes")));
+    let body = |which: usize| serde_json::from_slice::<Value>(&stub.asked()[which].body).unwrap();
+    assert_eq!(body(2), json!({ "state": "closed", "version": 7, "wrapUpCodeId": CODE }));
+
+    // A name that means none is told with the codes there are, and the version is not used up.
+    stub.answers(reply(200, versioned(8))).answers(reply(200, codes.to_string())).answers(reply(200, "{}"));
+    client.conversation(permit(client.client()), conversation).await.unwrap();
+    let none = CloseCode::Named { name: "Lost", queue };
+    let fault =
+        client.close_conversation(permit(client.client()), conversation, false, none).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::WrapUpRequired);
+    assert!(
+        fault.message.starts_with("not sent: ") && fault.message.contains("Closed by backend"),
+        "{fault}"
+    );
+    client.close_conversation(permit(client.client()), conversation, false, named).await.unwrap();
+    assert_eq!(body(stub.asked().len() - 1)["version"], 8);
+    assert_eq!(client.client().quota().in_flight(), 0);
 }
 
 #[tokio::test]
@@ -183,7 +233,7 @@ async fn every_open_session_of_the_guest_is_closed_and_one_that_is_closed_alread
     let stub = Stub::start().await;
     let client = speaking(&stub, "webmessaging-sessions");
     let (conversation, guest) = ids();
-    let close = || client.close_guest(permit(client.client()), conversation, guest, None);
+    let close = || client.close_guest(permit(client.client()), conversation, guest, CloseCode::None);
     stub.answers(reply(200, with_sessions(["active", "active"])));
     let in_place = close().await.unwrap_err();
     assert_eq!(in_place.kind, FaultKind::Conflict);
@@ -191,7 +241,7 @@ async fn every_open_session_of_the_guest_is_closed_and_one_that_is_closed_alread
     stub.answers(reply(204, "")).answers(reply(409, r#"{"message": "Session is already closed."}"#));
     let given = permit(client.client());
     let requests = given.requests();
-    client.close_guest(given, conversation, guest, None).await.unwrap();
+    client.close_guest(given, conversation, guest, CloseCode::None).await.unwrap();
     assert_eq!(requests.made(), 2, "one for each session");
     let mut patched: Vec<_> = asked(&stub).split_off(1);
     patched.sort_by(|one, other| one.1.cmp(&other.1));
@@ -224,7 +274,7 @@ async fn each_session_takes_a_permit_and_one_without_is_left_for_the_next_call()
     stub.answers(reply(200, with_sessions(["active", "active"])));
     client.conversation(permit(client.client()), conversation).await.unwrap();
     stub.answers(reply(204, "")).answers(reply(204, ""));
-    let close = || client.close_guest(permit(client.client()), conversation, guest, None);
+    let close = || client.close_guest(permit(client.client()), conversation, guest, CloseCode::None);
     let held_up = close().await.unwrap_err();
     assert!(matches!(held_up.kind, FaultKind::RateLimited { .. }), "{held_up}");
     assert_eq!(asked(&stub).len(), 2, "one read, one session");
