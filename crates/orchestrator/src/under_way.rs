@@ -65,8 +65,12 @@ mod tests {
         let mut permit = quota.try_take(Class::Close).unwrap();
         (0..3).for_each(|_| permit.sent());
         let conversation = ConversationId::from_uuid(Uuid::from_u128(1));
-        let command =
-            Command { subject: Subject::Conversation(conversation), participant: None, not_before: None };
+        let command = Command {
+            subject: Subject::Conversation(conversation),
+            participant: None,
+            not_before: None,
+            follows: 0,
+        };
         let moment = Moment { now: Time::from_millis(1_000), may_call: true };
         let before = accept(&command, &Policy::default(), moment).next;
         let Turn::InFlight { call, .. } = before.turn else { panic!("{before:?}") };
