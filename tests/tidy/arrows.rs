@@ -18,9 +18,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store-sqlite", &["store"]),
     ("http-listener", &[]),
     ("orchestrator", &["closure-machine", "genesys-client", "genesys-types", "store"]),
+    ("evidence-log", &["genesys-types", "orchestrator"]),
     (
         "webhook-receiver",
-        &["closure-machine", "event-bodies", "genesys-types", "orchestrator", "webhook-signature"],
+        &[
+            "closure-machine",
+            "event-bodies",
+            "evidence-log",
+            "genesys-types",
+            "orchestrator",
+            "webhook-signature",
+        ],
     ),
     ("http-api", &["closure-machine", "genesys-types", "orchestrator", "store"]),
     ("genesys-simulator", &["webhook-signature"]),

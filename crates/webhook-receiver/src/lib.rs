@@ -16,12 +16,11 @@
 mod answer;
 mod hook;
 mod metrics;
-mod received;
 mod receiver;
 mod request;
 
 pub use event_bodies::{Decoder, UnknownDecoder};
+pub use evidence_log::{DeadLetter, HookResult, Received, ReceivedFilter, ReceivedLog};
 pub use hook::{Hook, InvalidHook};
-pub use received::{DeadLetter, HookResult, Received, ReceivedFilter, ReceivedLog};
 pub use receiver::{Receiver, router};
 pub use request::MAX_BODY_BYTES;

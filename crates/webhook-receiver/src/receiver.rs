@@ -12,6 +12,7 @@ use axum::{Router, extract::State, response::Response, routing::any};
 use bytes::Bytes;
 use closure_machine::{Heard, ProofSource};
 use event_bodies::Reading;
+use evidence_log::{DeadLetter, HookResult, Received, ReceivedLog};
 use genesys_types::Time;
 use http::{HeaderMap, Method, Request};
 use orchestrator::{Delivery, Orchestrator};
@@ -22,9 +23,7 @@ use webhook_signature::{Refused, Scheme, Verified};
 use crate::{
     answer::{self, Refusal},
     hook::{self, Hook, InvalidHook},
-    metrics,
-    received::{DeadLetter, HookResult, Received, ReceivedLog},
-    request,
+    metrics, request,
 };
 
 /// Tells the wall clock in seconds since 1970; signatures are bound to it.

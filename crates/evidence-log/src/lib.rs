@@ -1,4 +1,6 @@
-//! What came in lately, and why it was not taken.
+//! What came in by an adapter lately, and why it was not taken: in memory and bounded.
+//!
+//! Every adapter of evidence keeps such a log. Bodies stand in it only where they could not be read ([`DeadLetter`]).
 
 use std::{
     collections::VecDeque,
@@ -232,7 +234,8 @@ impl fmt::Debug for ReceivedLog {
 }
 
 impl ReceivedLog {
-    pub(crate) fn new(hooks: impl IntoIterator<Item = Arc<str>>) -> Self {
+    /// Makes an empty log with room for each of these hooks.
+    pub fn new(hooks: impl IntoIterator<Item = Arc<str>>) -> Self {
         let hooks = hooks
             .into_iter()
             .map(|name| HookLog {
@@ -271,7 +274,7 @@ impl ReceivedLog {
     }
 
     /// Notes a request to the hook of this index, or to a name that no hook has.
-    pub(crate) fn note(&self, hook: Option<usize>, received: Received) {
+    pub fn note(&self, hook: Option<usize>, received: Received) {
         let ring = match hook.and_then(|index| self.0.hooks.get(index)) {
             Some(hook) if received.result.is_of_a_verified_sender() => &hook.verified,
             Some(hook) => &hook.others,
@@ -282,7 +285,7 @@ impl ReceivedLog {
     }
 
     /// Keeps a body of the hook of this index that could not be read.
-    pub(crate) fn bury(&self, hook: usize, letter: DeadLetter) {
+    pub fn bury(&self, hook: usize, letter: DeadLetter) {
         if let Some(hook) = self.0.hooks.get(hook) {
             let number = self.0.count.fetch_add(1, Ordering::Relaxed);
             lock(&hook.dead_letters).push(number, letter);
@@ -292,7 +295,7 @@ impl ReceivedLog {
 
 impl DeadLetter {
     /// Copies as much of the body as is kept, so that the rest of it can go.
-    pub(crate) fn first_bytes(body: &[u8]) -> Bytes {
+    pub fn first_bytes(body: &[u8]) -> Bytes {
         Bytes::copy_from_slice(&body[..body.len().min(KEPT_BODY_BYTES)])
     }
 }
