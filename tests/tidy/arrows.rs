@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("http-listener", &[]),
     ("orchestrator", &["closure-machine", "genesys-client", "genesys-types", "store"]),
     ("evidence-log", &["genesys-types", "orchestrator"]),
+    ("evidence-sqs", &["closure-machine", "event-bodies", "evidence-log", "genesys-types", "orchestrator"]),
     (
         "webhook-receiver",
         &[

@@ -41,6 +41,8 @@ pub enum HookResult {
     Conflict,
     /// The signature holds, and the body cannot be read.
     Undecodable,
+    /// It is of another organisation than the adapter's, as it says itself. Only queues carry such.
+    Foreign,
     /// The store could not take it; the sender was asked to repeat it.
     Unavailable,
     /// The signature does not hold.
@@ -59,7 +61,7 @@ pub enum HookResult {
 
 impl HookResult {
     /// Every result.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Taken,
         Self::NothingNew,
         Self::Unmatched,
@@ -67,6 +69,7 @@ impl HookResult {
         Self::Duplicate,
         Self::Conflict,
         Self::Undecodable,
+        Self::Foreign,
         Self::Unavailable,
         Self::Refused,
         Self::UnknownHook,
@@ -86,6 +89,7 @@ impl HookResult {
             Self::Duplicate => "duplicate",
             Self::Conflict => "conflict",
             Self::Undecodable => "undecodable",
+            Self::Foreign => "foreign",
             Self::Unavailable => "unavailable",
             Self::Refused => "refused",
             Self::UnknownHook => "unknown_hook",
@@ -111,6 +115,7 @@ impl HookResult {
             | Self::Duplicate
             | Self::Conflict
             | Self::Undecodable
+            | Self::Foreign
             | Self::Unavailable => true,
             Self::Refused
             | Self::UnknownHook
