@@ -37,6 +37,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         "closeout",
         &[
             "closure-machine",
+            "evidence-log",
+            "evidence-sqs",
             "genesys-client",
             "genesys-simulator",
             "genesys-types",

@@ -26,7 +26,7 @@ mod sqs;
 mod telling;
 
 pub use adapter::{Adapter, Setup};
-pub use event_bodies::Decoder;
+pub use event_bodies::{Decoder, UnknownDecoder};
 pub use fate::{Fate, Met, fate};
 pub use fault::{Action, Fault, FaultKind};
 pub use queue::{Message, Queue, Redrive, Standing};

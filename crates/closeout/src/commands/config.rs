@@ -176,18 +176,21 @@ fn check(args: &ConfigArgs, voice: &Voice) -> Result<Exit, Failure> {
             voice.note(format_args!("warning: {name} speaks {dialect}, which is not the published API"));
         }
     }
-    if settings.hooks.is_empty() {
+    if settings.hooks.is_empty() && settings.queues.is_empty() {
         voice.note("note: there is no [[confirm]] table: every proof will be a read-back after closing.confirm_within");
     }
     let file = layers.file.map_or_else(|| "the environment".to_owned(), |path| path.display().to_string());
     let (organisations, hooks, keys) =
         (settings.organisations.len(), settings.hooks.len(), settings.tokens.len());
-    let counts = json!({ "config": file, "organisations": organisations, "hooks": hooks, "keys": keys });
+    let queues = settings.queues.len();
+    let counts = json!({
+        "config": file, "organisations": organisations, "hooks": hooks, "queues": queues, "keys": keys,
+    });
     match voice.form {
         Form::Json => output::write(&output::pretty(&counts))?,
         Form::Ndjson => output::write(&format!("{counts}\n"))?,
         Form::Table | Form::Wide | Form::Csv | Form::Id => voice.note(format_args!(
-            "{file} is good: {organisations} organisation(s), {hooks} hook(s), {keys} key(s)"
+            "{file} is good: {organisations} organisation(s), {hooks} hook(s), {queues} queue(s), {keys} key(s)"
         )),
     }
     Ok(Exit::Done)

@@ -8,7 +8,7 @@ use webhook_signature::{Finding, Refused, Scheme, SignatureLayout, ordinal};
 
 use crate::{
     cli::ConfigArgs,
-    config::{FromCommandLine, Problem, Variables, hooks, layers, layers::Reader},
+    config::{FromCommandLine, Problem, Variables, confirm, hooks, layers, layers::Reader},
     exit::{Exit, Failure},
     output::{self, Form, Voice},
 };
@@ -235,7 +235,7 @@ impl HookArgs {
         };
         let known: Vec<_> = layers.organisations.iter().filter_map(|name| name.parse().ok()).collect();
         let mut reader = Reader::new(&layers);
-        let found = hooks::read(&mut reader, variables, &known);
+        let found = confirm::read(&mut reader, variables, &known).hooks;
         match &self.hook {
             Some(name) => {
                 let names: Vec<_> = found.iter().map(|hook| hook.name.clone()).collect();
@@ -245,7 +245,7 @@ impl HookArgs {
                         "the configuration has no hook {name:?}; it has {}",
                         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
                     ))),
-                    None => Err(Failure::of_problems(&hooks::by_name(reader.problems, &layers))),
+                    None => Err(Failure::of_problems(&confirm::by_name(reader.problems, &layers))),
                 }
             }
             None => match found.into_iter().next() {

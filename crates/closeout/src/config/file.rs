@@ -243,7 +243,8 @@ mod tests {
             "{}",
             said[0]
         );
-        let said = problems("[server]\na = 1\n[[confirm]]\nname = \"n\"\nkind = \"sqs\"\nurl = \"x\"\n");
+        let said =
+            problems("[server]\na = 1\n[[confirm]]\nname = \"n\"\nkind = \"notifications\"\nurl = \"x\"\n");
         assert_eq!(said.len(), 2, "{said:?}");
     }
 

@@ -1,4 +1,4 @@
-//! The `[[confirm]]` tables: which webhooks bring evidence, and how each proves its sender.
+//! The `[[confirm]]` tables of webhooks: how each proves its sender.
 
 use genesys_types::Organisation;
 use webhook_signature::{
@@ -6,12 +6,7 @@ use webhook_signature::{
     WebhookSignature,
 };
 
-use super::{
-    environment::Variables,
-    keys::kind_refused,
-    layers::{Layers, Reader, numbers},
-    origin::Problem,
-};
+use super::{confirm, environment::Variables, layers::Reader};
 
 /// One webhook.
 #[derive(Debug)]
@@ -33,95 +28,19 @@ impl Hook {
     }
 }
 
-/// Reads every table.
-pub fn read(reader: &mut Reader<'_>, variables: &Variables, known: &[Organisation]) -> Vec<Hook> {
-    let mut hooks: Vec<Hook> = Vec::new();
-    for number in numbers(&reader.layers.settings, "confirm") {
-        let Some(hook) = one(reader, number, variables, known) else { continue };
-        if hooks.iter().any(|other| other.name == hook.name) {
-            reader.refuse(
-                &format!("confirm.{number}.name"),
-                format_args!("{:?} stands there twice", hook.name),
-            );
-        } else {
-            hooks.push(hook);
-        }
-    }
-    hooks
-}
-
-/// The problems with hooks told by the hook's name, in place of the number of its table: `secrets of [[confirm]] "relay"`.
-pub fn by_name(problems: Vec<Problem>, layers: &Layers) -> Vec<Problem> {
-    let tables: Vec<_> = numbers(&layers.settings, "confirm")
-        .into_iter()
-        .map(|number| {
-            let table = format!("confirm.{number}");
-            let name = layers.setting(&format!("{table}.name")).and_then(|setting| setting.given.as_text());
-            let called = name.map_or_else(
-                || format!("table {} of [[confirm]]", number + 1),
-                |name| format!("[[confirm]] {name:?}"),
-            );
-            (format!("{table}."), called)
-        })
-        .collect();
-    let told = |Problem(text): Problem| {
-        let found =
-            tables.iter().find_map(|(table, called)| Some((text.split_once(table.as_str())?, called)));
-        let Some(((before, after), called)) = found else { return Problem(text) };
-        let end = after.find(|sign: char| !(sign.is_ascii_lowercase() || sign == '_')).unwrap_or(after.len());
-        let (key, rest) = after.split_at(end);
-        Problem(format!("{before}{key} of {called}{rest}"))
-    };
-    problems.into_iter().map(told).collect()
-}
-
-fn one(
+/// Reads the table of this number.
+pub(super) fn one(
     reader: &mut Reader<'_>,
     number: usize,
     variables: &Variables,
     known: &[Organisation],
 ) -> Option<Hook> {
     let path = |key: &str| format!("confirm.{number}.{key}");
-    let kind = reader.text(&path("kind"))?;
-    if let Some(why) = kind_refused("confirm", &kind) {
-        reader.refuse(&path("kind"), why);
-        return None;
-    }
-    let name = name(reader, &path("name"));
-    let organisation = organisation(reader, &path("organisation"), known);
+    let name = confirm::name(reader, number);
+    let organisation = confirm::organisation(reader, number, known);
     let decoder = reader.choice(&path("decoder"));
     let signature = signature(reader, number, variables);
     Some(Hook { name: name?, organisation: organisation?, signature: signature?, decoder: decoder? })
-}
-
-fn name(reader: &mut Reader<'_>, path: &str) -> Option<String> {
-    if reader.layers.setting(path).is_none() {
-        reader.missing(path, "is missing: events are posted to /hooks/{name}");
-        return None;
-    }
-    reader.parsed(path, |text| {
-        let allowed =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
-        if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
-            Ok(text.to_owned())
-        } else {
-            Err("must have 1 to 64 characters, each of a-z, 0-9, - and _".to_owned())
-        }
-    })
-}
-
-fn organisation(reader: &mut Reader<'_>, path: &str, known: &[Organisation]) -> Option<Organisation> {
-    // The default is `main`; the only organisation that there is is meant too.
-    let by_default = reader.layers.setting(path).is_some_and(|setting| setting.origin.rank() == 0);
-    if let ([only], true) = (known, by_default) {
-        return Some(only.clone());
-    }
-    reader.parsed(path, |text| {
-        known.iter().find(|organisation| organisation.as_str() == text).cloned().ok_or_else(|| {
-            let names: Vec<_> = known.iter().map(Organisation::as_str).collect();
-            format!("is not an organisation of this configuration; it has {}", names.join(", "))
-        })
-    })
 }
 
 fn signature(reader: &mut Reader<'_>, number: usize, variables: &Variables) -> Option<WebhookSignature> {

@@ -66,7 +66,10 @@ pub const SECTIONS: [(&str, &str); 9] = [
     ("closing", "How sessions are closed, unless a request says otherwise."),
     ("lookup", "Requests that name no conversation, but an external id or an attribute of the guest."),
     ("ghosts", "Closures without proof: when they are looked at again, and when they are given up."),
-    ("confirm.*", "One table for each webhook that brings evidence: POST /hooks/{name}."),
+    (
+        "confirm.*",
+        "One table for each way by which evidence comes: a webhook (POST /hooks/{name}), or a queue.",
+    ),
     ("source.*", "Where commands come from. The HTTP interface is always there and needs no table."),
     ("auth", "Who may use the HTTP interface."),
 ];
@@ -96,7 +99,7 @@ pub const DIMENSIONS: &[&str] = &["externalTag", "externalContactId", "journeyCu
 
 /// Every key.
 #[rustfmt::skip]
-pub const KEYS: [Key; 56] = [
+pub const KEYS: [Key; 60] = [
     with("server.listen", Form::Text, "127.0.0.1:8080", "Address and port."),
     with("server.shutdown_grace", Form::Duration, "20s", "How long calls and requests under way may take to finish at a stop."),
     with("server.max_connections", Form::Count(1, 1_000_000), "4096", "Connections at once; more are closed at once."),
@@ -143,12 +146,12 @@ pub const KEYS: [Key; 56] = [
     with("ghosts.give_up_after", Form::Duration, "72h", "When a ghost ends as failed; 72h is the life of a guest's session."),
     with("ghosts.silent_adapter_after", Form::Duration, "3m", "After which silence, while closures wait for events, the log warns that none arrive."),
 
-    without("confirm.*.name", Form::Text, "open-messaging", "The name: events are posted to /hooks/{name}."),
-    with("confirm.*.kind", Form::Text, "webhook", "The kind of adapter; webhook."),
+    without("confirm.*.name", Form::Text, "open-messaging", "The name: events of a webhook are posted to /hooks/{name}."),
+    with("confirm.*.kind", Form::Text, "webhook", "The kind of adapter: webhook, or sqs (EventBridge through an Amazon SQS queue: docs/evidence-sqs.md)."),
     without("confirm.*.verify", Form::Choice(SCHEMES), "hub-sha256-base64", "Signature: hub-sha256-base64, hub-sha256-hex, standard-webhooks, hmac, bearer, basic, header, unsigned."),
     without("confirm.*.secrets", Form::Secrets, "[\"env:HOOK_SECRET\", \"env:HOOK_SECRET_OLD\"]", "The secrets, the current one first: 16 bytes or more each; standard-webhooks: base64 of 24 or more."),
     with("confirm.*.organisation", Form::Text, "main", "The organisation that its events belong to."),
-    with("confirm.*.decoder", Form::Choice(&["auto", "genesys-notification", "eventbridge", "cloudevents", "closeout"]), "auto", "How bodies are read: auto, genesys-notification, eventbridge, cloudevents, closeout."),
+    with("confirm.*.decoder", Form::Choice(&["auto", "genesys-notification", "eventbridge", "cloudevents", "closeout"]), "auto", "How bodies are read: auto, genesys-notification, eventbridge (the default of sqs), cloudevents, closeout."),
     without("confirm.*.header", Form::Text, "X-Relay-Signature", "hmac and header: the header with the signature or key."),
     without("confirm.*.prefix", Form::Text, "v1=", "hmac: what stands before the signature."),
     with("confirm.*.encoding", Form::Choice(&["hex", "base64", "base64url", "base64url-padded"]), "hex", "hmac: how the signature is written: hex, base64, base64url, base64url-padded."),
@@ -156,6 +159,10 @@ pub const KEYS: [Key; 56] = [
     without("confirm.*.timestamp_header", Form::Text, "X-Relay-Time", "hmac: the header with the time in Unix seconds."),
     without("confirm.*.id_header", Form::Text, "X-Relay-Id", "hmac: the header with the event's id, which is not signed."),
     with("confirm.*.tolerance", Form::Duration, "5m", "hmac: how far the signed time may be off, both ways."),
+    without("confirm.*.queue_url", Form::Text, "https://sqs.eu-central-1.amazonaws.com/123456789012/genesys-events", "sqs: the queue's URL."),
+    without("confirm.*.region", Form::Text, "eu-central-1", "sqs: the queue's region, where its URL does not tell."),
+    without("confirm.*.endpoint", Form::Text, "https://vpce-0a1b2c3d.sqs.eu-central-1.vpce.amazonaws.com", "sqs: another address of SQS, as a VPC endpoint; https, unless on loopback."),
+    without("confirm.*.event_source", Form::Text, "aws.partner/genesys.com/cloud/11111111-2222-4333-8444-555555555555", "sqs: whose events are taken: EventBridge's source, or its beginning up to a /; without it, all."),
 
     without("source.*.name", Form::Text, "http", "The name."),
     without("source.*.kind", Form::Text, "http", "The kind; http."),
@@ -167,13 +174,13 @@ pub const KEYS: [Key; 56] = [
 pub fn kind_refused(section: &str, kind: &str) -> Option<String> {
     let absent = |instead: &str| Some(format!("= \"{kind}\" is not part of this version; {instead}"));
     match (section, kind) {
-        ("confirm", "webhook") | ("source", "http") => None,
-        ("confirm", "sqs" | "notifications") => absent("use kind = \"webhook\""),
+        ("confirm", "webhook" | "sqs") | ("source", "http") => None,
+        ("confirm", "notifications") => absent("use kind = \"webhook\" or \"sqs\""),
         ("source", "nats" | "amqp" | "sqs" | "kafka") => {
             absent("commands come by HTTP (POST /v1/closures), which is always there")
         }
         ("source", _) => Some(format!("= {kind:?} is not known; http is the only kind")),
-        (_, _) => Some(format!("= {kind:?} is not known; webhook is the only kind")),
+        (_, _) => Some(format!("= {kind:?} is not known; there are webhook and sqs")),
     }
 }
 

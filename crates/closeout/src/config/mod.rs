@@ -8,6 +8,7 @@
 //! Every key stands in one table ([`keys::KEYS`]); an unknown one is refused with a suggestion. Secrets are kept in types
 //! that do not print.
 
+pub mod confirm;
 pub mod dialect;
 pub mod duration;
 pub mod environment;
@@ -19,6 +20,7 @@ pub mod origin;
 pub mod reference;
 pub mod secret;
 pub mod settings;
+pub mod sqs;
 pub mod tokens;
 
 #[cfg(test)]
@@ -52,5 +54,5 @@ pub fn load(cli: &FromCommandLine, variables: &Variables) -> Result<(Layers, Set
         Ok(_) => {}
         Err(found) => problems.extend(found),
     }
-    Err(hooks::by_name(problems, &layers))
+    Err(confirm::by_name(problems, &layers))
 }

@@ -9,13 +9,15 @@ use genesys_client::{
 use genesys_types::{Organisation, Span, WrapUpCodeId};
 
 use super::{
+    confirm::{self, Confirm},
     dialect,
     environment::Variables,
     file::in_words,
-    hooks::{self, Hook},
+    hooks::Hook,
     keys::{Form, kind_refused},
     layers::{Layers, Reader, numbers},
     origin::{Given, Problem},
+    sqs::Queue,
     tokens::{self, Token},
 };
 
@@ -40,6 +42,8 @@ pub struct Settings {
     pub silent_adapter_after: Duration,
     /// The webhooks.
     pub hooks: Vec<Hook>,
+    /// The queues.
+    pub queues: Vec<Queue>,
     /// The keys.
     pub tokens: Vec<Token>,
 }
@@ -123,12 +127,12 @@ pub fn read_with(
     organisations.iter_mut().for_each(|one| one.client.lookup = lookup.clone());
     let policy = policy(&mut reader);
     let silent_adapter_after = reader.duration("ghosts.silent_adapter_after").unwrap_or_default();
-    let hooks = hooks::read(&mut reader, variables, &names);
+    let Confirm { hooks, queues } = confirm::read(&mut reader, variables, &names);
     sources(&mut reader);
     let tokens = tokens.unwrap_or_else(|| keys(&mut reader, &names));
     match (server, store) {
         (Some(server), Some(store)) if reader.problems.is_empty() => {
-            Ok(Settings { server, store, organisations, policy, silent_adapter_after, hooks, tokens })
+            Ok(Settings { server, store, organisations, policy, silent_adapter_after, hooks, queues, tokens })
         }
         (Some(_) | None, Some(_) | None) => Err(reader.problems),
     }

@@ -174,7 +174,10 @@ fn wrong_values_name_their_line_and_what_would_be_right() {
         ("[store]\ninbox_retention = \"24h\"", "at least 25h"),
         ("[server]\nlisten = \"8080\"", "is not an address and port, such as 127.0.0.1:8080"),
         ("[[source]]\nname = \"n\"\nkind = \"nats\"", "source.0.kind = \"nats\" is not part of this version"),
-        ("[[confirm]]\nname = \"n\"\nkind = \"sqs\"", "confirm.0.kind = \"sqs\" is not part of this version"),
+        (
+            "[[confirm]]\nname = \"n\"\nkind = \"notifications\"",
+            "confirm.0.kind = \"notifications\" is not part of this version",
+        ),
         ("[[confirm]]\nname = \"n\"", "confirm.0.verify is missing"),
     ] {
         let said = Scene::usual(text).refusal();
@@ -213,6 +216,73 @@ fn an_own_scheme_is_read_and_its_settings_are_refused_elsewhere() {
     assert_eq!(hooks[0].signature.scheme().strength(), webhook_signature::Strength::SignedWithTime);
     let idle = "[[confirm]]\nname = \"r\"\nkind = \"webhook\"\nverify = \"bearer\"\nsecrets = [\"long-enough-for-a-hook\"]\nprefix = \"v1=\"\n";
     assert!(Scene::usual(idle).refusal().contains("confirm.0.prefix has a use with verify = \"hmac\" only"));
+}
+
+const QUEUE: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/events";
+
+/// A table of a queue with these lines.
+fn queue(lines: &str) -> Scene {
+    Scene::usual(&format!("[[confirm]]\nname = \"eventbridge\"\nkind = \"sqs\"\n{lines}\n"))
+}
+
+#[test]
+fn a_queue_is_read_with_the_region_of_its_url_and_the_decoder_of_eventbridge() {
+    let settings = queue(&format!("queue_url = \"{QUEUE}\"")).settings().unwrap();
+    assert!(settings.hooks.is_empty());
+    let [queue_read] = &settings.queues[..] else { panic!("one queue") };
+    assert_eq!(
+        (queue_read.place.queue_url.as_str(), queue_read.place.region.as_str()),
+        (QUEUE, "eu-central-1")
+    );
+    assert_eq!((queue_read.place.endpoint.as_deref(), &queue_read.setup.source), (None, &None));
+    assert_eq!(queue_read.setup.decoder, evidence_sqs::Decoder::EventBridge);
+    let own = "queue_url = \"http://127.0.0.1:5000/123456789012/events\"\nregion = \"eu-west-1\"\n\
+               endpoint = \"http://127.0.0.1:5000\"\ndecoder = \"auto\"\nevent_source = \"aws.partner/genesys.com/cloud/1\"";
+    let settings = queue(own).settings().unwrap();
+    let read = &settings.queues[0];
+    assert_eq!(
+        (read.place.region.as_str(), read.place.endpoint.as_deref()),
+        ("eu-west-1", Some("http://127.0.0.1:5000"))
+    );
+    assert_eq!(read.setup.decoder, evidence_sqs::Decoder::Auto);
+    assert!(read.setup.source.as_ref().unwrap().takes("aws.partner/genesys.com/cloud/1/suffix"));
+}
+
+#[test]
+fn what_is_wrong_with_a_queue_is_said() {
+    let with = |lines: &str| queue(&format!("queue_url = \"{QUEUE}\"\n{lines}")).refusal();
+    for (said, part) in [
+        (queue("").refusal(), "confirm.0.queue_url is missing: copy the URL"),
+        (queue("queue_url = \"https://sqs.eu-central-1.amazonaws.com/\"").refusal(), "is no URL of a queue"),
+        (queue(&format!("queue_url = \"{}\"", QUEUE.replace("https", "http"))).refusal(), "must begin with https://"),
+        (queue("queue_url = \"https://example.com/1/events\"").refusal(), "confirm.0.region is missing"),
+        (
+            queue("queue_url = \"https://example.com/1/events\"\nregion = \"eu-west-1\"").refusal(),
+            "names another host than Amazon's",
+        ),
+        (with("region = \"eu-west-1\""), "is \"eu-west-1\", and queue_url is in eu-central-1"),
+        (with("endpoint = \"http://example.com\""), "must begin with https:// unless it is on loopback"),
+        (with("event_source = \"a b\""), "is no source of events"),
+        (with("secrets = [\"x\"]"), "confirm.0.secrets has a use with kind = \"webhook\" only"),
+        (with("tolerance = \"1m\""), "confirm.0.tolerance has a use with kind = \"webhook\" only"),
+        (
+            Scene::usual(
+                "[[confirm]]\nname = \"r\"\nverify = \"bearer\"\nsecrets = [\"long-enough-for-a-hook\"]\nregion = \"x\"\n",
+            )
+            .refusal(),
+            "confirm.0.region has a use with kind = \"sqs\" only",
+        ),
+        (
+            queue(&format!(
+                "queue_url = \"{QUEUE}\"\n[[confirm]]\nname = \"eventbridge\"\nverify = \"bearer\"\n\
+                 secrets = [\"long-enough-for-a-hook\"]"
+            ))
+            .refusal(),
+            "\"eventbridge\" stands there twice",
+        ),
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
+use evidence_sqs::{Fault as QueueFault, Standing};
 use genesys_client::{Clocks, Deployment, Fault, Grants, Limit, TokenFacts, Unreached};
 use jiff::Timestamp;
 use webhook_signature::Strength;
@@ -19,8 +20,21 @@ pub struct Findings {
     pub clock: Clock,
     /// The service that should be running.
     pub service: Service,
+    /// The queues by which events come.
+    pub queues: Vec<Queue>,
     /// What Genesys said.
     pub online: Online,
+}
+
+/// A queue by which events come.
+#[derive(Debug)]
+pub struct Queue {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its URL.
+    pub url: String,
+    /// How it stands; nothing where it was not asked.
+    pub standing: Option<Result<Standing, QueueFault>>,
 }
 
 /// What the configuration says.

@@ -48,9 +48,10 @@ With --online these calls go to each configured organisation, each once, with a 
       whether guests are told of the end; not checked without webDeployments:deployment:view
   GET /api/v2/webdeployments/deployments/<id>/configurations
       the same for at most 5 deployments whose setting the list leaves out
+and of each queue of [[confirm]] it asks GetQueueAttributes, which takes no message.
 
 Exit codes: 0 nothing is wrong (there may be warnings, and things that could not be checked); 2 the configuration, \
-the files or the clock of this machine; 10 Genesys cannot be reached; 4 the credential or a permission. When \
+the files or the clock of this machine; 10 Genesys or a queue cannot be reached; 4 the credential or a permission. When \
 several are wrong, the first of these counts.";
 
 /// What to check.

@@ -24,8 +24,21 @@ const CONFIRMATION_RESULTS: [HookResult; 6] = [
 const ACTIONS: [&str; 7] =
     ["retry", "cancel", "verify", "force", "resolve", "pause_outgoing", "resume_outgoing"];
 
+/// What becomes of a message of a queue.
+const MESSAGE_RESULTS: [HookResult; 9] = [
+    HookResult::Taken,
+    HookResult::NothingNew,
+    HookResult::Unmatched,
+    HookResult::NotAnEnding,
+    HookResult::Duplicate,
+    HookResult::Conflict,
+    HookResult::Undecodable,
+    HookResult::Foreign,
+    HookResult::Unavailable,
+];
+
 /// Describes what is measured, and begins every counter whose labels are known.
-pub fn begin(organisations: &[Organisation], hooks: &[String]) {
+pub fn begin(organisations: &[Organisation], hooks: &[String], queues: &[String]) {
     describe();
     for result in COMMAND_RESULTS {
         counter!("closeout_commands_received_total", "source" => "http", "result" => result).increment(0);
@@ -33,12 +46,21 @@ pub fn begin(organisations: &[Organisation], hooks: &[String]) {
     for organisation in organisations {
         of_organisation(organisation);
     }
-    for hook in hooks {
+    for adapter in hooks.iter().chain(queues) {
         for result in CONFIRMATION_RESULTS {
-            counter!("closeout_confirmations_total", "adapter" => hook.clone(), "result" => result.name())
+            counter!("closeout_confirmations_total", "adapter" => adapter.clone(), "result" => result.name())
                 .increment(0);
         }
-        for result in HookResult::ALL.into_iter().filter(|result| *result != HookResult::UnknownHook) {
+    }
+    for queue in queues {
+        for result in MESSAGE_RESULTS {
+            counter!("closeout_queue_messages_total", "adapter" => queue.clone(), "result" => result.name())
+                .increment(0);
+        }
+    }
+    for hook in hooks {
+        let no_webhooks = [HookResult::UnknownHook, HookResult::Foreign];
+        for result in HookResult::ALL.into_iter().filter(|result| !no_webhooks.contains(result)) {
             counter!("closeout_hooks_received_total", "name" => hook.clone(), "result" => result.name())
                 .increment(0);
         }
@@ -70,6 +92,8 @@ fn describe() {
         ("closeout_closures_total", "Closures that ended, by end."),
         ("closeout_ghosts_total", "Ghosts found, by reason."),
         ("closeout_confirmations_total", "Events of proven senders, by adapter and what became of them."),
+        ("closeout_queue_messages_total", "Messages of queues, by adapter and what became of them."),
+        ("closeout_queue_faults_total", "Requests to queues that failed, by adapter, action and kind."),
         ("closeout_hooks_received_total", "Requests to hooks, by hook and what became of them."),
         (
             "closeout_genesys_requests_total",
@@ -89,6 +113,7 @@ fn describe() {
             "closeout_adapter_last_event_timestamp_seconds",
             "When a proven sender was last heard, in Unix seconds.",
         ),
+        ("closeout_source_lag_messages", "Messages that wait in a queue, approximately."),
         ("closeout_genesys_ratelimit_remaining", "Requests left in the present window."),
         ("closeout_build_info", "Always 1; the version is a label."),
     ] {

@@ -1,4 +1,4 @@
-//! The webhooks of the configuration as the receiver takes them, and what came in as the API shows it.
+//! The webhooks of the configuration as the receiver takes them, and what came in by them and by queues as the API shows it.
 
 use std::str::FromStr as _;
 
@@ -31,9 +31,9 @@ pub fn of_settings(hooks: Vec<config::hooks::Hook>) -> Result<Vec<Hook>, Failure
 /// What came in, for the API.
 #[derive(Debug)]
 pub struct CameIn {
-    /// The receiver's log.
-    pub log: ReceivedLog,
-    /// Whose each hook is.
+    /// The logs of the webhooks, and of each queue.
+    pub logs: Vec<ReceivedLog>,
+    /// Whose each hook and queue is.
     pub owners: Vec<(String, Organisation)>,
 }
 
@@ -63,15 +63,22 @@ impl ReceivedHooks for CameIn {
         let standing = |(name, organisation): &(String, Organisation)| HookStanding {
             name: name.clone(),
             organisation: organisation.clone(),
-            last_event_at: last_heard(&self.log, name),
-            last_refused_at: last_with(&self.log, name, HookResult::Refused),
+            last_event_at: self.logs.iter().filter_map(|log| last_heard(log, name)).max(),
+            last_refused_at: self
+                .logs
+                .iter()
+                .filter_map(|log| last_with(log, name, HookResult::Refused))
+                .max(),
         };
         self.owners.iter().map(standing).collect()
     }
 
     fn latest(&self, wanted: &dyn Fn(&ReceivedHook) -> bool, limit: usize) -> Vec<ReceivedHook> {
         let all = ReceivedFilter { hook: None, result: None, limit: MOST };
-        let shown = self.log.recent(&all).into_iter().map(|received| self.shown(received));
+        let mut received: Vec<_> = self.logs.iter().flat_map(|log| log.recent(&all)).collect();
+        // Each log tells the latest first; a stable sort keeps its order where two came within a millisecond.
+        received.sort_by_key(|received| std::cmp::Reverse(received.at));
+        let shown = received.into_iter().map(|received| self.shown(received));
         shown.filter(|received| wanted(received)).take(limit).collect()
     }
 }

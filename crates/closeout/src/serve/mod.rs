@@ -1,15 +1,16 @@
 //! `closeout serve`: the service in one process.
 //!
 //! ```text
-//!  settings ─► store ─► orchestrator ─► API + webhooks ─► one listener
-//!                                                            │
-//!  SIGTERM ─► not ready, no intake ─► calls and requests finish (grace) ─► exit 0
+//!  settings ─► store ─► orchestrator ─┬─► API + webhooks ─► one listener
+//!                                     └─► queues
+//!  SIGTERM ─► not ready, no intake ─► calls, requests and messages in hand finish (grace) ─► exit 0
 //!  SIGHUP ──► credentials and keys are read again
 //! ```
 
 mod counters;
 mod hooks;
 mod notify;
+mod queues;
 mod reload;
 mod signals;
 mod silence;
@@ -30,7 +31,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use self::signals::Signals;
-use self::{reload::Reloadable, signals::HangUp};
+use self::{queues::Queues, reload::Reloadable, signals::HangUp};
 use crate::{
     config::{
         self, FromCommandLine, Layers, Settings, Variables,
@@ -86,6 +87,7 @@ pub struct Service {
     orchestrator: Orchestrator,
     stop: CancellationToken,
     listening: JoinHandle<std::io::Result<()>>,
+    queues: Queues,
     broken: CancellationToken,
     hooks: usize,
     place: StorePlace,
@@ -107,20 +109,22 @@ impl Service {
         let clients = clients(&settings)?;
         let orchestrator = orchestrate(&settings, &clients, store).await?;
         let keys = Keys::new(access_keys(settings.tokens));
-        let owners =
-            settings.hooks.iter().map(|hook| (hook.name.clone(), hook.organisation.clone())).collect();
         let watched: Vec<_> =
             settings.hooks.iter().map(|hook| (hook.name.clone(), hook.organisation.clone())).collect();
         let (webhooks, log) =
             webhook_receiver::router(orchestrator.clone(), hooks::of_settings(settings.hooks)?)
                 .map_err(|error| Failure::usage(error.to_string()))?;
         let names: Vec<_> = watched.iter().map(|(name, _)| name.clone()).collect();
-        counters::begin(&orchestrator.organisations(), &names);
+        counters::begin(&orchestrator.organisations(), &names, &queues::names(&settings.queues));
         let stop = CancellationToken::new();
         let hooks = watched.len();
+        let queues =
+            Queues::start(settings.queues, &orchestrator, settings.silent_adapter_after, &stop).await;
+        let owners = watched.iter().cloned().chain(queues.owners()).collect();
+        let logs = std::iter::once(log.clone()).chain(queues.logs()).collect();
         tokio::spawn(silence::watch(
             orchestrator.clone(),
-            log.clone(),
+            log,
             watched,
             settings.silent_adapter_after,
             stop.clone(),
@@ -130,7 +134,7 @@ impl Service {
             keys: keys.clone(),
             version: Version { version: env!("CARGO_PKG_VERSION"), commit: option_env!("CLOSEOUT_COMMIT") },
             configuration,
-            received: Arc::new(hooks::CameIn { log, owners }),
+            received: Arc::new(hooks::CameIn { logs, owners }),
             metrics: MetricsPage { render: Arc::new(move || metrics.render()), open: false },
         });
         let limits = Limits {
@@ -156,6 +160,7 @@ impl Service {
             orchestrator,
             stop,
             listening,
+            queues,
             broken,
             hooks,
             place: settings.store.place,
@@ -180,11 +185,12 @@ impl Service {
             StorePlace::Memory => "memory (nothing outlives the process)".to_owned(),
         };
         format!(
-            "closeout listens on http://{} for {}; store {place}; {} hook{}; {} open closure{}",
+            "closeout listens on http://{} for {}; store {place}; {} hook{}{}; {} open closure{}",
             self.address,
             organisations.join(", "),
             self.hooks,
             if self.hooks == 1 { "" } else { "s" },
+            self.queues.greeting(),
             self.orchestrator.open_closures(),
             if self.orchestrator.open_closures() == 1 { "" } else { "s" },
         )
@@ -201,7 +207,8 @@ impl Service {
     pub async fn stop(self) -> bool {
         let grace = self.server.shutdown_grace;
         self.stop.cancel();
-        let (finished, listened) = tokio::join!(self.orchestrator.stop(grace), self.listening);
+        let queues = self.queues.stopped(grace);
+        let (finished, listened, ()) = tokio::join!(self.orchestrator.stop(grace), self.listening, queues);
         if let Ok(Err(error)) = listened {
             tracing::error!(%error, "listening failed");
         }

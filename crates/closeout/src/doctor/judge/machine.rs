@@ -25,7 +25,7 @@ pub(super) const SET_THE_CLOCK: &str =
 pub(super) fn judge(findings: &Findings) -> Vec<Check> {
     let configuration = &findings.configuration;
     let mut checks = if configuration.problems.is_empty() {
-        configured(configuration)
+        configured(configuration, findings.queues.len())
     } else {
         configuration.problems.iter().map(|problem| problems::check(problem, &configuration.flag)).collect()
     };
@@ -35,12 +35,14 @@ pub(super) fn judge(findings: &Findings) -> Vec<Check> {
     checks
 }
 
-fn configured(configuration: &Configuration) -> Vec<Check> {
+fn configured(configuration: &Configuration, queues: usize) -> Vec<Check> {
     let Configuration { source, organisations, hooks, keys: (file, keys, submitters), .. } = configuration;
     let (ours, theirs) = (organisations.len(), hooks.len());
     let mut checks = vec![Check::ok(
         "configuration",
-        format!("{source} is valid: {ours} organisation(s), {theirs} hook(s), {keys} key(s)."),
+        format!(
+            "{source} is valid: {ours} organisation(s), {theirs} hook(s), {queues} queue(s), {keys} key(s)."
+        ),
     )];
     checks.extend(configuration.aliases.iter().map(|(variable, setting)| {
         let what = format!("{setting} was taken from the older variable {variable}.");
@@ -63,7 +65,7 @@ fn configured(configuration: &Configuration) -> Vec<Check> {
         ),
     });
     checks.extend(hooks.iter().map(hook));
-    checks.extend(hooks.is_empty().then(|| no_hook(configuration.needs_events)));
+    checks.extend((hooks.is_empty() && queues == 0).then(|| no_hook(configuration.needs_events)));
     checks
 }
 

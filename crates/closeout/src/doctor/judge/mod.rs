@@ -6,6 +6,7 @@ mod machine;
 mod messenger;
 pub(super) mod permissions;
 mod problems;
+mod queues;
 mod reach;
 
 use super::{
@@ -17,6 +18,7 @@ use super::{
 pub fn judge(findings: &Findings) -> Report {
     let mut checks = machine::judge(findings);
     checks.extend(events::judge(&findings.service, &findings.configuration));
+    checks.extend(findings.queues.iter().map(queues::judge));
     match &findings.online {
         Online::NotWanted => {}
         Online::NotPossible => checks.push(Check::not_checked(

@@ -90,6 +90,7 @@ fn healthy() -> Findings {
             server: "http://127.0.0.1:8080".to_owned(),
             says: Says::Hooks(vec![heard(Some(NOW), None)]),
         },
+        queues: Vec::new(),
         online: Online::Asked(vec![organisation()]),
     }
 }

@@ -1,6 +1,7 @@
 //! The looking itself: files, port, service, Genesys. It decides nothing.
 
 mod genesys;
+mod queues;
 mod service;
 mod store;
 
@@ -44,6 +45,8 @@ pub(super) async fn at_everything(
     };
     let hooks = loaded.as_ref().map(|(_, settings)| settings.hooks.as_slice()).unwrap_or_default();
     let service = service::ask(listen, place, variables, hooks).await;
+    let queues = loaded.as_ref().map(|(_, settings)| settings.queues.as_slice()).unwrap_or_default();
+    let queues = queues::ask_all(queues, online).await;
     let organisations = match &loaded {
         _ if !online => Online::NotWanted,
         Err(_) => Online::NotPossible,
@@ -58,7 +61,7 @@ pub(super) async fn at_everything(
         },
     };
     let clock = clock(layers.as_ref(), &configuration, store.as_ref());
-    Findings { configuration, store, port, clock, service, online: organisations }
+    Findings { configuration, store, port, clock, service, queues, online: organisations }
 }
 
 fn flag(from: &FromCommandLine) -> String {
