@@ -23,6 +23,11 @@ fmt:
 
 lint:
     cargo clippy --workspace --all-targets --features closure-machine/mutants -- -D warnings
+    cargo clippy -p closeout-tests --test sqs -- -D warnings
+
+# Evidence by EventBridge and Amazon SQS, against a double of both; a name picks one test.
+sqs *ARGS:
+    tests/sqs/run {{ARGS}}
 
 # Advisories, bans, licences, sources (needs cargo-deny; the advisories need the network).
 deny *WHAT:

@@ -33,6 +33,12 @@ pub struct SceneOptions {
     pub lookup: String,
     /// Lines for `[genesys.main]`.
     pub genesys: String,
+    /// The `[[confirm]]` tables; `None` for the webhook of the relay.
+    pub confirm: Option<String>,
+    /// Where the relay posts to; `None` for that webhook.
+    pub relay_to: Option<String>,
+    /// Variables of the service's environment.
+    pub environment: Vec<(String, String)>,
     /// How the relay writes its bodies.
     pub format: BodyFormat,
     /// Whether the relay is told of every change of a conversation, as subscribers of its queue are.
@@ -49,6 +55,9 @@ impl Default for SceneOptions {
             closing: "confirm_within = \"1s\"\ndeadline = \"15s\"\nstale_read_gap = \"500ms\"\n".to_owned(),
             lookup: String::new(),
             genesys: String::new(),
+            confirm: None,
+            relay_to: None,
+            environment: Vec::new(),
             format: BodyFormat::Eventbridge,
             queue_topic: false,
             requests: None,
@@ -70,6 +79,7 @@ pub struct Scene {
     client: reqwest::Client,
     service: Option<Child>,
     stop: CancellationToken,
+    environment: Vec<(String, String)>,
 }
 
 impl Drop for Scene {
@@ -97,8 +107,8 @@ impl Scene {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let base = format!("http://127.0.0.1:{port}");
         let signing = Signing::HubSha256Base64 { secret: SECRET.to_owned().into() };
-        let mut webhook =
-            WebhookAdapter::new("relay", format!("{base}/hooks/relay"), signing).format(options.format);
+        let relay_to = options.relay_to.clone().unwrap_or_else(|| format!("{base}/hooks/relay"));
+        let mut webhook = WebhookAdapter::new("relay", relay_to, signing).format(options.format);
         webhook.queue_topic = options.queue_topic;
         let builder = Simulator::builder()
             .seed(options.seed)
@@ -116,7 +126,16 @@ impl Scene {
         write_configuration(folder.path(), port, &region, &options);
         fs::write(folder.path().join("client-secret"), genesys_simulator::DEFAULT_CLIENT_SECRET).unwrap();
         let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
-        let mut scene = Self { folder, simulator, genesys: region, base, client, service: None, stop };
+        let mut scene = Self {
+            folder,
+            simulator,
+            genesys: region,
+            base,
+            client,
+            service: None,
+            stop,
+            environment: options.environment,
+        };
         scene.start().await;
         scene
     }
@@ -130,6 +149,7 @@ impl Scene {
             .arg(self.configuration())
             .env("GENESYSCLOUD_OAUTHCLIENT_ID", genesys_simulator::DEFAULT_CLIENT_ID)
             .env("GENESYSCLOUD_OAUTHCLIENT_SECRET_FILE", self.client_secret())
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -235,6 +255,10 @@ fn write_configuration(folder: &Path, port: u16, region: &str, options: &SceneOp
     let digest = sha256_of_key();
     let requests = options.requests.unwrap_or(0);
     let (closing, lookup, genesys) = (&options.closing, &options.lookup, &options.genesys);
+    let webhook = format!(
+        "[[confirm]]\nname = \"relay\"\nkind = \"webhook\"\nverify = \"hub-sha256-base64\"\nsecrets = [\"{SECRET}\"]\n"
+    );
+    let confirm = options.confirm.as_ref().unwrap_or(&webhook);
     let database = folder.join("closeout.db");
     let tokens = folder.join("tokens.toml");
     let configuration = format!(
@@ -256,11 +280,7 @@ quota_window = "2s"
 [lookup]
 {lookup}
 
-[[confirm]]
-name = "relay"
-kind = "webhook"
-verify = "hub-sha256-base64"
-secrets = ["{SECRET}"]
+{confirm}
 
 [auth]
 tokens_file = "{tokens}"

@@ -1,0 +1,131 @@
+//! What the tests ask of AWS: a queue with its dead-letter queue, and a rule by which EventBridge fills it.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// The region and the account of everything here; the double knows no other account.
+pub const REGION: &str = "eu-central-1";
+const ACCOUNT: &str = "123456789012";
+
+/// Receives before the queue moves a message to its dead-letter queue.
+const RECEIVES: u32 = 3;
+
+/// The address of the double.
+pub fn address() -> String {
+    std::env::var("CLOSEOUT_TEST_AWS").expect("tests/sqs/run starts a double of AWS and runs these tests")
+}
+
+/// An event bus whose rule sends to a queue.
+#[derive(Clone)]
+pub struct Aws {
+    http: reqwest::Client,
+    name: String,
+}
+
+impl Aws {
+    /// Makes bus, rule, queue and dead-letter queue, all with a name of their own.
+    pub async fn begin() -> Self {
+        let aws = Self { http: reqwest::Client::new(), name: format!("genesys-{}", Uuid::new_v4().simple()) };
+        let dead = aws.dead_name();
+        aws.sqs("CreateQueue", json!({ "QueueName": dead })).await;
+        let redrive =
+            json!({ "deadLetterTargetArn": arn("sqs", &dead), "maxReceiveCount": RECEIVES }).to_string();
+        aws.sqs("CreateQueue", json!({ "QueueName": aws.name, "Attributes": { "RedrivePolicy": redrive } }))
+            .await;
+        aws.events("CreateEventBus", json!({ "Name": aws.name })).await;
+        // What EventBridge is told in docs/evidence-sqs.md.
+        let pattern = json!({
+            "source": [{ "prefix": "aws.partner/genesys.com/cloud/" }],
+            "detail-type": [
+                "v2.detail.events.conversation.{id}.customer.end",
+                "v2.detail.events.conversation.{id}.user.end",
+            ],
+        });
+        let rule = json!({ "Name": "ends", "EventBusName": aws.name, "EventPattern": pattern.to_string() });
+        aws.events("PutRule", rule).await;
+        let targets = json!([{ "Id": "queue", "Arn": arn("sqs", &aws.name) }]);
+        let answer = aws
+            .events("PutTargets", json!({ "Rule": "ends", "EventBusName": aws.name, "Targets": targets }))
+            .await;
+        assert_eq!(answer["FailedEntryCount"], 0, "{answer}");
+        aws
+    }
+
+    fn dead_name(&self) -> String {
+        format!("{}-dead", self.name)
+    }
+
+    /// The URL of the queue.
+    pub fn queue_url(&self) -> String {
+        format!("{}/{ACCOUNT}/{}", address(), self.name)
+    }
+
+    /// Puts an event on the bus; EventBridge gives it an id of its own.
+    pub async fn put_event(&self, source: &str, detail_type: &str, detail: &Value) {
+        let entry = json!({
+            "EventBusName": self.name, "Source": source, "DetailType": detail_type, "Detail": detail.to_string(),
+        });
+        let answer = self.events("PutEvents", json!({ "Entries": [entry] })).await;
+        assert_eq!(answer["FailedEntryCount"], 0, "{answer}");
+    }
+
+    /// Puts a body into the queue, past EventBridge.
+    pub async fn send(&self, body: &str) {
+        self.sqs("SendMessage", json!({ "QueueUrl": self.queue_url(), "MessageBody": body })).await;
+    }
+
+    /// How many messages are in the queue, visible and hidden.
+    pub async fn left(&self) -> usize {
+        self.number_in(&self.queue_url()).await
+    }
+
+    /// How many messages are in the dead-letter queue.
+    pub async fn dead(&self) -> usize {
+        self.number_in(&format!("{}/{ACCOUNT}/{}", address(), self.dead_name())).await
+    }
+
+    async fn number_in(&self, queue_url: &str) -> usize {
+        let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
+        let answer =
+            self.sqs("GetQueueAttributes", json!({ "QueueUrl": queue_url, "AttributeNames": names })).await;
+        names.iter().map(|name| answer["Attributes"][name].as_str().unwrap().parse::<usize>().unwrap()).sum()
+    }
+
+    /// Makes a received message visible at once, as when the time for which it is hidden has passed.
+    pub async fn show(&self, receipt: &str) {
+        let body = json!({ "QueueUrl": self.queue_url(), "ReceiptHandle": receipt, "VisibilityTimeout": 0 });
+        self.sqs("ChangeMessageVisibility", body).await;
+    }
+
+    async fn sqs(&self, action: &str, body: Value) -> Value {
+        self.call("sqs", &format!("AmazonSQS.{action}"), "1.0", body).await
+    }
+
+    async fn events(&self, action: &str, body: Value) -> Value {
+        self.call("events", &format!("AWSEvents.{action}"), "1.1", body).await
+    }
+
+    /// The double checks no signature; it takes service and region from where the signature says them.
+    async fn call(&self, service: &str, target: &str, version: &str, body: Value) -> Value {
+        let scope = format!("test/20261121/{REGION}/{service}/aws4_request");
+        let signed = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+        let answer = self
+            .http
+            .post(format!("{}/", address()))
+            .header("content-type", format!("application/x-amz-json-{version}"))
+            .header("x-amz-target", target)
+            .header("authorization", signed)
+            .body(body.to_string())
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert!(status.is_success(), "{target}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+}
+
+fn arn(service: &str, name: &str) -> String {
+    format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{name}")
+}

@@ -1,0 +1,10 @@
+//! Evidence through EventBridge and Amazon SQS: the service as a process, the events of a simulated Genesys, and a double of
+//! both APIs of AWS that `tests/sqs/run` starts.
+
+#![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
+
+mod aws;
+mod bridge;
+mod crashes;
+mod evidence;
+mod setting;
