@@ -135,10 +135,12 @@ impl World {
                 subject: Subject::Conversation(CONVERSATION.parse().unwrap()),
                 participant: None,
                 not_before: None,
+                follows: 0,
             },
             said: Said::default(),
             source: Arc::from("test"),
             key: None,
+            follows: None,
         };
         let Submitted::Accepted(record) = self.driver.submit(submission).await.unwrap() else {
             panic!("a new closure");
