@@ -296,14 +296,14 @@ impl Story {
 
     /// The latest transition asked for a closure that follows this one.
     #[track_caller]
-    pub fn is_followed(self) -> Self {
+    pub fn one_follows(self) -> Self {
         assert!(self.followed, "nothing follows: {:#?}", self.closure);
         self
     }
 
     /// The latest transition asked for none.
     #[track_caller]
-    pub fn is_not_followed(self) -> Self {
+    pub fn nothing_follows(self) -> Self {
         assert!(!self.followed, "something follows: {:#?}", self.closure);
         self
     }

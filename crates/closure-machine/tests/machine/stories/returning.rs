@@ -159,7 +159,7 @@ fn a_guest_who_comes_back_after_the_end_does_not_open_the_closure() {
     closed(|_| {})
         .hears(conversation(came_back(2)))
         .asked_nothing()
-        .is_not_followed()
+        .nothing_follows()
         .is("closed")
         .told(&[Accepted, ParticipantClosed, Confirmed, Closed, GuestReturned])
         .stays_over();
@@ -177,7 +177,7 @@ fn a_return_is_marked_with_the_leg_that_the_event_named() {
 fn a_return_is_marked_once() {
     let story = closed(|policy| policy.guest_returns = GuestReturns::UpToThree)
         .hears(conversation(came_back(2)))
-        .is_followed();
+        .one_follows();
     for word in [conversation(came_back(2)), conversation(came_back(3)), guest_came(Some(leg(4)))] {
         let heard = word.at(story.now);
         let moment = Moment { now: story.now, may_call: true };
@@ -269,9 +269,9 @@ fn as_many_closures_follow_one_another_as_the_policy_says() {
                 .later(10)
                 .hears(conversation(came_back(2)));
             if follows < most {
-                ended.is_followed()
+                ended.one_follows()
             } else {
-                ended.is_not_followed()
+                ended.nothing_follows()
             };
         }
     }
