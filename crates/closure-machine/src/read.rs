@@ -7,7 +7,7 @@ use crate::{
     draft::Draft,
     event::Reply,
     mutation::Mutation,
-    policy::{AgentConnected, Evidence, Order},
+    policy::{AgentConnected, Evidence, Order, WrapUpPolicy},
 };
 
 /// By what a conversation was shown.
@@ -162,11 +162,13 @@ impl Draft<'_> {
         }
     }
 
-    /// Whether the wrapper needs no close: the conversation has ended; or every leg is over, and either only a wrap-up
-    /// keeps it open, or its close was accepted.
+    /// Whether the wrapper needs no close: the conversation has ended; or every leg is over, and either its close was
+    /// asked, or it was found so and only a wrap-up keeps it open that nobody configured. Once something was asked, the
+    /// wrapper's own close tells whether that wrap-up is demanded: no order of events decides it.
     pub(crate) fn nothing_is_left(&self, snapshot: &Snapshot) -> bool {
         let closed_by_us = self.next.wrapper_asks_in_effect() > 0 || self.next.wrapper_accepted;
-        let excused = closed_by_us || snapshot.pending_wrap_up().is_some();
+        let found_so = self.next.first_asked_at.is_none() && self.policy.wrap_up == WrapUpPolicy::None;
+        let excused = closed_by_us || (found_so && snapshot.pending_wrap_up().is_some());
         snapshot.ended_at.is_some() || (snapshot.all_over() && excused)
     }
 

@@ -290,14 +290,44 @@ fn a_wrap_up_that_nobody_owes_is_not_given() {
         .is("ghost: wrapup_pending");
 }
 
+fn only_the_wrap_up_is_left() -> Snapshot {
+    scene().guest_left(TAB).agent_left().owing_a_wrap_up()
+}
+
 #[test]
-fn everybody_gone_is_closed_although_a_wrap_up_is_pending() {
-    Story::begin()
-        .closes_the_guest()
-        .wakes()
-        .sees(scene().guest_left(TAB).agent_left().owing_a_wrap_up())
-        .is("closed")
-        .where_it_holds(|closure| closure.wrap_up == WrapUp::Pending);
+fn everybody_gone_is_closed_although_a_wrap_up_is_pending_unless_genesys_demands_it() {
+    let asked =
+        Story::begin().closes_the_guest().wakes().sees(only_the_wrap_up_is_left()).asked(CLOSE_WRAPPER);
+    asked.clone().accepted().is("closed").where_it_holds(|closure| closure.wrap_up == WrapUp::Pending);
+    asked.answers(Reply::WrapUpRequired).is("ghost: wrapup_pending");
+}
+
+#[test]
+fn what_tells_of_the_guests_end_does_not_decide_whether_a_wrap_up_is_given() {
+    for wrap_up in [WrapUpPolicy::None, WrapUpPolicy::Skip] {
+        let closing = || {
+            Story::under(|policy| policy.wrap_up = wrap_up.clone())
+                .sees(scene().guest_on(TAB).agent_left().owing_a_wrap_up())
+                .asked(CLOSE_GUEST)
+                .accepted()
+        };
+        closing().hears(guest_left(TAB)).asked(CLOSE_WRAPPER);
+        closing().hears(conversation(only_the_wrap_up_is_left())).asked(CLOSE_WRAPPER);
+        closing().wakes().sees(only_the_wrap_up_is_left()).asked(CLOSE_WRAPPER);
+    }
+}
+
+#[test]
+fn a_wrap_up_that_was_asked_for_is_given_also_where_everybody_was_gone_before() {
+    Story::under(|policy| policy.wrap_up = WrapUpPolicy::Skip)
+        .sees(only_the_wrap_up_is_left())
+        .asked(CLOSE_WRAPPER)
+        .answers(Reply::WrapUpRequired)
+        .asked(GIVE_WRAP_UP)
+        .accepted()
+        .asked(CLOSE_WRAPPER)
+        .accepted()
+        .is("closed");
 }
 
 #[test]
