@@ -8,6 +8,8 @@ use genesys_simulator::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::page::guest_state;
+
 const WRAP_UP: &str = "wrap_up = { id = \"6e2d4c3b-1a09-4f8e-9d7c-5b4a3f2e1d06\" }\n";
 
 /// A scene in which simulator and service speak the same dialect.
@@ -21,14 +23,6 @@ async fn slowly_speaking(dialect: Dialect, closing: &str, requests: Option<u32>)
     let mut options = SceneOptions { genesys, requests, ..SceneOptions::default() };
     options.closing.push_str(closing);
     Scene::begin_with(options, |builder| builder.dialect(dialect)).await
-}
-
-/// What the guest's page shows.
-async fn page(scene: &Scene, conversation: Uuid) -> String {
-    let page = reqwest::get(format!("{}/_sim/guest/{conversation}", scene.genesys)).await.unwrap();
-    let text = page.text().await.unwrap();
-    let (_, state) = text.split_once("data-testid=\"guest-state\">").unwrap();
-    state.split_once('<').unwrap().0.to_owned()
 }
 
 /// The calls that the closure made, as its timeline tells them: verb, and what stands behind the conversations.
@@ -77,11 +71,11 @@ async fn in_every_dialect_a_session_ends_closed_with_evidence_and_the_guest_sees
                 MessengerSetting { conversation_disconnect: ConversationDisconnect { enabled: true, kind } };
             let wanted = NewConversation { messenger, ..NewConversation::default() };
             let made = scene.simulator.create(&wanted).unwrap()[0];
-            assert_eq!(page(&scene, made.conversation_id).await, "connected");
+            assert_eq!(guest_state(&scene, made.conversation_id).await, "connected");
             let closure = scene.close(made.conversation_id, "20s").await;
             assert_eq!(closure["state"], "closed", "{}: {closure} {}", dialect.name(), scene.log());
             assert_eq!(closure["confirmedBy"]["kind"], "webhook", "{}: {closure}", dialect.name());
-            assert_eq!(page(&scene, made.conversation_id).await, shows, "{}", dialect.name());
+            assert_eq!(guest_state(&scene, made.conversation_id).await, shows, "{}", dialect.name());
             let calls = calls(&scene, &closure).await;
             assert_eq!(calls, expected(dialect, made.conversation_id, made.participant_id));
             assert_eq!(closure["apiCalls"], calls.len(), "{}", dialect.name());
@@ -120,7 +114,7 @@ async fn meets_every_fault(dialect: Dialect) {
         let told = format!("{}, {}: {closure}", dialect.name(), preset.name());
         assert_eq!(closure["state"], expected, "{told}");
         if expected == "closed" {
-            assert_ne!(page(&scene, conversation).await, "connected", "{told}");
+            assert_ne!(guest_state(&scene, conversation).await, "connected", "{told}");
         }
     }
     let verdict = scene.simulator.verdict();
@@ -156,7 +150,7 @@ async fn a_conversation_is_purged_after_the_proof_where_that_is_configured() {
     let state = format!("{}/_sim/conversations/{}", scene.genesys, made.conversation_id);
     let state: Value = reqwest::get(state).await.unwrap().json().await.unwrap();
     assert_eq!(state["wrapper"], "purged", "{state}");
-    assert_eq!(page(&scene, made.conversation_id).await, "disconnected");
+    assert_eq!(guest_state(&scene, made.conversation_id).await, "disconnected");
     let verdict = scene.simulator.verdict();
     assert!(verdict.clean, "{verdict:?}");
 }
@@ -168,7 +162,7 @@ async fn every_session_of_the_guest_is_closed_and_the_agent_goes_with_the_last_o
     let made = scene.simulator.create(&wanted.agent(AgentPresence::Connected)).unwrap()[0];
     let closure = scene.close(made.conversation_id, "20s").await;
     assert_eq!(closure["state"], "closed", "{closure}");
-    assert_eq!(page(&scene, made.conversation_id).await, "disconnected");
+    assert_eq!(guest_state(&scene, made.conversation_id).await, "disconnected");
     let patches = calls(&scene, &closure).await.iter().filter(|call| call.starts_with("PATCH")).count();
     assert_eq!((patches, &closure["apiCalls"]), (3, &json!(5)), "one call for each session: {closure}");
     let verdict = scene.simulator.verdict();
@@ -207,7 +201,7 @@ async fn a_close_that_needs_a_wrap_up_code_is_held_with_that_reason_until_there_
     let id = ghost["id"].as_str().unwrap();
     let (_, explained) = scene.ask("GET", &format!("/v1/closures/{id}/explain"), None).await;
     assert!(explained.to_string().contains("this dialect closes with a wrap-up code"), "{explained}");
-    assert_eq!(page(&scene, made[0].conversation_id).await, "connected");
+    assert_eq!(guest_state(&scene, made[0].conversation_id).await, "connected");
     let by_id = json!({ "id": "6e2d4c3b-1a09-4f8e-9d7c-5b4a3f2e1d06" });
     for (made, wrap_up) in made[1..].iter().zip([by_id, json!({ "name": "Closed by backend" })]) {
         let body = json!({ "conversationId": made.conversation_id, "policy": { "wrapUp": wrap_up } });

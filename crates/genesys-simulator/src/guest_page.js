@@ -5,6 +5,7 @@ const messages = document.querySelector(".messages");
 const lines = messages.querySelector("ol");
 const badge = document.querySelector("[data-testid=guest-state]");
 const notice = document.querySelector("[data-testid=guest-notice]");
+const error = document.querySelector("[data-testid=guest-error]");
 const truth = document.querySelector("[data-testid=behind-the-scenes]");
 const title = document.title;
 // The greeting is not the guest's.
@@ -57,8 +58,9 @@ form.addEventListener("submit", async event => {
   if (!text.trim()) return;
   input.value = "";
   try {
-    await fetch(form.action, { method: "POST", body: new URLSearchParams({ text }), redirect: "manual" });
+    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams({ text }), redirect: "manual" });
     await look();
+    if (answer.status === 409) say(error, await answer.text());
   } catch {
     input.value = text;
   }

@@ -44,14 +44,21 @@ pub(crate) async fn state(State(world): State<Arc<World>>, Path(id): Path<Uuid>)
     }
 }
 
-/// Takes what the guest typed into the form, and leads back to the page. A chat that can only be read takes nothing.
+/// What a guest is told who had typed when the chat became one that can only be read, as Messenger does (code 409).
+const READ_ONLY: &str = "Session is read-only, no new messages allowed";
+
+/// Takes what the guest typed into the form, and leads back to the page. A chat that can only be read answers with an error.
 pub(crate) async fn typed(State(world): State<Arc<World>>, Path(id): Path<Uuid>, form: Bytes) -> Response {
     let field = url::form_urlencoded::parse(&form).find(|(name, _)| name == "text");
     let text = field.map(|(_, text)| text.trim().to_owned()).unwrap_or_default();
     let Some(state) = world.remembered(id).map(|talk| talk.guest_state()) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    if !text.is_empty() && state != GuestState::ReadOnly && world.act_as_guest(id, GuestAct::Type { text }) {
+    if state == GuestState::ReadOnly {
+        world.note(Note::new(JournalKind::Control, Some(id), "guest types into a session that is read-only"));
+        return (StatusCode::CONFLICT, READ_ONLY).into_response();
+    }
+    if !text.is_empty() && world.act_as_guest(id, GuestAct::Type { text }) {
         world.note(Note::new(JournalKind::Control, Some(id), "guest types"));
     }
     Redirect::to(&format!("/_sim/guest/{id}")).into_response()

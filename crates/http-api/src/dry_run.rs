@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use closure_machine::{End, FailReason};
 use genesys_types::{Organisation, ParticipantId};
 use http::StatusCode;
-use orchestrator::{Asks, CallFacts, Plan, PlanError, Seen, Submission, closure_id, names};
+use orchestrator::{Asks, CallFacts, Plan, PlanError, Seen, Submission, SubmitError, closure_id, names};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -148,6 +148,7 @@ fn refused(call: &Call, submission: &Submission, error: PlanError) -> Problem {
         PlanError::Busy { retry_after } => {
             no_call_is_free(call, &submission.organisation, retry_after.duration())
         }
+        PlanError::Contradicts { closure, what } => SubmitError::Contradicts { closure, what }.into(),
         PlanError::Ambiguous { candidates } => target::ambiguous(&candidates),
         PlanError::NotShown { asked, reply, facts } => not_shown(words::request(asked), reply, facts),
     }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use closure_machine::{End, Policy, Step};
-use genesys_types::{ConversationId, ParticipantId};
+use genesys_types::{ConversationId, ParticipantId, WrapUp};
 use orchestrator::{ConfirmedBy, Orchestrator, Record, closure_id, names};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -79,6 +79,13 @@ pub(crate) struct ClosureView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "cl_01jd5w3k9m2q8r7tb4x0y6z1ne")]
     follows: Option<String>,
+    /// Whether everything is over but an agent's wrap-up, as the last read or event showed it: not_required, pending or
+    /// done. A guest who is gone, a conversation that has ended and a wrap-up that is pending are three facts.
+    #[schema(example = "not_required")]
+    wrap_up: &'static str,
+    /// The agent's leg that owes a wrap-up, or was last seen connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<AgentView>,
     /// How often the guest's close was asked.
     attempts: u32,
     /// How many requests were made of Genesys: of a lookup each page counts, and of a close each session.
@@ -131,6 +138,19 @@ struct ConfirmedByView<'a> {
     /// When the proof was received or read.
     #[schema(value_type = String, format = DateTime)]
     received_at: Stamp,
+}
+
+/// A leg of an agent.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AgentLeg)]
+struct AgentView {
+    /// The agent's participant.
+    participant_id: String,
+    /// The leg, where it was shown.
+    communication_id: Option<String>,
+    /// The agent, where it was shown.
+    user_id: Option<String>,
 }
 
 /// A guest who was seen again after the end.
@@ -249,6 +269,16 @@ impl<'a> ClosureView<'a> {
             confirmed_by: record.confirmed_by.as_deref().map(ConfirmedByView::of),
             guest_returned: GuestReturnedView::of(record),
             follows: record.follows.map(closure_id),
+            wrap_up: match closure.wrap_up {
+                WrapUp::NotRequired => "not_required",
+                WrapUp::Pending => "pending",
+                WrapUp::Done => "done",
+            },
+            agent: closure.agent.map(|(participant, communication, user)| AgentView {
+                participant_id: participant.to_string(),
+                communication_id: communication.map(|id| id.to_string()),
+                user_id: user.map(|id| id.to_string()),
+            }),
             attempts: u32::from(closure.rounds) + u32::from(closure.refused),
             api_calls: record.requests(),
             next_wake_at: closure.wake_at().map(Stamp),

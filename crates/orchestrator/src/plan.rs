@@ -75,6 +75,13 @@ pub enum PlanError {
         /// When to try again.
         retry_after: Span,
     },
+    /// The conversation has an open closure that does something else.
+    Contradicts {
+        /// That closure.
+        closure: ClosureKey,
+        /// What differs.
+        what: &'static str,
+    },
     /// Several open conversations fit the target.
     Ambiguous {
         /// Those conversations; of very many not all.
@@ -97,6 +104,9 @@ impl fmt::Display for PlanError {
             Self::UnknownOrganisation => f.write_str("no such organisation is configured"),
             Self::Stopping => f.write_str("the service is stopping"),
             Self::Busy { .. } => f.write_str("no call to Genesys is free"),
+            Self::Contradicts { what, .. } => {
+                write!(f, "the conversation has an open closure with another {what}")
+            }
             Self::Ambiguous { candidates } => {
                 write!(f, "{} open conversations fit the target", candidates.len())
             }
@@ -150,6 +160,12 @@ impl Orchestrator {
         let joins = conversation.and_then(|conversation| {
             self.inner.registry.of_conversation(&submission.organisation, conversation)
         });
+        if let Some(open) = joins
+            && let Some(record) = self.load(open).await.ok().flatten()
+            && let Some(what) = self.contradiction(submission, &record)
+        {
+            return Err(PlanError::Contradicts { closure: open, what });
+        }
         let shown = Shown { found, snapshot, code, remote: org.setup.remote.as_ref() };
         Ok(imagine(submission, &shown, &policy, self.now(), joins))
     }
@@ -314,20 +330,21 @@ fn guards(
             Guard { name: "guest_found", holds: true, found: format!("It has {legs} legs of a guest.") }
         }
     });
-    guards.push(match (snapshot.connected_agent(), names::reason(reached), &reached.step) {
-        (None, ..) => guard("agent", true, "No agent is connected."),
-        (Some(_), Some("agent_connected"), _) => guard(
-            "agent",
-            false,
-            "An agent is connected, and agentConnected is refuse: the closure would fail.",
-        ),
-        (Some(_), _, Step::Verifying) => guard(
-            "agent",
-            false,
-            "An agent is connected, and agentConnected is wait: the closure would wait.",
-        ),
-        (Some(_), ..) => guard("agent", true, "An agent is connected, and agentConnected is allow."),
-    });
+    guards.push(agent_guard(snapshot, reached));
     guards.push(wrap_up::guard(snapshot, policy, shown.code.as_ref()));
     guards
+}
+
+fn agent_guard(snapshot: &Snapshot, reached: &Closure) -> Guard {
+    let Some(agent) = snapshot.connected_agent() else {
+        return Guard { name: "agent", holds: true, found: "No agent is connected.".to_owned() };
+    };
+    let (holds, then) = match (names::reason(reached), &reached.step) {
+        (Some("agent_connected"), _) => (false, "agentConnected is refuse: the closure would fail"),
+        (_, Step::Verifying) => (false, "agentConnected is wait: the closure would wait"),
+        _ => (true, "agentConnected is allow"),
+    };
+    let leg = agent.communication.map(|leg| format!(", leg {leg}")).unwrap_or_default();
+    let found = format!("An agent is connected (participant {}{leg}), and {then}.", agent.participant);
+    Guard { name: "agent", holds, found }
 }

@@ -293,7 +293,7 @@ impl Orchestrator {
 
     /// What a command wants otherwise than the open closure of its conversation does. An option that it does not set is
     /// content with whatever is under way, and one that says what holds anyway contradicts nothing.
-    fn contradiction(&self, submission: &Submission, record: &Record) -> Option<&'static str> {
+    pub(crate) fn contradiction(&self, submission: &Submission, record: &Record) -> Option<&'static str> {
         let participant = submission.command.participant;
         if participant.is_some_and(|wanted| record.participant().is_some_and(|has| has != wanted)) {
             return Some("participant");

@@ -66,7 +66,8 @@ fn verifying(case: &Case<'_>) -> String {
         (None, _) if in_flight => "The conversation is being read.".to_owned(),
         (None, _) => "The conversation is to be read again, to see how it stands.".to_owned(),
         (Some(since), _) if closure.agent.is_some() && !closure.guests.is_empty() => format!(
-            "An agent is connected, and the closure waits for the agent to leave, at most until {}.",
+            "An agent is connected{}, and the closure waits for the agent to leave, at most until {}.",
+            agent_words(closure),
             words::moment(since + case.policy.deadline, case.now)
         ),
         (Some(since), _) => format!(
@@ -150,7 +151,8 @@ fn ghost_words(case: &Case<'_>, reason: GhostReason, lines: &[TimelineLine]) -> 
             times(u32::from(closure.wrapper_asks))
         ),
         GhostReason::AgentStillConnected => {
-            "A ghost: an agent is still connected, and the policy does not allow to cut in.".to_owned()
+            let agent = agent_words(&case.record.closure);
+            format!("A ghost: an agent is still connected{agent}, and the policy does not allow to cut in.")
         }
         GhostReason::WrapUpPending => wrap_up_words(case, lines),
         GhostReason::ConfirmationMismatch => {
@@ -286,19 +288,33 @@ fn failed(case: &Case<'_>, reason: FailReason) -> String {
                 other.unwrap_or_default()
             );
         }
+        FailReason::AgentConnected => {
+            return format!(
+                "Failed: an agent is connected{}, and the policy is to refuse then. Nothing was closed.",
+                agent_words(closure)
+            );
+        }
+        FailReason::ParticipantNotFound if closure.named.is_none() => {
+            "Failed: the conversation has no guest. Nothing was closed."
+        }
         FailReason::NotFound => "Failed: Genesys knows no conversation with this id in this organisation.",
         FailReason::ParticipantNotFound => {
-            "Failed: the conversation has no guest, or not the one that the command names. Nothing was closed."
+            "Failed: the conversation has not the guest that the command names. Nothing was closed."
         }
         FailReason::ParticipantNotGuest => {
             "Failed: the participant that the command names is an agent, a queue or a flow. Nothing was closed."
         }
-        FailReason::AgentConnected => {
-            "Failed: an agent is connected, and the policy is to refuse then. Nothing was closed."
-        }
         FailReason::Abandoned => "Failed: it was held as a ghost until its time was over, and no proof came.",
     };
     fixed.to_owned()
+}
+
+/// The agent's leg, as far as it was shown, in parentheses.
+fn agent_words(closure: &Closure) -> String {
+    let Some((participant, communication, user)) = closure.agent else { return String::new() };
+    let leg = communication.map(|leg| format!(", leg {leg}")).unwrap_or_default();
+    let user = user.map(|user| format!(", user {user}")).unwrap_or_default();
+    format!(" (participant {participant}{leg}{user})")
 }
 
 /// Whether an agent owes a wrap-up, and no proof shows that the conversation itself has ended.

@@ -36,7 +36,7 @@ async fn a_close_that_ends_within_the_wait_is_answered_with_its_proof() {
                 "eventType": "v2.detail.events.conversation.{id}.customer.end",
                 "eventId": format!("event-of-{conversation}"), "receivedAt": timings["confirmedAt"],
             },
-            "attempts": 1, "apiCalls": 3, "nextWakeAt": null, "waitingFor": null, "timings": null,
+            "attempts": 1, "apiCalls": 3, "nextWakeAt": null, "waitingFor": null, "wrapUp": "not_required", "timings": null,
             "version": 5, "source": "http", "requestReason": "order_completed",
             "policy": { "deadline": "PT3M" }, "labels": { "team": "checkout" },
             "effectivePolicy": {
