@@ -13,8 +13,8 @@ async fn scene() -> Scene {
     Scene::begin(SceneOptions::default()).await
 }
 
-fn make(scene: &Scene, wanted: NewConversation) -> Uuid {
-    scene.simulator.create(&wanted).unwrap()[0].conversation_id
+fn make(scene: &Scene, wanted: &NewConversation) -> Uuid {
+    scene.simulator.create(wanted).unwrap()[0].conversation_id
 }
 
 async fn headline(scene: &Scene, closure: &Value) -> String {
@@ -36,7 +36,7 @@ async fn token(scene: &Scene) -> String {
 #[tokio::test]
 async fn every_leg_of_a_guest_who_reloaded_is_closed_and_proven() {
     let scene = scene().await;
-    let conversation = make(&scene, NewConversation { guest_legs: Some(3), ..NewConversation::default() });
+    let conversation = make(&scene, &NewConversation { guest_legs: Some(3), ..NewConversation::default() });
     let closed = scene.close(conversation, "20s").await;
     assert_eq!((&closed["state"], &closed["confirmedBy"]["kind"]), (&json!("closed"), &json!("webhook")));
     assert_eq!(closed["apiCalls"], 5, "a read, a close for each leg, the wrapper: {closed}");
@@ -51,7 +51,7 @@ async fn a_conversation_without_a_guest_fails_after_a_while_and_says_so() {
     let usual = SceneOptions::default();
     let closing = format!("{}participant_grace = \"2s\"\n", usual.closing);
     let scene = Scene::begin(SceneOptions { closing, ..usual }).await;
-    let conversation = make(&scene, NewConversation { guest_legs: Some(0), ..NewConversation::default() });
+    let conversation = make(&scene, &NewConversation { guest_legs: Some(0), ..NewConversation::default() });
     let failed = scene.close(conversation, "20s").await;
     assert_eq!((&failed["state"], &failed["reason"]), (&json!("failed"), &json!("participant_not_found")));
     assert_eq!(headline(&scene, &failed).await, "Failed: the conversation has no guest. Nothing was closed.");
@@ -60,7 +60,7 @@ async fn a_conversation_without_a_guest_fails_after_a_while_and_says_so() {
 #[tokio::test]
 async fn what_has_ended_already_costs_one_call_and_is_explained() {
     let scene = scene().await;
-    let conversation = make(&scene, NewConversation::default());
+    let conversation = make(&scene, &NewConversation::default());
     scene.close(conversation, "20s").await;
     let again = scene.close(conversation, "20s").await;
     assert_eq!((&again["state"], &again["apiCalls"]), (&json!("already_closed"), &json!(1)));
@@ -74,7 +74,7 @@ async fn what_has_ended_already_costs_one_call_and_is_explained() {
 #[tokio::test]
 async fn an_agent_is_named_where_the_close_is_refused_for_it() {
     let scene = scene().await;
-    let conversation = make(&scene, NewConversation::default().agent(AgentPresence::Connected));
+    let conversation = make(&scene, &NewConversation::default().agent(AgentPresence::Connected));
     let failed = scene.close(conversation, "20s").await;
     assert_eq!((&failed["state"], &failed["reason"]), (&json!("failed"), &json!("agent_connected")));
     let agent = failed["agent"]["participantId"].as_str().unwrap();
@@ -94,7 +94,7 @@ async fn an_agent_is_named_where_the_close_is_refused_for_it() {
 #[tokio::test]
 async fn an_agent_who_is_waited_for_leaves_and_the_session_is_closed() {
     let scene = scene().await;
-    let conversation = make(&scene, NewConversation::default().agent(AgentPresence::Connected));
+    let conversation = make(&scene, &NewConversation::default().agent(AgentPresence::Connected));
     let body = json!({ "conversationId": conversation, "policy": { "agentConnected": "wait" } });
     let (_, closure) = scene.ask("POST", "/v1/closures", Some(body)).await;
     let path = format!("/v1/closures/{}", closure["id"].as_str().unwrap());
@@ -158,7 +158,7 @@ async fn whether_a_wrap_up_is_demanded_is_decided_by_genesys_and_by_no_order_of_
 async fn force_closes_what_nothing_else_closes_and_the_guest_sees_it() {
     let scene = scene().await;
     let never = ChaosSpec::none().with(FaultRule::new(Preset::AcceptedButOpen).times(u32::MAX));
-    let conversation = make(&scene, NewConversation { chaos: Some(never), ..NewConversation::default() });
+    let conversation = make(&scene, &NewConversation { chaos: Some(never), ..NewConversation::default() });
     let closure = scene.close(conversation, "0s").await;
     let id = closure["id"].as_str().unwrap();
     let reason = json!({ "reason": "the guest has called and cannot get out" });
@@ -175,7 +175,7 @@ async fn force_closes_what_nothing_else_closes_and_the_guest_sees_it() {
 #[tokio::test]
 async fn a_plan_that_would_be_refused_is_refused() {
     let scene = scene().await;
-    let conversation = make(&scene, NewConversation::default().agent(AgentPresence::Connected));
+    let conversation = make(&scene, &NewConversation::default().agent(AgentPresence::Connected));
     let waits = json!({ "conversationId": conversation, "policy": { "agentConnected": "wait" } });
     let (status, open) = scene.ask("POST", "/v1/closures", Some(waits)).await;
     assert_eq!(status, 202, "{open}");
@@ -194,7 +194,7 @@ async fn the_guest_who_types_while_one_post_tears_everything_down_sees_an_error(
         "conversationDisconnect": { "enabled": true, "type": "ReadOnly" },
     }))
     .unwrap();
-    let conversation = make(&scene, wanted);
+    let conversation = make(&scene, &wanted);
     let client = reqwest::Client::new();
     let posted = client
         .post(format!("{}/api/v2/conversations/{conversation}", scene.genesys))
