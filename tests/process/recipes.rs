@@ -1,4 +1,4 @@
-//! The pages of `docs/recipes`: what each of them tells people to type is typed here.
+//! The pages of `docs/recipes`, and that of dialects: what each of them tells people to type is typed here.
 
 use std::{
     fs,
@@ -21,10 +21,11 @@ impl Drop for Dev {
 
 impl Dev {
     /// Starts it and reads the line that sets the environment from what it prints.
-    fn start(dialect: Option<&str>) -> (Self, Vec<(String, String)>) {
+    fn start(dialect: Option<&str>, literal: bool) -> (Self, Vec<(String, String)>) {
         let mut command = Command::new(program());
         command.args(["dev", "--port", "0", "--sim-port", "0"]);
         command.args(dialect.into_iter().flat_map(|dialect| ["--dialect", dialect]));
+        command.args(literal.then_some("--literal"));
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let export = lines
@@ -50,7 +51,8 @@ fn pages() -> Vec<PathBuf> {
 
 /// The commands below "Try it", and the dialect that the page asks for.
 fn commands(page: &str) -> (Option<&str>, String) {
-    let (_, tried) = page.split_once("\n## Try it\n").expect("a page ends with commands to try");
+    let (_, tried) = page.split_once("\n## Try ").expect("a page has commands to try");
+    let tried = tried.split_once("\n## ").map_or(tried, |(tried, _)| tried);
     let dialect = tried.split_once("closeout dev --dialect ").map(|(_, rest)| {
         rest.split(|letter: char| letter != '-' && !letter.is_ascii_alphanumeric()).next().unwrap()
     });
@@ -72,7 +74,7 @@ fn every_page_does_what_it_says() {
 fn run(page: &Path) -> Option<String> {
     let text = fs::read_to_string(page).unwrap();
     let (dialect, commands) = commands(&text);
-    let (_dev, environment) = Dev::start(dialect);
+    let (_dev, environment) = Dev::start(dialect, text.contains(" --literal` in one terminal"));
     let folder = tempfile::tempdir().unwrap();
     let path = std::env::join_paths(
         [program().parent().unwrap().to_owned()]
@@ -97,6 +99,12 @@ fn run(page: &Path) -> Option<String> {
             String::from_utf8_lossy(&output.stderr)
         )
     })
+}
+
+#[test]
+fn the_page_of_dialects_does_what_it_says() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/dialects.md");
+    assert_eq!(run(&page), None);
 }
 
 #[test]

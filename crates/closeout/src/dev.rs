@@ -34,6 +34,7 @@ const HOOK: &str = "simulator";
   closeout dev --chaos lost-webhook --chaos duplicate-webhook --seed 7
   closeout dev --db dev.db          keeps the state over a restart
   closeout dev --dialect webchat-participants
+  closeout dev --dialect webchat-participants --literal     the service speaks it too
 
 Waits are shorter than in production, so that ghosts and read-backs are seen within seconds.
 
@@ -62,6 +63,9 @@ pub struct DevArgs {
     /// A recipe that the simulator speaks beside the platform's API: see `docs/recipes`
     #[arg(long, value_name = "NAME", value_parser = dialects())]
     dialect: Option<Dialect>,
+    /// The service speaks that dialect too, in place of the platform's API
+    #[arg(long, requires = "dialect")]
+    literal: bool,
 }
 
 /// Reads the name of a preset.
@@ -194,7 +198,10 @@ fn layers(args: &DevArgs, listen: SocketAddr, simulated: &str, secret: &str) -> 
         (DEV, "confirm.0.verify", "hub-sha256-base64"),
         (DEV, "confirm.0.secrets", secret),
     ];
-    let flags = flags.map(|(flag, path, value)| (flag, path.to_owned(), value.to_owned())).into();
+    let mut flags: Vec<_> = flags.map(|(flag, path, value)| (flag, path.to_owned(), value.to_owned())).into();
+    if let (true, Some(dialect)) = (args.literal, args.dialect) {
+        flags.push(("--literal", "genesys.main.dialect".to_owned(), dialect.name().to_owned()));
+    }
     let gathered = layers::gather_flags(&FromCommandLine { file: None, flags });
     let mut layers = gathered.map_err(|problems| Failure::of_problems(&problems))?;
     // The only key is made at every start and stands in no file.
