@@ -72,6 +72,7 @@ impl Wanted {
         configured: &[Organisation],
         now: Time,
     ) -> Result<Self, Problem> {
+        refuse_events(&body)?;
         let mut fields = Fields::of(body, "", FIELDS)?;
         refuse_what_is_not_there(&mut fields)?;
         let organisation = organisation(fields.text("organisation")?, caller, configured)?;
@@ -196,6 +197,18 @@ pub(crate) fn policy_texts(policy: &Policy, set: Option<&Overrides>) -> Vec<(&'s
     texts.push(("confirmWithin", spans::iso(policy.confirm_within)));
     texts.push(("giveUpAfter", spans::iso(policy.give_up_after)));
     texts
+}
+
+/// An event of EventBridge is evidence, and no command; whoever sends one here is told what to send.
+fn refuse_events(body: &Node) -> Result<(), Problem> {
+    let is_event =
+        matches!(body, Node::Object(fields) if fields.iter().any(|(name, _)| name == "detail-type"));
+    if !is_event {
+        return Ok(());
+    }
+    let fix = "As evidence, post it to /hooks/{name}. To have the session closed, send {\"conversationId\", \"participantId\"} \
+               from its detail.eventBody, with its id as the Idempotency-Key.";
+    Err(Problem::invalid("detail-type", "This is an event of EventBridge, and no command.").fix(fix))
 }
 
 /// Fields that are described and that this version cannot honour are refused, not ignored.
@@ -370,6 +383,15 @@ mod tests {
 
     fn with(more: &str) -> Result<Wanted, Problem> {
         read(&format!("{{\"conversationId\":\"{ID}\"{}{more}}}", if more.is_empty() { "" } else { "," }))
+    }
+
+    #[test]
+    fn an_event_is_told_apart_from_a_command() {
+        let event = with(r#""detail-type":"x","detail":{}"#).unwrap_err();
+        assert_eq!(
+            (event.status(), event.detail()),
+            (422, "This is an event of EventBridge, and no command.")
+        );
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub struct CloseArgs {
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["ids", "file"])]
     external_id: Option<String>,
     /// Close the one open conversation in which a participant has this attribute; the name ends at the first =
-    #[arg(long, value_name = "NAME=VALUE", value_parser = label, conflicts_with_all = ["ids", "file", "external_id"])]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = attribute, conflicts_with_all = ["ids", "file", "external_id"])]
     attribute: Option<(String, String)>,
     /// The same with the name apart, for one that itself contains =
     #[arg(long, value_name = "NAME", requires = "attribute_value",
@@ -84,7 +84,8 @@ pub struct CloseArgs {
     /// Organisation, where the key has several
     #[arg(long, value_name = "NAME")]
     organisation: Option<String>,
-    /// The guest's participant, where the conversation has several
+    /// The guest's participant: where it is another one, or no guest, nothing is asked. Every leg of a guest is closed all
+    /// the same
     #[arg(long, value_name = "ID")]
     participant: Option<String>,
     /// Label; may be given several times
@@ -114,7 +115,7 @@ pub struct CloseArgs {
           conflicts_with = "wrap_up_id")]
     wrap_up: Option<String>,
     /// The same by the id of the wrap-up code
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = code_id)]
     wrap_up_id: Option<Uuid>,
     /// When a closure without proof becomes a ghost, as 2m
     #[arg(long, value_name = "DURATION", value_parser = duration_flag)]
@@ -401,6 +402,24 @@ pub fn exit_of(closure: &Value) -> Exit {
     Exit::of_state(closure["state"].as_str().unwrap_or_default())
 }
 
+/// Reads `--wrap-up-id`.
+fn code_id(text: &str) -> Result<Uuid, String> {
+    text.parse().map_err(|_| {
+        "it is no id of a wrap-up code, such as 6e2d4c3b-1a09-4f8e-9d7c-5b4a3f2e1d06; a name is given by --wrap-up"
+            .to_owned()
+    })
+}
+
+/// Reads `--attribute`, of which neither half may be empty.
+fn attribute(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some(("", _)) => Err("there is no name before the =".to_owned()),
+        Some((_, "")) => Err("there is no value behind the =".to_owned()),
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Err("an attribute is NAME=VALUE".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -492,6 +511,8 @@ mod tests {
             &["close", ID, "--external-id", "x"][..],
             &["close", "--external-id", "x", "--attribute", "a=b"],
             &["close", "--attribute", "a"],
+            &["close", "--attribute", "=a"],
+            &["close", "--attribute", "a="],
             &["close", "--attribute-name", "a"],
             &["close", "--attribute-value", "a"],
             &["close", "--attribute", "a=b", "--attribute-name", "a", "--attribute-value", "b"],

@@ -64,8 +64,8 @@ pub async fn closure_id(api: &Api, text: &str) -> Result<String, Failure> {
 ///
 /// As [`closure_id`].
 pub async fn closure_to_act_on(api: &Api, text: &str) -> Result<String, Failure> {
-    let none =
-        "there is nothing to act on; look whether the id is right, `closeout list` shows what there is";
+    let none = "there is nothing to act on; look whether the id is right, `closeout list` shows what there is; an act is one on a \
+         closure, which `closeout close` makes";
     latest_closure(api, text, none).await
 }
 
