@@ -23,6 +23,8 @@ pub enum Event {
     Heard(Heard),
     /// An operator acted.
     Act(Act),
+    /// Events may have been lost for a while: whoever waited for one is read.
+    Missed,
 }
 
 /// What came of a call.

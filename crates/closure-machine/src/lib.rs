@@ -30,6 +30,7 @@ mod event;
 mod evidence;
 mod invariant;
 mod lookup;
+mod missed;
 mod mutation;
 mod policy;
 mod read;

@@ -207,6 +207,9 @@ impl Draft<'_> {
                 Some(_) | None => self.haunt(reason),
             };
         }
+        if let Some(until) = self.still_to_be_awaited(snapshot) {
+            return self.go_at(Step::AwaitingConfirmation, until);
+        }
         let first = *self.next.still_there_at.get_or_insert(self.now);
         let settled = first + self.policy.stale_read_gap;
         if self.now < settled && !self.policy.has(Mutation::OneReadSuffices) {

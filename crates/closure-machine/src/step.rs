@@ -37,6 +37,7 @@ pub fn step(
         },
         Event::Heard(heard) => draft.heard(heard)?,
         Event::Act(act) => draft.acted(*act)?,
+        Event::Missed => draft.missed()?,
     }
     Ok(draft.finish(Some(closure)))
 }

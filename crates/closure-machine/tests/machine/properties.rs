@@ -28,6 +28,8 @@ enum Kind {
     Late(u32, Reply),
     Hear(ProofSource, Span, What),
     Act(Act),
+    /// Events may have been lost.
+    Miss,
 }
 
 fn snapshots() -> impl Strategy<Value = Snapshot> {
@@ -113,6 +115,7 @@ fn inputs() -> impl Strategy<Value = Input> {
         1 => (0_u32..6, replies()).prop_map(|(call, reply)| Kind::Late(call, reply)),
         3 => (source, 0_u32..120, words()).prop_map(|(source, ago, what)| Kind::Hear(source, Span::from_secs(ago), what)),
         1 => act.prop_map(Kind::Act),
+        1 => Just(Kind::Miss),
     ];
     (0_u32..30_000, any::<bool>(), kind).prop_map(|(after, permit, kind)| Input {
         after: Span::from_millis(after),
@@ -168,6 +171,7 @@ impl Life {
                 Event::Heard(Heard { source: *source, occurred_at: self.now - *ago, what: what.clone() })
             }
             Kind::Act(act) => Event::Act(*act),
+            Kind::Miss => Event::Missed,
         })
     }
 

@@ -196,6 +196,7 @@ fn happenings(story: &Story) -> Vec<(String, Event, Span)> {
     for (words, word) in news() {
         all.push((words.to_owned(), Event::Heard(word.at(story.now)), Span::ZERO));
     }
+    all.push(("events may have been lost".to_owned(), Event::Missed, Span::ZERO));
     let acts = [Act::Retry, Act::Verify, Act::Force, Act::Cancel, Act::Resolve];
     all.extend(acts.map(|act| {
         let name = format!("{act:?}").to_lowercase();

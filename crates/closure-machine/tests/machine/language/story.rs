@@ -176,6 +176,18 @@ impl Story {
         self.happens(&Event::Heard(heard))
     }
 
+    /// It turns out that events may have been lost.
+    #[track_caller]
+    pub fn misses_events(self) -> Self {
+        self.happens(&Event::Missed)
+    }
+
+    /// That events may have been lost changes nothing.
+    #[track_caller]
+    pub fn misses_nothing(self) -> Self {
+        self.refuses(&Event::Missed, Rejected::NothingNew)
+    }
+
     /// An operator acts.
     #[track_caller]
     pub fn acts(self, act: Act) -> Self {

@@ -34,7 +34,7 @@ pub fn canonical(mut closure: Closure, now: Time, cast: &Cast) -> Closure {
     };
     closure.calls = calls;
     for leg in &mut closure.guests {
-        let age = if cast.returns > 0 && leg.gone.is_none() { LEG_AGE } else { Span::ZERO };
+        let age = if leg.gone.is_none() { policy.confirm_within } else { Span::ZERO };
         leg.asked_at = leg.asked_at.map(|at| aged(at, age));
         leg.gone = leg.gone.map(|gone| proof(gone, cast));
     }

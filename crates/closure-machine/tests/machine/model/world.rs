@@ -42,6 +42,8 @@ pub enum Happening {
     Arrives(News, Permit),
     /// An operator acts.
     Operator(Act),
+    /// It turns out that nobody listened for a while.
+    EventsAreMissed(Permit),
     /// A guest's leg ends, for whatever reason.
     LegEnds(usize),
     /// The guest comes back on a new leg.
@@ -220,7 +222,7 @@ impl Model {
 
     fn same_input_again(&self, event: &Event, committed: &Transition, moment: Moment, witness: &mut Witness) {
         let again = match event {
-            Event::Woke | Event::Replied { .. } | Event::Heard(_) => {
+            Event::Woke | Event::Replied { .. } | Event::Heard(_) | Event::Missed => {
                 step(&committed.next, event, &self.cast.policy, moment).is_ok()
             }
             Event::Act(_) => false,
@@ -362,6 +364,9 @@ impl stateright::Model for Model {
             }
             actions.extend(self.news(&world.remote).into_iter().map(|news| Happening::Arrives(news, permit)));
         }
+        if self.cast.hints || self.cast.operators {
+            actions.extend(permits.iter().map(|permit| Happening::EventsAreMissed(*permit)));
+        }
         if self.cast.operators {
             let acts = [Act::Retry, Act::Cancel, Act::Verify, Act::Force, Act::Resolve];
             actions.extend(acts.map(Happening::Operator));
@@ -404,6 +409,7 @@ impl stateright::Model for Model {
                 self.advance(&world, &Event::Heard(heard), NOW, permit)
             }
             Happening::Operator(act) => self.advance(world, &Event::Act(act), NOW, Permit::Held),
+            Happening::EventsAreMissed(permit) => self.advance(world, &Event::Missed, NOW, permit),
             Happening::LegEnds(_)
             | Happening::GuestReturns
             | Happening::OthersLeave
@@ -435,6 +441,10 @@ fn change_truth(remote: &mut Remote, action: Happening) {
         }
         Happening::AgentJoins => remote.agent_on = true,
         Happening::ConversationEnds => remote.ended = true,
-        Happening::TimePasses | Happening::Answer(..) | Happening::Arrives(..) | Happening::Operator(_) => {}
+        Happening::TimePasses
+        | Happening::Answer(..)
+        | Happening::Arrives(..)
+        | Happening::Operator(_)
+        | Happening::EventsAreMissed(_) => {}
     }
 }

@@ -3,6 +3,7 @@
 mod agents;
 mod closing;
 mod crashes;
+mod deaf;
 mod events;
 mod ghosts;
 mod lookups;
