@@ -125,12 +125,12 @@ impl Org {
         }
     }
 
-    /// Queues a closure that is due, unless it is queued already.
+    /// Queues a closure that is due; one that is queued already moves up if it has become more urgent.
     pub(crate) fn make_ready(&self, key: ClosureKey, class: Class) {
         if lock(&self.ready).push(key, class) {
             self.queued.fetch_add(1, Ordering::Relaxed);
-            self.arrived.notify_one();
         }
+        self.arrived.notify_one();
     }
 
     /// Whether a closure waits for a permit.

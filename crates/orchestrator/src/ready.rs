@@ -1,6 +1,6 @@
 //! The closures of one organisation that are due and wait for a permit: a queue for each class, and none of them twice.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque, hash_map::Entry};
 
 use genesys_client::Class;
 use store::ClosureKey;
@@ -11,17 +11,32 @@ const ROOM: usize = 1_024;
 #[derive(Debug, Default)]
 pub(crate) struct Ready {
     queues: [VecDeque<ClosureKey>; Class::ALL.len()],
-    members: HashSet<ClosureKey>,
+    /// In which queue each one stands.
+    members: HashMap<ClosureKey, usize>,
 }
 
 impl Ready {
-    /// Queues a closure behind the others of its class; `false` when it is queued already.
+    /// Queues a closure behind the others of its class. One that is queued already keeps its place, unless it has become
+    /// more urgent meanwhile. Answers whether it is new.
     pub(crate) fn push(&mut self, key: ClosureKey, class: Class) -> bool {
-        let new = self.members.insert(key);
-        if new {
-            self.queues[rank(class)].push_back(key);
+        let rank = rank(class);
+        match self.members.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(rank);
+                self.queues[rank].push_back(key);
+                true
+            }
+            Entry::Occupied(mut place) => {
+                let old = *place.get();
+                if rank < old {
+                    place.insert(rank);
+                    let at = self.queues[old].iter().position(|queued| *queued == key);
+                    at.and_then(|at| self.queues[old].remove(at));
+                    self.queues[rank].push_back(key);
+                }
+                false
+            }
         }
-        new
     }
 
     /// The most urgent closure of which `wanted` holds.
@@ -49,7 +64,7 @@ impl Ready {
     }
 
     pub(crate) fn contains(&self, key: ClosureKey) -> bool {
-        self.members.contains(&key)
+        self.members.contains_key(&key)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -83,11 +98,26 @@ mod tests {
         let key = ClosureKey::now_v7();
         let mut ready = Ready::default();
         assert!(ready.push(key, Class::Verify));
-        assert!(!ready.push(key, Class::Close));
+        assert!(!ready.push(key, Class::Verify));
         assert_eq!(ready.len(), 1);
         let place = ready.find(|_| true).unwrap();
         assert_eq!((place.class(), ready.take(place)), (Class::Verify, Some(key)));
         assert!(ready.find(|_| true).is_none() && ready.push(key, Class::Close));
+    }
+
+    #[test]
+    fn a_closure_that_becomes_more_urgent_while_it_queues_moves_up_and_never_down() {
+        let keys = [1, 2].map(ClosureKey::from_u128);
+        let mut ready = Ready::default();
+        for key in keys {
+            ready.push(key, Class::Read);
+        }
+        assert!(!ready.push(keys[1], Class::Confirmation) && !ready.push(keys[1], Class::Background));
+        assert_eq!(ready.len(), 2);
+        let place = ready.find(|_| true).unwrap();
+        assert_eq!((place.class(), ready.take(place)), (Class::Confirmation, Some(keys[1])));
+        assert_eq!(ready.find(|_| true).and_then(|place| ready.take(place)), Some(keys[0]));
+        assert!(ready.find(|_| true).is_none());
     }
 
     #[test]
