@@ -297,6 +297,8 @@ impl Orchestrator {
         }
         let class = match (event, &record.closure.step) {
             (Event::Woke, _) => return None,
+            (Event::Missed, Step::AwaitingConfirmation) => Class::Read,
+            (Event::Missed, _) => Class::Background,
             (Event::Heard(_), _) => Class::Confirmation,
             (Event::Replied { .. }, Step::ClosingParticipant)
                 if record.closure.guests.len() < 2 && record.closure.proof().is_none() =>
@@ -333,7 +335,7 @@ impl Orchestrator {
                 }
                 Event::Replied { .. } => {}
                 Event::Act(_) if !next.closure.has_ended() => org.want(next.key),
-                Event::Woke | Event::Heard(_) | Event::Act(_) => {}
+                Event::Woke | Event::Heard(_) | Event::Act(_) | Event::Missed => {}
             }
         }
         self.inner.registry.put(Arc::clone(next));

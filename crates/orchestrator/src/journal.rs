@@ -213,6 +213,7 @@ impl Happening<'_> {
             Some(Event::Replied { .. }) => "replied",
             Some(Event::Heard(_)) => "heard",
             Some(Event::Act(_)) => "acted",
+            Some(Event::Missed) => "missed",
         }
     }
 

@@ -23,6 +23,7 @@ mod due;
 mod held;
 mod id;
 mod journal;
+mod look_back;
 mod lookup;
 mod made;
 mod metrics;

@@ -102,12 +102,14 @@ fn confirmed_by(next: &Record, event: &Event, cause: &Cause, now: Time) -> Confi
             event_id: Some(adapter.event_id.clone()),
             at: now,
         },
-        (Event::Heard(_) | Event::Woke | Event::Replied { .. } | Event::Act(_), _) => ConfirmedBy {
-            kind: next.closure.proof().map_or(ProofSource::ReadBack, |proof| proof.source),
-            adapter: None,
-            event_type: None,
-            event_id: None,
-            at: now,
-        },
+        (Event::Heard(_) | Event::Woke | Event::Replied { .. } | Event::Act(_) | Event::Missed, _) => {
+            ConfirmedBy {
+                kind: next.closure.proof().map_or(ProofSource::ReadBack, |proof| proof.source),
+                adapter: None,
+                event_type: None,
+                event_id: None,
+                at: now,
+            }
+        }
     }
 }

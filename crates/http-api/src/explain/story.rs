@@ -30,6 +30,7 @@ pub(super) fn sentence(line: &TimelineLine, sent: &BTreeSet<u32>) -> String {
         }
         "heard" => entry.heard.as_ref().map_or_else(|| "An event arrived.".to_owned(), heard),
         "acted" => entry.operator.as_ref().map_or_else(|| "An operator acted.".to_owned(), acted),
+        "missed" => "Events may have been lost on their way; a read looks for itself.".to_owned(),
         "woke" if entry.asks.is_some() => "Its time came.".to_owned(),
         "woke" => "The call in flight brought no answer in time and counts as lost.".to_owned(),
         other => format!("{other}."),

@@ -114,6 +114,11 @@ impl SimRemote {
         self.faults.lock().unwrap().insert(n, fault);
     }
 
+    /// Takes back that the call number `n` goes wrong.
+    pub fn unfault(&self, n: u64) {
+        self.faults.lock().unwrap().remove(&n);
+    }
+
     /// Hands out that many permits and no more, until more are given.
     pub fn limit_permits(&self, permits: u32) {
         *self.permits.lock().unwrap() = Some(permits);
