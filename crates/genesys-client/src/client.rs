@@ -8,7 +8,7 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Class, ClientConfig, ConfigError, Credentials, Fault, FaultKind, LookupConfig, Permit, Quota,
+    Class, ClientConfig, ConfigError, Credentials, Fault, FaultKind, LookupConfig, Permit, Quota, Region,
     answer::is_plausible_acknowledgement,
     call::{Caller, Reply, Request},
     conversation,
@@ -43,6 +43,7 @@ struct Inner {
     quota: Quota,
     lookup: LookupConfig,
     lists: Lists,
+    region: Region,
 }
 
 /// A successful answer.
@@ -98,6 +99,7 @@ impl Client {
         let seed =
             u64::from_le_bytes(uuid::Uuid::new_v4().as_bytes()[..8].try_into().expect("8 of 16 bytes"));
         let quota = Quota::new(config.quota, monotonic_clock(), seed);
+        let region = config.region.clone();
         let caller = Caller {
             organisation: config.organisation,
             http,
@@ -105,7 +107,9 @@ impl Client {
             tokens,
             timeout: config.request_timeout,
         };
-        Ok(Self { inner: Arc::new(Inner { caller, quota, lookup: config.lookup, lists: Lists::default() }) })
+        Ok(Self {
+            inner: Arc::new(Inner { caller, quota, lookup: config.lookup, lists: Lists::default(), region }),
+        })
     }
 
     /// Returns the organisation that the client calls for.
@@ -281,6 +285,11 @@ impl Client {
     /// How conversations are looked up.
     pub(crate) fn lookup(&self) -> &LookupConfig {
         &self.inner.lookup
+    }
+
+    /// Where the organisation is.
+    pub(crate) fn region(&self) -> &Region {
+        &self.inner.region
     }
 
     /// The wrap-up codes that were listed.

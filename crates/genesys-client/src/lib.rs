@@ -22,6 +22,7 @@ mod inspect;
 mod json;
 mod lookup;
 mod metrics;
+mod notifications;
 mod quota;
 mod region;
 mod token;
@@ -36,6 +37,7 @@ pub use inspect::{
     Unreached, is_another_address,
 };
 pub use lookup::{ExternalIdDimension, Hit, LookupConfig};
+pub use notifications::{Channel, MOST_TOPICS, Refusal, Subscribed};
 pub use quota::{
     Class, Clock, Permit, Quota, QuotaConfig, RateHeaders, Requests, Sent, Wait, WaitReason, monotonic_clock,
 };

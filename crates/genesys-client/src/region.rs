@@ -137,6 +137,26 @@ impl Region {
         [&self.api, &self.login].into_iter().find(|url| url.host_str().is_some_and(is_genesys))
     }
 
+    /// Whether a WebSocket at this address belongs to the organisation: wss on a host of the same domain as the API or the
+    /// login service, or ws on loopback where both are there. Tokens are in such addresses, so nobody else gets one.
+    pub fn holds_socket(&self, url: &Url) -> bool {
+        if !url.username().is_empty() || url.password().is_some() {
+            return false;
+        }
+        match url.scheme() {
+            "ws" => self.is_loopback() && is_loopback(url),
+            "wss" => {
+                let host = url.host_str().unwrap_or_default();
+                [&self.api, &self.login].into_iter().filter_map(Url::host_str).any(|known| {
+                    let domain = base_domain(known).unwrap_or_else(|| known.to_owned());
+                    host.strip_suffix(domain.as_str())
+                        .is_some_and(|labels| labels.is_empty() || labels.ends_with('.'))
+                })
+            }
+            _ => false,
+        }
+    }
+
     fn of_domain(domain: &str) -> Self {
         let at = |label: &str| {
             Url::parse(&format!("https://{label}.{domain}/")).expect("a checked domain makes a URL")

@@ -6,6 +6,7 @@ mod dialects;
 mod hostile;
 mod inspecting;
 mod lookups;
+mod notifications;
 mod operations;
 mod stub;
 mod tokens;
