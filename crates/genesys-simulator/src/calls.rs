@@ -29,14 +29,23 @@ use crate::wrap_up_codes;
 /// How long a reply is held back for an event that is to arrive before it.
 const EARLY_WITHIN: Duration = Duration::from_secs(5);
 
+/// What a call needs to know of its request beside the body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub query: &'a str,
+    /// The host as the client knows it.
+    pub host: &'a str,
+}
+
 /// Carries out a call that was let in.
 pub(crate) async fn perform(
     world: &Arc<World>,
     operation: &Operation,
     body: &Value,
-    query: &str,
+    asked: Asked<'_>,
     admission: &Admission,
 ) -> Result<Reply, Refusal> {
+    let query = asked.query;
     match *operation {
         Operation::ReadConversation(id) => world.read_with(id, views::conversation),
         Operation::ReadMessageConversation(id) => world.read_with(id, views::message_conversation),
@@ -90,6 +99,13 @@ pub(crate) async fn perform(
         Operation::ReadLimits => Ok(administration::limits(world)),
         Operation::ListDeployments => Ok(administration::deployments(world, query)),
         Operation::ReadActiveConfiguration(id) => administration::active_configuration(world, id),
+        Operation::CreateChannel => Ok(world.create_channel(asked.host, admission)),
+        Operation::CheckChannel(id) if world.has_channel(id) => Ok(Reply::empty(200)),
+        Operation::CheckChannel(_) => Err(Refusal::not_found()),
+        Operation::Subscribe { channel, replaces } => {
+            let ignores = query.split('&').any(|pair| pair == "ignoreErrors=true");
+            world.subscribe(channel, replaces, body, ignores, admission)
+        }
         Operation::Dialect(call) => {
             let mut early = Waiting::new();
             let reply = call.perform(world, body, &mut early)?;

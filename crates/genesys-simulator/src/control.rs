@@ -14,6 +14,7 @@
 //! | `POST /_sim/reset` | forgets all but clients and webhooks | `{"seed"}`; may be empty |
 //! | `POST /_sim/trigger` | sends an event on demand | [`Trigger`] |
 //! | `GET`, `PUT /_sim/adapters` | shows or replaces the webhooks | `{"webhooks": [WebhookAdapter]}` |
+//! | `GET`, `POST /_sim/sockets` | shows channels of notifications, or strikes their sockets | `{"act": "cut" \| "announce" \| "silence" \| "unsubscribe" \| "revoke", "channel"}` |
 //! | `POST /_sim/clients` | lets an OAuth client log in | [`OauthClient`] |
 //! | `PUT /_sim/queues/{id}/wrapupcodes` | gives a queue wrap-up codes of its own | `{"codes": [WrapUpCode]}` |
 //! | `GET /_sim/guest/{id}`, `…/state` | what the guest sees, as a page or as JSON | |
@@ -41,6 +42,7 @@ use crate::guest_page;
 use crate::journal::{JournalKind, JournalPage, JournalQuery, Note};
 use crate::ledger::Verdict;
 use crate::population::{CannotCreate, GuestAct, NewConversation};
+use crate::sockets::SocketAct;
 use crate::trigger::{CannotTrigger, Trigger};
 use crate::views;
 use crate::world::World;
@@ -60,6 +62,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/_sim/reset", post(reset))
         .route("/_sim/trigger", post(trigger))
         .route("/_sim/adapters", get(show_adapters).put(replace_adapters))
+        .route("/_sim/sockets", get(show_sockets).post(act_on_sockets))
         .route("/_sim/clients", post(admit_client))
         .route("/_sim/queues/{id}/wrapupcodes", put(set_wrap_up_codes))
         .route("/_sim/guest/{id}", get(guest_page::page).post(guest_page::typed))
@@ -375,6 +378,26 @@ fn adapters_now(world: &World) -> Json<Value> {
         })
         .collect();
     Json(json!({ "webhooks": webhooks }))
+}
+
+/// What is to happen to sockets.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SocketRequest {
+    act: SocketAct,
+    channel: Option<String>,
+}
+
+async fn show_sockets(State(world): State<Arc<World>>) -> Json<Value> {
+    Json(json!({ "channels": world.sockets.shown() }))
+}
+
+async fn act_on_sockets(State(world): State<Arc<World>>, body: Bytes) -> Result<Json<Value>, Refused> {
+    let request: SocketRequest = parsed(&body)?;
+    let struck = world.act_on_sockets(request.act, request.channel.as_deref());
+    let note = Note::new(JournalKind::Control, None, "strikes sockets");
+    world.note(note.detail(json!({ "act": request.act, "sockets": struck }).to_string()));
+    Ok(Json(json!({ "sockets": struck })))
 }
 
 async fn admit_client(State(world): State<Arc<World>>, body: Bytes) -> Result<StatusCode, Refused> {

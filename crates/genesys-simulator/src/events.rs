@@ -135,6 +135,11 @@ impl Event {
         Some(body.to_string().into_bytes())
     }
 
+    /// Answers the body that its own topic carries.
+    pub(crate) fn written_detail(&self) -> Value {
+        (*self.body).clone()
+    }
+
     fn plain(&self) -> Option<Value> {
         let state = if self.disconnected { "disconnected" } else { "connected" };
         match self.topic {

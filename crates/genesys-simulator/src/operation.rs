@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::administration;
 use crate::dialect::{self, Dialect};
 use crate::refusal::Refusal;
+use crate::sockets::channel_id;
 
 /// A call of the platform's API, with the ids of its path; or one that the platform does not have, in the dialect
 /// that is spoken beside it.
@@ -31,6 +32,9 @@ pub(crate) enum Operation {
     ReadLimits,
     ListDeployments,
     ReadActiveConfiguration(Uuid),
+    CreateChannel,
+    CheckChannel(Uuid),
+    Subscribe { channel: Uuid, replaces: bool },
     Dialect(dialect::Call),
 }
 
@@ -43,6 +47,8 @@ pub(crate) enum RequestBody {
     Optional,
     /// Without one it is refused.
     Needed,
+    /// It brings a list in place of an object.
+    List,
 }
 
 pub(crate) const VIEW: &[&str] = &["conversation:communication:view"];
@@ -76,6 +82,7 @@ impl Operation {
             ["routing", "queues", queue, "wrapupcodes"] => {
                 only(method, &Method::GET, Self::ListQueueWrapUpCodes(uuid(queue)?))?
             }
+            ["notifications", "channels", rest @ ..] => Self::of_channels(method, rest)?,
             ["tokens", "me"] => only(method, &Method::GET, Self::ReadToken)?,
             ["authorization", "subjects", "me"] => only(method, &Method::GET, Self::ReadGrants)?,
             ["organizations", "limits", "namespaces", name] if administration::has_namespace(name) => {
@@ -88,6 +95,23 @@ impl Operation {
             _ => return Err(Refusal::not_found()),
         };
         Ok(found)
+    }
+
+    fn of_channels(method: &Method, parts: &[&str]) -> Result<Self, Refusal> {
+        let id = |segment: &str| channel_id(segment).ok_or_else(Refusal::not_found);
+        match parts {
+            [] => only(method, &Method::POST, Self::CreateChannel),
+            [channel] => only(method, &Method::HEAD, Self::CheckChannel(id(channel)?)),
+            [channel, "subscriptions"] => {
+                let channel = id(channel)?;
+                match *method {
+                    Method::PUT => Ok(Self::Subscribe { channel, replaces: true }),
+                    Method::POST => Ok(Self::Subscribe { channel, replaces: false }),
+                    _ => Err(Refusal::method_not_allowed()),
+                }
+            }
+            _ => Err(Refusal::not_found()),
+        }
     }
 
     fn of_conversations(method: &Method, parts: &[&str]) -> Result<Self, Refusal> {
@@ -165,7 +189,10 @@ impl Operation {
             | Self::ReadGrants
             | Self::ReadLimits
             | Self::ListDeployments
-            | Self::ReadActiveConfiguration(_) => None,
+            | Self::ReadActiveConfiguration(_)
+            | Self::CreateChannel
+            | Self::CheckChannel(_)
+            | Self::Subscribe { .. } => None,
             Self::Dialect(call) => call.conversation(),
         }
     }
@@ -190,7 +217,10 @@ impl Operation {
             | Self::ReadToken
             | Self::ReadGrants
             | Self::ReadLimits
-            | Self::ReadActiveConfiguration(_) => &[],
+            | Self::ReadActiveConfiguration(_)
+            | Self::CreateChannel
+            | Self::CheckChannel(_)
+            | Self::Subscribe { .. } => &[],
             Self::Dialect(call) => call.permissions(),
         }
     }
@@ -217,7 +247,10 @@ impl Operation {
             | Self::ReadGrants
             | Self::ReadLimits
             | Self::ListDeployments
-            | Self::ReadActiveConfiguration(_) => RequestBody::None,
+            | Self::ReadActiveConfiguration(_)
+            | Self::CreateChannel
+            | Self::CheckChannel(_) => RequestBody::None,
+            Self::Subscribe { .. } => RequestBody::List,
             Self::Dialect(call) => call.body(),
         }
     }
@@ -244,7 +277,10 @@ impl Operation {
             | Self::ReadGrants
             | Self::ReadLimits
             | Self::ListDeployments
-            | Self::ReadActiveConfiguration(_) => false,
+            | Self::ReadActiveConfiguration(_)
+            | Self::CreateChannel
+            | Self::CheckChannel(_)
+            | Self::Subscribe { .. } => false,
             Self::Dialect(call) => call.is_write(),
         }
     }
@@ -287,6 +323,10 @@ mod tests {
             (Method::POST, "/api/v2/conversations/participants/attributes/search".into()),
             (Method::GET, "/api/v2/routing/wrapupcodes".into()),
             (Method::GET, format!("/api/v2/routing/queues/{ID}/wrapupcodes")),
+            (Method::POST, "/api/v2/notifications/channels".into()),
+            (Method::HEAD, format!("/api/v2/notifications/channels/streaming-{ID}")),
+            (Method::PUT, format!("/api/v2/notifications/channels/streaming-{ID}/subscriptions")),
+            (Method::POST, format!("/api/v2/notifications/channels/streaming-{ID}/subscriptions")),
             (Method::GET, "/api/v2/tokens/me".into()),
             (Method::GET, "/api/v2/authorization/subjects/me".into()),
             (Method::GET, "/api/v2/organizations/limits/namespaces/platform.api".into()),

@@ -11,12 +11,12 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST, HeaderMap, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::calls;
+use crate::calls::{self, Asked};
 use crate::clock::{Millis, http_date};
 use crate::credentials::{Admission, QuotaState, TokenRefused};
 use crate::journal::{JournalKind, Note};
@@ -120,24 +120,29 @@ impl Visit<'_> {
         let body = self.json(&operation, body)?;
         self.closes = close_target(&operation, &body);
         match storms::strike(self.world, &operation, token) {
-            Strike::None => calls::perform(self.world, &operation, &body, self.query, &admission).await,
+            Strike::None => calls::perform(self.world, &operation, &body, self.asked(), &admission).await,
             Strike::Refuse(refusal, name) => {
                 self.fault = Some(name);
                 Err(refusal)
             }
             Strike::PerformThenRefuse(refusal, name) => {
                 self.fault = Some(name);
-                calls::perform(self.world, &operation, &body, self.query, &admission).await?;
+                calls::perform(self.world, &operation, &body, self.asked(), &admission).await?;
                 Err(refusal)
             }
         }
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        let host = self.headers.get(HOST).and_then(|value| value.to_str().ok());
+        Asked { query: self.query, host: host.unwrap_or("127.0.0.1") }
     }
 
     fn json(&self, operation: &Operation, body: &[u8]) -> Result<Value, Refusal> {
         match operation.body() {
             RequestBody::None => return Ok(Value::Null),
             RequestBody::Optional if body.is_empty() => return Ok(Value::Null),
-            RequestBody::Optional | RequestBody::Needed => {}
+            RequestBody::Optional | RequestBody::Needed | RequestBody::List => {}
         }
         let media_type = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
         let media_type = media_type.split(';').next().unwrap_or("").trim();
@@ -145,7 +150,8 @@ impl Visit<'_> {
             return Err(Refusal::unsupported_media_type());
         }
         let value: Value = serde_json::from_slice(body).map_err(|_| Refusal::bad_request())?;
-        if value.is_object() { Ok(value) } else { Err(Refusal::bad_request()) }
+        let fits = if operation.body() == RequestBody::List { value.is_array() } else { value.is_object() };
+        if fits { Ok(value) } else { Err(Refusal::bad_request()) }
     }
 }
 
@@ -219,7 +225,10 @@ fn close_target(operation: &Operation, body: &Value) -> Option<CloseTarget> {
         | Operation::ReadGrants
         | Operation::ReadLimits
         | Operation::ListDeployments
-        | Operation::ReadActiveConfiguration(_) => None,
+        | Operation::ReadActiveConfiguration(_)
+        | Operation::CreateChannel
+        | Operation::CheckChannel(_)
+        | Operation::Subscribe { .. } => None,
         Operation::Dialect(call) => call.closes(body),
     }
 }

@@ -16,10 +16,10 @@ use crate::world::{Task, World};
 
 /// The longest delay of a late event when the rule gives none, in milliseconds: longer than a patient reader
 /// waits between two reads, shorter than a demonstration.
-const USUAL_LATENESS_MS: u64 = 5_000;
+pub(crate) const USUAL_LATENESS_MS: u64 = 5_000;
 
 /// The time between an event and its duplicates, in milliseconds.
-const ECHO_MS: Millis = 15;
+pub(crate) const ECHO_MS: Millis = 15;
 
 /// Told of the first sendings of an event, one receiver per webhook.
 pub(crate) type Waiting = Vec<oneshot::Receiver<Outcome>>;
@@ -51,6 +51,7 @@ impl World {
             if told {
                 self.publish_to_queue(talk, &event);
             }
+            self.publish_to_sockets(talk, &chaos, &event);
         }
     }
 

@@ -21,10 +21,11 @@ use crate::journal::{JournalPage, JournalQuery};
 use crate::ledger::Verdict;
 use crate::population::{CannotCreate, CreatedConversation, GuestAct, MessengerSetting, NewConversation};
 use crate::signing::SigningUnusable;
+use crate::sockets::{ShownChannel, SocketAct};
 use crate::trigger::{CannotTrigger, Trigger, TriggerResult};
 use crate::world::World;
 use crate::wrap_up_codes::WrapUpCode;
-use crate::{control, login, platform};
+use crate::{control, login, platform, socket_door};
 
 /// A stand-in for Genesys Cloud. Cloning it gives another handle on the same world.
 #[derive(Clone, Debug)]
@@ -53,6 +54,7 @@ impl Simulator {
     pub fn router(&self) -> Router {
         Router::new()
             .merge(control::routes())
+            .route("/channels/{channel}", any(socket_door::open))
             .route("/oauth/token", any(login::answer))
             .fallback(platform::answer)
             .layer(axum::extract::DefaultBodyLimit::max(platform::BODY_LIMIT))
@@ -135,6 +137,16 @@ impl Simulator {
     /// Gives a queue wrap-up codes of its own. Without, it has those that hold everywhere.
     pub fn set_wrap_up_codes(&self, queue: Uuid, codes: Vec<WrapUpCode>) {
         self.world.wrap_up_codes.set(queue, codes);
+    }
+
+    /// Does something to the sockets of all channels of notifications, or of one; answers to how many.
+    pub fn act_on_sockets(&self, act: SocketAct, channel: Option<&str>) -> usize {
+        self.world.act_on_sockets(act, channel)
+    }
+
+    /// Shows the channels of notifications.
+    pub fn channels(&self) -> Vec<ShownChannel> {
+        self.world.sockets.shown()
     }
 
     /// Pushes the simulator's clock forward; what is due by then happens at once.

@@ -15,12 +15,15 @@ use crate::clock::{Clock, Millis};
 use crate::config::{Config, DelayRange};
 use crate::conversation::{Conversation, Disconnect, Participant};
 use crate::credentials::Credentials;
+use crate::events::Event;
 use crate::journal::{Journal, JournalKind, Note};
 use crate::ledger::{Tally, Verdict};
+use crate::notifying::Notification;
 use crate::random::Draw;
 use crate::relay::{Delivery, Outcome, Relay};
 use crate::schedule::Schedule;
 use crate::signing::{Authenticity, SigningUnusable};
+use crate::sockets::Sockets;
 use crate::wrap_up_codes::WrapUpCodes;
 
 /// Something that is done later.
@@ -30,6 +33,10 @@ pub(crate) enum Task {
     TearDown { conversation: Uuid },
     TimeOutWrapUp { conversation: Uuid, participant: Uuid },
     Deliver(Delivery),
+    Notify(Notification),
+    Heartbeat(Uuid, u64),
+    CutSocket(Uuid, u64),
+    EndChannel(Uuid),
 }
 
 /// The simulated remote side.
@@ -44,6 +51,7 @@ pub(crate) struct World {
     pub credentials: Credentials,
     pub journal: Journal,
     pub relay: Relay,
+    pub sockets: Sockets,
     pub schedule: Schedule<Task>,
     seed: AtomicU64,
     pub created: AtomicU64,
@@ -62,6 +70,7 @@ impl World {
             credentials: Credentials::new(config.clients.clone(), config.token_lifetime, config.quota),
             journal: Journal::new(config.journal_capacity),
             relay: Relay::new(config.webhooks.clone())?,
+            sockets: Sockets::default(),
             schedule: Schedule::new(),
             seed: AtomicU64::new(config.seed),
             created: AtomicU64::new(0),
@@ -177,6 +186,10 @@ impl World {
                     self.publish(&mut talk, &happened, &mut Vec::new());
                 }
             }
+            Task::Notify(notification) => self.notify(&notification),
+            Task::Heartbeat(channel, socket) => self.beat(channel, socket),
+            Task::CutSocket(channel, socket) => self.cut_socket(channel, socket),
+            Task::EndChannel(channel) => self.end_channel(channel),
             Task::Deliver(delivery) => {
                 tokio::spawn(Arc::clone(self).deliver(delivery));
             }
@@ -210,10 +223,12 @@ impl World {
 
     /// A client may act on an event from the moment it is sent, so the proof counts from then on.
     fn mark_shown(&self, delivery: &Delivery) {
-        if delivery.authenticity != Authenticity::Genuine {
-            return;
+        if delivery.authenticity == Authenticity::Genuine {
+            self.mark_event_shown(&delivery.event);
         }
-        let event = &delivery.event;
+    }
+
+    pub(crate) fn mark_event_shown(&self, event: &Event) {
         let Some(mut talk) = self.find(event.conversation) else { return };
         let legs = talk.participants.iter_mut().flat_map(|p| p.legs.iter_mut());
         for leg in legs.filter(|leg| leg.id == event.leg) {
@@ -301,6 +316,7 @@ impl World {
         self.wrap_up_codes.clear();
         self.credentials.forget_tokens();
         self.relay.forget_sent();
+        self.sockets.clear();
         self.set_general_chaos(ChaosSpec::none());
         self.created.store(0, Ordering::Relaxed);
         *self.tally() = Tally::default();
