@@ -59,7 +59,12 @@ pub struct Adapter {
 
 impl Adapter {
     /// Starts to listen, until `stop`. It opens connections for as long as it takes; nothing that goes wrong ends it.
-    pub fn start(settings: Settings, client: Client, orchestrator: Orchestrator, stop: CancellationToken) -> Self {
+    pub fn start(
+        settings: Settings,
+        client: Client,
+        orchestrator: Orchestrator,
+        stop: CancellationToken,
+    ) -> Self {
         let board = StandingBoard::new(settings.name.clone(), settings.organisation.clone());
         let shared = Arc::new(Shared {
             name: settings.name,
@@ -109,7 +114,8 @@ impl Running {
         self.act(acts);
         loop {
             let now = self.shared.orchestrator.present();
-            let sleep = life.wake_at().map_or(LONGEST_SLEEP, |at| at.since(now).duration().min(LONGEST_SLEEP));
+            let sleep =
+                life.wake_at().map_or(LONGEST_SLEEP, |at| at.since(now).duration().min(LONGEST_SLEEP));
             let input = tokio::select! {
                 told = self.told.recv() => match told {
                     Some((link, told)) => self.input(link, told),
@@ -138,7 +144,11 @@ impl Running {
             Told::NotOpened(why) => {
                 let why = why.to_string();
                 if self.last_fault.as_ref() != Some(&why) {
-                    tracing::warn!(adapter = self.shared.name, why, "notifications cannot be listened to; it is tried again");
+                    tracing::warn!(
+                        adapter = self.shared.name,
+                        why,
+                        "notifications cannot be listened to; it is tried again"
+                    );
                     self.last_fault = Some(why);
                 }
                 self.links.remove(&link);
@@ -161,7 +171,10 @@ impl Running {
         for topic in &refused {
             if self.refused.insert(topic.topic.clone()) {
                 tracing::warn!(
-                    adapter = self.shared.name, topic = topic.topic, permitted, reason = topic.reason,
+                    adapter = self.shared.name,
+                    topic = topic.topic,
+                    permitted,
+                    reason = topic.reason,
                     missing_permissions = topic.missing_permissions.join(", "),
                     "a topic is refused: its events are not heard"
                 );
@@ -179,7 +192,10 @@ impl Running {
                 self.shared.board.change(|standing| standing.connected_since = Some(now));
             }
             (true, false) => {
-                tracing::warn!(adapter = self.shared.name, "notifications are not heard: events may be lost until they are again");
+                tracing::warn!(
+                    adapter = self.shared.name,
+                    "notifications are not heard: events may be lost until they are again"
+                );
                 self.shared.board.change(|standing| standing.connected_since = None);
             }
             (true, true) | (false, false) => {}

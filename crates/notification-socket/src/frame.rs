@@ -73,7 +73,8 @@ mod tests {
     use super::*;
 
     fn sample(name: &str) -> String {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/genesys/samples/notifications/");
+        let folder =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/genesys/samples/notifications/");
         std::fs::read_to_string(format!("{folder}{name}")).unwrap()
     }
 

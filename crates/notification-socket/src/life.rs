@@ -195,7 +195,8 @@ impl Life {
         // A life too short to be renewed before its end is renewed in its middle.
         let left = expires.since(now);
         let early = self.limits.renew_before.min(Span::from_millis(left.millis() / 2));
-        self.line = Some(Line { link, since: now, heard_at: now, pinged_at: None, renew_at: expires - early });
+        self.line =
+            Some(Line { link, since: now, heard_at: now, pinged_at: None, renew_at: expires - early });
     }
 
     fn not_opened(&mut self, link: LinkId, now: Time) {
@@ -328,7 +329,10 @@ mod tests {
             assert_eq!(life.step(Input::Passed, until), [Act::Open(link + 1)]);
             now = until;
         }
-        assert!(waits[0] <= 1_000 && waits[11] >= 15_000 && waits.iter().all(|wait| *wait <= 30_000), "{waits:?}");
+        assert!(
+            waits[0] <= 1_000 && waits[11] >= 15_000 && waits.iter().all(|wait| *wait <= 30_000),
+            "{waits:?}"
+        );
     }
 
     #[test]
@@ -405,10 +409,16 @@ mod tests {
                         let opens = acts.iter().filter(|act| matches!(act, Act::Open(_))).count();
                         assert!(opens <= 1, "{input:?} {acts:?}");
                         assert!(life.listens() || life.attempt != Attempt::None, "deaf for ever: {input:?}");
-                        assert!(!(owed && life.listens()) || looked, "a gap was forgotten: {input:?} {life:?}");
+                        assert!(
+                            !(owed && life.listens()) || looked,
+                            "a gap was forgotten: {input:?} {life:?}"
+                        );
                         assert!(life.wake_at().is_some() || life.attempt == Attempt::Opening(life.opened));
                         let owed = !life.listens();
-                        if seen.insert(format!("{:?}", (&life.line, life.draining, life.attempt, life.failures, now))) {
+                        if seen.insert(format!(
+                            "{:?}",
+                            (&life.line, life.draining, life.attempt, life.failures, now)
+                        )) {
                             next.push((life, now, owed));
                         }
                     }

@@ -94,7 +94,8 @@ pub(crate) async fn run(
         Ok(opened) => opened,
         Err(why) => return tell(Told::NotOpened(why)),
     };
-    let ends = channel.expires.unwrap_or_else(|| shared.orchestrator.present() + genesys_types::Span::from(DAY));
+    let ends =
+        channel.expires.unwrap_or_else(|| shared.orchestrator.present() + genesys_types::Span::from(DAY));
     tell(Told::Opened(ends, subscribed));
     let places = Arc::new(Semaphore::new(DELIVERED_AT_ONCE));
     loop {
@@ -133,9 +134,8 @@ async fn open(client: &Client, topics: &[Box<str>]) -> Result<(Socket, Channel, 
     // As urgent as a read: every event that is heard saves one.
     let permit = client.quota().take(Class::Read).await;
     let channel = client.create_channel(permit).await.map_err(Why::Call)?.value;
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(LARGEST_FRAME))
-        .max_frame_size(Some(LARGEST_FRAME));
+    let config =
+        WebSocketConfig::default().max_message_size(Some(LARGEST_FRAME)).max_frame_size(Some(LARGEST_FRAME));
     let connecting = connect_async_with_config(channel.connect.as_str(), Some(config), true);
     let (socket, _) = tokio::time::timeout(CONNECT_WITHIN, connecting)
         .await
@@ -177,5 +177,9 @@ async fn take(shared: &Arc<Shared>, places: &Arc<Semaphore>, text: &str) {
 }
 
 fn unreadable(shared: &Shared, why: &Unreadable) {
-    tracing::warn!(adapter = shared.name, reason = why.reason(), "an event cannot be read and is passed over");
+    tracing::warn!(
+        adapter = shared.name,
+        reason = why.reason(),
+        "an event cannot be read and is passed over"
+    );
 }
