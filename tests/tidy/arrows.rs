@@ -21,6 +21,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("evidence-log", &["genesys-types", "orchestrator"]),
     ("evidence-sqs", &["closure-machine", "event-bodies", "evidence-log", "genesys-types", "orchestrator"]),
     (
+        "notification-socket",
+        &["closure-machine", "event-bodies", "genesys-client", "genesys-types", "orchestrator"],
+    ),
+    (
         "webhook-receiver",
         &[
             "closure-machine",
@@ -44,6 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "genesys-types",
             "http-api",
             "http-listener",
+            "notification-socket",
             "orchestrator",
             "store",
             "store-sqlite",

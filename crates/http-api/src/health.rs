@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::{
     access::{Caller, Need},
+    adapters::{self, AdapterView},
     call::{Answer, Call, Shared, bytes_answer, json_answer},
     problem::Problem,
     spans::Stamp,
@@ -64,6 +65,9 @@ pub(crate) struct Readiness {
     /// With `verbose` and a key: how the hooks are doing.
     #[serde(skip_serializing_if = "Option::is_none")]
     hooks: Option<Vec<HookView>>,
+    /// With `verbose` and a key: how the adapters are doing that fetch events by themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adapters: Option<Vec<AdapterView>>,
     /// With `verbose` and a key: how long the store took to answer, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     store_took_ms: Option<u64>,
@@ -160,12 +164,14 @@ impl Readiness {
     async fn tell_more(&mut self, call: &Call, store_took: Duration) {
         let Shared { api, .. } = &*call.shared;
         let Ok(caller) = api.keys.admit(&call.headers, Need::Read) else {
-            self.note =
-                Some("Organisations, hooks and records set aside are shown to a key of the role read.");
+            self.note = Some(
+                "Organisations, hooks, adapters and records set aside are shown to a key of the role read.",
+            );
             return;
         };
         self.organisations = Some(organisations(call, &caller));
         self.hooks = Some(hooks(call, &caller));
+        self.adapters = Some(adapters::shown((api.adapters)(), &caller));
         self.store_took_ms = u64::try_from(store_took.as_millis()).ok();
         self.quarantined = api.orchestrator.quarantined().await.ok().map(|records| records.len());
     }

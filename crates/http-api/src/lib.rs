@@ -11,6 +11,7 @@
 
 mod access;
 mod acts;
+mod adapters;
 mod call;
 mod closures;
 mod command;
@@ -43,6 +44,7 @@ mod view;
 mod waiting;
 
 pub use access::{AccessKey, InvalidRole, Keys, Role};
+pub use adapters::{AdapterStanding, RefusedTopic};
 pub use serve::router;
 pub use state::{
     ApiState, HookStanding, MetricsPage, NoHooks, ReceivedHook, ReceivedHooks, UNKNOWN_HOOK, Version,

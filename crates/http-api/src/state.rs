@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use genesys_types::{Organisation, Time};
 use orchestrator::Orchestrator;
 
-use crate::access::Keys;
+use crate::{access::Keys, adapters::AdapterStanding};
 
 /// Everything that the API answers from.
 pub struct ApiState {
@@ -19,6 +19,8 @@ pub struct ApiState {
     pub configuration: serde_json::Value,
     /// What `/v1/hooks/received` says.
     pub received: Arc<dyn ReceivedHooks>,
+    /// How the adapters stand that fetch events by themselves.
+    pub adapters: Arc<dyn Fn() -> Vec<AdapterStanding> + Send + Sync>,
     /// What `/metrics` says.
     pub metrics: MetricsPage,
 }

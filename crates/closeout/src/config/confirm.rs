@@ -7,6 +7,7 @@ use super::{
     hooks::{self, Hook},
     keys::kind_refused,
     layers::{Layers, Reader, numbers},
+    notifications::{self, Notifications},
     origin::Problem,
     sqs::{self, Queue},
 };
@@ -18,10 +19,12 @@ pub struct Confirm {
     pub hooks: Vec<Hook>,
     /// The queues.
     pub queues: Vec<Queue>,
+    /// What listens to the notification WebSocket.
+    pub notifications: Vec<Notifications>,
 }
 
 /// The keys that only one kind has. In a table of another they would be believed to do something.
-const KEYS_OF_ONE_KIND: [(&str, &[&str]); 2] = [
+const KEYS_OF_ONE_KIND: [(&str, &[&str]); 3] = [
     (
         "webhook",
         &[
@@ -37,6 +40,7 @@ const KEYS_OF_ONE_KIND: [(&str, &[&str]); 2] = [
         ],
     ),
     ("sqs", &["queue_url", "region", "endpoint", "event_source"]),
+    (notifications::KIND, &["queues", "topics"]),
 ];
 
 /// Reads every table.
@@ -55,6 +59,11 @@ pub fn read(reader: &mut Reader<'_>, variables: &Variables, known: &[Organisatio
             "sqs" => sqs::one(reader, number, known).map(|queue| {
                 let name = queue.setup.name.clone();
                 found.queues.push(queue);
+                name
+            }),
+            notifications::KIND => notifications::one(reader, number, known).map(|one| {
+                let name = one.name.clone();
+                found.notifications.push(one);
                 name
             }),
             _ => hooks::one(reader, number, variables, known).map(|hook| {

@@ -100,6 +100,10 @@ pub fn read(form: Form, text: String) -> Given {
             let listed = text.trim_start().starts_with('[').then(|| list(&text)).flatten();
             Given::List(listed.unwrap_or_else(|| vec![text])).into_secret()
         }
+        Form::Texts => {
+            let listed = text.trim_start().starts_with('[').then(|| list(&text)).flatten();
+            Given::List(listed.unwrap_or_else(|| vec![text]))
+        }
         Form::WrapUp if text.trim_start().starts_with('{') => {
             inline_table(&text).map_or(Given::Text(text), Given::Table)
         }

@@ -182,6 +182,7 @@ pub fn in_words(form: Form) -> String {
         Form::Flag => "true or false".to_owned(),
         Form::WrapUp => "\"none\", \"skip\", { name = \"…\" } or { id = \"…\" }".to_owned(),
         Form::Secret => "a text in quotes, as \"env:NAME\"".to_owned(),
+        Form::Texts => "a list of texts, as [\"…\"]".to_owned(),
         Form::Secrets => "a list of texts, as [\"env:NAME\"]".to_owned(),
     }
 }

@@ -20,6 +20,8 @@ pub enum Form {
     Secret,
     /// A list of secrets.
     Secrets,
+    /// A list of texts.
+    Texts,
 }
 
 /// One key.
@@ -68,7 +70,7 @@ pub const SECTIONS: [(&str, &str); 9] = [
     ("ghosts", "Closures without proof: when they are looked at again, and when they are given up."),
     (
         "confirm.*",
-        "One table for each way by which evidence comes: a webhook (POST /hooks/{name}), or a queue.",
+        "One table for each way by which evidence comes: a webhook (POST /hooks/{name}), a queue, or Genesys' notification WebSocket (docs/evidence.md).",
     ),
     ("source.*", "Where commands come from. The HTTP interface is always there and needs no table."),
     ("auth", "Who may use the HTTP interface."),
@@ -99,7 +101,7 @@ pub const DIMENSIONS: &[&str] = &["externalTag", "externalContactId", "journeyCu
 
 /// Every key.
 #[rustfmt::skip]
-pub const KEYS: [Key; 60] = [
+pub const KEYS: [Key; 62] = [
     with("server.listen", Form::Text, "127.0.0.1:8080", "Address and port."),
     with("server.shutdown_grace", Form::Duration, "20s", "How long calls and requests under way may take to finish at a stop."),
     with("server.max_connections", Form::Count(1, 1_000_000), "4096", "Connections at once; more are closed at once."),
@@ -147,7 +149,7 @@ pub const KEYS: [Key; 60] = [
     with("ghosts.silent_adapter_after", Form::Duration, "3m", "After which silence, while closures wait for events, the log warns that none arrive."),
 
     without("confirm.*.name", Form::Text, "open-messaging", "The name: events of a webhook are posted to /hooks/{name}."),
-    with("confirm.*.kind", Form::Text, "webhook", "The kind of adapter: webhook, or sqs (EventBridge through an Amazon SQS queue: docs/evidence-sqs.md)."),
+    with("confirm.*.kind", Form::Text, "webhook", "The kind of adapter: webhook, sqs (EventBridge through an Amazon SQS queue: docs/evidence-sqs.md), or notifications."),
     without("confirm.*.verify", Form::Choice(SCHEMES), "hub-sha256-base64", "Signature: hub-sha256-base64, hub-sha256-hex, standard-webhooks, hmac, bearer, basic, header, unsigned."),
     without("confirm.*.secrets", Form::Secrets, "[\"env:HOOK_SECRET\", \"env:HOOK_SECRET_OLD\"]", "The secrets, the current one first: 16 bytes or more each; standard-webhooks: base64 of 24 or more."),
     with("confirm.*.organisation", Form::Text, "main", "The organisation that its events belong to."),
@@ -163,6 +165,8 @@ pub const KEYS: [Key; 60] = [
     without("confirm.*.region", Form::Text, "eu-central-1", "sqs: the queue's region, where its URL does not tell."),
     without("confirm.*.endpoint", Form::Text, "https://vpce-0a1b2c3d.sqs.eu-central-1.vpce.amazonaws.com", "sqs: another address of SQS, as a VPC endpoint; https, unless on loopback."),
     without("confirm.*.event_source", Form::Text, "aws.partner/genesys.com/cloud/11111111-2222-4333-8444-555555555555", "sqs: whose events are taken: EventBridge's source, or its beginning up to a /; without it, all."),
+    without("confirm.*.queues", Form::Texts, "[\"9bfb36aa-cde3-4706-9744-70f0645754cf\"]", "notifications: the ids of the queues whose conversations are listened to; two topics each, 1,000 in all."),
+    without("confirm.*.topics", Form::Texts, "[\"v2.users.5f0f2a1c-9c55-4a63-8e2a-2a0d1c7f6b04.conversations\"]", "notifications: further topics, with ids and not with {id}."),
 
     without("source.*.name", Form::Text, "http", "The name."),
     without("source.*.kind", Form::Text, "http", "The kind; http."),
@@ -174,13 +178,12 @@ pub const KEYS: [Key; 60] = [
 pub fn kind_refused(section: &str, kind: &str) -> Option<String> {
     let absent = |instead: &str| Some(format!("= \"{kind}\" is not part of this version; {instead}"));
     match (section, kind) {
-        ("confirm", "webhook" | "sqs") | ("source", "http") => None,
-        ("confirm", "notifications") => absent("use kind = \"webhook\" or \"sqs\""),
+        ("confirm", "webhook" | "sqs" | "notifications") | ("source", "http") => None,
         ("source", "nats" | "amqp" | "sqs" | "kafka") => {
             absent("commands come by HTTP (POST /v1/closures), which is always there")
         }
         ("source", _) => Some(format!("= {kind:?} is not known; http is the only kind")),
-        (_, _) => Some(format!("= {kind:?} is not known; there are webhook and sqs")),
+        (_, _) => Some(format!("= {kind:?} is not known; there are webhook, sqs and notifications")),
     }
 }
 

@@ -16,6 +16,7 @@ pub mod file;
 pub mod hooks;
 pub mod keys;
 pub mod layers;
+pub mod notifications;
 pub mod origin;
 pub mod reference;
 pub mod secret;

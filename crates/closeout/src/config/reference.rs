@@ -76,7 +76,7 @@ fn wrapped(about: &str) -> String {
 
 fn entry(key: &Key, value: &str, counts: bool) -> String {
     let value = match key.form {
-        Form::Count(..) | Form::Flag | Form::Secrets => value.to_owned(),
+        Form::Count(..) | Form::Flag | Form::Secrets | Form::Texts => value.to_owned(),
         Form::Text | Form::Duration | Form::Choice(_) | Form::WrapUp | Form::Secret => format!("\"{value}\""),
     };
     let mark = if counts { "" } else { "# " };

@@ -16,6 +16,7 @@ use super::{
     hooks::Hook,
     keys::{Form, kind_refused},
     layers::{Layers, Reader, numbers},
+    notifications::Notifications,
     origin::{Given, Problem},
     sqs::Queue,
     tokens::{self, Token},
@@ -44,6 +45,8 @@ pub struct Settings {
     pub hooks: Vec<Hook>,
     /// The queues.
     pub queues: Vec<Queue>,
+    /// What listens to the notification WebSocket.
+    pub notifications: Vec<Notifications>,
     /// The keys.
     pub tokens: Vec<Token>,
 }
@@ -127,12 +130,22 @@ pub fn read_with(
     organisations.iter_mut().for_each(|one| one.client.lookup = lookup.clone());
     let policy = policy(&mut reader);
     let silent_adapter_after = reader.duration("ghosts.silent_adapter_after").unwrap_or_default();
-    let Confirm { hooks, queues } = confirm::read(&mut reader, variables, &names);
+    let Confirm { hooks, queues, notifications } = confirm::read(&mut reader, variables, &names);
     sources(&mut reader);
     let tokens = tokens.unwrap_or_else(|| keys(&mut reader, &names));
     match (server, store) {
         (Some(server), Some(store)) if reader.problems.is_empty() => {
-            Ok(Settings { server, store, organisations, policy, silent_adapter_after, hooks, queues, tokens })
+            Ok(Settings {
+                server,
+                store,
+                organisations,
+                policy,
+                silent_adapter_after,
+                hooks,
+                queues,
+                notifications,
+                tokens,
+            })
         }
         (Some(_) | None, Some(_) | None) => Err(reader.problems),
     }

@@ -50,6 +50,8 @@ pub struct Configuration {
     pub organisations: Vec<String>,
     /// The hooks.
     pub hooks: Vec<Hook>,
+    /// How many adapters fetch events by themselves.
+    pub fetching: usize,
     /// Whether only an event proves that a guest is gone.
     pub needs_events: bool,
     /// The file with the keys, how many there are, and how many of them may request closures.

@@ -38,7 +38,7 @@ const MESSAGE_RESULTS: [HookResult; 9] = [
 ];
 
 /// Describes what is measured, and begins every counter whose labels are known.
-pub fn begin(organisations: &[Organisation], hooks: &[String], queues: &[String]) {
+pub fn begin(organisations: &[Organisation], hooks: &[String], queues: &[String], sockets: &[String]) {
     describe();
     for result in COMMAND_RESULTS {
         counter!("closeout_commands_received_total", "source" => "http", "result" => result).increment(0);
@@ -46,7 +46,7 @@ pub fn begin(organisations: &[Organisation], hooks: &[String], queues: &[String]
     for organisation in organisations {
         of_organisation(organisation);
     }
-    for adapter in hooks.iter().chain(queues) {
+    for adapter in hooks.iter().chain(queues).chain(sockets) {
         for result in CONFIRMATION_RESULTS {
             counter!("closeout_confirmations_total", "adapter" => adapter.clone(), "result" => result.name())
                 .increment(0);

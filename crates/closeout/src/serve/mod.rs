@@ -7,6 +7,7 @@
 //!  SIGHUP ──► credentials and keys are read again
 //! ```
 
+mod adapters;
 mod counters;
 mod hooks;
 mod notify;
@@ -31,7 +32,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use self::signals::Signals;
-use self::{queues::Queues, reload::Reloadable, signals::HangUp};
+use self::{adapters::Adapters, queues::Queues, reload::Reloadable, signals::HangUp};
 use crate::{
     config::{
         self, FromCommandLine, Layers, Settings, Variables,
@@ -89,6 +90,7 @@ pub struct Service {
     listening: JoinHandle<std::io::Result<()>>,
     queues: Queues,
     broken: CancellationToken,
+    adapters: Adapters,
     hooks: usize,
     place: StorePlace,
     reloadable: Reloadable,
@@ -115,7 +117,8 @@ impl Service {
             webhook_receiver::router(orchestrator.clone(), hooks::of_settings(settings.hooks)?)
                 .map_err(|error| Failure::usage(error.to_string()))?;
         let names: Vec<_> = watched.iter().map(|(name, _)| name.clone()).collect();
-        counters::begin(&orchestrator.organisations(), &names, &queues::names(&settings.queues));
+        let sockets: Vec<_> = settings.notifications.iter().map(|one| one.name.clone()).collect();
+        counters::begin(&orchestrator.organisations(), &names, &queues::names(&settings.queues), &sockets);
         let stop = CancellationToken::new();
         let hooks = watched.len();
         let queues =
@@ -129,12 +132,14 @@ impl Service {
             settings.silent_adapter_after,
             stop.clone(),
         ));
+        let adapters = Adapters::start(settings.notifications, &clients, &orchestrator, &stop);
         let api = http_api::router(ApiState {
             orchestrator: orchestrator.clone(),
             keys: keys.clone(),
             version: Version { version: env!("CARGO_PKG_VERSION"), commit: option_env!("CLOSEOUT_COMMIT") },
             configuration,
             received: Arc::new(hooks::CameIn { logs, owners }),
+            adapters: adapters.standings(),
             metrics: MetricsPage { render: Arc::new(move || metrics.render()), open: false },
         });
         let limits = Limits {
@@ -162,6 +167,7 @@ impl Service {
             listening,
             queues,
             broken,
+            adapters,
             hooks,
             place: settings.store.place,
         })
@@ -207,6 +213,8 @@ impl Service {
     pub async fn stop(self) -> bool {
         let grace = self.server.shutdown_grace;
         self.stop.cancel();
+        // What was heard is delivered while there is a driver.
+        self.adapters.stopped().await;
         let queues = self.queues.stopped(grace);
         let (finished, listened, ()) = tokio::join!(self.orchestrator.stop(grace), self.listening, queues);
         if let Ok(Err(error)) = listened {

@@ -356,6 +356,7 @@ impl World {
             version: Version { version: "1.2.3", commit: None },
             configuration: json!({ "server": { "listen": "127.0.0.1:8080" } }),
             received: Arc::new(TwoHooks),
+            adapters: Arc::new(super::looks::adapters),
             metrics: MetricsPage { render: Arc::new(|| "closeout_up 1\n".to_owned()), open: false },
         });
         Self { router, orchestrator, remote, store }

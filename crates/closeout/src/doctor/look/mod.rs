@@ -90,6 +90,7 @@ fn configuration(layers: &Layers, settings: &Settings, from: &FromCommandLine) -
         problems: Vec::new(),
         organisations: layers.organisations.clone(),
         hooks: settings.hooks.iter().map(hook).collect(),
+        fetching: settings.notifications.len(),
         needs_events: settings.policy.evidence == closure_machine::Evidence::WebhookOnly,
         keys: (tokens_file, settings.tokens.len(), submitters),
         aliases: layers.aliases().into_iter().map(|(variable, path)| (variable, path.to_owned())).collect(),
