@@ -13,6 +13,7 @@ mod doctor;
 mod lookups;
 mod metrics;
 mod page;
+mod notifications;
 mod quota;
 mod recipes;
 mod returning;

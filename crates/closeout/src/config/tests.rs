@@ -179,10 +179,47 @@ fn wrong_values_name_their_line_and_what_would_be_right() {
             "confirm.0.kind = \"notifications\" is not part of this version",
         ),
         ("[[confirm]]\nname = \"n\"", "confirm.0.verify is missing"),
+        ("[[confirm]]\nname = \"n\"\nkind = \"pigeon\"", "the kinds are webhook and notifications"),
+        (
+            "[[confirm]]\nname = \"n\"\nverify = \"unsigned\"\nqueues = [\"x\"]",
+            "has a use with kind = \"notifications\" only",
+        ),
+        ("[[confirm]]\nname = \"n\"\nkind = \"notifications\"", "confirm.0.queues is missing"),
+        (
+            "[[confirm]]\nname = \"n\"\nkind = \"notifications\"\nsecrets = [\"env:X\"]",
+            "confirm.0.secrets has a use with kind = \"webhook\" only",
+        ),
+        (
+            "[[confirm]]\nname = \"n\"\nkind = \"notifications\"\nqueues = [\"web\"]",
+            "\"web\", which is no queue's id",
+        ),
+        (
+            "[[confirm]]\nname = \"n\"\nkind = \"notifications\"\ntopics = [\"v2.users.{id}.conversations\"]",
+            "has {id} in it",
+        ),
     ] {
         let said = Scene::usual(text).refusal();
         assert!(said.contains(expected), "{text}: {said}");
     }
+}
+
+#[test]
+fn notifications_are_read_with_two_topics_for_each_queue() {
+    let queue = "9bfb36aa-cde3-4706-9744-70f0645754cf";
+    let table = format!("[[confirm]]\nname = \"socket\"\nkind = \"notifications\"\nqueues = [\"{queue}\"]\n");
+    let read = Scene::usual(&format!("{table}topics = [\"v2.users.x.conversations\"]\n")).settings().unwrap();
+    let topics: Vec<_> = read.notifications[0].topics.iter().map(|topic| &**topic).collect();
+    let of_queue = |event: &str| format!("v2.routing.queues.{queue}.{event}");
+    assert_eq!(
+        topics,
+        [&of_queue("conversations"), &of_queue("conversations.messages"), "v2.users.x.conversations"]
+    );
+    assert_eq!((read.hooks.len(), read.notifications[0].organisation.as_str()), (0, "main"));
+    let twice = Scene::usual(&format!("{table}{table}")).refusal();
+    assert!(twice.contains("\"socket\" stands there twice"), "{twice}");
+    let many: Vec<_> = (0..501).map(|number| format!("\"00000000-0000-4000-8000-{number:012}\"")).collect();
+    let table = table.replace(&format!("[\"{queue}\"]"), &format!("[{}]", many.join(", ")));
+    assert!(Scene::usual(&table).refusal().contains("come to 1002 topics, and a channel has 1000"));
 }
 
 #[test]

@@ -4,9 +4,45 @@ use std::time::Duration;
 
 use closure_machine::Reply;
 use orchestrator::{CallFacts, Outcome};
+use genesys_types::Time;
 use serde_json::{Value, json};
 
 use super::world::{Truth, World};
+use crate::{AdapterStanding, RefusedTopic};
+
+/// Two adapters, of two organisations.
+pub(super) fn adapters() -> Vec<AdapterStanding> {
+    let of = |name: &str, organisation: &str| AdapterStanding {
+        name: name.to_owned(),
+        kind: "notifications",
+        organisation: organisation.parse().unwrap(),
+        connected_since: None,
+        last_event_at: Some(Time::from_millis(1_795_255_200_000)),
+        refused: vec![RefusedTopic {
+            topic: "v2.users.x.conversations".to_owned(),
+            reason: Some("missing permissions".to_owned()),
+            missing_permissions: vec!["conversation:communication:view".to_owned()],
+        }],
+        gaps: 2,
+        read_back: 7,
+    };
+    vec![of("socket", "main"), of("theirs", "foreign")]
+}
+
+#[tokio::test(start_paused = true)]
+async fn adapters_are_shown_to_keys_of_their_organisation() {
+    let world = World::new().await;
+    let shown = world.get_as("read", "/readyz?verbose", &[]).await.ok(200);
+    assert_eq!(
+        shown["adapters"],
+        json!([{
+            "name": "socket", "kind": "notifications", "organisation": "main", "connectedSince": null,
+            "lastEventAt": "2026-11-21T10:00:00.000Z", "gaps": 2, "readBack": 7,
+            "refusedTopics": [{ "topic": "v2.users.x.conversations", "reason": "missing permissions",
+                                "missingPermissions": ["conversation:communication:view"] }],
+        }])
+    );
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_version_that_is_known_is_answered_304() {
