@@ -12,7 +12,8 @@ async fn listening(closing: &str, adjust: impl FnOnce(SimulatorBuilder) -> Simul
         "[[confirm]]\nname = \"socket\"\nkind = \"notifications\"\nqueues = [\"{DEFAULT_QUEUE}\"]\n\
          topics = [\"v2.routing.nothing\"]\n"
     );
-    let options = SceneOptions { closing: closing.to_owned(), confirm: Some(confirm), ..SceneOptions::default() };
+    let options =
+        SceneOptions { closing: closing.to_owned(), confirm: Some(confirm), ..SceneOptions::default() };
     let scene = Scene::begin_with(options, adjust).await;
     scene.simulator.set_webhooks(Vec::new()).unwrap();
     let listens = wait_until(Duration::from_secs(20), || async {

@@ -103,7 +103,7 @@ pub(crate) fn after_the_end(
             draft.heard_after_the_end(heard)?;
             Ok(draft.finish(Some(closure)))
         }
-        Event::Woke | Event::Replied { .. } | Event::Act(_) => Err(Rejected::Ended),
+        Event::Woke | Event::Replied { .. } | Event::Missed | Event::Act(_) => Err(Rejected::Ended),
     }
 }
 

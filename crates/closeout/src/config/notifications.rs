@@ -27,7 +27,10 @@ pub(super) fn one(reader: &mut Reader<'_>, number: usize, known: &[Organisation]
     let path = |key: &str| format!("confirm.{number}.{key}");
     let decoder = reader.layers.setting(&path("decoder")).is_some_and(|setting| setting.origin.rank() > 0);
     if decoder {
-        reader.refuse(&path("decoder"), "has no use with kind = \"notifications\": the socket has one form of body");
+        reader.refuse(
+            &path("decoder"),
+            "has no use with kind = \"notifications\": the socket has one form of body",
+        );
     }
     let name = confirm::name(reader, number);
     let organisation = confirm::organisation(reader, number, known);
@@ -41,7 +44,7 @@ pub(super) fn one(reader: &mut Reader<'_>, number: usize, known: &[Organisation]
                     .map(|event| format!("v2.routing.queues.{queue}.{event}").into()),
             ),
             Err(_) => {
-                reader.refuse(&path("queues"), format_args!("holds {id:?}, which is no queue's id (a UUID)"))
+                reader.refuse(&path("queues"), format_args!("holds {id:?}, which is no queue's id (a UUID)"));
             }
         }
     }

@@ -134,19 +134,17 @@ pub fn read_with(
     sources(&mut reader);
     let tokens = tokens.unwrap_or_else(|| keys(&mut reader, &names));
     match (server, store) {
-        (Some(server), Some(store)) if reader.problems.is_empty() => {
-            Ok(Settings {
-                server,
-                store,
-                organisations,
-                policy,
-                silent_adapter_after,
-                hooks,
-                queues,
-                notifications,
-                tokens,
-            })
-        }
+        (Some(server), Some(store)) if reader.problems.is_empty() => Ok(Settings {
+            server,
+            store,
+            organisations,
+            policy,
+            silent_adapter_after,
+            hooks,
+            queues,
+            notifications,
+            tokens,
+        }),
         (Some(_) | None, Some(_) | None) => Err(reader.problems),
     }
 }

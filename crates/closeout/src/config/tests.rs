@@ -174,12 +174,8 @@ fn wrong_values_name_their_line_and_what_would_be_right() {
         ("[store]\ninbox_retention = \"24h\"", "at least 25h"),
         ("[server]\nlisten = \"8080\"", "is not an address and port, such as 127.0.0.1:8080"),
         ("[[source]]\nname = \"n\"\nkind = \"nats\"", "source.0.kind = \"nats\" is not part of this version"),
-        (
-            "[[confirm]]\nname = \"n\"\nkind = \"notifications\"",
-            "confirm.0.kind = \"notifications\" is not part of this version",
-        ),
         ("[[confirm]]\nname = \"n\"", "confirm.0.verify is missing"),
-        ("[[confirm]]\nname = \"n\"\nkind = \"pigeon\"", "the kinds are webhook and notifications"),
+        ("[[confirm]]\nname = \"n\"\nkind = \"pigeon\"", "there are webhook, sqs and notifications"),
         (
             "[[confirm]]\nname = \"n\"\nverify = \"unsigned\"\nqueues = [\"x\"]",
             "has a use with kind = \"notifications\" only",

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use closure_machine::Reply;
-use orchestrator::{CallFacts, Outcome};
 use genesys_types::Time;
+use orchestrator::{CallFacts, Outcome};
 use serde_json::{Value, json};
 
 use super::world::{Truth, World};

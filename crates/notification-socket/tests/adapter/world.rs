@@ -128,10 +128,12 @@ impl World {
                 subject: Subject::Conversation(ConversationId::from_uuid(made.conversation_id)),
                 participant: None,
                 not_before: None,
+                follows: 0,
             },
             said: Said::default(),
             source: Arc::from("test"),
             key: None,
+            follows: None,
         };
         match self.driver.submit(submission).await.unwrap() {
             Submitted::Accepted(record)

@@ -65,7 +65,10 @@ fn configured(configuration: &Configuration, queues: usize) -> Vec<Check> {
         ),
     });
     checks.extend(hooks.iter().map(hook));
-    checks.extend((hooks.is_empty() && queues == 0 && configuration.fetching == 0).then(|| no_hook(configuration.needs_events)));
+    checks.extend(
+        (hooks.is_empty() && queues == 0 && configuration.fetching == 0)
+            .then(|| no_hook(configuration.needs_events)),
+    );
     checks
 }
 
