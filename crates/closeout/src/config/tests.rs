@@ -182,7 +182,7 @@ fn wrong_values_name_their_line_and_what_would_be_right() {
         ),
         ("[[confirm]]\nname = \"n\"\nkind = \"notifications\"", "confirm.0.queues is missing"),
         (
-            "[[confirm]]\nname = \"n\"\nkind = \"notifications\"\nsecrets = [\"env:X\"]",
+            "[[confirm]]\nname = \"n\"\nkind = \"notifications\"\ntopics = [\"v2.x\"]\nsecrets = [\"env:X\"]",
             "confirm.0.secrets has a use with kind = \"webhook\" only",
         ),
         (
