@@ -1,6 +1,6 @@
 //! Events that arrive by themselves, and how far they prove anything.
 
-use genesys_types::{CommunicationId, ParticipantId, Snapshot, Span, Time, WrapUp};
+use genesys_types::{CommunicationId, Leg, LegState, ParticipantId, Purpose, Snapshot, Span, Time, WrapUp};
 
 use crate::{
     closure::{Block, GuestLeg, Proof, Request, Resume, Step, Turn, WrapperStage},
@@ -39,7 +39,10 @@ impl Draft<'_> {
                     Bearing::Nothing => return Err(Rejected::NothingNew),
                 }
             }
-            // Whoever is there is found by the reads; that somebody came proves nothing.
+            What::GuestCame { participant: Some(participant), communication: Some(communication) } => {
+                self.conversation_heard(heard, &one_guest(*participant, *communication))?;
+            }
+            // Which leg is there is not said: the reads find it.
             What::GuestCame { .. } => return Err(Rejected::NothingNew),
             What::Conversation(snapshot) => self.conversation_heard(heard, snapshot)?,
         }
@@ -272,4 +275,20 @@ impl Draft<'_> {
             _ => Err(Rejected::NothingNew),
         }
     }
+}
+
+/// A conversation of which only one leg of the guest is known.
+fn one_guest(participant: ParticipantId, communication: CommunicationId) -> Snapshot {
+    let leg = Leg {
+        participant,
+        communication: Some(communication),
+        purpose: Purpose::Customer,
+        state: LegState::Connected,
+        disconnect_type: None,
+        disconnected_at: None,
+        wrap_up: WrapUp::NotRequired,
+        user: None,
+        queue: None,
+    };
+    Snapshot { ended_at: None, legs: vec![leg] }
 }

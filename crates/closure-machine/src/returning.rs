@@ -1,10 +1,10 @@
 //! A guest who comes back after the end. The end stays an end: it is marked, and the policy says whether a closure that
 //! follows this one is opened.
 
-use genesys_types::{CommunicationId, LegState, ParticipantId, Snapshot, Time};
+use genesys_types::{CommunicationId, Leg, LegState, ParticipantId, Purpose, Snapshot, Time};
 
 use crate::{
-    closure::{Closure, End, Ending, Step},
+    closure::{Closure, End, Ending, GuestLeg, Step},
     draft::Draft,
     event::{Event, Heard, Moment, What},
     evidence::CLOCKS_DIFFER,
@@ -35,27 +35,29 @@ impl Heard {
         match &self.what {
             What::GuestLeft { .. } => false,
             What::GuestCame { .. } => true,
-            What::Conversation(snapshot) => present(snapshot).next().is_some(),
+            What::Conversation(snapshot) => {
+                let may_be_a_guest = |leg: &Leg| matches!(leg.purpose, Purpose::Customer | Purpose::Other);
+                there(snapshot).any(may_be_a_guest)
+            }
         }
     }
 }
 
-/// The guest's legs that are there. A conversation that has ended has none.
-fn present(snapshot: &Snapshot) -> impl Iterator<Item = (ParticipantId, Option<CommunicationId>)> {
+/// The legs that are there. A conversation that has ended has none.
+fn there(snapshot: &Snapshot) -> impl Iterator<Item = &Leg> {
     let open = snapshot.ended_at.is_none();
-    let there = snapshot.guest_legs().filter(move |leg| {
+    snapshot.legs.iter().filter(move |leg| {
         open && match leg.state {
             LegState::Connected | LegState::Parked | LegState::Alerting => true,
             // A state that is not known here may be a new word for an end.
             LegState::Other | LegState::Disconnected => false,
         }
-    });
-    there.map(|leg| (leg.participant, leg.communication))
+    })
 }
 
 impl Closure {
-    /// Whether it claims that the guest is gone, so that a guest who is there contradicts it.
-    fn claims_an_end(&self) -> Option<Time> {
+    /// Since when it claims that the guest is gone, so that a guest who is there contradicts it.
+    pub fn claims_an_end(&self) -> Option<Time> {
         match self.step {
             Step::Ended(Ending { end: End::Closed | End::AlreadyClosed, at }) => Some(at),
             Step::Ended(Ending { end: End::Failed(_) | End::Cancelled | End::Resolved, .. })
@@ -75,15 +77,23 @@ impl Closure {
     ///
     /// A leg that this closure knows is one whose end is proven: word of it is late. A leg, or a participant, that it does
     /// not know is younger than the last read, and counts when the event is younger than the end. A participant that it
-    /// knows, on a leg without a name, counts when the event is younger by more than two clocks differ.
+    /// knows, on a leg without a name here or there, counts when the event is younger by more than two clocks differ.
     fn is_a_return(&self, (participant, leg): Whom, seen: Time, ended: Time, policy: &Policy) -> bool {
         if policy.has(Mutation::LateWordIsAReturn) {
             return true;
         }
+        if self.agent.is_some_and(|(agent, ..)| participant == Some(agent)) {
+            return false;
+        }
+        let nameless = |known: &&GuestLeg| {
+            known.communication.is_none() && participant.is_none_or(|who| known.participant == who)
+        };
         let knows_leg = leg.is_some() && self.guests.iter().any(|known| known.communication == leg);
         let is_new = |who| self.guests.iter().all(|known| known.participant != who);
         match (participant, leg) {
-            (_, Some(_)) => !knows_leg && seen > ended,
+            (_, Some(_)) if knows_leg => false,
+            (_, Some(_)) if self.guests.iter().any(|known| nameless(&known)) => seen > ended + CLOCKS_DIFFER,
+            (_, Some(_)) => seen > ended,
             (Some(who), None) if !self.guests.is_empty() && is_new(who) => seen > ended,
             (_, None) => seen > ended + CLOCKS_DIFFER,
         }
@@ -110,6 +120,11 @@ pub(crate) fn after_the_end(
 impl Draft<'_> {
     fn heard_after_the_end(&mut self, heard: &Heard) -> Result<(), Rejected> {
         let ended = self.next.claims_an_end().ok_or(Rejected::Ended)?;
+        if heard.occurred_at > self.now + CLOCKS_DIFFER {
+            // A time that has not come orders nothing.
+            return Err(Rejected::Ended);
+        }
+        let named = self.next.named;
         let returns = |whom: &Whom| self.next.is_a_return(*whom, heard.occurred_at, ended, self.policy);
         let back = match &heard.what {
             What::GuestLeft { .. } => None,
@@ -117,7 +132,12 @@ impl Draft<'_> {
                 Some((*participant, *communication)).filter(returns)
             }
             What::Conversation(snapshot) => {
-                present(snapshot).map(|(participant, leg)| (Some(participant), leg)).find(returns)
+                let guest = |leg: &&Leg| {
+                    leg.purpose == Purpose::Customer
+                        || (leg.purpose == Purpose::Other && named == Some(leg.participant))
+                };
+                let guests = there(snapshot).filter(guest);
+                guests.map(|leg| (Some(leg.participant), leg.communication)).find(returns)
             }
         };
         let (participant, communication) = back.ok_or(Rejected::Ended)?;

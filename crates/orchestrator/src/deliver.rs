@@ -3,6 +3,7 @@
 use closure_machine::{Event, Heard};
 use genesys_types::{ConversationId, Organisation, Time};
 use store::{ClosureKey, Commit, CommitRefused, InboxEntry, StoreUnavailable};
+use uuid::Uuid;
 
 use crate::{
     advance::{NotAdvanced, Orchestrator, Trigger},
@@ -91,18 +92,24 @@ impl Orchestrator {
         let open = delivery.conversation.and_then(|conversation| {
             self.inner.registry.of_conversation(&delivery.organisation, conversation)
         });
-        let Some(key) = open else { return self.hear_after_the_end(&delivery, heard).await };
-        if heard.shows_a_guest() {
-            self.mark_whom_it_follows(key, &delivery, &heard).await?;
-        }
-        let cause = cause(&delivery);
+        let Some(key) = open else { return self.hear_after_the_end(&delivery, heard, None).await };
+        let shows_a_guest = heard.shows_a_guest().then(|| heard.clone());
+        // The closure may end before it hears this.
+        let followed_by = shows_a_guest.as_ref().map(|_| Uuid::now_v7());
+        let cause = Cause { followed_by, ..cause(&delivery) };
         let inbox = Some(entry(&delivery, Delivered::Taken(key)));
         let trigger = Trigger { cause, inbox, ..Trigger::new(Event::Heard(heard)) };
         match self.advance(key, trigger).await {
+            Ok(record) if record.closure.returned.is_some() => {
+                self.open_what_follows(key).await.map(|()| Delivered::Taken(key))
+            }
             Ok(_) => Ok(Delivered::Taken(key)),
             Err(NotAdvanced::SameEvent) => Ok(Delivered::Duplicate),
             Err(NotAdvanced::OtherBody) => Ok(Delivered::Conflict),
-            Err(NotAdvanced::Rejected(..)) => self.remember(&delivery, Delivered::NothingNew(key)).await,
+            Err(NotAdvanced::Rejected(..)) => match shows_a_guest {
+                Some(heard) => self.hear_after_the_end(&delivery, heard, Some(key)).await,
+                None => self.remember(&delivery, Delivered::NothingNew(key)).await,
+            },
             Err(NotAdvanced::Missing | NotAdvanced::OtherVersion(_)) => {
                 self.remember(&delivery, Delivered::Unmatched).await
             }

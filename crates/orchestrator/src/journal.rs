@@ -166,7 +166,7 @@ pub(crate) struct Cause {
     pub(crate) facts: Option<CallFacts>,
     pub(crate) adapter: Option<AdapterFacts>,
     pub(crate) operator: Option<(String, Option<String>)>,
-    /// The closure that was opened because the guest came back.
+    /// The key for a closure that is opened if the guest turns out to have come back.
     pub(crate) followed_by: Option<ClosureKey>,
 }
 
@@ -186,6 +186,8 @@ pub(crate) struct Happening<'a> {
     pub(crate) asks: Option<closure_machine::Call>,
     pub(crate) announces: &'a [Announcement],
     pub(crate) cause: &'a Cause,
+    /// The closure that is opened because of this.
+    pub(crate) followed_by: Option<ClosureKey>,
     pub(crate) now: Time,
     /// Where the call is made, as far as that is known.
     pub(crate) remote: Option<&'a dyn Remote>,
@@ -227,7 +229,7 @@ impl Happening<'_> {
             operator: self.operator(),
             asks: self.asks.map(|call| asks(call, self.next, self.remote)),
             announces: self.announces.iter().map(|told| names::announcement(*told).to_owned()).collect(),
-            followed_by: self.cause.followed_by.map(closure_id),
+            followed_by: self.followed_by.map(closure_id),
             wake_at: self.next.wake_at().map(Time::millis),
         }
     }

@@ -65,4 +65,4 @@ pub use record::{Callback, ConfirmedBy, Overrides, Record, Said};
 pub use remote::{CallDetails, CallFacts, Outcome, Permit, Remote};
 pub use remote_dialect::DialectRemote;
 pub use remote_genesys::GenesysRemote;
-pub use submit::{ProducerKey, Submission, SubmitError, Submitted};
+pub use submit::{Follows, ProducerKey, Submission, SubmitError, Submitted};

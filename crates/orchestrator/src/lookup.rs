@@ -185,6 +185,7 @@ impl Orchestrator {
             asks: call,
             announces: &announces,
             cause: &Cause::default(),
+            followed_by: None,
             now,
             remote: Some(remote),
         }

@@ -18,8 +18,6 @@ pub(crate) struct Made {
     pub(crate) event: Event,
     pub(crate) next: Arc<Record>,
     pub(crate) call: Option<Call>,
-    /// Whether a closure is to be opened that follows this one.
-    pub(crate) follow: bool,
     pub(crate) announces: Vec<Announcement>,
     pub(crate) line: Line,
 }
@@ -65,9 +63,8 @@ impl Made {
         if announces.contains(&Announcement::ParticipantClosed) {
             next.participant_closed_at.get_or_insert(now);
         }
-        if follow {
-            next.followed_by = cause.followed_by;
-        }
+        let followed_by = cause.followed_by.filter(|_| follow);
+        next.followed_by = next.followed_by.or(followed_by);
         let requests = cause.facts.as_ref().map_or(0, |facts| facts.requests);
         next.further_requests = next.further_requests.saturating_add(requests.saturating_sub(1));
         let line = Happening {
@@ -77,6 +74,7 @@ impl Made {
             asks: call,
             announces: &announces,
             cause,
+            followed_by,
             now,
             remote,
         }
@@ -86,7 +84,6 @@ impl Made {
             event: event.clone(),
             next: Arc::new(next),
             call,
-            follow,
             announces,
             line,
         })

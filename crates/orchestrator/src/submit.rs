@@ -35,7 +35,16 @@ pub struct Submission {
     /// The producer's key, where it gave one.
     pub key: Option<ProducerKey>,
     /// The closure that this one follows because the guest came back; `None` for what a producer asks.
-    pub follows: Option<ClosureKey>,
+    pub follows: Option<Follows>,
+}
+
+/// Which closure a new one follows, and under which key it is opened: the mark of the other one has promised it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Follows {
+    /// The closure that ended before.
+    pub closure: ClosureKey,
+    /// The key of the new one.
+    pub key: ClosureKey,
 }
 
 /// A producer's idempotency key.
@@ -195,6 +204,7 @@ impl Orchestrator {
             asks: call,
             announces: &announces,
             cause: &Cause::default(),
+            followed_by: None,
             now,
             remote: Some(org.setup.remote.as_ref()),
         }
@@ -338,7 +348,7 @@ pub(crate) fn opened(
 ) -> (Record, Option<closure_machine::Call>, Vec<closure_machine::Announcement>) {
     let said = submission.said.clone();
     let blank = Record {
-        key: Uuid::now_v7(),
+        key: submission.follows.map_or_else(Uuid::now_v7, |follows| follows.key),
         organisation: submission.organisation.clone(),
         closure: transition.next.clone(),
         said: (said != Said::default()).then(|| Box::new(said)),
@@ -346,7 +356,7 @@ pub(crate) fn opened(
         updated_at: now,
         confirmed_by: None,
         participant_closed_at: None,
-        follows: submission.follows,
+        follows: submission.follows.map(|follows| follows.closure),
         followed_by: None,
         further_requests: 0,
     };

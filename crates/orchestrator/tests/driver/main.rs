@@ -15,5 +15,6 @@ mod quota;
 mod remote;
 mod replicas;
 mod returning;
+mod returning_attacked;
 mod whole;
 mod world;

@@ -278,6 +278,16 @@ fn as_many_closures_follow_one_another_as_the_policy_says() {
 }
 
 #[test]
-fn that_somebody_is_there_tells_an_open_closure_nothing() {
-    Story::begin().closes_the_guest().ignores(guest_came(Some(leg(2)))).ignores(guest_came(None));
+fn a_guest_who_is_told_there_on_another_leg_is_read_before_the_wrapper_is_closed() {
+    Story::begin()
+        .closes_the_guest()
+        .ignores(guest_came(None))
+        .ignores(guest_came(Some(TAB)))
+        .hears(guest_came(Some(leg(2))))
+        .asked(Request::Read)
+        .sees(came_back(2))
+        .asked(CLOSE_GUEST)
+        .accepted()
+        .hears(guest_left(leg(2)))
+        .asked(CLOSE_WRAPPER);
 }
