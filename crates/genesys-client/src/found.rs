@@ -21,6 +21,8 @@ pub(crate) struct Unreadable(pub(crate) &'static str);
 pub(crate) struct Page {
     /// How many rows there are.
     pub(crate) rows: usize,
+    /// How many rows all pages have together, where the page says so.
+    pub(crate) promised: Option<usize>,
     /// Those that fit.
     pub(crate) hits: Vec<Hit>,
     /// Where the next page begins.
@@ -32,6 +34,8 @@ pub(crate) struct Page {
 #[serde(default)]
 struct Records {
     conversations: Flexible<Vec<Object<Record>>>,
+    #[serde(rename = "totalHits")]
+    total_hits: Value,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -77,7 +81,12 @@ pub(crate) fn records(body: &[u8], dimension: ExternalIdDimension, id: &str) -> 
             hits.push(record.hit().ok_or(Unreadable("the id of a conversation that fits cannot be read"))?);
         }
     }
-    Ok(Page { rows: records.len(), hits, cursor: None })
+    Ok(Page {
+        rows: records.len(),
+        promised: page.total_hits.as_u64().and_then(|hits| usize::try_from(hits).ok()),
+        hits,
+        cursor: None,
+    })
 }
 
 impl Record {
@@ -150,7 +159,7 @@ pub(crate) fn participants(body: &[u8], name: &str, value: &str) -> Result<Page,
         }
     }
     let cursor = page.cursor.0.filter(|cursor| !cursor.is_empty());
-    Ok(Page { rows: rows.len(), hits, cursor })
+    Ok(Page { rows: rows.len(), promised: None, hits, cursor })
 }
 
 /// Whether attributes anywhere in `row` have `name` with exactly this text. What else stands in a row is no attribute: by what it

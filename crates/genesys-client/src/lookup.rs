@@ -127,13 +127,21 @@ impl Client {
         let interval = format!("{from:.3}/{until:.3}");
         let mut asker = Asker::new(self, "find_by_external_id", ANALYTICS, ANALYTICS_PERMISSION, permit);
         let mut all = Found::default();
+        let mut seen = 0;
         for number in 1..=MOST_RECORD_PAGES {
             let query = details_query(lookup.external_id, id, &interval, number);
             let (reply, page) =
                 asker.ask(&query, |body| found::records(body, lookup.external_id, id)).await?;
             all.add(page.hits);
+            seen += page.rows;
+            let more_is_promised = page.promised.is_some_and(|promised| seen < promised);
+            if more_is_promised && page.rows == 0 && !all.are_several() {
+                return Err(reply
+                    .unreadable("fewer records came than were promised, and one that fits may be missing"));
+            }
+            let ends_here = page.rows == 0 || (page.rows < PAGE_SIZE && !more_is_promised);
             let is_last = number == MOST_RECORD_PAGES && all.are_several();
-            if page.rows < PAGE_SIZE || all.suffices() || is_last {
+            if ends_here || all.suffices() || is_last {
                 return Ok(answer(reply, asker.still_open(all.0).await));
             }
         }
@@ -249,7 +257,7 @@ impl<'a> Asker<'a> {
         }
         let mut open = Vec::with_capacity(hits.len());
         for hit in &hits {
-            if !self.has_ended(hit).await {
+            if !self.is_none(hit).await {
                 open.push(*hit);
             }
         }
@@ -257,10 +265,11 @@ impl<'a> Asker<'a> {
         if open.is_empty() { latest.into_iter().collect() } else { open }
     }
 
-    async fn has_ended(&self, hit: &Hit) -> bool {
+    /// Whether a read shows that it has ended, or is none of messaging: attributes are searched for in all media.
+    async fn is_none(&self, hit: &Hit) -> bool {
         let Some(permit) = self.further().await else { return false };
         match self.client.conversation(permit, hit.conversation).await {
-            Ok(answer) => answer.value.ended_at.is_some(),
+            Ok(answer) => answer.value.ended_at.is_some() || answer.value.legs.is_empty(),
             Err(fault) => fault.kind == FaultKind::NotFound,
         }
     }
@@ -273,12 +282,12 @@ impl<'a> Asker<'a> {
     }
 }
 
-/// What was found on all pages, each conversation once: pages shift while data flows in.
+/// What was found on all pages, each conversation once: pages shift while data flows in. Of very many not all.
 #[derive(Default)]
-struct Found(Vec<Hit>);
+pub(crate) struct Found(pub(crate) Vec<Hit>);
 
 impl Found {
-    fn add(&mut self, hits: Vec<Hit>) {
+    pub(crate) fn add(&mut self, hits: Vec<Hit>) {
         for hit in hits {
             if !self.suffices() && !self.0.iter().any(|known| known.conversation == hit.conversation) {
                 self.0.push(hit);

@@ -166,12 +166,19 @@ impl ReadShape {
                     id(row, &participants.id).ok_or(Unreadable("a participant's id cannot be read"))?;
                 let purpose = row.pointer(&participants.purpose).and_then(Value::as_str);
                 let purpose = purpose.ok_or(Unreadable("a participant's purpose cannot be read"))?;
-                if !with_sessions.contains(&participant) {
+                if with_sessions.contains(&participant) {
+                    let own = legs.iter_mut().filter(|leg| leg.participant == participant);
+                    own.for_each(|leg| leg.purpose = self.purpose(purpose));
+                } else {
                     let state = self.leg_state(row, &participants.state);
                     legs.push(leg(participant, None, self.purpose(purpose), state));
                 }
             }
         }
+        // Nobody else's session is closed as a guest's.
+        open.retain(|(participant, _)| {
+            legs.iter().any(|leg| leg.participant == *participant && leg.purpose == Purpose::Customer)
+        });
         let snapshot = Snapshot { ended_at: self.ended_at(&body, &legs, now), legs };
         let version = match &self.version {
             None => None,

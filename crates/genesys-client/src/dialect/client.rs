@@ -18,6 +18,7 @@ use crate::{
     Answer, Class, Client, Fault, FaultKind, Hit, Permit,
     answer::is_plausible_acknowledgement,
     call::{Reply, Request},
+    lookup::Found,
 };
 
 /// How long a session waits for its request where only the end of another call can change the quota's answer.
@@ -118,7 +119,9 @@ impl DialectClient {
         match shape.found(&taken.body) {
             Ok(found) => {
                 let hit = |conversation| Hit { conversation, started_at: None, queue: None };
-                Ok(taken.with(found.into_iter().map(hit).collect()))
+                let mut all = Found::default();
+                all.add(found.into_iter().map(hit).collect());
+                Ok(taken.with(all.0))
             }
             Err(unreadable) => Err(taken.unreadable(unreadable.0)),
         }

@@ -6,6 +6,7 @@ mod dialects;
 mod hostile;
 mod inspecting;
 mod lookups;
+mod lookups_attacked;
 mod notifications;
 mod operations;
 mod stub;
