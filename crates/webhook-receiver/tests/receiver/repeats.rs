@@ -25,7 +25,7 @@ async fn another_body_under_a_known_id_changes_nothing() {
     let key = world.closure_that_waits().await;
     assert_eq!(world.post_signed(&plain("e-1", "connected")).await.status, StatusCode::NO_CONTENT);
     assert_eq!(world.post_signed(&plain("e-1", "disconnected")).await.status, StatusCode::NO_CONTENT);
-    assert_eq!(world.results(), ["not_an_ending", "conflict"]);
+    assert_eq!(world.results(), ["nothing_new", "conflict"]);
     assert_eq!(world.state(key).await, "awaiting_confirmation");
 }
 
