@@ -76,12 +76,13 @@ async fn a_closing_that_is_told_leaves_no_gap() {
     world
         .until("both listen", || world.simulator.channels().iter().filter(|one| one.open).count() == 2)
         .await;
-    world.simulator.advance_clock(Duration::from_secs(61));
+    // The old one is let go once the new one is subscribed, and not before.
     world
         .until("the old one is gone", || {
             world.simulator.channels().iter().filter(|one| one.open).count() == 1
         })
         .await;
+    world.simulator.advance_clock(Duration::from_secs(61));
     let (_, key) = world.submit().await;
     world.closed(key).await;
     let standing = world.board.standing();
