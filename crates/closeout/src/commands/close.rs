@@ -13,7 +13,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{look, plan, target};
+use super::{
+    look, plan, target,
+    wait::{WAIT_AT_ONCE, exit_of, wait_query, wait_until},
+};
 use crate::{
     cli::{duration_flag, label},
     client::Api,
@@ -23,9 +26,6 @@ use crate::{
 
 /// Requests under way at once. The server commits many at a time, so a few in parallel make it fast.
 const AT_ONCE: usize = 16;
-
-/// The longest wait of one request; longer ones are asked again. Proxies cut silent requests after a minute.
-const WAIT_AT_ONCE: Duration = Duration::from_secs(30);
 
 /// From how many closures on a progress bar is shown.
 const BAR_FROM: usize = 5;
@@ -373,33 +373,6 @@ async fn close_one(args: &CloseArgs, api: &Api, wanted: &Wanted) -> Result<Value
         Some(until) => wait_until(api, answer.body, until).await,
         None => Ok(answer.body),
     }
-}
-
-/// Asks again until the closure is settled or the time is over.
-///
-/// # Errors
-///
-/// When the server refuses or does not answer.
-pub async fn wait_until(api: &Api, mut closure: Value, until: Instant) -> Result<Value, Failure> {
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        let Some(id) = closure["id"].as_str().map(str::to_owned) else { return Ok(closure) };
-        if exit_of(&closure) != Exit::InFlight || left.is_zero() {
-            return Ok(closure);
-        }
-        let wait = left.min(WAIT_AT_ONCE);
-        closure = api.get_within(&format!("/v1/closures/{id}"), &wait_query(Some(wait)), wait).await?.body;
-    }
-}
-
-/// The parameter that asks the server to wait.
-pub fn wait_query(wait: Option<Duration>) -> Vec<(String, String)> {
-    wait.map(|wait| ("wait".to_owned(), format!("{}ms", wait.as_millis()))).into_iter().collect()
-}
-
-/// What a closure's state means to somebody who waited.
-pub fn exit_of(closure: &Value) -> Exit {
-    Exit::of_state(closure["state"].as_str().unwrap_or_default())
 }
 
 /// Reads `--wrap-up-id`.

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::{close::exit_of, target};
+use super::{target, wait::exit_of};
 use crate::{
     cli::label,
     client::{Api, plain},

@@ -10,6 +10,7 @@ pub mod outgoing;
 mod plan;
 pub mod store;
 pub mod target;
+mod wait;
 pub mod watch;
 
 use serde_json::json;

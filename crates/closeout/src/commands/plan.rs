@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{close, look};
+use super::{look, wait};
 use crate::{
     exit::Exit,
     output::{self, Column, Form, Listing, Voice},
@@ -11,7 +11,7 @@ use crate::{
 /// What a plan means to a script: a closure that would fail, as a guard does not hold, counts as failed; every other plan
 /// was made, and that is all that was asked for.
 pub fn exit_of(plan: &Value) -> Exit {
-    if close::exit_of(plan) == Exit::Failed { Exit::Failed } else { Exit::Done }
+    if wait::exit_of(plan) == Exit::Failed { Exit::Failed } else { Exit::Done }
 }
 
 /// The columns of plans as CSV.

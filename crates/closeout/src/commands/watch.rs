@@ -9,8 +9,8 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{
-    close::{exit_of, wait_query},
     look, target,
+    wait::{exit_of, wait_query},
 };
 use crate::{
     cli::duration_flag,
