@@ -11,9 +11,9 @@ use utoipa::ToSchema;
 
 use crate::{
     call::{Answer, Call, json_answer},
-    command::{option_texts, policy_texts},
     explain::{Hold, Standing, moment, refusal, remedy, words},
     outcome,
+    policy_texts::{option_texts, policy_texts},
     problem::{Genesys, Problem, kinds},
     spans::Stamp,
     target::{self, TargetView},

@@ -27,6 +27,7 @@ mod metrics;
 mod openapi;
 mod options;
 mod outcome;
+mod policy_texts;
 mod problem;
 mod query;
 mod requests;

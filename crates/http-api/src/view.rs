@@ -9,8 +9,8 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::{
-    command::{option_texts, policy_texts},
     explain::Trouble,
+    policy_texts::{option_texts, policy_texts},
     spans::Stamp,
     target::TargetView,
     waiting::waiting_for,
