@@ -1,6 +1,8 @@
 //! A closure: what is known, and whose turn it is.
 
-use genesys_types::{CommunicationId, ConversationId, ParticipantId, QueueId, Span, Time, UserId, WrapUp};
+use genesys_types::{
+    CommunicationId, ConversationId, Leg, ParticipantId, Purpose, QueueId, Span, Time, UserId, WrapUp,
+};
 
 use crate::{
     lookup::Sought,
@@ -388,6 +390,12 @@ impl Closure {
     /// Whether it has reached an end.
     pub fn has_ended(&self) -> bool {
         matches!(self.step, Step::Ended(_))
+    }
+
+    /// Whether a leg is one of the guest: of a customer, or of somebody whom the API does not call so and the command named.
+    pub(crate) fn is_of_the_guest(&self, leg: &Leg) -> bool {
+        leg.purpose == Purpose::Customer
+            || (leg.purpose == Purpose::Other && self.named == Some(leg.participant))
     }
 
     /// Whether every guest leg that was seen is proven gone, and at least one was seen; or the whole has ended.

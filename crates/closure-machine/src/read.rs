@@ -51,13 +51,10 @@ impl Draft<'_> {
             Shown::ByARead => Some(Proof { source: ProofSource::ReadBack, at: self.now, before_asking }),
             Shown::ByAnAnswer => None,
         };
-        let named = self.next.named;
-        let guest = |leg: &&Leg| {
-            leg.purpose == Purpose::Customer
-                || (leg.purpose == Purpose::Other && named == Some(leg.participant))
-        };
-        for leg in snapshot.legs.iter().filter(guest) {
-            self.learn_leg(leg, proof);
+        for leg in &snapshot.legs {
+            if self.next.is_of_the_guest(leg) {
+                self.learn_leg(leg, proof);
+            }
         }
         if snapshot.ended_at.is_some() {
             self.next.ended = self.next.ended.or(proof);

@@ -85,14 +85,14 @@ impl Closure {
         if self.agent.is_some_and(|(agent, ..)| participant == Some(agent)) {
             return false;
         }
-        let nameless = |known: &&GuestLeg| {
+        let nameless = |known: &GuestLeg| {
             known.communication.is_none() && participant.is_none_or(|who| known.participant == who)
         };
         let knows_leg = leg.is_some() && self.guests.iter().any(|known| known.communication == leg);
         let is_new = |who| self.guests.iter().all(|known| known.participant != who);
         match (participant, leg) {
             (_, Some(_)) if knows_leg => false,
-            (_, Some(_)) if self.guests.iter().any(|known| nameless(&known)) => seen > ended + CLOCKS_DIFFER,
+            (_, Some(_)) if self.guests.iter().any(nameless) => seen > ended + CLOCKS_DIFFER,
             (_, Some(_)) => seen > ended,
             (Some(who), None) if !self.guests.is_empty() && is_new(who) => seen > ended,
             (_, None) => seen > ended + CLOCKS_DIFFER,
@@ -124,7 +124,6 @@ impl Draft<'_> {
             // A time that has not come orders nothing.
             return Err(Rejected::Ended);
         }
-        let named = self.next.named;
         let returns = |whom: &Whom| self.next.is_a_return(*whom, heard.occurred_at, ended, self.policy);
         let back = match &heard.what {
             What::GuestLeft { .. } => None,
@@ -132,11 +131,7 @@ impl Draft<'_> {
                 Some((*participant, *communication)).filter(returns)
             }
             What::Conversation(snapshot) => {
-                let guest = |leg: &&Leg| {
-                    leg.purpose == Purpose::Customer
-                        || (leg.purpose == Purpose::Other && named == Some(leg.participant))
-                };
-                let guests = there(snapshot).filter(guest);
+                let guests = there(snapshot).filter(|leg| self.next.is_of_the_guest(leg));
                 guests.map(|leg| (Some(leg.participant), leg.communication)).find(returns)
             }
         };
