@@ -388,7 +388,8 @@ impl Orchestrator {
                 .await;
             orchestrator.inner.under_way.end(key, call);
         };
-        self.inner.tasks.spawn(task.instrument(span));
+        // A task holds its future twice over while it is spawned and ends; this one is of several KiB.
+        self.inner.tasks.spawn(Box::pin(task.instrument(span)));
     }
 
     /// Brings a reply home, also while the store is away for a while: until then no one else repeats the call.
