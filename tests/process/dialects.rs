@@ -34,8 +34,14 @@ async fn calls(scene: &Scene, closure: &Value) -> Vec<String> {
     calls.map(|call| call.replace("/api/v2/conversations/", "")).collect()
 }
 
+/// What is said of a closure.
+async fn explanation_of(scene: &Scene, closure: &Value) -> Value {
+    let path = format!("/v1/closures/{}/explain", closure["id"].as_str().unwrap());
+    scene.ask("GET", &path, None).await.1
+}
+
 /// The calls of a clean closure in each dialect.
-fn expected(dialect: Dialect, conversation: Uuid, guest: Uuid) -> Vec<String> {
+fn expected(dialect: Dialect, conversation: Uuid, guest: Uuid, session: Uuid) -> Vec<String> {
     let published = format!("GET {conversation}");
     match dialect {
         Dialect::WebmessagingParticipantEnd => vec![
@@ -50,7 +56,7 @@ fn expected(dialect: Dialect, conversation: Uuid, guest: Uuid) -> Vec<String> {
         ],
         Dialect::WebmessagingSessions => vec![
             format!("GET webmessaging/{conversation}"),
-            format!("PATCH webmessaging/{conversation}/sessions/…"),
+            format!("PATCH webmessaging/{conversation}/sessions/{session}"),
             format!("GET webmessaging/{conversation}"),
         ],
         Dialect::MessagingVersionedPut => {
@@ -77,7 +83,10 @@ async fn in_every_dialect_a_session_ends_closed_with_evidence_and_the_guest_sees
             assert_eq!(closure["confirmedBy"]["kind"], "webhook", "{}: {closure}", dialect.name());
             assert_eq!(guest_state(&scene, made.conversation_id).await, shows, "{}", dialect.name());
             let calls = calls(&scene, &closure).await;
-            assert_eq!(calls, expected(dialect, made.conversation_id, made.participant_id));
+            assert_eq!(
+                calls,
+                expected(dialect, made.conversation_id, made.participant_id, made.communication_id)
+            );
             assert_eq!(closure["apiCalls"], calls.len(), "{}", dialect.name());
         }
         let verdict = scene.simulator.verdict();
@@ -143,7 +152,11 @@ async fn killed_between_a_read_and_its_close_the_service_reads_again_and_goes_on
 
 #[tokio::test]
 async fn a_conversation_is_purged_after_the_proof_where_that_is_configured() {
-    let scene = speaking(Dialect::WebmessagingParticipantEnd, "wrapper_close = \"delete\"\n").await;
+    let scene = speaking(
+        Dialect::WebmessagingParticipantEnd,
+        "wrapper_close = \"delete\"\nparticipant_grace = \"2s\"\n",
+    )
+    .await;
     let made = scene.simulator.create(&NewConversation::default()).unwrap()[0];
     let closure = scene.close(made.conversation_id, "20s").await;
     assert_eq!((&closure["state"], &closure["apiCalls"]), (&json!("closed"), &json!(3)), "{closure}");
@@ -151,8 +164,30 @@ async fn a_conversation_is_purged_after_the_proof_where_that_is_configured() {
     let state: Value = reqwest::get(state).await.unwrap().json().await.unwrap();
     assert_eq!(state["wrapper"], "purged", "{state}");
     assert_eq!(guest_state(&scene, made.conversation_id).await, "disconnected");
+
+    let again = scene.close(made.conversation_id, "20s").await;
+    assert_eq!((&again["state"], &again["reason"]), (&json!("failed"), &json!("not_found")), "{again}");
+    let told = explanation_of(&scene, &again).await["headline"].to_string();
+    let by = format!("Nothing is left to do: {} closed and deleted it at", closure["id"].as_str().unwrap());
+    assert!(told.contains(&by), "{told}");
     let verdict = scene.simulator.verdict();
     assert!(verdict.clean, "{verdict:?}");
+}
+
+#[tokio::test]
+async fn an_agent_who_stays_is_no_close_that_was_asked_where_there_is_none_to_ask() {
+    let closing = "agent_connected = \"allow\"\n";
+    let scene = speaking(Dialect::WebmessagingParticipantEnd, closing).await;
+    let wanted = NewConversation::default().agent(AgentPresence::Connected);
+    let made = scene.simulator.create(&wanted).unwrap()[0];
+    let ghost = scene.close(made.conversation_id, "0s").await;
+    let ghost = scene.settled(ghost["id"].as_str().unwrap(), &["ghost"]).await;
+    let explained = explanation_of(&scene, &ghost).await;
+    let told = explained["text"].as_str().unwrap();
+    assert!(told.contains("There is no call for the conversation's close here."), "{told}");
+    assert!(!told.contains("accepted the conversation's close"), "{told}");
+    let headline = explained["headline"].as_str().unwrap();
+    assert!(headline.contains("There is no call here that closes it"), "{headline}");
 }
 
 #[tokio::test]
@@ -184,7 +219,12 @@ async fn a_guest_is_found_by_the_dialects_own_search_and_several_are_never_guess
     assert_eq!(calls[0], "POST query");
     assert_eq!(
         calls[1..],
-        expected(Dialect::WebmessagingSessions, made.conversation_id, made.participant_id)
+        expected(
+            Dialect::WebmessagingSessions,
+            made.conversation_id,
+            made.participant_id,
+            made.communication_id
+        )
     );
     let (status, refused) = scene.ask("POST", "/v1/closures", target("customer-8")).await;
     assert_eq!(status, 422, "{refused}");
@@ -194,7 +234,7 @@ async fn a_guest_is_found_by_the_dialects_own_search_and_several_are_never_guess
 #[tokio::test]
 async fn a_close_that_needs_a_wrap_up_code_is_held_with_that_reason_until_there_is_one() {
     let scene = speaking(Dialect::MessagingVersionedPut, "").await;
-    let made = scene.simulator.create(&NewConversation::default().count(3)).unwrap();
+    let made = scene.simulator.create(&NewConversation::default().count(4)).unwrap();
     let ghost = scene.close(made[0].conversation_id, "0s").await;
     let ghost = scene.settled(ghost["id"].as_str().unwrap(), &["ghost"]).await;
     assert_eq!(ghost["reason"], "wrapup_pending");
@@ -202,8 +242,16 @@ async fn a_close_that_needs_a_wrap_up_code_is_held_with_that_reason_until_there_
     let (_, explained) = scene.ask("GET", &format!("/v1/closures/{id}/explain"), None).await;
     assert!(explained.to_string().contains("this dialect closes with a wrap-up code"), "{explained}");
     assert_eq!(guest_state(&scene, made[0].conversation_id).await, "connected");
+    let body =
+        json!({ "conversationId": made[1].conversation_id, "policy": { "wrapUp": { "name": "Closd" } } });
+    let (_, misspelt) = scene.ask("POST", "/v1/closures", Some(body)).await;
+    let misspelt = scene.settled(misspelt["id"].as_str().unwrap(), &["ghost"]).await;
+    assert_eq!(misspelt["reason"], "wrapup_pending");
+    let told = explanation_of(&scene, &misspelt).await["headline"].to_string();
+    assert!(told.contains("no wrap-up code named"), "{told}");
+    assert!(told.contains("Closd") && told.contains("it has"), "{told}");
     let by_id = json!({ "id": "6e2d4c3b-1a09-4f8e-9d7c-5b4a3f2e1d06" });
-    for (made, wrap_up) in made[1..].iter().zip([by_id, json!({ "name": "Closed by backend" })]) {
+    for (made, wrap_up) in made[2..].iter().zip([by_id, json!({ "name": "Closed by backend" })]) {
         let body = json!({ "conversationId": made.conversation_id, "policy": { "wrapUp": wrap_up } });
         let (_, closed) = scene.ask("POST", "/v1/closures?wait=20s", Some(body)).await;
         assert_eq!(closed["state"], "closed", "{wrap_up}: {closed}");

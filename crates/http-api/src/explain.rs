@@ -18,11 +18,12 @@ pub(crate) mod words;
 use std::fmt::Write;
 
 use axum::{body::Body, response::Response};
-use closure_machine::{Policy, Step};
+use closure_machine::{End, Ending, FailReason, Policy, Step};
 use genesys_types::Time;
 use http::{HeaderValue, StatusCode, header};
-use orchestrator::{Record, TimelineLine, closure_id, names};
+use orchestrator::{Orchestrator, Record, TimelineLine, closure_id, names};
 use serde::Serialize;
+use store::{ClosureKey, Filter, Order};
 use utoipa::ToSchema;
 
 pub(crate) use advice::{Advice, needs_reason};
@@ -90,7 +91,55 @@ pub(crate) struct Case<'a> {
     pub(crate) policy: &'a Policy,
     /// How its organisation stands; `None` where none of that name is configured.
     pub(crate) organisation: Option<&'a Standing>,
+    /// The closure that closed the conversation before, where Genesys knows the conversation no more.
+    pub(crate) before: Option<&'a Before>,
     pub(crate) now: Time,
+}
+
+/// A closure that closed the conversation before.
+#[derive(Debug)]
+pub(crate) struct Before {
+    key: ClosureKey,
+    at: Time,
+    /// Whether it asked to delete the conversation.
+    deleted: bool,
+}
+
+impl Before {
+    /// Looks for it where a closure failed because its conversation is not known.
+    async fn of(orchestrator: &Orchestrator, record: &Record) -> Result<Option<Self>, Problem> {
+        let (Step::Ended(Ending { end: End::Failed(FailReason::NotFound), .. }), Some(conversation)) =
+            (&record.closure.step, record.closure.conversation)
+        else {
+            return Ok(None);
+        };
+        let filter = Filter {
+            organisations: vec![record.organisation.as_str().to_owned()],
+            states: vec!["closed".to_owned()],
+            conversation: Some(conversation.uuid()),
+            ..Filter::default()
+        };
+        let page = orchestrator.list(&filter, Order::NewestFirst, None, 1).await?;
+        let Some(before) = page.records.first() else { return Ok(None) };
+        let lines = orchestrator.timeline(before.key).await?;
+        let mut asked = lines.iter().filter_map(|line| line.entry.asks.as_ref());
+        Ok(Some(Self {
+            key: before.key,
+            at: before.updated_at,
+            deleted: asked.any(|asks| asks.http.starts_with("DELETE ")),
+        }))
+    }
+}
+
+impl Before {
+    /// What it did, in a sentence.
+    fn words(&self, now: Time) -> String {
+        let (id, at) = (closure_id(self.key), moment(self.at, now));
+        match self.deleted {
+            true => format!("Nothing is left to do: {id} closed and deleted it at {at}."),
+            false => format!("{id} closed it at {at}."),
+        }
+    }
 }
 
 /// `GET /v1/closures/{id}/explain`: as JSON, or as text for `Accept: text/plain`.
@@ -100,10 +149,12 @@ pub(crate) async fn explain(call: Call) -> Answer {
     let orchestrator = &call.shared.api.orchestrator;
     let lines = orchestrator.timeline(record.key).await?;
     let organisations = Standing::of_all(orchestrator);
+    let before = Before::of(orchestrator, &record).await?;
     let case = Case {
         record: &record,
         policy: &orchestrator.policy_of(&record),
         organisation: Standing::named(&organisations, &record.organisation),
+        before: before.as_ref(),
         now: orchestrator.present(),
     };
     let explanation = Explanation::of(&case, &lines);
@@ -128,10 +179,12 @@ pub(crate) async fn trouble(call: &Call, record: &Record) -> Result<Option<Troub
     let lines = orchestrator.timeline(record.key).await?;
     let policy = orchestrator.policy_of(record);
     let organisations = Standing::of_all(orchestrator);
+    let before = Before::of(orchestrator, record).await?;
     let case = Case {
         record,
         policy: &policy,
         organisation: Standing::named(&organisations, &record.organisation),
+        before: before.as_ref(),
         now: orchestrator.present(),
     };
     Ok(Some(Trouble {
@@ -166,8 +219,8 @@ pub(crate) fn suggestions(case: &Case<'_>) -> Vec<Advice> {
 
 /// Each line of a journal in plain words, for the timeline.
 pub(crate) fn sentences(lines: &[TimelineLine]) -> Vec<String> {
-    let sent = story::sent_calls(lines);
-    lines.iter().map(|line| story::sentence(line, &sent)).collect()
+    let calls = story::Calls::of(lines);
+    lines.iter().map(|line| story::sentence(line, &calls)).collect()
 }
 
 impl Explanation {

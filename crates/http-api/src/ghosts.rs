@@ -116,6 +116,7 @@ fn ghost<'a>(
         record,
         policy: &policy,
         organisation: Standing::named(organisations, &record.organisation),
+        before: None,
         now: orchestrator.present(),
     };
     Some(GhostView {

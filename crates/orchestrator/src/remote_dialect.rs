@@ -49,7 +49,9 @@ impl Remote for DialectRemote {
         let dialect = self.client.dialect();
         match request {
             Request::Read => dialect.shows_read(conversation),
-            Request::CloseParticipant(participant) => dialect.shows_guest_close(conversation, participant),
+            Request::CloseParticipant(participant) => {
+                self.client.shows_guest_close(conversation, participant)
+            }
             Request::CloseWrapper(how) => {
                 let shown = dialect.shows_close(conversation, how == WrapperClose::Delete);
                 // Without a close and a read of its own, the end is read back as the published API has it.

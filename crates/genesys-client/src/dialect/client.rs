@@ -83,6 +83,12 @@ impl DialectClient {
         &self.dialect
     }
 
+    /// The verb and path by which a guest is closed, for people. Sessions are named as far as the latest read showed them.
+    pub fn shows_guest_close(&self, conversation: ConversationId, guest: ParticipantId) -> Option<String> {
+        let sessions = self.memory.sessions(conversation, guest);
+        self.dialect.shows_guest_close(conversation, guest, &sessions)
+    }
+
     /// Reads a conversation, by the dialect's read or, where it has none, by the published one.
     ///
     /// # Errors

@@ -57,6 +57,17 @@ impl Memory {
         }
     }
 
+    /// The participant's open sessions that were not taken out yet.
+    pub(crate) fn sessions(
+        &self,
+        conversation: ConversationId,
+        participant: ParticipantId,
+    ) -> Vec<CommunicationId> {
+        let mut generations = self.lock();
+        let known = generations.known(conversation).map_or(&[][..], |known| &known.sessions);
+        known.iter().filter(|(owner, _)| *owner == participant).map(|(_, session)| *session).collect()
+    }
+
     /// Takes the participant's open sessions out: each is asked once between two reads.
     pub(crate) fn take_sessions(
         &self,
@@ -115,7 +126,9 @@ mod tests {
         memory.learn(talk, &shown(7, &[(guest, one), (other, two)]));
         assert_eq!(memory.take_version(talk), Some(json!(7)));
         assert_eq!(memory.take_version(talk), None);
+        assert_eq!(memory.sessions(talk, guest), [one]);
         assert_eq!(memory.take_sessions(talk, guest), [one]);
+        assert!(memory.sessions(talk, guest).is_empty());
         assert!(memory.take_sessions(talk, guest).is_empty());
         memory.put_session_back(talk, guest, one);
         assert_eq!(memory.take_sessions(talk, guest), [one]);

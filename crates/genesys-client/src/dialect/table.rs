@@ -1,6 +1,6 @@
 //! A dialect's file, read and checked: one table for each operation.
 
-use genesys_types::{ConversationId, ParticipantId};
+use genesys_types::{CommunicationId, ConversationId, ParticipantId};
 use http::Method;
 use toml::Table;
 
@@ -166,14 +166,24 @@ impl Dialect {
 
     /// The verb and path by which it reads, for people; `None` where it is read as the published API has it.
     pub fn shows_read(&self, conversation: ConversationId) -> Option<String> {
-        self.read.as_ref().map(|(read, _)| read.shown(conversation, None))
+        self.read.as_ref().map(|(read, _)| read.shown(conversation, None, None))
     }
 
-    /// The verb and path by which it closes a guest, for people. What only a read tells is an ellipsis.
-    pub fn shows_guest_close(&self, conversation: ConversationId, guest: ParticipantId) -> Option<String> {
+    /// The verb and path by which it closes a guest, for people: those of each of the `sessions` that are known to be open,
+    /// where sessions are closed. What only a read tells is an ellipsis.
+    pub(crate) fn shows_guest_close(
+        &self,
+        conversation: ConversationId,
+        guest: ParticipantId,
+        sessions: &[CommunicationId],
+    ) -> Option<String> {
         match &self.guest {
+            GuestClose::Sessions(close) if !sessions.is_empty() => {
+                let of = |session: &CommunicationId| close.shown(conversation, Some(guest), Some(*session));
+                Some(sessions.iter().map(of).collect::<Vec<_>>().join(", "))
+            }
             GuestClose::Participant(close) | GuestClose::Sessions(close) => {
-                Some(close.shown(conversation, Some(guest)))
+                Some(close.shown(conversation, Some(guest), None))
             }
             GuestClose::WithTheWhole => self.shows_close(conversation, false),
         }
@@ -183,7 +193,7 @@ impl Dialect {
     /// the read that is made in its place.
     pub fn shows_close(&self, conversation: ConversationId, purge: bool) -> Option<String> {
         match self.whole_close(purge) {
-            Some(close) => Some(close.shown(conversation, None)),
+            Some(close) => Some(close.shown(conversation, None, None)),
             None => self.shows_read(conversation),
         }
     }
@@ -233,8 +243,14 @@ impl Operation {
         self.path.gaps().chain(self.body.iter().flat_map(BodyTemplate::gaps)).collect()
     }
 
-    fn shown(&self, conversation: ConversationId, participant: Option<ParticipantId>) -> String {
-        let filling = Filling { conversation: Some(conversation), participant, ..Filling::default() };
+    fn shown(
+        &self,
+        conversation: ConversationId,
+        participant: Option<ParticipantId>,
+        session: Option<CommunicationId>,
+    ) -> String {
+        let filling =
+            Filling { conversation: Some(conversation), participant, session, ..Filling::default() };
         format!("{} {}", self.method, self.path.shown(&filling))
     }
 }
@@ -418,7 +434,14 @@ mod tests {
         );
         let sessions = Dialect::named("webmessaging-sessions").unwrap();
         let base = format!("/api/v2/conversations/webmessaging/{conversation}");
-        assert_eq!(sessions.shows_guest_close(conversation, guest), Some(format!("PATCH {base}/sessions/…")));
+        assert_eq!(
+            sessions.shows_guest_close(conversation, guest, &[]),
+            Some(format!("PATCH {base}/sessions/…"))
+        );
+        let two = [7, 8].map(|n| CommunicationId::from_uuid(uuid::Uuid::from_u128(n)));
+        let known = sessions.shows_guest_close(conversation, guest, &two);
+        let each = two.map(|session| format!("PATCH {base}/sessions/{session}"));
+        assert_eq!(known, Some(each.join(", ")));
         assert_eq!(sessions.shows_close(conversation, true), Some(format!("GET {base}")));
         let end = Dialect::named("webmessaging-participant-end").unwrap();
         assert_eq!(end.shows_close(conversation, true), Some(format!("DELETE {base}")));
@@ -426,7 +449,7 @@ mod tests {
         let post = Dialect::named("conversation-post").unwrap();
         let whole = Some(format!("POST /api/v2/conversations/{conversation}"));
         assert_eq!(
-            (post.shows_guest_close(conversation, guest), post.shows_read(conversation)),
+            (post.shows_guest_close(conversation, guest, &[]), post.shows_read(conversation)),
             (whole, None)
         );
     }

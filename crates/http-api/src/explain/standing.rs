@@ -5,11 +5,12 @@ use closure_machine::{
     WrapperStage,
 };
 use genesys_types::WrapUp;
-use orchestrator::{TimelineLine, closure_id, names};
+use orchestrator::{Answered, TimelineLine, closure_id, names};
 
 use super::{
     Case,
     hold::{self, Hold, Standing},
+    story::reads_in_place,
     words,
 };
 use crate::target;
@@ -145,6 +146,11 @@ fn ghost_words(case: &Case<'_>, reason: GhostReason, lines: &[TimelineLine]) -> 
         GhostReason::NoConfirmation => {
             "A ghost: the guest's close was asked, and nothing shows that the guest is gone.".to_owned()
         }
+        GhostReason::ConversationOpen if cannot_be_asked(lines) => format!(
+            "A ghost: the guest is gone{}, and the conversation stays open. There is no call here that closes it: it ends \
+             once everybody has left.",
+            proof_words(case)
+        ),
         GhostReason::ConversationOpen => format!(
             "A ghost: the guest is gone{}, and the conversation stays open although its close was asked {}.",
             proof_words(case),
@@ -181,14 +187,26 @@ fn ghost_words(case: &Case<'_>, reason: GhostReason, lines: &[TimelineLine]) -> 
     }
 }
 
+/// Whether a read was all that could be made in place of the conversation's close.
+fn cannot_be_asked(lines: &[TimelineLine]) -> bool {
+    let mut asked = lines.iter().rev().filter_map(|line| line.entry.asks.as_ref());
+    asked.find(|asks| asks.request == "close_wrapper").is_some_and(reads_in_place)
+}
+
 /// What is wrong with the wrap-up, as the last answer to it says.
 fn wrap_up_words(case: &Case<'_>, lines: &[TimelineLine]) -> String {
     let first = "A ghost: Genesys demands a wrap-up before the conversation closes, and";
     let mut answers = lines.iter().rev().filter_map(|line| line.entry.answered.as_ref());
-    let answer = answers.find(|answered| answered.request == "give_wrap_up");
-    let why = answer.and_then(|answer| {
-        answer.message.as_ref().filter(|_| matches!(answer.reply.as_str(), "no_wrap_up_code" | "rejected"))
+    // A close that carries the code was not even sent where none was found for its name.
+    let about_it = |answered: &&Answered| {
+        answered.request == "give_wrap_up"
+            || (answered.reply == "wrapup_required" && answered.status.is_none())
+    };
+    let why = answers.find(about_it).and_then(|answer| {
+        let told = matches!(answer.reply.as_str(), "no_wrap_up_code" | "rejected" | "wrapup_required");
+        answer.message.as_deref().filter(|_| told)
     });
+    let why = why.map(|why| why.strip_prefix("not sent: ").unwrap_or(why));
     match (&case.policy.wrap_up, why) {
         (WrapUpPolicy::None, None) => format!("{first} none is configured."),
         (_, Some(why)) => format!("{first} none was given: {why}."),
@@ -297,7 +315,13 @@ fn failed(case: &Case<'_>, reason: FailReason) -> String {
         FailReason::ParticipantNotFound if closure.named.is_none() => {
             "Failed: the conversation has no guest. Nothing was closed."
         }
-        FailReason::NotFound => "Failed: Genesys knows no conversation with this id in this organisation.",
+        FailReason::NotFound => {
+            let known = "Genesys knows no conversation with this id in this organisation";
+            return match case.before {
+                None => format!("Failed: {known}."),
+                Some(before) => format!("Failed: {known} any more. {}", before.words(case.now)),
+            };
+        }
         FailReason::ParticipantNotFound => {
             "Failed: the conversation has not the guest that the command names. Nothing was closed."
         }

@@ -2,29 +2,54 @@
 
 use std::collections::BTreeSet;
 
-use orchestrator::{Answered, Entry, Fitting, HeardLine, OperatorLine, Seen, TimelineLine};
+use orchestrator::{Answered, Asks, Entry, Fitting, HeardLine, OperatorLine, Seen, TimelineLine};
 
 use super::words;
 
 /// What is announced when the guest was seen again after the end.
 const GUEST_RETURNED: &str = orchestrator::names::announcement(closure_machine::Announcement::GuestReturned);
 
-/// The calls whose answers show that they were sent. A login that was refused comes before its call.
-pub(super) fn sent_calls(lines: &[TimelineLine]) -> BTreeSet<u32> {
-    let answers = lines.iter().filter_map(|line| line.entry.answered.as_ref());
-    let reached = |answered: &&Answered| {
-        answered.status.is_some()
-            && !matches!(answered.reply.as_str(), "not_sent" | "unauthenticated" | "no_wrap_up_code")
-    };
-    answers.filter(reached).map(|answered| answered.call).collect()
+/// What the whole journal tells of its calls.
+pub(super) struct Calls {
+    /// Those whose answers show that they were sent.
+    sent: BTreeSet<u32>,
+    /// Those in whose place a read was made, as where a dialect has no such call.
+    read_in_place: BTreeSet<u32>,
 }
 
-/// A line in plain words. `sent` are the calls that were sent for certain.
-pub(super) fn sentence(line: &TimelineLine, sent: &BTreeSet<u32>) -> String {
+impl Calls {
+    pub(super) fn of(lines: &[TimelineLine]) -> Self {
+        let answers = lines.iter().filter_map(|line| line.entry.answered.as_ref());
+        // A login that was refused comes before its call.
+        let reached = |answered: &&Answered| {
+            answered.status.is_some()
+                && !matches!(answered.reply.as_str(), "not_sent" | "unauthenticated" | "no_wrap_up_code")
+        };
+        let asked = lines.iter().filter_map(|line| line.entry.asks.as_ref());
+        Self {
+            sent: answers.filter(reached).map(|answered| answered.call).collect(),
+            read_in_place: asked.filter(|asks| reads_in_place(asks)).map(|asks| asks.call).collect(),
+        }
+    }
+}
+
+/// Whether a read is made where a close was wanted.
+pub(super) fn reads_in_place(asks: &Asks) -> bool {
+    asks.request.starts_with("close_") && asks.http.starts_with("GET ")
+}
+
+/// A line in plain words.
+pub(super) fn sentence(line: &TimelineLine, calls: &Calls) -> String {
     let entry = &line.entry;
     let mut said = match line.kind.as_str() {
         "accepted" => "The command was accepted and stored.".to_owned(),
-        "replied" => entry.answered.as_ref().map_or_else(|| "A call was answered.".to_owned(), answered),
+        "replied" => entry.answered.as_ref().map_or_else(
+            || "A call was answered.".to_owned(),
+            |answer| match calls.read_in_place.contains(&answer.call) {
+                true => answered_in_place(answer),
+                false => answered(answer),
+            },
+        ),
         "heard" if entry.announces.iter().any(|told| told == GUEST_RETURNED) => {
             entry.heard.as_ref().map_or_else(|| "The guest came back.".to_owned(), came_back)
         }
@@ -35,12 +60,12 @@ pub(super) fn sentence(line: &TimelineLine, sent: &BTreeSet<u32>) -> String {
         "woke" => "The call in flight brought no answer in time and counts as lost.".to_owned(),
         other => format!("{other}."),
     };
-    said.push_str(&what_followed(entry, sent));
+    said.push_str(&what_followed(entry, calls));
     said
 }
 
 /// The change of state, and the call that was made.
-fn what_followed(entry: &Entry, sent: &BTreeSet<u32>) -> String {
+fn what_followed(entry: &Entry, calls: &Calls) -> String {
     let mut said = String::new();
     if entry.from.is_some() && entry.from.as_ref() != Some(&entry.to) {
         said.push_str(" Now: ");
@@ -54,10 +79,21 @@ fn what_followed(entry: &Entry, sent: &BTreeSet<u32>) -> String {
         said.push_str(&format!(" Opened: {next}, which follows this closure."));
     }
     if let Some(asks) = &entry.asks {
-        let verb = if sent.contains(&asks.call) { "Sent" } else { "Asked" };
+        let verb = if calls.sent.contains(&asks.call) { "Sent" } else { "Asked" };
         said.push_str(&format!(" {verb}: {}.", asks.http));
     }
     said
+}
+
+/// The answer to a read in place of a close that cannot be asked here.
+fn answered_in_place(answered: &Answered) -> String {
+    let (what, facts) = (words::request(&answered.request), facts(answered));
+    match &answered.saw {
+        Some(saw) => {
+            format!("There is no call for {what} here. A read in its place showed {}{facts}.", seen(saw))
+        }
+        None => format!("There is no call for {what} here, and the read in its place showed nothing{facts}."),
+    }
 }
 
 fn answered(answered: &Answered) -> String {

@@ -1,6 +1,6 @@
 //! The words are read whole, as an operator reads them.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use closure_machine::{
     Act, Block, BlockReason, Closure, Command, End, Ending, Evidence, FailReason, Ghost, GhostReason,
@@ -57,7 +57,7 @@ fn explain(record: &Record, lines: &[TimelineLine]) -> Explanation {
 }
 
 fn explain_under(record: &Record, policy: &Policy, lines: &[TimelineLine]) -> Explanation {
-    Explanation::of(&Case { record, policy, organisation: None, now: NOW }, lines)
+    Explanation::of(&Case { record, policy, organisation: None, before: None, now: NOW }, lines)
 }
 
 fn line(kind: &str, entry: Entry) -> TimelineLine {
@@ -182,6 +182,14 @@ fn a_wrap_up_that_was_not_given_says_why() {
         )
     );
     assert!(told.text.contains("Genesys was not asked to take one"), "{}", told.text);
+    let unsent = Answered {
+        request: "close_wrapper".to_owned(),
+        message: Some(format!("not sent: {why}")),
+        ..self::answered("wrapup_required", None)
+    };
+    let entry = Entry { to: "ghost".to_owned(), answered: Some(unsent), ..Entry::default() };
+    let with_the_close = explain_under(&ghost(GhostReason::WrapUpPending), &named, &[line("replied", entry)]);
+    assert_eq!(with_the_close.headline, told.headline, "a close that carries the code");
     let without = explain_under(&ghost(GhostReason::WrapUpPending), &Policy::default(), &[]);
     assert!(without.headline.ends_with("and none is configured."), "{}", without.headline);
     let untold = explain_under(&ghost(GhostReason::WrapUpPending), &named, &[]);
@@ -319,7 +327,7 @@ fn a_line_tells_what_genesys_said_and_whom_to_ask() {
     ] {
         let to = "verifying".to_owned();
         let entry = Entry { from: Some(to.clone()), to, answered: Some(answer), ..Entry::default() };
-        assert_eq!(story::sentence(&line("replied", entry), &BTreeSet::new()), sentence);
+        assert_eq!(story::sentence(&line("replied", entry), &story::Calls::of(&[])), sentence);
     }
     let heard = HeardLine {
         kind: "webhook".to_owned(),
@@ -338,7 +346,7 @@ fn a_line_tells_what_genesys_said_and_whom_to_ask() {
         ..Entry::default()
     };
     assert_eq!(
-        story::sentence(&line("heard", entry), &BTreeSet::new()),
+        story::sentence(&line("heard", entry), &story::Calls::of(&[])),
         "A webhook by way of \"eventbridge\" said that the guest left (customer.end, event e-1). Now: closing wrapper."
     );
 }
@@ -430,7 +438,8 @@ fn explain_held(record: &Record, paused: bool, refused: Option<BlockReason>) -> 
         },
         refused,
     };
-    let case = Case { record, policy: &Policy::default(), organisation: Some(&standing), now: NOW };
+    let case =
+        Case { record, policy: &Policy::default(), organisation: Some(&standing), before: None, now: NOW };
     Explanation::of(&case, &[])
 }
 
