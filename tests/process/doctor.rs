@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use closeout_tests::{Ended, Scene, SceneOptions, run, wait_until};
 use genesys_simulator::{
-    ConversationDisconnect, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DisconnectNotice, JournalKind,
-    JournalQuery, MessengerSetting, NewConversation, OauthClient, Trigger, TriggerKind,
+    ConversationDisconnect, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_QUEUE, Dialect,
+    DisconnectNotice, JournalKind, JournalQuery, MessengerSetting, NewConversation, OauthClient, Trigger,
+    TriggerKind,
 };
 use serde_json::Value;
 
@@ -247,5 +248,55 @@ fn the_help_lists_every_call_before_it_is_made() {
         "Exit codes",
     ] {
         assert!(help.stdout.contains(call), "no {call}: {}", help.stdout);
+    }
+}
+
+#[tokio::test]
+async fn a_code_that_no_queue_has_and_a_topic_that_is_refused_are_found_before_they_are_missed() {
+    let confirm = format!(
+        "[[confirm]]\nname = \"socket\"\nkind = \"notifications\"\nqueues = [\"{DEFAULT_QUEUE}\"]\n\
+         topics = [\"v2.routing.nothing\"]\n"
+    );
+    let wrap_up = |name: &str| format!("wrap_up = {{ name = \"{name}\" }}\n");
+    let options = SceneOptions {
+        closing: wrap_up("Closd by backend"),
+        confirm: Some(confirm),
+        ..SceneOptions::default()
+    };
+    let scene = Scene::begin(options).await;
+    let (code, checks) = online(&scene, &[]).await;
+    let name = wrong(&checks);
+    assert_eq!((code, &name["check"]), (2, &"wrap-up".into()), "{checks:?}");
+    assert!(name["what"].as_str().unwrap().contains("Closed by backend"), "it lists the codes: {name}");
+    let socket = check(&checks, "socket", "main socket");
+    assert_eq!(socket["result"], "warning", "{socket}");
+    assert!(socket["what"].as_str().unwrap().contains("1 of 3 topics are refused:"), "{socket}");
+
+    let scene =
+        Scene::begin(SceneOptions { closing: wrap_up("Closed by backend"), ..SceneOptions::default() }).await;
+    let (code, checks) = online(&scene, &[]).await;
+    assert_eq!(code, 0, "{checks:?}");
+    assert_eq!(check(&checks, "wrap-up", "main \"Closed by backend\"")["result"], "ok");
+}
+
+#[tokio::test]
+async fn the_service_of_the_configuration_is_asked_whatever_the_environment_names() {
+    let scene = Scene::begin(SceneOptions::default()).await;
+    let (code, checks) = online(&scene, &[("CLOSEOUT_SERVER", "http://127.0.0.1:9")]).await;
+    assert_eq!(code, 0, "{checks:?}");
+    let events = check(&checks, "events", "relay");
+    assert!(!events["what"].as_str().unwrap().contains("127.0.0.1:9"), "{events}");
+}
+
+#[tokio::test]
+async fn a_dialect_is_told_with_what_it_lacks() {
+    let dialect = Dialect::MessagingVersionedPut;
+    let genesys = format!("dialect = \"{}\"", dialect.name());
+    let options = SceneOptions { genesys, ..SceneOptions::default() };
+    let scene = Scene::begin_with(options, |builder| builder.dialect(dialect)).await;
+    let (_, checks) = online(&scene, &[]).await;
+    let dialect = check(&checks, "dialect", "main");
+    for words in ["messaging-versioned-put", "conversation_first", "no search"] {
+        assert!(dialect["what"].as_str().unwrap().contains(words), "{dialect}");
     }
 }

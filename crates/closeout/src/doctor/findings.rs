@@ -3,7 +3,9 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use evidence_sqs::{Fault as QueueFault, Standing};
-use genesys_client::{Clocks, Deployment, Fault, Grants, Limit, TokenFacts, Unreached};
+use genesys_client::{
+    Clocks, Deployment, Fault, Grants, Limit, Subscribed, TokenFacts, Unreached, WrapUpCode,
+};
 use jiff::Timestamp;
 use webhook_signature::Strength;
 
@@ -48,6 +50,8 @@ pub struct Configuration {
     pub problems: Vec<String>,
     /// The organisations' names.
     pub organisations: Vec<String>,
+    /// Those of them that speak a dialect.
+    pub speaks: Vec<Speaks>,
     /// The hooks.
     pub hooks: Vec<Hook>,
     /// How many adapters fetch events by themselves.
@@ -58,6 +62,21 @@ pub struct Configuration {
     pub keys: (PathBuf, usize, usize),
     /// Older variables that were taken, with their settings.
     pub aliases: Vec<(&'static str, String)>,
+}
+
+/// An organisation that speaks a dialect, and what the dialect can.
+#[derive(Debug)]
+pub struct Speaks {
+    /// The organisation's name.
+    pub organisation: String,
+    /// The dialect's.
+    pub dialect: String,
+    /// Whether it has a search of its own.
+    pub finds: bool,
+    /// Whether it can close a guest alone.
+    pub closes_guest_alone: bool,
+    /// Whether it can purge a conversation.
+    pub purges: bool,
 }
 
 /// A hook of the configuration.
@@ -222,6 +241,10 @@ pub struct Organisation {
     pub requests: (u32, Duration),
     /// Requests in a window as the answers' headers say.
     pub allowed: Option<u32>,
+    /// The configured name of a wrap-up code, and what it means.
+    pub wrap_up: Option<(String, Result<WrapUpCode, Fault>)>,
+    /// Each notification socket, and what became of its topics.
+    pub sockets: Vec<(String, Result<Subscribed, Fault>)>,
     /// The Messenger deployments.
     pub deployments: Option<Result<Vec<Deployment>, Fault>>,
 }

@@ -4,7 +4,7 @@
 //!  look (files, port, service, Genesys) ─► Findings ─► judge (pure) ─► Report ─► table, JSON, exit code
 //! ```
 //!
-//! It changes nothing: it takes no lock, makes no file, and asks Genesys only what reads. A secret is never printed.
+//! It takes no lock and makes no file, and Genesys it asks only what reads, but for a channel that shows which topics are refused. A secret is never printed.
 
 mod findings;
 mod judge;
@@ -31,7 +31,8 @@ taken and no file is made, so the service may run meanwhile. Of a service that r
 key of the role read (CLOSEOUT_TOKEN, --token-file) when each hook last heard a proven sender and why it last \
 refused one.
 
-With --online these calls go to each configured organisation, each once, with a token of its own. None writes:
+With --online these calls go to each configured organisation, each once, with a token of its own. None writes but \
+the last:
   HEAD <login host>/, HEAD <API host>/
       reachable (DNS, TLS) and the clock; no credentials are sent
   POST /oauth/token
@@ -48,6 +49,11 @@ With --online these calls go to each configured organisation, each once, with a 
       whether guests are told of the end; not checked without webDeployments:deployment:view
   GET /api/v2/webdeployments/deployments/<id>/configurations
       the same for at most 5 deployments whose setting the list leaves out
+  GET /api/v2/routing/wrapupcodes
+      what the configured name of a wrap-up code means, where there is one
+  POST /api/v2/notifications/channels, PUT /api/v2/notifications/channels/<id>/subscriptions
+      which topics of kind = \"notifications\" are refused, and for which permission; nobody listens on that channel, \
+and it ends by itself
 and of each queue of [[confirm]] it asks GetQueueAttributes, which takes no message.
 
 Exit codes: 0 nothing is wrong (there may be warnings, and things that could not be checked); 2 the configuration, \

@@ -169,6 +169,11 @@ impl Dialect {
         self.read.as_ref().map(|(read, _)| read.shown(conversation, None, None))
     }
 
+    /// Whether it can purge a conversation after its close.
+    pub const fn purges(&self) -> bool {
+        self.purge.is_some()
+    }
+
     /// The verb and path by which it closes a guest, for people: those of each of the `sessions` that are known to be open,
     /// where sessions are closed. What only a read tells is an ellipsis.
     pub(crate) fn shows_guest_close(

@@ -111,7 +111,11 @@ fn answered(answered: &Answered) -> String {
     match answered.reply.as_str() {
         "accepted" => format!("Genesys accepted {what}{facts}. That is no proof yet."),
         "not_found" => format!("Genesys answered {what} with \"not found\"{facts}."),
-        "conflict" => format!("Genesys answered {what} with a conflict{facts}."),
+        // A dialect may have other statuses stand for it.
+        "conflict" if answered.status.is_none_or(|status| status == 409) => {
+            format!("Genesys answered {what} with a conflict{facts}.")
+        }
+        "conflict" => format!("Genesys did not take {what}{facts}; a read shows how it stands."),
         "wrapup_required" => format!("Genesys refused {what}: a wrap-up is owed first{facts}."),
         "no_wrap_up_code" => {
             format!("No code could be given for {what}; Genesys was not asked to take one{facts}.")

@@ -1,13 +1,16 @@
 //! From what was found to what is told: pure, one file for each subject.
 
 mod access;
+mod dialect;
 mod events;
 mod machine;
 mod messenger;
+mod notifications;
 pub(super) mod permissions;
 mod problems;
 mod queues;
 mod reach;
+mod wrap_up;
 
 use super::{
     findings::{Findings, Online},
@@ -18,6 +21,7 @@ use super::{
 pub fn judge(findings: &Findings) -> Report {
     let mut checks = machine::judge(findings);
     checks.extend(events::judge(&findings.service, &findings.configuration));
+    checks.extend(findings.configuration.speaks.iter().map(dialect::judge));
     checks.extend(findings.queues.iter().map(queues::judge));
     match &findings.online {
         Online::NotWanted => {}
@@ -31,6 +35,8 @@ pub fn judge(findings: &Findings) -> Report {
                 let mut found = reach::judge(organisation);
                 found.extend(access::judge(organisation));
                 found.extend(permissions::judge(organisation));
+                found.extend(wrap_up::judge(organisation));
+                found.extend(notifications::judge(organisation));
                 found.extend(messenger::judge(organisation));
                 checks.extend(found.into_iter().map(|check| of_organisation(check, &organisation.name)));
             }

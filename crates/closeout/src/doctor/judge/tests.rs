@@ -66,6 +66,8 @@ fn organisation() -> Organisation {
         limits: Some(Ok(vec![limit])),
         requests: (300, Duration::from_secs(60)),
         allowed: Some(300),
+        wrap_up: None,
+        sockets: Vec::new(),
         deployments: Some(Ok(vec![deployment("Shop", Disconnect::Send)])),
     }
 }

@@ -1,9 +1,13 @@
-//! The calls to Genesys, each once, in the order of the help text. None of them writes.
+//! The calls to Genesys, each once, in the order of the help text. None of them writes but one: a channel for notifications
+//! is made, where the configuration has them.
 
 use std::collections::BTreeSet;
 
 use closure_machine::{Policy, WrapUpPolicy};
-use genesys_client::{Credentials, Deployment, Disconnect, Fault, Host, Inspector, Unreached};
+use genesys_client::{
+    Class, Client, Credentials, Deployment, Disconnect, Fault, Host, Inspector, Subscribed, Unreached,
+    WrapUpCode,
+};
 use genesys_types::ConversationId;
 
 use super::super::{
@@ -19,7 +23,7 @@ const MOST_DEPLOYMENTS: usize = 5;
 pub(super) async fn ask_all(layers: &Layers, settings: &Settings) -> Vec<Organisation> {
     let mut found = Vec::new();
     for organisation in &settings.organisations {
-        found.push(ask(layers, organisation, needs(&settings.policy)).await);
+        found.push(ask(layers, settings, organisation).await);
     }
     found
 }
@@ -35,8 +39,8 @@ fn needs(policy: &Policy) -> Vec<&'static str> {
     [VIEW, DISCONNECT].iter().chain(wrap_up).copied().collect()
 }
 
-async fn ask(layers: &Layers, settings: &OrganisationSettings, needs: Vec<&'static str>) -> Organisation {
-    let mut found = unasked(layers, settings, needs);
+async fn ask(layers: &Layers, all: &Settings, settings: &OrganisationSettings) -> Organisation {
+    let mut found = unasked(layers, settings, needs(&all.policy));
     let inspector = match Inspector::new(&settings.client) {
         Ok(inspector) => inspector,
         Err(error) => {
@@ -61,6 +65,14 @@ async fn ask(layers: &Layers, settings: &OrganisationSettings, needs: Vec<&'stat
         if let_in {
             as_client(&inspector, &mut found).await;
         }
+        if let (Some(Ok(_)), Ok(client)) = (&found.token, Client::new(settings.client.clone())) {
+            found.wrap_up = wrap_up(&client, &all.policy).await;
+            for socket in &all.notifications {
+                if socket.organisation == settings.client.organisation {
+                    found.sockets.push((socket.name.clone(), topics_of(&client, &socket.topics).await));
+                }
+            }
+        }
     }
     found
 }
@@ -82,6 +94,19 @@ async fn as_client(inspector: &Inspector, found: &mut Organisation) {
     found.view = Some(inspector.read_conversation(nobody).await);
     found.limits = Some(inspector.limits().await);
     found.deployments = Some(deployments(inspector).await);
+}
+
+/// What the configured name of a wrap-up code means; nothing where there is none.
+async fn wrap_up(client: &Client, policy: &Policy) -> Option<(String, Result<WrapUpCode, Fault>)> {
+    let WrapUpPolicy::Named(name) = &policy.wrap_up else { return None };
+    let permit = client.quota().take(Class::Background).await;
+    Some((name.to_string(), client.wrap_up_code_named(permit, None, name).await))
+}
+
+/// Subscribes a channel of its own, on which nobody listens.
+async fn topics_of(client: &Client, topics: &[Box<str>]) -> Result<Subscribed, Fault> {
+    let channel = client.create_channel(client.quota().take(Class::Background).await).await?.value;
+    client.subscribe(client.quota().take(Class::Background).await, &channel, topics).await
 }
 
 async fn deployments(inspector: &Inspector) -> Result<Vec<Deployment>, Fault> {
@@ -120,6 +145,8 @@ fn unasked(layers: &Layers, settings: &OrganisationSettings, needs: Vec<&'static
         limits: None,
         requests: (settings.client.quota.requests_per_window, settings.client.quota.window),
         allowed: None,
+        wrap_up: None,
+        sockets: Vec::new(),
         deployments: None,
     }
 }

@@ -9,12 +9,12 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::findings::{Clock, Configuration, Findings, Hook, Online, Store};
+use super::findings::{Clock, Configuration, Findings, Hook, Online, Speaks, Store};
 use crate::{
     client::Place,
     config::{
         self, FromCommandLine, Layers, Settings, Variables, layers,
-        settings::{self, StorePlace},
+        settings::{self, OrganisationSettings, StorePlace},
     },
 };
 
@@ -89,12 +89,25 @@ fn configuration(layers: &Layers, settings: &Settings, from: &FromCommandLine) -
         flag: flag(from),
         problems: Vec::new(),
         organisations: layers.organisations.clone(),
+        speaks: settings.organisations.iter().filter_map(speaks).collect(),
         hooks: settings.hooks.iter().map(hook).collect(),
         fetching: settings.notifications.len(),
         needs_events: settings.policy.evidence == closure_machine::Evidence::WebhookOnly,
         keys: (tokens_file, settings.tokens.len(), submitters),
         aliases: layers.aliases().into_iter().map(|(variable, path)| (variable, path.to_owned())).collect(),
     }
+}
+
+/// What an organisation's dialect can; nothing where it speaks the published API.
+fn speaks(settings: &OrganisationSettings) -> Option<Speaks> {
+    let dialect = settings.dialect.as_ref()?;
+    Some(Speaks {
+        organisation: settings.client.organisation.as_str().to_owned(),
+        dialect: dialect.name().to_owned(),
+        finds: dialect.finds(),
+        closes_guest_alone: dialect.closes_guest_alone(),
+        purges: dialect.purges(),
+    })
 }
 
 /// The time, and the newest of the files that the service lives with.

@@ -60,16 +60,15 @@ fn url_of(address: SocketAddr) -> String {
     format!("http://{}", SocketAddr::new(ip, address.port()))
 }
 
-/// Asks the service about its hooks: the one that is named by flag, environment or profile, else that of the
-/// configuration.
+/// Asks the service about its hooks: the one that is named by flag or profile, else that of the configuration which is
+/// checked. `CLOSEOUT_SERVER` may name the service of another one, so it counts only where the configuration names none.
 pub(super) async fn ask(
     listen: Option<SocketAddr>,
     place: &Place,
     variables: &Variables,
     hooks: &[Hook],
 ) -> Service {
-    let named =
-        place.server.is_some() || place.profile.is_some() || variables.value("CLOSEOUT_SERVER").is_some();
+    let named = place.server.is_some() || place.profile.is_some();
     let mut place = place.clone();
     if !named {
         place.server = listen.map(url_of);
