@@ -12,6 +12,7 @@
 
 mod apply;
 mod backup;
+mod deliveries;
 mod failure;
 mod file;
 mod finder;

@@ -10,13 +10,14 @@ use std::{
 use async_trait::async_trait;
 use rusqlite::Connection;
 use store::{
-    ClosureKey, Commit, CommitRefused, Filter, InboxEntry, KeyEntry, Millis, Order, PlacedLine, Quarantined,
-    Row, Store, StoreUnavailable, Tally,
+    ClosureKey, Commit, CommitRefused, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Millis,
+    Order, PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
 };
 use uuid::Uuid;
 
 use crate::{
     backup::{self, BackupError, BackupProgress},
+    deliveries,
     failure::{OpenError, unavailable},
     file::{self, Lock},
     finder::{self, Name},
@@ -224,6 +225,45 @@ impl Store for SqliteStore {
     async fn set_switch(&self, name: &str, on: bool) -> Result<(), StoreUnavailable> {
         let name = name.to_owned();
         self.writer.write(move |connection, _| upkeep::set_switch(connection, &name, on)).await.map(drop)
+    }
+
+    async fn owe(
+        &self,
+        reader: &str,
+        position: u64,
+        deliveries: Vec<DeliveryRow>,
+    ) -> Result<(), StoreUnavailable> {
+        let reader = reader.to_owned();
+        let owed = self
+            .writer
+            .write(move |connection, _| deliveries::owe(connection, &reader, position, &deliveries));
+        owed.await.map(drop)
+    }
+
+    async fn due_deliveries(
+        &self,
+        now: Millis,
+        per_lane: usize,
+    ) -> Result<Vec<DeliveryRow>, StoreUnavailable> {
+        self.read(move |connection| deliveries::due(connection, now, per_lane)).await
+    }
+
+    async fn put_delivery(&self, delivery: DeliveryRow) -> Result<(), StoreUnavailable> {
+        self.writer.write(move |connection, _| deliveries::put(connection, &delivery)).await.map(drop)
+    }
+
+    async fn delivery(&self, key: Uuid) -> Result<Option<DeliveryRow>, StoreUnavailable> {
+        self.read(move |connection| deliveries::one(connection, key)).await
+    }
+
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRow>, StoreUnavailable> {
+        let filter = filter.clone();
+        self.browse(move |connection| deliveries::list(connection, &filter, before, limit)).await
     }
 
     async fn cursor(&self, name: &str) -> Result<u64, StoreUnavailable> {

@@ -26,6 +26,7 @@ use crate::{Commit, CommitRefused, Row, Store};
 
 pub mod checks;
 pub mod commits;
+pub mod deliveries;
 pub mod journal;
 pub mod lasting;
 pub mod listing;
@@ -62,6 +63,13 @@ macro_rules! conformance_tests {
                 of_racing_writers_exactly_one_wins_each_version
                 commits_are_applied_in_the_order_of_asking
                 a_dropped_future_is_still_applied
+            }
+            deliveries {
+                what_is_owed_is_noted_together_with_the_cursor
+                due_deliveries_come_a_few_of_every_lane
+                a_delivery_is_rewritten_but_never_made_by_it
+                deliveries_are_listed_by_filter_and_page
+                pruning_takes_settled_deliveries_and_no_other
             }
             journal {
                 a_journal_is_read_in_order

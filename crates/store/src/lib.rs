@@ -20,11 +20,13 @@
 //! - **Positions grow.** A journal line's position is larger than that of every line committed before it.
 
 pub mod conformance;
+mod deliveries;
 mod memory;
 mod model;
 mod port;
 mod shape;
 
+pub use deliveries::{DeliveryFilter, DeliveryRow};
 pub use memory::MemoryStore;
 pub use model::*;
 pub use port::*;

@@ -1,5 +1,6 @@
 //! The double in memory: the guarantees of a store without the durability, and failures on demand.
 
+mod owed;
 mod state;
 
 use std::{
@@ -11,7 +12,11 @@ use std::{
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::{model::*, port::*};
+use crate::{
+    deliveries::{DeliveryFilter, DeliveryRow},
+    model::*,
+    port::*,
+};
 use state::State;
 
 /// A store in memory, for tests and for programs that may forget.
@@ -174,6 +179,43 @@ impl Store for MemoryStore {
 
     async fn announcements(&self, after: u64, limit: usize) -> Result<Vec<PlacedLine>, StoreUnavailable> {
         self.read(|state| state.announcements(after, limit))
+    }
+
+    async fn owe(
+        &self,
+        reader: &str,
+        position: u64,
+        deliveries: Vec<DeliveryRow>,
+    ) -> Result<(), StoreUnavailable> {
+        self.write(|state| {
+            state.owed.note(deliveries);
+            state.move_cursor(reader, position);
+        })
+    }
+
+    async fn due_deliveries(
+        &self,
+        now: Millis,
+        per_lane: usize,
+    ) -> Result<Vec<DeliveryRow>, StoreUnavailable> {
+        self.read(|state| state.owed.due(now, per_lane))
+    }
+
+    async fn put_delivery(&self, delivery: DeliveryRow) -> Result<(), StoreUnavailable> {
+        self.write(|state| state.owed.put(delivery))
+    }
+
+    async fn delivery(&self, key: Uuid) -> Result<Option<DeliveryRow>, StoreUnavailable> {
+        self.read(|state| state.owed.one(key))
+    }
+
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRow>, StoreUnavailable> {
+        self.read(|state| state.owed.list(filter, before, limit))
     }
 
     async fn switch(&self, name: &str) -> Result<bool, StoreUnavailable> {

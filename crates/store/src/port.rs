@@ -5,7 +5,10 @@ use std::{error::Error, fmt};
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::model::*;
+use crate::{
+    deliveries::{DeliveryFilter, DeliveryRow},
+    model::*,
+};
 
 /// Why a commit changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,6 +135,35 @@ pub trait Store: Send + Sync + 'static {
     /// Moves a reader's cursor; it never moves back.
     async fn move_cursor(&self, name: &str, position: u64) -> Result<(), StoreUnavailable>;
 
+    /// Notes what is owed because of the announcements up to `position`, and moves the reader's cursor there: both or neither.
+    async fn owe(
+        &self,
+        reader: &str,
+        position: u64,
+        deliveries: Vec<DeliveryRow>,
+    ) -> Result<(), StoreUnavailable>;
+
+    /// Of every lane the deliveries that are due at `now`, the earliest first, at most `per_lane` of each.
+    async fn due_deliveries(
+        &self,
+        now: Millis,
+        per_lane: usize,
+    ) -> Result<Vec<DeliveryRow>, StoreUnavailable>;
+
+    /// Writes how a delivery stands now. One that was pruned meanwhile stays gone.
+    async fn put_delivery(&self, delivery: DeliveryRow) -> Result<(), StoreUnavailable>;
+
+    /// Loads one delivery.
+    async fn delivery(&self, key: Uuid) -> Result<Option<DeliveryRow>, StoreUnavailable>;
+
+    /// One page of deliveries that match, the latest noted first, with keys less than `before`, at most `limit`.
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRow>, StoreUnavailable>;
+
     /// Whether a switch that an operator sets is on; one that was never set is off.
     async fn switch(&self, name: &str) -> Result<bool, StoreUnavailable>;
 
@@ -153,9 +185,9 @@ pub trait Store: Send + Sync + 'static {
     /// What was set aside, the latest first.
     async fn quarantined(&self) -> Result<Vec<Quarantined>, StoreUnavailable>;
 
-    /// Removes rows that ended before `rows_before` with their journals, and inbox entries and keys from before
-    /// `inbox_before`; at most `limit` of each, the oldest first. Returns how many rows, entries and keys went, so
-    /// that 0 means that nothing is left to do. Positions of lines that went are never given out again.
+    /// Removes rows that ended before `rows_before` with their journals, deliveries that were settled before it, and inbox
+    /// entries and keys from before `inbox_before`; at most `limit` of each, the oldest first. Returns how many rows,
+    /// deliveries, entries and keys went, so that 0 means that nothing is left to do. Positions of lines that went are never given out again.
     async fn prune(
         &self,
         rows_before: Millis,

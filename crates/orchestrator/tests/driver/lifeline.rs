@@ -7,8 +7,8 @@ use std::sync::{
 
 use async_trait::async_trait;
 use store::{
-    ClosureKey, Commit, CommitRefused, Filter, InboxEntry, KeyEntry, MemoryStore, Millis, Order, PlacedLine,
-    Quarantined, Row, Store, StoreUnavailable, Tally,
+    ClosureKey, Commit, CommitRefused, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry,
+    MemoryStore, Millis, Order, PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
 };
 use uuid::Uuid;
 
@@ -110,6 +110,40 @@ impl Store for Lifeline {
 
     async fn move_cursor(&self, name: &str, position: u64) -> Result<(), StoreUnavailable> {
         self.inner.move_cursor(name, position).await
+    }
+
+    async fn owe(
+        &self,
+        reader: &str,
+        position: u64,
+        deliveries: Vec<DeliveryRow>,
+    ) -> Result<(), StoreUnavailable> {
+        self.inner.owe(reader, position, deliveries).await
+    }
+
+    async fn due_deliveries(
+        &self,
+        now: Millis,
+        per_lane: usize,
+    ) -> Result<Vec<DeliveryRow>, StoreUnavailable> {
+        self.inner.due_deliveries(now, per_lane).await
+    }
+
+    async fn put_delivery(&self, delivery: DeliveryRow) -> Result<(), StoreUnavailable> {
+        self.inner.put_delivery(delivery).await
+    }
+
+    async fn delivery(&self, key: Uuid) -> Result<Option<DeliveryRow>, StoreUnavailable> {
+        self.inner.delivery(key).await
+    }
+
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRow>, StoreUnavailable> {
+        self.inner.deliveries(filter, before, limit).await
     }
 
     async fn key(&self, scope: &str, key: &str) -> Result<Option<KeyEntry>, StoreUnavailable> {
