@@ -35,11 +35,13 @@ const ARROWS: &[(&str, &[&str])] = &[
             "webhook-signature",
         ],
     ),
-    ("http-api", &["closure-machine", "genesys-types", "orchestrator", "store"]),
+    ("callbacks", &["genesys-types", "orchestrator", "store", "webhook-signature"]),
+    ("http-api", &["callbacks", "closure-machine", "genesys-types", "orchestrator", "store"]),
     ("genesys-simulator", &["webhook-signature"]),
     (
         "closeout",
         &[
+            "callbacks",
             "closure-machine",
             "evidence-log",
             "evidence-sqs",

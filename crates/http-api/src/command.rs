@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     access::Caller,
+    callback,
     json::{Fields, Node},
     options,
     policy_texts::option_texts,
@@ -75,7 +76,6 @@ impl Wanted {
     ) -> Result<Self, Problem> {
         refuse_events(&body)?;
         let mut fields = Fields::of(body, "", FIELDS)?;
-        refuse_what_is_not_there(&mut fields)?;
         let organisation = organisation(fields.text("organisation")?, caller, configured)?;
         let shape = |kind| {
             move || format!("a {kind} in hyphenated form, such as 2f7bf00a-0fc2-4d6a-9b56-92238191433e.")
@@ -94,6 +94,7 @@ impl Wanted {
             Some(labels) => read_labels(&fields, labels)?,
             None => Vec::new(),
         };
+        let callback = fields.any("callback").map(callback::read).transpose()?;
         let dry_run = fields.boolean("dryRun")?.unwrap_or(false);
         let subject = target::read(conversation, fields.any("target"))?;
         if not_before.is_some_and(|at| at > now + FARTHEST_START) {
@@ -103,7 +104,7 @@ impl Wanted {
         Ok(Self {
             organisation,
             command: Command { subject, participant, not_before, follows: 0 },
-            said: Said { reason, overrides, labels, callback: None },
+            said: Said { reason, overrides, labels, callback },
             dry_run,
         })
     }
@@ -145,6 +146,10 @@ impl Wanted {
             say("label", name);
             say("value", value);
         }
+        if let Some(callback) = &self.said.callback {
+            say("callback", &callback.url);
+            callback.on.iter().for_each(|word| say("on", word));
+        }
         digest.finalize().into()
     }
 }
@@ -159,24 +164,6 @@ fn refuse_events(body: &Node) -> Result<(), Problem> {
     let fix = "As evidence, post it to /hooks/{name}. To have the session closed, send {\"conversationId\", \"participantId\"} \
                from its detail.eventBody, with its id as the Idempotency-Key.";
     Err(Problem::invalid("detail-type", "This is an event of EventBridge, and no command.").fix(fix))
-}
-
-/// Fields that are described and that this version cannot honour are refused, not ignored.
-fn refuse_what_is_not_there(fields: &mut Fields) -> Result<(), Problem> {
-    if fields.any("callback").is_some() {
-        return Err(not_available(
-            "callback",
-            "Callbacks are not available in this version.",
-        )
-        .fix(
-            "Leave `callback` out. Wait with ?wait=30s, or ask GET /v1/closures/{id}?wait=30s, which answers when it ends.",
-        ));
-    }
-    Ok(())
-}
-
-fn not_available(field: &str, detail: &'static str) -> Problem {
-    Problem::new(&kinds::NOT_AVAILABLE, detail).field(field)
 }
 
 /// The organisation that is named; without a name the caller's only one, else the one that is called `main`.
@@ -418,7 +405,11 @@ mod tests {
             ),
             (r#""labels":{"":"x"}"#, "labels."),
             (r#""labels":{"a":1}"#, "labels.a"),
-            (r#""callback":{"url":"https://shop.example"}"#, "callback"),
+            (r#""callback":"https://shop.example""#, "callback"),
+            (r#""callback":{"on":["closed"]}"#, "callback.url"),
+            (r#""callback":{"url":"https://shop.example","on":[]}"#, "callback.on"),
+            (r#""callback":{"url":"https://shop.example","on":["close"]}"#, "callback.on"),
+            (r#""callback":{"url":"https://shop.example","at":1}"#, "callback.at"),
             (r#""target":{"externalId":"x"}"#, "target"),
             (r#""conversation_id":"x""#, "conversation_id"),
         ] {

@@ -16,6 +16,7 @@ use utoipa::{
 use crate::{
     access::{Need, Role},
     acts::Outgoing,
+    deliveries::DeliveryList,
     dry_run::PlanView,
     explain::Explanation,
     ghosts::{GhostList, GhostSummary},
@@ -227,6 +228,7 @@ fn components() -> Components {
     let components = with::<GhostSummary>(components);
     let components = with::<Outgoing>(components);
     let components = with::<ReceivedList>(components);
+    let components = with::<DeliveryList>(components);
     let components = with::<CallerView<'_>>(components);
     let components = with::<Readiness>(components);
     let components = with::<VersionView>(components);
@@ -314,6 +316,7 @@ mod tests {
             |names: &[&str]| -> BTreeSet<String> { names.iter().map(|&name| name.to_owned()).collect() };
         assert_eq!(fields("ClosureRequest"), known(command::FIELDS));
         assert_eq!(fields("PolicyRequest"), known(command::POLICY));
+        assert_eq!(fields("CallbackRequest"), known(crate::callback::CALLBACK));
     }
 
     #[test]

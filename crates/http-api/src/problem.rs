@@ -228,6 +228,8 @@ pub(crate) mod kinds {
             "GET /openapi.json lists every path.";
         NO_CLOSURE = NOT_FOUND, "no_such_closure", "There is no such closure", retryable: false,
             "Check the id, and that the key is allowed the closure's organisation. Ended closures are kept for the time of [store] retention.";
+        NO_DELIVERY = NOT_FOUND, "no_such_delivery", "There is no such delivery", retryable: false,
+            "GET /v1/deliveries lists them. Settled ones are kept for the time of [store] retention.";
         METHOD = METHOD_NOT_ALLOWED, "method_not_allowed", "The path does not take this method", retryable: false,
             "The Allow header names the methods that it takes.";
         CONTRADICTS = CONFLICT, "contradicting_options", "An open closure of the conversation does it otherwise", retryable: false,

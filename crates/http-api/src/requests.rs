@@ -32,11 +32,21 @@ pub(crate) struct ClosureRequest {
     not_before: Option<String>,
     /// Only says what would be done, after one read, and a lookup where `target` is given.
     dry_run: Option<bool>,
-    /// Not available in this version.
-    #[schema(value_type = Option<Object>)]
-    callback: Option<()>,
+    /// Where to tell of the closure. The service's operator says which hosts are allowed.
+    callback: Option<CallbackRequest>,
     /// At most 16 labels to find the closure by.
     labels: Option<BTreeMap<String, String>>,
+}
+
+/// Where to tell of a closure, and of what.
+#[derive(ToSchema)]
+pub(crate) struct CallbackRequest {
+    /// CloudEvents are posted there, signed as Standard Webhooks: https, an allowed host, no credentials.
+    #[schema(example = "https://shop.example/hooks/closed")]
+    url: String,
+    /// Of what: accepted, participant_closed, confirmed, closed (already_closed included), already_closed, blocked, ghost,
+    /// ghost_cleared, failed, cancelled, resolved, guest_returned. Without it: closed, ghost, failed, cancelled, resolved.
+    on: Option<Vec<String>>,
 }
 
 /// How to find a conversation: by one of both.

@@ -9,7 +9,7 @@ use crate::{
     access::Need,
     acts,
     call::{Answer, Call},
-    closures, explain,
+    closures, deliveries, explain,
     explain::needs_reason,
     ghosts, health, hooks, listing, submit, timeline,
 };
@@ -317,6 +317,41 @@ pub(crate) static ROUTES: &[Route] = &[
         &[ok("ReceivedList", "The latest first.")],
         &[422],
     ),
+    look(
+        "/v1/deliveries",
+        Need::Read,
+        run!(deliveries::list),
+        "What was told to receivers of callbacks, and what became of it, the latest first.",
+        &[
+            query(
+                "result",
+                "With these results only: waiting, delivered, gone, given_up, refused; several with commas.",
+            ),
+            query("closure", "Of this closure only."),
+            ORGANISATION,
+            LIMIT,
+            CURSOR,
+        ],
+        &[ok("DeliveryList", "A page.")],
+        &[422, 503],
+    ),
+    Route {
+        method: Method::Post,
+        path: "/v1/deliveries/{id}/redeliver",
+        need: Need::Operate,
+        run: run!(deliveries::redeliver),
+        doc: Doc {
+            summary: "Tell a receiver again, also of what it has taken.",
+            parameters: &[],
+            body: None,
+            answers: &[Reply {
+                status: 202,
+                about: "Stored; it is posted at once.",
+                shape: Shape::Json("Delivery"),
+            }],
+            refusals: &[404, 422, 503],
+        },
+    },
     look(
         "/v1/whoami",
         Need::AnyKey,

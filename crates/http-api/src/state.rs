@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use callbacks::Callbacks;
 use genesys_types::{Organisation, Time};
 use orchestrator::Orchestrator;
 
@@ -21,6 +22,8 @@ pub struct ApiState {
     pub received: Arc<dyn ReceivedHooks>,
     /// How the adapters stand that fetch events by themselves.
     pub adapters: Arc<dyn Fn() -> Vec<AdapterStanding> + Send + Sync>,
+    /// What is told to the outside, and what became of it.
+    pub callbacks: Callbacks,
     /// What `/metrics` says.
     pub metrics: MetricsPage,
 }

@@ -8,7 +8,7 @@ use orchestrator::{ProducerKey, Record, Submission, Submitted, closure_id, names
 
 use crate::{
     call::{Answer, Call},
-    closures,
+    callback, closures,
     command::Wanted,
     problem::{Problem, kinds},
     query::preferred_wait,
@@ -29,6 +29,7 @@ pub(crate) async fn submit(mut call: Call) -> Answer {
     let body = call.body.take().ok_or_else(no_body)?;
     let orchestrator = &call.shared.api.orchestrator;
     let wanted = Wanted::read(body, call.caller(), &call.shared.organisations, orchestrator.present())?;
+    callback::check(&call.shared.api.callbacks, wanted.said.callback.as_ref())?;
     let key = producer_key(&call, &wanted)?;
     let dry_run = wanted.dry_run;
     let submission = Submission {

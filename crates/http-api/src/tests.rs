@@ -1,6 +1,7 @@
 //! The API before a true driver, a store in memory, and a remote side of a few lines.
 
 mod commands;
+mod deliveries;
 mod doors;
 mod looks;
 mod lookups;

@@ -36,6 +36,16 @@ pub fn parse_closure_id(text: &str) -> Result<Uuid, InvalidClosureId> {
     read(text.strip_prefix("cl_").ok_or(InvalidClosureId)?)
 }
 
+/// Writes the key of a delivery as its id.
+pub fn delivery_id(key: Uuid) -> String {
+    write("dv_", key)
+}
+
+/// Reads a delivery's id; nothing for anything that [`delivery_id`] does not write.
+pub fn parse_delivery_id(text: &str) -> Option<Uuid> {
+    read(text.strip_prefix("dv_")?).ok()
+}
+
 /// Writes the id of an event that is told to the outside: the closure and the line's place in its journal.
 pub fn event_id(position: u64) -> String {
     format!("ev_{position:016x}")

@@ -308,6 +308,10 @@ impl Orchestrator {
         if participant.is_some_and(|wanted| record.participant().is_some_and(|has| has != wanted)) {
             return Some("participant");
         }
+        let callback = submission.said.callback.as_ref();
+        if callback.is_some() && callback != record.said.as_ref().and_then(|said| said.callback.as_ref()) {
+            return Some("callback");
+        }
         let (wanted, holds) = (&submission.said.overrides, self.policy(record));
         let order_is_open = self.remote(record).is_none_or(Remote::closes_guest_alone);
         let differences = [

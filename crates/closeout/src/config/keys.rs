@@ -16,12 +16,12 @@ pub enum Form {
     Flag,
     /// What to do about a wrap-up: `none`, `skip`, `{ name = "…" }` or `{ id = "…" }`.
     WrapUp,
+    /// A list of texts.
+    Texts,
     /// A secret: the text itself, `env:NAME`, or `file:PATH`.
     Secret,
     /// A list of secrets.
     Secrets,
-    /// A list of texts.
-    Texts,
 }
 
 /// One key.
@@ -57,7 +57,7 @@ impl Key {
 }
 
 /// The sections, in the order of the file, with what stands above each.
-pub const SECTIONS: [(&str, &str); 9] = [
+pub const SECTIONS: [(&str, &str); 11] = [
     ("server", "Where the service listens. TLS belongs to a proxy in front of it."),
     ("store", "Where closures, their evidence and received events are kept."),
     (
@@ -71,6 +71,16 @@ pub const SECTIONS: [(&str, &str); 9] = [
     (
         "confirm.*",
         "One table for each way by which evidence comes: a webhook (POST /hooks/{name}), a queue, or Genesys' notification WebSocket (docs/evidence.md).",
+    ),
+    (
+        "callbacks",
+        "Telling the outside of closures: of single ones, whose request names a `callback`, and of all, by the tables below. \
+         Nothing is told while allowed_hosts is empty.",
+    ),
+    (
+        "callback.*",
+        "One table for each receiver that is told of every closure of an organisation. Its host must stand in \
+         callbacks.allowed_hosts.",
     ),
     ("source.*", "Where commands come from. The HTTP interface is always there and needs no table."),
     ("auth", "Who may use the HTTP interface."),
@@ -101,7 +111,7 @@ pub const DIMENSIONS: &[&str] = &["externalTag", "externalContactId", "journeyCu
 
 /// Every key.
 #[rustfmt::skip]
-pub const KEYS: [Key; 62] = [
+pub const KEYS: [Key; 72] = [
     with("server.listen", Form::Text, "127.0.0.1:8080", "Address and port."),
     with("server.shutdown_grace", Form::Duration, "20s", "How long calls and requests under way may take to finish at a stop."),
     with("server.max_connections", Form::Count(1, 1_000_000), "4096", "Connections at once; more are closed at once."),
@@ -167,6 +177,18 @@ pub const KEYS: [Key; 62] = [
     without("confirm.*.event_source", Form::Text, "aws.partner/genesys.com/cloud/11111111-2222-4333-8444-555555555555", "sqs: whose events are taken: EventBridge's source, or its beginning up to a /; without it, all."),
     without("confirm.*.queues", Form::Texts, "[\"9bfb36aa-cde3-4706-9744-70f0645754cf\"]", "notifications: the ids of the queues whose conversations are listened to; two topics each, 1,000 in all."),
     without("confirm.*.topics", Form::Texts, "[\"v2.users.5f0f2a1c-9c55-4a63-8e2a-2a0d1c7f6b04.conversations\"]", "notifications: further topics, with ids and not with {id}."),
+
+    with("callbacks.allowed_hosts", Form::Texts, "[]", "Hosts, with :port where it is not 443; an address stands for itself, and is how private ones are allowed."),
+    without("callbacks.secret", Form::Secret, "env:CALLBACK_SECRET", "Signs what requests ask to be told (Standard Webhooks): whsec_ and base64 of 24 bytes or more."),
+    with("callbacks.timeout", Form::Duration, "10s", "How long one try may take in all."),
+    without("callbacks.public_url", Form::Text, "https://closeout.example", "Where people reach this service; links begin with it."),
+
+    without("callback.*.name", Form::Text, "orders", "The name, shown in the log of deliveries."),
+    with("callback.*.organisation", Form::Text, "main", "The organisation whose closures are told."),
+    without("callback.*.url", Form::Secret, "env:CALLBACK_URL", "Where to, https; kept as a secret, because the URLs of chats are."),
+    with("callback.*.on", Form::Texts, "[\"closed\", \"ghost\", \"failed\", \"cancelled\", \"resolved\"]", "What is told: these, or accepted, participant_closed, confirmed, already_closed, blocked, ghost_cleared, guest_returned."),
+    with("callback.*.format", Form::Choice(&["cloudevents", "chat"]), "cloudevents", "cloudevents; or chat, a line in the JSON that incoming webhooks of Slack and Teams take."),
+    without("callback.*.secret", Form::Secret, "env:ORDERS_SECRET", "Signs what is told; a chat needs none."),
 
     without("source.*.name", Form::Text, "http", "The name."),
     without("source.*.kind", Form::Text, "http", "The kind; http."),

@@ -348,6 +348,21 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// A list of texts; one text alone is a list of one.
+    pub fn texts(&mut self, path: &str) -> Vec<String> {
+        match self.layers.setting(path).map(|setting| &setting.given) {
+            None => Vec::new(),
+            Some(Given::List(texts)) => texts.clone(),
+            Some(Given::Text(text)) => vec![text.clone()],
+            Some(
+                Given::Number(_) | Given::Flag(_) | Given::Table(_) | Given::Secret(_) | Given::Secrets(_),
+            ) => {
+                self.refuse(path, "must be a list of texts");
+                Vec::new()
+            }
+        }
+    }
+
     /// Secrets, wherever they are kept.
     pub fn secrets(&mut self, path: &str, variables: &Variables) -> Vec<secrecy::SecretString> {
         let given: Vec<_> = match self.layers.setting(path).map(|setting| &setting.given) {

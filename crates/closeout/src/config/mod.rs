@@ -8,6 +8,7 @@
 //! Every key stands in one table ([`keys::KEYS`]); an unknown one is refused with a suggestion. Secrets are kept in types
 //! that do not print.
 
+mod callbacks;
 pub mod confirm;
 pub mod dialect;
 pub mod duration;

@@ -3,7 +3,7 @@
 use genesys_client::MOST_TOPICS;
 use genesys_types::{Organisation, QueueId};
 
-use super::{confirm, layers::Reader, origin::Given};
+use super::{confirm, layers::Reader};
 
 /// The kind's name.
 pub const KIND: &str = "notifications";
@@ -36,7 +36,7 @@ pub(super) fn one(reader: &mut Reader<'_>, number: usize, known: &[Organisation]
     let organisation = confirm::organisation(reader, number, known);
     let before = reader.problems.len();
     let mut topics: Vec<Box<str>> = Vec::new();
-    for id in texts(reader, &path("queues")) {
+    for id in reader.texts(&path("queues")) {
         match id.parse::<QueueId>() {
             // The first names the legs, the second comes for messages alone.
             Ok(queue) => topics.extend(
@@ -48,7 +48,7 @@ pub(super) fn one(reader: &mut Reader<'_>, number: usize, known: &[Organisation]
             }
         }
     }
-    for topic in texts(reader, &path("topics")) {
+    for topic in reader.texts(&path("topics")) {
         match topic_refused(&topic) {
             None => topics.push(topic.into()),
             Some(why) => reader.refuse(&path("topics"), format_args!("holds {topic:?}, which {why}")),
@@ -80,17 +80,5 @@ fn topic_refused(topic: &str) -> Option<&'static str> {
         _ if topic.len() > LONGEST_TOPIC || !topic.bytes().all(allowed) => Some("is no topic"),
         _ if !topic.starts_with("v2.") => Some("is no topic: they begin with v2."),
         _ => None,
-    }
-}
-
-fn texts(reader: &mut Reader<'_>, path: &str) -> Vec<String> {
-    match reader.layers.setting(path).map(|setting| setting.given.clone()) {
-        None => Vec::new(),
-        Some(Given::List(texts)) => texts,
-        Some(Given::Text(text)) => vec![text],
-        Some(Given::Number(_) | Given::Flag(_) | Given::Table(_) | Given::Secret(_) | Given::Secrets(_)) => {
-            reader.refuse(path, "must be a list of texts");
-            Vec::new()
-        }
     }
 }

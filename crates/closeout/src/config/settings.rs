@@ -47,6 +47,8 @@ pub struct Settings {
     pub queues: Vec<Queue>,
     /// What listens to the notification WebSocket.
     pub notifications: Vec<Notifications>,
+    /// Who is told of closures.
+    pub callbacks: callbacks::Setup,
     /// The keys.
     pub tokens: Vec<Token>,
 }
@@ -131,6 +133,7 @@ pub fn read_with(
     let policy = policy(&mut reader);
     let silent_adapter_after = reader.duration("ghosts.silent_adapter_after").unwrap_or_default();
     let Confirm { hooks, queues, notifications } = confirm::read(&mut reader, variables, &names);
+    let callbacks = super::callbacks::read(&mut reader, variables, &names);
     sources(&mut reader);
     let tokens = tokens.unwrap_or_else(|| keys(&mut reader, &names));
     match (server, store) {
@@ -143,6 +146,7 @@ pub fn read_with(
             hooks,
             queues,
             notifications,
+            callbacks,
             tokens,
         }),
         (Some(_) | None, Some(_) | None) => Err(reader.problems),

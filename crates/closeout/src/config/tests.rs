@@ -9,7 +9,7 @@ use super::{
     environment::Variables,
     keys::KEYS,
     layers::{FromCommandLine, Layers, gather},
-    origin::Origin,
+    origin::{Given, Origin},
     settings::{self, Settings, StorePlace},
     tokens,
 };
@@ -340,6 +340,41 @@ fn no_secret_shows_in_the_settings() {
 }
 
 #[test]
+fn receivers_are_read_and_what_is_wrong_with_one_is_told_without_its_url() {
+    let secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
+    let tables = |more: &str| {
+        format!(
+            "[callbacks]\nallowed_hosts = [\"hooks.example\"]\nsecret = \"{secret}\"\n[[callback]]\nname = \"a\"\n{more}"
+        )
+    };
+    let url = "url = \"https://hooks.example/planted\"\n";
+    let scene = Scene::usual(&tables(&format!("{url}secret = \"{secret}\"\n")));
+    let setup = scene.settings().unwrap().callbacks;
+    assert!(setup.is_on() && setup.signature.is_some());
+    let [receiver] = setup.receivers.as_slice() else { panic!("{} receivers", setup.receivers.len()) };
+    assert_eq!((receiver.name.as_str(), receiver.organisation.as_str()), ("a", "main"));
+    assert_eq!(receiver.on, ["closed", "ghost", "failed", "cancelled", "resolved"]);
+    let chat = Scene::usual(&tables(&format!("{url}format = \"chat\"\non = \"ghost\"\n")));
+    let shown = format!("{:?}", chat.settings().unwrap());
+    assert!(!shown.contains("planted"), "the address of a chat is a secret: {shown}");
+    assert_eq!(chat.settings().unwrap().callbacks.receivers[0].on, ["ghost"]);
+    let other = "url = \"https://b.example/planted\"\nformat = \"chat\"\n";
+    for (more, why) in [
+        (url.to_owned(), "secret is missing"),
+        (format!("secret = \"{secret}\"\n"), "url is missing"),
+        (format!("{url}secret = \"short\"\n"), "secret cannot be used"),
+        (format!("{url}secret = \"{secret}\"\non = [\"close\"]\n"), "which is no event"),
+        (format!("{url}secret = \"{secret}\"\norganisation = \"b\"\n"), "is not an organisation"),
+        (other.to_owned(), "b.example is not in callbacks.allowed_hosts"),
+    ] {
+        let problems = Scene::usual(&tables(&more)).settings().unwrap_err().join("; ");
+        assert!(problems.contains(why) && !problems.contains("planted"), "{why}: {problems}");
+    }
+    let wild = Scene::usual("[callbacks]\nallowed_hosts = [\"*.example\"]\n").settings().unwrap_err();
+    assert!(wild.join("; ").contains("is not a host"), "{wild:?}");
+}
+
+#[test]
 fn the_file_with_every_key_is_true() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/closeout.toml");
     let text = super::reference::file();
@@ -355,8 +390,10 @@ fn the_file_with_every_key_is_true() {
     for key in KEYS {
         let mention = format!("{} = ", key.name());
         assert!(text.contains(&mention) && text.contains(key.comment), "{} is not mentioned", key.path);
-        let is_one_table = !key.path.starts_with("confirm") && !key.path.starts_with("source");
-        let found = flat.get(&key.path.replace('*', "main")).and_then(|setting| setting.given.as_text());
+        let is_one_table =
+            !["callback.", "confirm.", "source."].into_iter().any(|list| key.path.starts_with(list));
+        let written = |given: &Given| given.as_text().unwrap_or_else(|| given.to_string());
+        let found = flat.get(&key.path.replace('*', "main")).map(|setting| written(&setting.given));
         let expected = key.default.filter(|_| is_one_table).map(str::to_owned);
         assert_eq!(found, expected, "{}", key.path);
     }

@@ -21,8 +21,11 @@ const CONFIRMATION_RESULTS: [HookResult; 6] = [
 ];
 
 /// What operators do.
-const ACTIONS: [&str; 7] =
-    ["retry", "cancel", "verify", "force", "resolve", "pause_outgoing", "resume_outgoing"];
+const ACTIONS: [&str; 8] =
+    ["retry", "cancel", "verify", "force", "resolve", "pause_outgoing", "resume_outgoing", "redeliver"];
+
+/// What comes of a try to tell a receiver.
+const CALLBACK_RESULTS: [&str; 5] = ["delivered", "retry", "gone", "given_up", "refused"];
 
 /// What becomes of a message of a queue.
 const MESSAGE_RESULTS: [HookResult; 9] = [
@@ -42,6 +45,9 @@ pub fn begin(organisations: &[Organisation], hooks: &[String], queues: &[String]
     describe();
     for result in COMMAND_RESULTS {
         counter!("closeout_commands_received_total", "source" => "http", "result" => result).increment(0);
+    }
+    for result in CALLBACK_RESULTS {
+        counter!("closeout_callbacks_total", "result" => result).increment(0);
     }
     for organisation in organisations {
         of_organisation(organisation);

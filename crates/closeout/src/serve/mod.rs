@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  settings ─► store ─► orchestrator ─┬─► API + webhooks ─► one listener
-//!                                     └─► queues
+//!                                     └─► queues, callbacks
 //!  SIGTERM ─► not ready, no intake ─► calls, requests and messages in hand finish (grace) ─► exit 0
 //!  SIGHUP ──► credentials and keys are read again
 //! ```
@@ -19,6 +19,7 @@ mod telemetry;
 
 use std::{collections::HashMap, net::SocketAddr, path::Path, sync::Arc};
 
+use callbacks::Callbacks;
 use genesys_client::{Client, Dialect, DialectClient};
 use genesys_types::Organisation;
 use http_api::{AccessKey, ApiState, Keys, MetricsPage, Role, Version};
@@ -89,6 +90,7 @@ pub struct Service {
     stop: CancellationToken,
     listening: JoinHandle<std::io::Result<()>>,
     queues: Queues,
+    callbacks: Callbacks,
     broken: CancellationToken,
     adapters: Adapters,
     hooks: usize,
@@ -109,7 +111,7 @@ impl Service {
         let metrics = telemetry::recorder();
         let store = open_store(&settings.store.place).await?;
         let clients = clients(&settings)?;
-        let orchestrator = orchestrate(&settings, &clients, store).await?;
+        let orchestrator = orchestrate(&settings, &clients, Arc::clone(&store)).await?;
         let keys = Keys::new(access_keys(settings.tokens));
         let watched: Vec<_> =
             settings.hooks.iter().map(|hook| (hook.name.clone(), hook.organisation.clone())).collect();
@@ -133,6 +135,11 @@ impl Service {
             stop.clone(),
         ));
         let adapters = Adapters::start(settings.notifications, &clients, &orchestrator, &stop);
+        let callbacks =
+            Callbacks::start(settings.callbacks, store, Arc::new(SystemClock::default()), stop.clone())
+                .map_err(|error| {
+                    Failure::new(Exit::Unexpected, format!("callbacks cannot be posted: {error}"))
+                })?;
         let api = http_api::router(ApiState {
             orchestrator: orchestrator.clone(),
             keys: keys.clone(),
@@ -140,6 +147,7 @@ impl Service {
             configuration,
             received: Arc::new(hooks::CameIn { logs, owners }),
             adapters: adapters.standings(),
+            callbacks: callbacks.clone(),
             metrics: MetricsPage { render: Arc::new(move || metrics.render()), open: false },
         });
         let limits = Limits {
@@ -166,6 +174,7 @@ impl Service {
             stop,
             listening,
             queues,
+            callbacks,
             broken,
             adapters,
             hooks,
@@ -216,7 +225,9 @@ impl Service {
         // What was heard is delivered while there is a driver.
         self.adapters.stopped().await;
         let queues = self.queues.stopped(grace);
-        let (finished, listened, ()) = tokio::join!(self.orchestrator.stop(grace), self.listening, queues);
+        let told = self.callbacks.stopped(grace);
+        let (finished, listened, (), ()) =
+            tokio::join!(self.orchestrator.stop(grace), self.listening, queues, told);
         if let Ok(Err(error)) = listened {
             tracing::error!(%error, "listening failed");
         }

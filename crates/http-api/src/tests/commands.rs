@@ -308,10 +308,6 @@ async fn a_body_that_cannot_be_used_is_refused_before_anything_is_kept() {
         ("{\"target\":{}}", json, None, 422, "invalid_field"),
         ("{}", json, None, 422, "invalid_field"),
     ];
-    let called_back = json!({ "conversationId": conversation, "callback": {} });
-    let problem = world.post("/v1/closures", called_back).await.problem(422, "not_available");
-    assert_eq!(problem["field"], "callback");
-    assert!(problem["fix"].as_str().unwrap().contains("?wait=30s"), "{problem}");
     for (body, kind, more, status, code) in cases {
         let mut headers = vec![("content-type", kind)];
         headers.extend(more);

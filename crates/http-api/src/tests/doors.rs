@@ -28,6 +28,8 @@ const ADMITTED: &[(&str, &str)] = &[
     ("POST /v1/outgoing/pause", "oa"),
     ("POST /v1/outgoing/resume", "oa"),
     ("GET /v1/hooks/received", "roa"),
+    ("GET /v1/deliveries", "roa"),
+    ("POST /v1/deliveries/{id}/redeliver", "oa"),
     ("GET /v1/whoami", "sroa"),
     ("GET /v1/config", "a"),
     ("GET /livez", "-sroa"),
@@ -55,7 +57,12 @@ fn method(route: &Route) -> &'static str {
 
 /// A request that the route takes, about this closure and conversation.
 fn fitting(route: &Route, key: &str, closure: &str, conversation: &str) -> http::Request<Body> {
-    let value = if path_parameter(route.path) == Some("id") { closure } else { conversation };
+    let delivery = super::deliveries::id();
+    let value = match path_parameter(route.path) {
+        Some("id") if route.path.starts_with("/v1/deliveries/") => &delivery,
+        Some("id") => closure,
+        Some(_) | None => conversation,
+    };
     let path = match path_parameter(route.path) {
         Some(name) => route.path.replace(&format!("{{{name}}}"), value),
         None => route.path.to_owned(),
@@ -119,7 +126,9 @@ async fn a_stranger_sees_nothing_of_another_organisation() {
         for id in [&closed, &ghost] {
             let answer = world.send(fitting(route, "stranger", id, &conversation)).await;
             let name = route.path;
-            if path_parameter(name) == Some("id") {
+            if name.starts_with("/v1/deliveries/") {
+                answer.problem(404, "no_such_delivery");
+            } else if path_parameter(name) == Some("id") {
                 answer.problem(404, "no_such_closure");
             } else {
                 assert!(answer.status.is_success(), "{name}: {}", answer.text);

@@ -357,6 +357,7 @@ impl World {
             configuration: json!({ "server": { "listen": "127.0.0.1:8080" } }),
             received: Arc::new(TwoHooks),
             adapters: Arc::new(super::looks::adapters),
+            callbacks: super::deliveries::callbacks(&store).await,
             metrics: MetricsPage { render: Arc::new(|| "closeout_up 1\n".to_owned()), open: false },
         });
         Self { router, orchestrator, remote, store }

@@ -1,0 +1,155 @@
+//! One event for one receiver, as it is kept.
+
+use genesys_types::Time;
+use serde::{Deserialize, Serialize};
+use store::{ClosureKey, DeliveryRow};
+use uuid::Uuid;
+
+use crate::fate::{Fate, Outcome};
+
+/// What became of a delivery, as it is stored, listed and counted.
+pub const RESULTS: [&str; 5] = [WAITING, DELIVERED, GONE, GIVEN_UP, REFUSED];
+
+/// It was not taken yet, and is tried again.
+pub(crate) const WAITING: &str = "waiting";
+/// The receiver has it.
+const DELIVERED: &str = "delivered";
+/// The receiver answered 410.
+const GONE: &str = "gone";
+/// It was tried for as long as is allowed.
+const GIVEN_UP: &str = "given_up";
+/// It may not be sent.
+const REFUSED: &str = "refused";
+
+/// A delivery. Stored names never change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// The key.
+    pub key: Uuid,
+    /// The closure.
+    pub closure: ClosureKey,
+    /// Its organisation.
+    pub organisation: String,
+    /// The host.
+    pub host: String,
+    /// What became of it.
+    pub result: String,
+    /// When it is tried next.
+    pub due_at: Option<Time>,
+    /// When this was written.
+    pub updated_at: Time,
+    /// What is sent, and what came of it.
+    pub body: Body,
+}
+
+/// What is sent, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Body {
+    /// The event's id.
+    pub event_id: String,
+    /// The type of event.
+    pub event_type: String,
+    /// The receiver's name in the configuration, where its URL and secret stand; `None` for the callback of one closure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receiver: Option<String>,
+    /// The URL that a command named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The body of the request, byte for byte the same at every try.
+    pub payload: String,
+    /// When it was noted, in milliseconds since 1970.
+    pub noted_at: i64,
+    /// When its tries began, in milliseconds since 1970: at first, or when an operator asked for more.
+    pub tried_since: i64,
+    /// How often it was tried since then.
+    #[serde(default)]
+    pub attempts: u32,
+    /// When it was tried last, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tried_at: Option<i64>,
+    /// What the receiver answered to the last try.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Why the last try failed, in words without secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+impl Owed {
+    /// Reads a row; nothing where it cannot be read.
+    pub(crate) fn read(row: &DeliveryRow) -> Option<Self> {
+        Some(Self {
+            key: row.key,
+            closure: row.closure,
+            organisation: row.organisation.clone(),
+            host: row.lane.clone(),
+            result: row.result.clone(),
+            due_at: row.due_at.map(Time::from_millis),
+            updated_at: Time::from_millis(row.updated_at),
+            body: serde_json::from_slice(&row.body).ok()?,
+        })
+    }
+
+    pub(crate) fn row(&self) -> DeliveryRow {
+        DeliveryRow {
+            key: self.key,
+            closure: self.closure,
+            organisation: self.organisation.clone(),
+            lane: self.host.clone(),
+            result: self.result.clone(),
+            due_at: self.due_at.map(Time::millis),
+            updated_at: self.updated_at.millis(),
+            body: serde_json::to_vec(&self.body).expect("a body has no key that is not a text").into(),
+        }
+    }
+
+    /// Notes what came of a try, and what becomes of the delivery.
+    pub(crate) fn tried(&mut self, outcome: Outcome, fate: Fate, now: Time) {
+        self.updated_at = now;
+        self.body.tried_at = Some(now.millis());
+        (self.body.status, self.body.why) = match outcome {
+            Outcome::Answered { status, .. } => (Some(status), None),
+            Outcome::NoAnswer(why) => (None, Some(why.to_owned())),
+            Outcome::NotSent(why) => (None, Some(why)),
+        };
+        (self.result, self.due_at) = match fate {
+            Fate::Delivered => (DELIVERED.to_owned(), None),
+            Fate::Gone => (GONE.to_owned(), None),
+            Fate::Again(at) => (WAITING.to_owned(), Some(at)),
+            Fate::GivenUp => (GIVEN_UP.to_owned(), None),
+            Fate::Refused => (REFUSED.to_owned(), None),
+        };
+    }
+
+    /// Begins the tries anew.
+    pub(crate) fn begin_again(&mut self, now: Time) {
+        WAITING.clone_into(&mut self.result);
+        self.due_at = Some(now);
+        self.updated_at = now;
+        self.body.tried_since = now.millis();
+        self.body.attempts = 0;
+    }
+
+    /// What may be shown of where it goes. What stands in a query, or in the URL of a configured receiver, may be a secret.
+    pub fn shown_url(&self) -> String {
+        match self.body.url.as_deref().and_then(|url| url::Url::parse(url).ok()) {
+            Some(mut url) => {
+                url.set_query(None);
+                url.into()
+            }
+            None => format!("//{}/", self.host),
+        }
+    }
+}
+
+/// A word for the metrics: how a try ended.
+pub(crate) const fn counted(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Delivered => DELIVERED,
+        Fate::Gone => GONE,
+        Fate::Again(_) => "retry",
+        Fate::GivenUp => GIVEN_UP,
+        Fate::Refused => REFUSED,
+    }
+}

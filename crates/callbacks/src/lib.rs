@@ -1,0 +1,30 @@
+//! Tells producers and operators of closures by HTTP: CloudEvents signed as Standard Webhooks, and lines for chats.
+//!
+//! ```text
+//! journal (outbox) ─► who wants to know ─► deliveries, with the cursor ─► post ─► delivered, or again later
+//! ```
+//!
+//! - **At least once.** A line of the journal is passed in the write that notes what it owes; a delivery is settled after its
+//!   answer. A crash in between posts again, under the same `webhook-id`.
+//! - **Nobody waits for somebody else's receiver.** Of every host a few are under way at once, and no host waits for another.
+//! - **Only where it is allowed.** The configuration lists the hosts; the address that is connected to is checked too; there are
+//!   no redirects and no proxy; what is allowed is asked again at every try.
+
+mod allowed;
+mod delivery;
+mod event;
+mod fate;
+mod metrics;
+mod outbox;
+mod post;
+mod service;
+mod setup;
+#[cfg(test)]
+mod tests;
+mod wish;
+
+pub use allowed::{AllowedHosts, Forbidden, InvalidHost};
+pub use delivery::{Body, Owed, RESULTS};
+pub use service::{Callbacks, NotTaken};
+pub use setup::{Format, Receiver, Setup};
+pub use wish::{USUAL, words};

@@ -1,0 +1,150 @@
+//! One request to one receiver.
+
+use std::{
+    error::Error,
+    fmt, io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use reqwest::{
+    Client, Response, StatusCode,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header,
+    redirect::Policy,
+};
+use url::Url;
+
+use crate::{allowed::AllowedHosts, fate::Outcome};
+
+/// What is read of an answer at most, in bytes, so that the connection can be used again. Nothing is done with it.
+const MOST_READ: usize = 16 * 1024;
+
+/// What is posted.
+#[derive(Debug)]
+pub(crate) struct Letter {
+    pub(crate) url: Url,
+    pub(crate) content_type: &'static str,
+    /// The headers of the signature.
+    pub(crate) signature: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+/// What posts.
+#[async_trait]
+pub(crate) trait Post: Send + Sync + 'static {
+    /// Posts once, and answers what came of it. It ends within the time-out.
+    async fn post(&self, letter: Letter) -> Outcome;
+}
+
+/// Posts by HTTP: no redirects, no proxy, no address that is not allowed.
+#[derive(Debug)]
+pub(crate) struct HttpPost(Client);
+
+impl HttpPost {
+    pub(crate) fn new(allowed: AllowedHosts, timeout: Duration) -> Result<Self, reqwest::Error> {
+        let client = Client::builder()
+            .timeout(timeout)
+            .redirect(Policy::none())
+            // A proxy would look the name up itself, and the address could not be checked.
+            .no_proxy()
+            .referer(false)
+            .dns_resolver(Arc::new(AllowedAddresses(Arc::new(allowed))))
+            .user_agent(concat!("closeout/", env!("CARGO_PKG_VERSION")));
+        client.build().map(Self)
+    }
+}
+
+#[async_trait]
+impl Post for HttpPost {
+    async fn post(&self, letter: Letter) -> Outcome {
+        let mut request = self.0.post(letter.url).header(header::CONTENT_TYPE, letter.content_type);
+        for (name, value) in letter.signature {
+            request = request.header(name, value);
+        }
+        match request.body(letter.body).send().await {
+            Ok(answer) => read(answer).await,
+            Err(error) => Outcome::NoAnswer(in_words(&error)),
+        }
+    }
+}
+
+async fn read(mut answer: Response) -> Outcome {
+    let status = answer.status();
+    let retry_after = retry_after(&answer);
+    let mut left = MOST_READ;
+    // The status is the answer; a body that breaks off changes nothing.
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        match left.checked_sub(chunk.len()) {
+            Some(rest) => left = rest,
+            None => break,
+        }
+    }
+    Outcome::Answered { status: status.as_u16(), retry_after }
+}
+
+/// What `Retry-After` asks for, in seconds or as a date.
+fn retry_after(answer: &Response) -> Option<Duration> {
+    let limited = matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let text = answer.headers().get(header::RETRY_AFTER).filter(|_| limited)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    Some(SystemTime::from(at).duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+fn in_words(error: &reqwest::Error) -> &'static str {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<NoAllowedAddress>() {
+            return "its name leads to no public address, nor to one that is listed";
+        }
+        cause = error.source();
+    }
+    if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "the connection broke off"
+    }
+}
+
+/// Looks names up, and lets only those addresses through that may be connected to.
+struct AllowedAddresses(Arc<AllowedHosts>);
+
+#[derive(Debug)]
+pub(crate) struct NoAllowedAddress;
+
+impl fmt::Display for NoAllowedAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name leads to no address that is allowed")
+    }
+}
+
+impl Error for NoAllowedAddress {}
+
+impl Resolve for AllowedAddresses {
+    fn resolve(&self, name: Name) -> Resolving {
+        let allowed = Arc::clone(&self.0);
+        Box::pin(async move {
+            let host = name.as_str();
+            let found = tokio::net::lookup_host((host, 0)).await.map_err(Box::<io::Error>::new)?;
+            let may = that_may_be_connected_to(&allowed, host, found)?;
+            Ok(Box::new(may.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Those of the addresses that may be connected to; an error where there is none.
+pub(crate) fn that_may_be_connected_to(
+    allowed: &AllowedHosts,
+    host: &str,
+    found: impl IntoIterator<Item = SocketAddr>,
+) -> Result<Vec<SocketAddr>, NoAllowedAddress> {
+    let may: Vec<_> = found.into_iter().filter(|address| allowed.may_connect(host, address.ip())).collect();
+    if may.is_empty() { Err(NoAllowedAddress) } else { Ok(may) }
+}
