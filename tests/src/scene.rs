@@ -35,6 +35,8 @@ pub struct SceneOptions {
     pub genesys: String,
     /// The `[[confirm]]` tables; `None` for the webhook of the relay.
     pub confirm: Option<String>,
+    /// The tables of callbacks.
+    pub callbacks: String,
     /// Where the relay posts to; `None` for that webhook.
     pub relay_to: Option<String>,
     /// Variables of the service's environment.
@@ -56,6 +58,7 @@ impl Default for SceneOptions {
             lookup: String::new(),
             genesys: String::new(),
             confirm: None,
+            callbacks: String::new(),
             relay_to: None,
             environment: Vec::new(),
             format: BodyFormat::Eventbridge,
@@ -282,11 +285,14 @@ quota_window = "2s"
 
 {confirm}
 
+{callbacks}
+
 [auth]
 tokens_file = "{tokens}"
 "#,
         database = database.display(),
         tokens = tokens.display(),
+        callbacks = options.callbacks,
     );
     fs::write(folder.join("closeout.toml"), configuration).unwrap();
     let token = format!(
