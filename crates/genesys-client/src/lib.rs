@@ -24,6 +24,7 @@ mod lookup;
 mod metrics;
 mod notifications;
 mod quota;
+mod read_many;
 mod region;
 mod token;
 mod wrap_up;
@@ -41,5 +42,6 @@ pub use notifications::{Channel, MOST_TOPICS, Refusal, Subscribed};
 pub use quota::{
     Class, Clock, Permit, Quota, QuotaConfig, RateHeaders, Requests, Sent, Wait, WaitReason, monotonic_clock,
 };
+pub use read_many::{MOST_READ_TOGETHER, Over, OverLeg};
 pub use region::{InvalidRegion, Region};
 pub use wrap_up::{AgentLeg, NotGiven, WrapUpCode};

@@ -19,11 +19,11 @@ use crate::{
     found::{self, Page},
 };
 
-const ANALYTICS: &str = "api/v2/analytics/conversations/details/query";
+pub(crate) const ANALYTICS: &str = "api/v2/analytics/conversations/details/query";
 const ATTRIBUTES: &str = "api/v2/conversations/participants/attributes/search";
 
 /// What a role needs for them (API.md §1), told where a 403 does not.
-const ANALYTICS_PERMISSION: &str = "analytics:conversationDetail:view";
+pub(crate) const ANALYTICS_PERMISSION: &str = "analytics:conversationDetail:view";
 const ATTRIBUTES_PERMISSION: &str = "conversation:participant:attributesview";
 
 /// The rows of one page of analytics: the documented default. A record can have tens of kilobytes, and an answer 1 MiB.
@@ -318,7 +318,7 @@ fn too_many(pages: usize) -> Fault {
 }
 
 /// From when to when conversations that are looked for began.
-fn range(within: Duration) -> (jiff::Timestamp, jiff::Timestamp) {
+pub(crate) fn range(within: Duration) -> (jiff::Timestamp, jiff::Timestamp) {
     let now = jiff::Timestamp::now();
     (now.checked_sub(within).unwrap_or(now), now.checked_add(AHEAD).unwrap_or(now))
 }
@@ -337,7 +337,7 @@ fn days(
     })
 }
 
-fn matches(dimension: &str, value: &str) -> Value {
+pub(crate) fn matches(dimension: &str, value: &str) -> Value {
     json!({ "type": "dimension", "dimension": dimension, "operator": "matches", "value": value })
 }
 
