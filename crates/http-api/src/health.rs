@@ -113,6 +113,10 @@ pub(crate) struct OrganisationView {
     missing_permission: Option<String>,
     /// Whether an operator has paused all calls.
     paused: bool,
+    /// When it is next tried to read many closures with one request, while `analytics:conversationDetail:view` is missing
+    /// and each is read alone.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    reads_alone_until: Option<Stamp>,
 }
 
 /// Whose key was sent.
@@ -208,6 +212,7 @@ fn organisations(call: &Call, caller: &Caller) -> Vec<OrganisationView> {
             blocked_by,
             missing_permission,
             paused: status.paused,
+            reads_alone_until: status.reads_alone_until.map(Stamp),
         }
     };
     orchestrator.status().into_iter().filter(|status| caller.sees(&status.name)).map(view).collect()

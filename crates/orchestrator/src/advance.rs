@@ -297,6 +297,8 @@ impl Orchestrator {
         }
         let class = match (event, &record.closure.step) {
             (Event::Woke, _) => return None,
+            // It is woken, and read together with others.
+            (Event::Missed, Step::AwaitingConfirmation) if self.pays_together(org) => return None,
             (Event::Missed, Step::AwaitingConfirmation) => Class::Read,
             (Event::Missed, _) => Class::Background,
             (Event::Heard(_), _) => Class::Confirmation,

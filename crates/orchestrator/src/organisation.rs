@@ -21,6 +21,7 @@ use crate::{
     record::Overrides,
     remote::{Permit, Remote},
     submit::SubmitError,
+    together::{Standing, Together},
 };
 
 /// How an organisation is doing, for health pages.
@@ -36,6 +37,8 @@ pub struct OrganisationStatus {
     pub blocked_until: Option<Time>,
     /// Whether an operator has paused all calls.
     pub paused: bool,
+    /// When it is next tried to read many closures with one request, while a permission for that is missing.
+    pub reads_alone_until: Option<Time>,
 }
 
 pub(crate) struct Org {
@@ -46,6 +49,7 @@ pub(crate) struct Org {
     /// Held by whoever sets the pause, in memory and in the store.
     pub(crate) pausing: tokio::sync::Mutex<()>,
     ready: Mutex<Ready>,
+    pub(crate) together: Together,
     arrived: Notify,
     gate: Mutex<Option<Gate>>,
     /// When the next lookup may be tried, where Genesys refuses them for want of a permission that nothing else needs.
@@ -90,6 +94,7 @@ impl Org {
             paused: AtomicBool::new(false),
             pausing: tokio::sync::Mutex::new(()),
             ready: Mutex::default(),
+            together: Together::default(),
             arrived: Notify::new(),
             gate: Mutex::new(None),
             lookups_from: Mutex::new(None),
@@ -135,7 +140,34 @@ impl Org {
 
     /// Whether a closure waits for a permit.
     pub(crate) fn is_queued(&self, key: ClosureKey) -> bool {
+        self.is_queueing(key) || self.together.contains(key)
+    }
+
+    /// Whether it waits for a permit of its own.
+    pub(crate) fn is_queueing(&self, key: ClosureKey) -> bool {
         lock(&self.ready).contains(key)
+    }
+
+    /// Whether Genesys refuses the organisation.
+    pub(crate) fn is_blocked(&self) -> bool {
+        lock(&self.gate).is_some()
+    }
+
+    /// How it stands, for requests that read many closures.
+    pub(crate) fn standing(&self) -> Standing {
+        if self.is_blocked() {
+            return Standing::Blocked;
+        }
+        let more_urgent = || lock(&self.ready).is_ahead_of(Class::Close);
+        if self.paused.load(Ordering::Relaxed) || more_urgent() { Standing::Busy } else { Standing::Free }
+    }
+
+    /// A permit for a request that reads many closures: as a read alone, and not while closes queue.
+    pub(crate) fn permit_for_many(&self) -> Option<Permit> {
+        match self.standing() {
+            Standing::Free => self.setup.remote.try_permit(Class::Read).ok(),
+            Standing::Busy | Standing::Blocked => None,
+        }
     }
 
     /// What to do next: the most urgent closure first, as the quota allows.
@@ -249,6 +281,7 @@ impl Org {
         let lookups = lock(&self.lookups_from).as_mut().map(|from| *from = now).is_some();
         let calls = lock(&self.gate).as_mut().map(|gate| gate.probe_at = now).is_some();
         self.arrived.notify_one();
+        self.together.try_again(now);
         lookups || calls
     }
 
@@ -263,9 +296,10 @@ impl Org {
         OrganisationStatus {
             name: self.setup.name.clone(),
             open,
-            ready: lock(&self.ready).len(),
+            ready: lock(&self.ready).len() + self.together.len(),
             blocked_until: lock(&self.gate).map(|gate| gate.probe_at),
             paused: self.paused.load(Ordering::Relaxed),
+            reads_alone_until: self.together.refused_until(),
         }
     }
 

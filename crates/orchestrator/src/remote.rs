@@ -4,7 +4,7 @@ use std::{any::Any, fmt, time::Duration};
 
 use async_trait::async_trait;
 use closure_machine::{Reply, Request, Target};
-use genesys_client::{Class, Requests, WrapUpCode};
+use genesys_client::{Class, Over, Requests, WrapUpCode};
 use genesys_types::{ConversationId, QueueId, WrapUpCodeId};
 
 /// Leave to make one call. Dropping it unused gives it back.
@@ -67,6 +67,15 @@ pub struct CallFacts {
     pub requests: u32,
 }
 
+/// What many conversations, read with one request, showed as over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadTogether {
+    /// Of a conversation that is not told of nothing is known.
+    pub over: Vec<Over>,
+    /// What is kept of the request.
+    pub facts: CallFacts,
+}
+
 /// What a call needs beyond its request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CallDetails {
@@ -120,6 +129,22 @@ pub trait Remote: Send + Sync + 'static {
     /// Looks for the open conversations that fit a target. It changes nothing. It may make many calls, one after the
     /// other, and ends before `Policy::lookup_timeout` does.
     async fn look_up(&self, permit: Permit, target: &Target) -> Outcome;
+
+    /// How many conversations it reads with one request; 0 where it has no such request.
+    fn reads_together(&self) -> usize {
+        0
+    }
+
+    /// Reads up to [`Remote::reads_together`] conversations with one request, for what is over in them. It may be late, and
+    /// tells of no end that is none. It changes nothing, and takes no longer than a call.
+    ///
+    /// # Errors
+    ///
+    /// What came of it instead.
+    async fn read_together(&self, _: Permit, _: &[ConversationId]) -> Result<ReadTogether, Outcome> {
+        let message = Some("many conversations cannot be read with one request here".to_owned());
+        Err(Outcome { reply: Reply::NotSent, facts: CallFacts { message, ..CallFacts::default() } })
+    }
 
     /// Says which wrap-up code a name means in a queue, or in the organisation where none is named. It changes nothing,
     /// and takes no longer than a call. A remote side that lists no codes

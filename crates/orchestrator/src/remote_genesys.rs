@@ -5,11 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use closure_machine::{Candidate, Findings, Reply, Request, Target, WrapperClose};
 use genesys_client::{
-    AgentLeg, Answer, Class, Client, Fault, FaultKind, Hit, NotGiven, Requests, WrapUpCode,
+    AgentLeg, Answer, Class, Client, Fault, FaultKind, Hit, MOST_READ_TOGETHER, NotGiven, Requests,
+    WrapUpCode,
 };
 use genesys_types::{ConversationId, QueueId, Span};
 
-use crate::remote::{CallDetails, CallFacts, Outcome, Permit, Remote};
+use crate::remote::{CallDetails, CallFacts, Outcome, Permit, ReadTogether, Remote};
 
 /// How long to wait where only the end of another call can change the answer; its end is told by [`Remote::changed`].
 const UNTIL_A_CALL_ENDS: Duration = Duration::from_millis(500);
@@ -116,6 +117,30 @@ impl Remote for GenesysRemote {
             Target::Attribute { name, value } => self.0.find_by_attribute(permit, name, value).await,
         };
         told(answer, found).counting(&requests)
+    }
+
+    fn reads_together(&self) -> usize {
+        MOST_READ_TOGETHER
+    }
+
+    async fn read_together(
+        &self,
+        permit: Permit,
+        conversations: &[ConversationId],
+    ) -> Result<ReadTogether, Outcome> {
+        let Some(permit) = permit.into_inner::<genesys_client::Permit>() else {
+            return Err(not_sent("the permit is of another client"));
+        };
+        let mut over = None;
+        let answer = self.0.read_many(permit, conversations).await;
+        let outcome = told(answer, |shown| {
+            over = Some(shown);
+            Reply::Accepted(None)
+        });
+        match over {
+            Some(over) => Ok(ReadTogether { over, facts: outcome.facts }),
+            None => Err(outcome),
+        }
     }
 
     async fn wrap_up_code(

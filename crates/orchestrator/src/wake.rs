@@ -30,7 +30,9 @@ impl Orchestrator {
         self.inner.tasks.spawn(async move { waker.wake_the_due().await });
         for org in self.inner.organisations.values() {
             let (dispatcher, org) = (self.clone(), Arc::clone(org));
+            let (reader, of_reader) = (self.clone(), Arc::clone(&org));
             self.inner.tasks.spawn(async move { dispatcher.dispatch(&org).await });
+            self.inner.tasks.spawn(async move { reader.read_together(&of_reader).await });
         }
         let releaser = self.clone();
         self.inner.tasks.spawn(async move { releaser.release_held().await });
@@ -69,7 +71,9 @@ impl Orchestrator {
             {
                 return self.inner.registry.due.reset(key, None, Some(from));
             }
-            org.make_ready(key, class_of(&record.closure, &self.policy(&record)));
+            if !self.joins_others(org, &record) {
+                org.make_ready(key, class_of(&record.closure, &self.policy(&record)));
+            }
         } else {
             self.spawn_woken(key, None);
         }

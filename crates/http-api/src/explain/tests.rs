@@ -435,6 +435,7 @@ fn explain_held(record: &Record, paused: bool, refused: Option<BlockReason>) -> 
             ready: 1,
             blocked_until: refused.as_ref().map(|_| NOW + Span::from_secs(60)),
             paused,
+            reads_alone_until: None,
         },
         refused,
     };

@@ -16,5 +16,6 @@ mod remote;
 mod replicas;
 mod returning;
 mod returning_attacked;
+mod together;
 mod whole;
 mod world;

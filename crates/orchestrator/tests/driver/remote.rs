@@ -4,18 +4,18 @@ use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
 use closure_machine::{Candidate, Findings, Heard, ProofSource, Reply, Request, Target, What};
-use genesys_client::Class;
+use genesys_client::{Class, Over, OverLeg};
 use genesys_types::{
-    CommunicationId, ConversationId, Leg, LegState, ParticipantId, Purpose, Snapshot, Time, WrapUp,
+    CommunicationId, ConversationId, Leg, LegState, ParticipantId, Purpose, Snapshot, Span, Time, WrapUp,
 };
-use orchestrator::{CallDetails, CallFacts, Clock, Orchestrator, Outcome, Permit, Remote};
+use orchestrator::{CallDetails, CallFacts, Clock, Orchestrator, Outcome, Permit, ReadTogether, Remote};
 use tokio::{sync::Notify, time::Instant};
 use uuid::Uuid;
 
@@ -60,11 +60,22 @@ pub struct Truth {
     pub external_id: Option<&'static str>,
     pub legs: BTreeMap<CommunicationId, (ParticipantId, Purpose, bool)>,
     pub ended: bool,
+    /// When each leg that is over ended, and the whole.
+    pub over: BTreeMap<CommunicationId, Time>,
+    pub ended_at: Option<Time>,
     pub calls: Vec<Request>,
     pub wrapper_asked_while_guest_was_there: u32,
     pub asked_since_read: Vec<Request>,
     pub repeated: u32,
     pub webhooks: VecDeque<Heard>,
+}
+
+/// How many conversations are read with one request.
+#[derive(Debug, Clone)]
+pub struct Together {
+    pub lag: Duration,
+    /// What it is answered with instead.
+    pub instead: Option<Reply>,
 }
 
 /// The remote side of one organisation.
@@ -76,6 +87,11 @@ pub struct SimRemote {
     pub lookups_forbidden: AtomicBool,
     pub lookup_takes: Mutex<Duration>,
     permits: Mutex<Option<u32>>,
+    /// How late it tells what is over in many conversations; `None` where it cannot.
+    pub together: Mutex<Option<Together>>,
+    /// How often it was asked for many.
+    pub asked_for_many: AtomicU64,
+    pub max_open: AtomicUsize,
     changed: Notify,
     pub webhooks: AtomicBool,
     /// Whether it closes whole conversations only, and nobody alone.
@@ -96,6 +112,9 @@ impl SimRemote {
             lookups_forbidden: AtomicBool::new(false),
             lookup_takes: Mutex::new(Duration::from_millis(5)),
             permits: Mutex::new(None),
+            together: Mutex::new(None),
+            asked_for_many: AtomicU64::new(0),
+            max_open: AtomicUsize::new(1_000),
             changed: Notify::new(),
             webhooks: AtomicBool::new(true),
             whole_only: AtomicBool::new(false),
@@ -165,6 +184,7 @@ impl SimRemote {
                 for (communication, leg) in &mut truth.legs {
                     if leg.0 == participant && leg.2 {
                         leg.2 = false;
+                        truth.over.insert(*communication, now);
                         truth.webhooks.push_back(Heard {
                             source: ProofSource::Webhook,
                             occurred_at: now,
@@ -178,12 +198,30 @@ impl SimRemote {
                 Reply::Accepted(None)
             }
             Request::CloseWrapper(_) | Request::Disconnect => {
-                truth.legs.values_mut().for_each(|leg| leg.2 = false);
+                for (communication, leg) in &mut truth.legs {
+                    leg.2 = false;
+                    truth.over.entry(*communication).or_insert(now);
+                }
                 truth.ended = true;
+                truth.ended_at.get_or_insert(now);
                 Reply::Accepted(Some(Self::snapshot(truth, now)))
             }
             Request::GiveWrapUp { .. } => Reply::Accepted(None),
         }
+    }
+
+    /// What was over so long ago.
+    fn over(&self, conversation: ConversationId, lag: Duration) -> Option<Over> {
+        let until = self.clock.now() - Span::from(lag);
+        let all = self.lock();
+        let truth = all.get(&conversation)?;
+        let legs = truth.over.iter().filter(|(_, at)| **at <= until).map(|(communication, at)| OverLeg {
+            participant: truth.legs[communication].0,
+            communication: *communication,
+            ended_at: *at,
+        });
+        let ended_at = truth.ended_at.filter(|at| *at <= until);
+        Some(Over { conversation, ended_at, legs: legs.collect() })
     }
 
     fn fitting(&self, target: &Target) -> Reply {
@@ -253,6 +291,29 @@ impl Remote for Connection {
             Some(left) => {
                 *left -= 1;
                 Ok(Permit::new(()))
+            }
+        }
+    }
+
+    fn reads_together(&self) -> usize {
+        if self.remote.together.lock().unwrap().is_some() { 25 } else { 0 }
+    }
+
+    async fn read_together(&self, _: Permit, asked: &[ConversationId]) -> Result<ReadTogether, Outcome> {
+        let remote = &self.remote;
+        if !self.alive.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!((10..=25).contains(&asked.len()), "{} were asked for", asked.len());
+        remote.asked_for_many.fetch_add(1, Ordering::SeqCst);
+        let together = remote.together.lock().unwrap().clone().unwrap();
+        let facts = CallFacts { status: Some(200), ..CallFacts::default() };
+        match together.instead {
+            Some(reply) => Err(Outcome { reply, facts }),
+            None => {
+                let over = asked.iter().filter_map(|id| remote.over(*id, together.lag)).collect();
+                Ok(ReadTogether { over, facts })
             }
         }
     }

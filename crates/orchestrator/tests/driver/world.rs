@@ -47,7 +47,7 @@ impl World {
         Self::with_remote(remote, Policy::default(), u64::MAX).await
     }
 
-    async fn with_remote(remote: Arc<SimRemote>, policy: Policy, commits: u64) -> Self {
+    pub async fn with_remote(remote: Arc<SimRemote>, policy: Policy, commits: u64) -> Self {
         let store = Arc::new(MemoryStore::new());
         let (driver, alive) = Self::drive(&remote, &store, &policy, commits, true).await;
         *remote.listener.lock().unwrap() = Some(driver.clone());
@@ -75,7 +75,7 @@ impl World {
                 name: organisation(),
                 policy: policy.clone(),
                 remote: Arc::new(connection),
-                max_open: 1_000,
+                max_open: remote.max_open.load(Ordering::SeqCst),
             }],
             sole_owner,
             retention: Span::from_secs(30 * 24 * 3_600),
