@@ -364,6 +364,13 @@ impl Proof {
     }
 }
 
+impl Proof {
+    /// Whether it tells more than what is known: nothing is, or what is known is not taken as proof and this is.
+    pub(crate) fn adds_to(self, known: Option<Self>, policy: &Policy) -> bool {
+        known.is_none_or(|known| !known.counts(policy) && self.counts(policy))
+    }
+}
+
 impl GuestLeg {
     /// Whether there is proof, of a kind that the policy takes, that the leg is gone.
     pub fn proven(&self, policy: &Policy) -> bool {

@@ -117,7 +117,7 @@ impl Draft<'_> {
     fn prove(&mut self, named: impl Fn(&GuestLeg) -> bool, proof: Proof) -> Bearing {
         let mut bearing = Bearing::Nothing;
         for leg in self.next.guests.iter_mut().filter(|leg| named(leg)) {
-            if !leg.proven(self.policy) {
+            if proof.adds_to(leg.gone, self.policy) {
                 leg.gone = Some(proof);
                 bearing = Bearing::Proves;
             }
@@ -136,7 +136,9 @@ impl Draft<'_> {
         }
         let was_read = !self.next.guests.is_empty();
         if snapshot.ended_at.is_some() && (was_read || self.next.first_asked_at.is_some()) {
-            self.next.ended = self.next.ended.filter(|known| known.counts(self.policy)).or(Some(proof));
+            if proof.adds_to(self.next.ended, self.policy) {
+                self.next.ended = Some(proof);
+            }
         }
         if snapshot.pending_wrap_up().is_some() {
             self.next.wrap_up = WrapUp::Pending;

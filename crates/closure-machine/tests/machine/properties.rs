@@ -100,7 +100,8 @@ fn inputs() -> impl Strategy<Value = Input> {
     let source = prop_oneof![
         Just(ProofSource::Webhook),
         Just(ProofSource::Notification),
-        Just(ProofSource::QueueEvent)
+        Just(ProofSource::QueueEvent),
+        Just(ProofSource::ReadBack)
     ];
     let act = prop_oneof![
         4 => Just(Act::Retry),

@@ -11,4 +11,5 @@ mod missing;
 mod operators;
 mod refusals;
 mod returning;
+mod together;
 mod wrapper;
