@@ -20,5 +20,6 @@ mod recipes;
 mod returning;
 mod rotation;
 mod special_cases;
+mod together;
 mod webhooks;
 mod wrap_ups;
