@@ -135,10 +135,9 @@ impl Draft<'_> {
             self.bearing(&ended, Some(leg.participant), leg.communication);
         }
         let was_read = !self.next.guests.is_empty();
-        if snapshot.ended_at.is_some() && (was_read || self.next.first_asked_at.is_some()) {
-            if proof.adds_to(self.next.ended, self.policy) {
-                self.next.ended = Some(proof);
-            }
+        let is_ours = was_read || self.next.first_asked_at.is_some();
+        if snapshot.ended_at.is_some() && is_ours && proof.adds_to(self.next.ended, self.policy) {
+            self.next.ended = Some(proof);
         }
         if snapshot.pending_wrap_up().is_some() {
             self.next.wrap_up = WrapUp::Pending;

@@ -14,6 +14,7 @@ use crate::{
     access::{Caller, Need},
     adapters::{self, AdapterView},
     call::{Answer, Call, Shared, bytes_answer, json_answer},
+    evidence::{self, EvidenceView},
     problem::Problem,
     spans::Stamp,
     state::Version,
@@ -68,6 +69,9 @@ pub(crate) struct Readiness {
     /// With `verbose` and a key: how the adapters are doing that fetch events by themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     adapters: Option<Vec<AdapterView>>,
+    /// With `verbose` and a key: how events come in, by whatever adapter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<Vec<EvidenceView>>,
     /// With `verbose` and a key: how long the store took to answer, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     store_took_ms: Option<u64>,
@@ -176,6 +180,7 @@ impl Readiness {
         self.organisations = Some(organisations(call, &caller));
         self.hooks = Some(hooks(call, &caller));
         self.adapters = Some(adapters::shown((api.adapters)(), &caller));
+        self.evidence = Some(evidence::shown(api.orchestrator.adapters(), &caller));
         self.store_took_ms = u64::try_from(store_took.as_millis()).ok();
         self.quarantined = api.orchestrator.quarantined().await.ok().map(|records| records.len());
     }

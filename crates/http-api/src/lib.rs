@@ -19,6 +19,7 @@ mod command;
 mod cursor;
 mod deliveries;
 mod dry_run;
+mod evidence;
 mod explain;
 mod ghosts;
 mod health;

@@ -10,6 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use crate::{
+    adapters::{Adapters, begins_to_wait},
     clock::Clock,
     closure_id,
     held::{Held, HeldReplies},
@@ -44,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) organisations: HashMap<Organisation, Arc<Org>>,
     pub(crate) held: HeldReplies,
     pub(crate) under_way: UnderWay,
+    pub(crate) adapters: Adapters,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
     pub(crate) retention: Span,
@@ -207,6 +209,11 @@ impl Orchestrator {
         };
         match self.inner.store.commit(commit).await {
             Ok(()) => {
+                if moves.clone().any(|made| begins_to_wait(&made.before.closure, &made.next.closure)) {
+                    // What the reply was held for is here.
+                    let here = trigger.cause.adapter.as_ref().map(|facts| facts.adapter.as_str());
+                    self.inner.adapters.is_waited_for(&stored.organisation, here, self.now());
+                }
                 moves.for_each(|made| self.committed(made));
                 let next = last.next;
                 match (last.call, trigger.permit.take()) {
@@ -342,7 +349,7 @@ impl Orchestrator {
         }
         self.inner.registry.put(Arc::clone(next));
         metrics::transition(&made.before, next, &made.announces);
-        tell(next, &made.announces);
+        tell(next, &made.announces, &self.inner.adapters);
     }
 
     /// Gives a permit back that was not used, for whoever queues.
@@ -449,12 +456,15 @@ impl Orchestrator {
     }
 }
 
-fn tell(record: &Record, told: &[Announcement]) {
+fn tell(record: &Record, told: &[Announcement], adapters: &Adapters) {
     let id = closure_id(record.key);
     let conversation = record.conversation_text();
     let reason = names::reason(&record.closure).unwrap_or_default();
     for announcement in told {
         match announcement {
+            Announcement::GhostDetected if !adapters.tells_ghost(&record.organisation) => {
+                debug!(closure.id = %id, conversation.id = conversation, reason, "a session has no proof of its end");
+            }
             Announcement::GhostDetected => {
                 warn!(closure.id = %id, conversation.id = conversation, reason, "a session has no proof of its end");
             }

@@ -73,6 +73,8 @@ impl Orchestrator {
     pub async fn deliver(&self, delivery: Delivery) -> Result<Delivered, StoreUnavailable> {
         let adapter = delivery.adapter.clone();
         let at = delivery.received_at;
+        let occurred_at = delivery.heard.as_ref().map(|heard| heard.occurred_at);
+        self.inner.adapters.heard(&delivery.organisation, &adapter, self.now(), occurred_at);
         let this = self.clone();
         let taken = async move {
             let delivered = this.hear(delivery).await?;

@@ -15,6 +15,7 @@
 //! - A call needs a permit of its organisation's quota *before* its intent is committed, so that nothing is in flight
 //!   while it queues.
 
+mod adapters;
 mod advance;
 mod clock;
 mod config;
@@ -52,6 +53,7 @@ mod upkeep;
 mod wake;
 mod wrap_up;
 
+pub use adapters::{AdapterHealth, AdapterNotice};
 pub use advance::Orchestrator;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{Config, OrganisationSetup, StartError};

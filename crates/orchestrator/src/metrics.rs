@@ -1,6 +1,7 @@
 //! What the driver counts (interfaces §6). No ids in labels.
 
 use closure_machine::{Announcement, Step};
+use genesys_types::Span;
 use metrics::{counter, gauge, histogram};
 
 use crate::{names, record::Record};
@@ -47,6 +48,17 @@ pub(crate) fn confirmation(adapter: &str, result: &'static str, at_seconds: f64)
     counter!("closeout_confirmations_total", "adapter" => adapter.to_owned(), "result" => result)
         .increment(1);
     gauge!("closeout_adapter_last_event_timestamp_seconds", "adapter" => adapter.to_owned()).set(at_seconds);
+}
+
+/// How long after it happened an event came in by an adapter.
+pub(crate) fn adapter_lag(adapter: &str, lag: Span) {
+    let seconds = lag.duration().as_secs_f64();
+    gauge!("closeout_adapter_lag_seconds", "adapter" => adapter.to_owned()).set(seconds);
+}
+
+/// Whether an adapter is silent although closures wait.
+pub(crate) fn adapter_silent(adapter: &str, silent: bool) {
+    gauge!("closeout_adapter_silent", "adapter" => adapter.to_owned()).set(f64::from(u8::from(silent)));
 }
 
 /// An operator acted.

@@ -9,6 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use crate::{
+    adapters::Adapters,
     advance::{Inner, Orchestrator, Trigger},
     config::{Config, StartError},
     held::HeldReplies,
@@ -50,6 +51,7 @@ impl Orchestrator {
                 organisations,
                 held: HeldReplies::default(),
                 under_way: UnderWay::default(),
+                adapters: Adapters::default(),
                 tasks: TaskTracker::new(),
                 stopping: CancellationToken::new(),
                 retention: config.retention,

@@ -156,7 +156,7 @@ pub const KEYS: [Key; 72] = [
     with("ghosts.look_again", Form::Duration, "5m", "When a ghost is first looked at again; the interval doubles."),
     with("ghosts.look_again_most", Form::Duration, "6h", "The longest interval between two looks."),
     with("ghosts.give_up_after", Form::Duration, "72h", "When a ghost ends as failed; 72h is the life of a guest's session."),
-    with("ghosts.silent_adapter_after", Form::Duration, "3m", "After which silence, while closures wait for events, the log warns that none arrive."),
+    with("ghosts.silent_adapter_after", Form::Duration, "3m", "After which silence of an adapter, while closures wait for its events, that is told as one incident."),
 
     without("confirm.*.name", Form::Text, "open-messaging", "The name: events of a webhook are posted to /hooks/{name}."),
     with("confirm.*.kind", Form::Text, "webhook", "The kind of adapter: webhook, sqs (EventBridge through an Amazon SQS queue: docs/evidence-sqs.md), or notifications."),

@@ -39,7 +39,7 @@ pub struct Settings {
     pub organisations: Vec<OrganisationSettings>,
     /// How sessions are closed.
     pub policy: Policy,
-    /// After which silence the log warns.
+    /// After which silence of an adapter, while closures wait, that is an incident.
     pub silent_adapter_after: Duration,
     /// The webhooks.
     pub hooks: Vec<Hook>,

@@ -119,6 +119,11 @@ fn describe() {
             "closeout_adapter_last_event_timestamp_seconds",
             "When a proven sender was last heard, in Unix seconds.",
         ),
+        ("closeout_adapter_lag_seconds", "How long after it happened the last event of an adapter came in."),
+        (
+            "closeout_adapter_silent",
+            "Whether no event of an adapter arrives although closures wait (1) or not (0).",
+        ),
         ("closeout_source_lag_messages", "Messages that wait in a queue, approximately."),
         ("closeout_genesys_ratelimit_remaining", "Requests left in the present window."),
         ("closeout_build_info", "Always 1; the version is a label."),

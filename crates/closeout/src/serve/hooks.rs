@@ -2,11 +2,10 @@
 
 use std::str::FromStr as _;
 
-use genesys_types::Organisation;
+use genesys_types::{Organisation, Time};
 use http_api::{HookStanding, ReceivedHook, ReceivedHooks, UNKNOWN_HOOK};
 use webhook_receiver::{Decoder, Hook, HookResult, Received, ReceivedFilter, ReceivedLog};
 
-use super::silence::{last_heard, last_with};
 use crate::{config, exit::Failure};
 
 /// How many requests are looked through: more than the receiver keeps.
@@ -81,4 +80,23 @@ impl ReceivedHooks for CameIn {
         let shown = received.into_iter().map(|received| self.shown(received));
         shown.filter(|received| wanted(received)).take(limit).collect()
     }
+}
+
+/// When a verified sender was last heard on this hook.
+fn last_heard(log: &ReceivedLog, hook: &str) -> Option<Time> {
+    let genuine = [
+        HookResult::Taken,
+        HookResult::NothingNew,
+        HookResult::Unmatched,
+        HookResult::NotAnEnding,
+        HookResult::Duplicate,
+        HookResult::Conflict,
+    ];
+    genuine.into_iter().filter_map(|result| last_with(log, hook, result)).max()
+}
+
+/// When a request to this hook last came to this.
+fn last_with(log: &ReceivedLog, hook: &str, result: HookResult) -> Option<Time> {
+    let filter = ReceivedFilter { hook: Some(hook.to_owned()), result: Some(result), limit: 1 };
+    log.recent(&filter).first().map(|received| received.at)
 }

@@ -14,7 +14,6 @@ mod notify;
 mod queues;
 mod reload;
 mod signals;
-mod silence;
 mod telemetry;
 
 use std::{collections::HashMap, net::SocketAddr, path::Path, sync::Arc};
@@ -123,17 +122,12 @@ impl Service {
         counters::begin(&orchestrator.organisations(), &names, &queues::names(&settings.queues), &sockets);
         let stop = CancellationToken::new();
         let hooks = watched.len();
-        let queues =
-            Queues::start(settings.queues, &orchestrator, settings.silent_adapter_after, &stop).await;
-        let owners = watched.iter().cloned().chain(queues.owners()).collect();
-        let logs = std::iter::once(log.clone()).chain(queues.logs()).collect();
-        tokio::spawn(silence::watch(
-            orchestrator.clone(),
-            log,
-            watched,
-            settings.silent_adapter_after,
-            stop.clone(),
-        ));
+        let queues = Queues::start(settings.queues, &orchestrator, &stop).await;
+        let owners: Vec<_> = watched.into_iter().chain(queues.owners()).collect();
+        let logs = std::iter::once(log).chain(queues.logs()).collect();
+        let sockets = settings.notifications.iter().map(|one| (one.name.clone(), one.organisation.clone()));
+        let heard = owners.iter().cloned().chain(sockets).collect();
+        orchestrator.watch_adapters(heard, settings.silent_adapter_after);
         let adapters = Adapters::start(settings.notifications, &clients, &orchestrator, &stop);
         let callbacks =
             Callbacks::start(settings.callbacks, store, Arc::new(SystemClock::default()), stop.clone())

@@ -9,7 +9,6 @@ use genesys_types::Organisation;
 use orchestrator::Orchestrator;
 use tokio_util::sync::CancellationToken;
 
-use super::silence;
 use crate::config::sqs::Queue;
 
 /// The adapters, each with its name and whose it is.
@@ -23,25 +22,12 @@ pub fn names(queues: &[Queue]) -> Vec<String> {
 
 impl Queues {
     /// Starts an adapter for each queue, until the stop. A queue that is away is no reason not to start.
-    pub async fn start(
-        queues: Vec<Queue>,
-        orchestrator: &Orchestrator,
-        silent_after: Duration,
-        stop: &CancellationToken,
-    ) -> Self {
+    pub async fn start(queues: Vec<Queue>, orchestrator: &Orchestrator, stop: &CancellationToken) -> Self {
         let mut running = Vec::new();
         for Queue { setup, place } in queues {
             let (name, organisation) = (setup.name.clone(), setup.organisation.clone());
             let queue = Arc::new(SqsQueue::at(place).await);
             let adapter = Adapter::start(orchestrator.clone(), queue, setup, stop.clone());
-            let watched = vec![(name.clone(), organisation.clone())];
-            tokio::spawn(silence::watch(
-                orchestrator.clone(),
-                adapter.log(),
-                watched,
-                silent_after,
-                stop.clone(),
-            ));
             running.push((name, organisation, adapter));
         }
         Self(running)

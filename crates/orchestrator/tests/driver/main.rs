@@ -16,6 +16,7 @@ mod remote;
 mod replicas;
 mod returning;
 mod returning_attacked;
+mod silence;
 mod together;
 mod whole;
 mod world;

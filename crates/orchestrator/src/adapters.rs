@@ -1,0 +1,295 @@
+//! How the adapters do that events come in by, and what is told when one goes silent (ADR 16).
+
+mod judge;
+mod rate;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use closure_machine::{Closure, Step};
+use genesys_types::{Organisation, Span, Time};
+use tracing::{info, warn};
+
+use self::{
+    judge::{Change, change, is_silent},
+    rate::Rate,
+};
+use crate::{advance::Orchestrator, metrics};
+
+/// How often is looked, at most.
+const LOOK_EVERY: Span = Span::from_secs(10);
+
+/// How many notices are kept.
+const NOTICES: usize = 256;
+
+/// How an adapter does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdapterHealth {
+    /// Its name.
+    pub name: String,
+    /// The organisation that its events belong to.
+    pub organisation: Organisation,
+    /// When an event was last heard, since the start.
+    pub last_event_at: Option<Time>,
+    /// Events a minute, over the last five minutes.
+    pub events_per_minute: f64,
+    /// How long after it happened the last event that told an end came in; `None` before the first.
+    pub lag: Option<Span>,
+    /// Since when it is silent, while that is an incident.
+    pub silent_since: Option<Time>,
+}
+
+/// That an adapter went silent, or is heard again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdapterNotice {
+    /// Its number, from 1, without gaps, since the start.
+    pub sequence: u64,
+    /// When it was noticed.
+    pub at: Time,
+    /// The adapter.
+    pub adapter: String,
+    /// The organisation that its events belong to.
+    pub organisation: Organisation,
+    /// Since when it was silent: the last event, or when the first closure began to wait after it.
+    pub since: Time,
+    /// Whether it went silent; otherwise it is heard again.
+    pub silent: bool,
+    /// The sessions without proof of their end that nobody was told of one by one, because no adapter of the organisation
+    /// was heard.
+    pub untold_ghosts: u64,
+}
+
+impl AdapterNotice {
+    /// The type as an event (interfaces §7).
+    pub const fn kind(&self) -> &'static str {
+        if self.silent { "closeout.adapter.silent.v1" } else { "closeout.adapter.recovered.v1" }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Adapters {
+    /// Whether silence is looked for.
+    watched: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    known: BTreeMap<(Organisation, String), Known>,
+    notices: VecDeque<AdapterNotice>,
+    told: u64,
+    /// The ghosts of each organisation that were not told of since the last notice that counted them.
+    untold: BTreeMap<Organisation, u64>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Whether its silence is looked for: it stands in the configuration.
+    expected: bool,
+    last_event_at: Option<Time>,
+    rate: Rate,
+    lag: Option<Span>,
+    /// When a closure first began to wait for an event since the last one.
+    waiting_since: Option<Time>,
+    /// Since when it is silent.
+    incident: Option<Time>,
+}
+
+impl Adapters {
+    /// An event came in, whatever becomes of it; `occurred_at` where it tells that.
+    pub(crate) fn heard(
+        &self,
+        organisation: &Organisation,
+        adapter: &str,
+        at: Time,
+        occurred_at: Option<Time>,
+    ) {
+        let mut state = self.lock();
+        let known = state.known.entry((organisation.clone(), adapter.to_owned())).or_default();
+        known.last_event_at = known.last_event_at.max(Some(at));
+        known.rate.count(at);
+        known.waiting_since = None;
+        if let Some(occurred_at) = occurred_at {
+            let lag = at.since(occurred_at);
+            known.lag = Some(lag);
+            drop(state);
+            metrics::adapter_lag(adapter, lag);
+        }
+    }
+
+    /// A closure waits from now on for an event by every adapter but the one by which it is here already.
+    pub(crate) fn is_waited_for(&self, organisation: &Organisation, here: Option<&str>, now: Time) {
+        if !self.watched.load(Ordering::Relaxed) {
+            return;
+        }
+        for ((of, name), known) in &mut self.lock().known {
+            if of == organisation && known.expected && here != Some(name.as_str()) {
+                known.waiting_since.get_or_insert(now);
+            }
+        }
+    }
+
+    /// Whether a ghost is told of by itself. While no adapter of the organisation is heard it is counted instead, and told
+    /// of in one sum.
+    pub(crate) fn tells_ghost(&self, organisation: &Organisation) -> bool {
+        let mut state = self.lock();
+        if !state.is_deaf(organisation) {
+            return true;
+        }
+        *state.untold.entry(organisation.clone()).or_default() += 1;
+        false
+    }
+
+    fn expect(&self, adapters: Vec<(String, Organisation)>) {
+        let mut state = self.lock();
+        for (name, organisation) in adapters {
+            metrics::adapter_silent(&name, false);
+            state.known.entry((organisation, name)).or_default().expected = true;
+        }
+        drop(state);
+        self.watched.store(true, Ordering::Relaxed);
+    }
+
+    /// Looks at every adapter, and answers with what is to be told.
+    fn look(&self, now: Time, after: Span) -> Vec<AdapterNotice> {
+        let mut state = self.lock();
+        let mut changed = Vec::new();
+        for ((organisation, name), known) in state.known.iter_mut().filter(|(_, known)| known.expected) {
+            let silent = is_silent(known.last_event_at, known.waiting_since, after, now);
+            match change(known.incident, known.last_event_at, silent) {
+                Change::None => {}
+                Change::FellSilent => {
+                    let since = known.last_event_at.or(known.waiting_since).unwrap_or(now);
+                    known.incident = Some(since);
+                    changed.push((organisation.clone(), name.clone(), since, true));
+                }
+                Change::Recovered => {
+                    let since = known.incident.take().unwrap_or(now);
+                    changed.push((organisation.clone(), name.clone(), since, false));
+                }
+            }
+        }
+        changed.into_iter().map(|one| state.notice(now, one)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whether there are adapters of the organisation, and none of them is heard.
+    fn is_deaf(&self, organisation: &Organisation) -> bool {
+        let mut of =
+            self.known.iter().filter(|((of, _), known)| of == organisation && known.expected).peekable();
+        of.peek().is_some() && of.all(|(_, known)| known.incident.is_some())
+    }
+
+    fn notice(
+        &mut self,
+        at: Time,
+        (organisation, adapter, since, silent): (Organisation, String, Time, bool),
+    ) -> AdapterNotice {
+        self.told += 1;
+        let untold_ghosts = if silent { None } else { self.untold.remove(&organisation) };
+        let notice = AdapterNotice {
+            sequence: self.told,
+            at,
+            adapter,
+            organisation,
+            since,
+            silent,
+            untold_ghosts: untold_ghosts.unwrap_or_default(),
+        };
+        if self.notices.len() == NOTICES {
+            self.notices.pop_front();
+        }
+        self.notices.push_back(notice.clone());
+        notice
+    }
+}
+
+impl Orchestrator {
+    /// Looks from now on whether these adapters, each with the organisation of its events, are heard: one that is not heard
+    /// for `after` although a closure waits for an event is an incident, told once, and once more when it is heard again.
+    pub fn watch_adapters(&self, adapters: Vec<(String, Organisation)>, after: Duration) {
+        self.inner.adapters.expect(adapters);
+        let mut waiting = Vec::new();
+        self.inner.registry.for_each(|_, glance| {
+            if glance.step == Step::AwaitingConfirmation && !waiting.contains(&glance.organisation) {
+                waiting.push(glance.organisation.clone());
+            }
+        });
+        waiting
+            .iter()
+            .for_each(|organisation| self.inner.adapters.is_waited_for(organisation, None, self.now()));
+        let (this, after) = (self.clone(), Span::from(after));
+        self.inner.tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK_EVERY.min(after).duration()) => {}
+                    () = this.inner.stopping.cancelled() => return,
+                }
+                this.inner.adapters.look(this.now(), after).iter().for_each(tell);
+            }
+        });
+    }
+
+    /// How every adapter does that is in the configuration or was heard.
+    pub fn adapters(&self) -> Vec<AdapterHealth> {
+        let now = self.now();
+        let state = self.inner.adapters.lock();
+        let health = |((organisation, name), known): (&(Organisation, String), &Known)| AdapterHealth {
+            name: name.clone(),
+            organisation: organisation.clone(),
+            last_event_at: known.last_event_at,
+            events_per_minute: known.rate.per_minute(now),
+            lag: known.lag,
+            silent_since: known.incident,
+        };
+        state.known.iter().map(health).collect()
+    }
+
+    /// What was told of adapters after the notice number `after`, the oldest first. The latest 256 are kept, and none
+    /// outlives the process: a silence that outlasts a restart is told again.
+    pub fn adapter_notices(&self, after: u64) -> Vec<AdapterNotice> {
+        let state = self.inner.adapters.lock();
+        state.notices.iter().filter(|notice| notice.sequence > after).cloned().collect()
+    }
+
+    /// Whether no adapter of an organisation is heard: what closures want is then one incident, and no affair of each.
+    pub fn is_deaf(&self, organisation: &Organisation) -> bool {
+        self.inner.adapters.lock().is_deaf(organisation)
+    }
+}
+
+/// Whether a closure began to wait for an event.
+pub(crate) fn begins_to_wait(before: &Closure, next: &Closure) -> bool {
+    next.step == Step::AwaitingConfirmation && before.step != Step::AwaitingConfirmation
+}
+
+fn tell(notice: &AdapterNotice) {
+    let AdapterNotice { adapter, organisation, untold_ghosts, .. } = notice;
+    metrics::adapter_silent(adapter, notice.silent);
+    let silent_for_s = notice.at.since(notice.since).duration().as_secs();
+    if notice.silent {
+        warn!(
+            adapter, %organisation, silent_for_s,
+            "no event arrives although sessions were closed: check that the sender reaches this adapter"
+        );
+    } else {
+        info!(adapter, %organisation, silent_for_s, "events arrive again");
+    }
+    if *untold_ghosts > 0 {
+        warn!(
+            %organisation, ghosts = untold_ghosts,
+            "sessions without proof of their end were found while no event arrived; they are listed as ghosts"
+        );
+    }
+}
