@@ -19,6 +19,7 @@ mod quota;
 mod recipes;
 mod returning;
 mod rotation;
+mod silence;
 mod special_cases;
 mod together;
 mod webhooks;

@@ -75,6 +75,8 @@ pub struct Scene {
     pub folder: TempDir,
     /// The simulator.
     pub simulator: Simulator,
+    /// The relay that posts to the service.
+    pub relay: WebhookAdapter,
     /// The address of the simulator, as `http://127.0.0.1:port`.
     pub genesys: String,
     /// The address of the service, as `http://127.0.0.1:port`.
@@ -119,7 +121,7 @@ impl Scene {
             .effect_delay(DelayRange::millis(1, 20))
             .event_delay(DelayRange::millis(1, 30))
             .delivery_retries(Duration::from_millis(200), 20)
-            .webhook(webhook);
+            .webhook(webhook.clone());
         let simulator = adjust(builder).build().unwrap();
         let stop = CancellationToken::new();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -132,6 +134,7 @@ impl Scene {
         let mut scene = Self {
             folder,
             simulator,
+            relay: webhook,
             genesys: region,
             base,
             client,

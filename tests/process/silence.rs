@@ -1,0 +1,52 @@
+//! A hook that no event reaches: one incident, shown and told, and withdrawn with the next event.
+
+use std::time::Duration;
+
+use closeout_tests::{Scene, SceneOptions, wait_until};
+use genesys_simulator::NewConversation;
+use serde_json::{Value, json};
+
+async fn evidence(scene: &Scene) -> Value {
+    let (_, mut ready) = scene.ask("GET", "/readyz?verbose", None).await;
+    ready["evidence"][0].take()
+}
+
+async fn close(scene: &Scene) -> Value {
+    let made = scene.simulator.create(&NewConversation::default()).unwrap()[0];
+    scene.close(made.conversation_id, "30s").await
+}
+
+/// How the hook does, once it is silent, or is not any more.
+async fn shown(scene: &Scene, silent: bool) -> Value {
+    let shown = wait_until(Duration::from_secs(20), || async {
+        let shown = evidence(scene).await;
+        (shown["silentSince"].is_string() == silent).then_some(shown)
+    });
+    shown.await.unwrap_or_else(|| panic!("silent is not {silent}: {}", scene.log()))
+}
+
+#[tokio::test]
+async fn a_hook_that_no_event_reaches_is_one_incident_and_an_event_ends_it() {
+    let lookup = "[ghosts]\nsilent_adapter_after = \"2s\"\n".to_owned();
+    let scene = Scene::begin(SceneOptions { lookup, ..SceneOptions::default() }).await;
+    assert_eq!(evidence(&scene).await["adapter"], "relay");
+    assert_eq!(close(&scene).await["confirmedBy"]["kind"], "webhook");
+    let heard = shown(&scene, false).await;
+    assert!(heard["lastEventAt"].is_string() && heard["lagMs"].is_u64(), "{heard}");
+    assert!(heard["eventsPerMinute"].as_f64().unwrap() > 0.0, "{heard}");
+
+    scene.simulator.set_webhooks(Vec::new()).unwrap();
+    for _ in 0..3 {
+        assert_eq!(close(&scene).await["confirmedBy"]["kind"], "read-back");
+    }
+    shown(&scene, true).await;
+    let warned = || scene.log().matches("no event arrives although sessions were closed").count();
+    assert_eq!(close(&scene).await["state"], "closed", "an incident stops nothing");
+    assert_eq!(warned(), 1, "{}", scene.log());
+
+    scene.simulator.set_webhooks(vec![scene.relay.clone()]).unwrap();
+    assert_eq!(close(&scene).await["confirmedBy"]["kind"], "webhook");
+    let back = shown(&scene, false).await;
+    assert_eq!(back["silentSince"], json!(null));
+    assert_eq!((warned(), scene.log().matches("events arrive again").count()), (1, 1), "{}", scene.log());
+}
