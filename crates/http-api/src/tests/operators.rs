@@ -133,7 +133,7 @@ async fn outgoing_calls_stop_and_go_on() {
     let ready = world.get("/readyz?verbose").await.ok(200);
     let organisation = json!({
         "name": "main", "open": 1, "queued": 1, "blockedUntil": null, "blockedBy": null, "missingPermission": null,
-        "paused": true,
+        "paused": true, "readsAloneUntil": null,
     });
     assert_eq!(ready["organisations"], json!([organisation]));
     let hooks = json!([{ "name": "open-messaging", "organisation": "main", "lastRefusedAt": null,
