@@ -21,7 +21,7 @@ use crate::{
     record::Overrides,
     remote::{Permit, Remote},
     submit::SubmitError,
-    together::{Standing, Together},
+    together::{LOOK_AGAIN, Standing, Together},
 };
 
 /// How an organisation is doing, for health pages.
@@ -113,7 +113,7 @@ impl Org {
             return None;
         }
         let queueing = self.queued.load(Ordering::Relaxed) > 0 && lock(&self.ready).is_ahead_of(class);
-        if queueing { None } else { self.setup.remote.try_permit(class).ok() }
+        if queueing || self.yields(class) { None } else { self.setup.remote.try_permit(class).ok() }
     }
 
     /// Reserves room for one more closure where `open` are open already.
@@ -162,6 +162,14 @@ impl Org {
         if self.paused.load(Ordering::Relaxed) || more_urgent() { Standing::Busy } else { Standing::Free }
     }
 
+    /// Whether a call of this class lets a request go first that reads many closures and is ready to leave.
+    fn yields(&self, class: Class) -> bool {
+        match class {
+            Class::Confirmation | Class::Close | Class::Read => false,
+            Class::Verify | Class::Background => self.together.wants_permit(),
+        }
+    }
+
     /// A permit for a request that reads many closures: as a read alone, and not while closes queue.
     pub(crate) fn permit_for_many(&self) -> Option<Permit> {
         match self.standing() {
@@ -187,6 +195,9 @@ impl Org {
             Some(_) => ready.find(is_blocked).or_else(|| ready.find(|_| true)),
         };
         let Some(place) = place else { return Next::Idle };
+        if self.yields(place.class()) {
+            return Next::Wait(LOOK_AGAIN.duration());
+        }
         match self.setup.remote.try_permit(place.class()) {
             Err(wait) => Next::Wait(wait),
             Ok(permit) => {

@@ -32,7 +32,7 @@ use crate::{
 const AFTER_A_FAULT: Span = Span::from_secs(30);
 
 /// How often is looked whether a request for many may be made that had to wait. Only while closures wait for it.
-const LOOK_AGAIN: Span = Span::from_millis(100);
+pub(crate) const LOOK_AGAIN: Span = Span::from_millis(100);
 
 /// By what name the evidence came, in timelines and metrics.
 const ADAPTER: &str = "analytics";
@@ -65,10 +65,12 @@ impl Orchestrator {
         while !self.inner.stopping.is_cancelled() {
             let situation =
                 org.together.situation(self.now(), org.setup.remote.reads_together(), org.standing());
-            let wait = match decide(situation) {
+            let decision = decide(situation);
+            org.together.want_permit(decision.wants_permit());
+            let wait = match decision {
                 Decision::Idle => None,
                 Decision::Hold(span) => Some(span),
-                Decision::Later => Some(LOOK_AGAIN),
+                Decision::Later | Decision::Behind => Some(LOOK_AGAIN),
                 Decision::Alone => {
                     let all = org.together.let_go();
                     all.into_iter().for_each(|key| self.read_alone(org, key));

@@ -50,12 +50,24 @@ pub(crate) enum Decision {
     Idle,
     /// Wait for company, this long.
     Hold(Span),
-    /// Wait until calls can be made.
+    /// Wait until a request that is under way is answered.
     Later,
+    /// Wait until the closes that queue are made, or calls may be made again.
+    Behind,
     /// Ask for as many as one request takes.
     Ask,
     /// Let each be read alone.
     Alone,
+}
+
+impl Decision {
+    /// Whether a permit is wanted for a request that is ready to leave, or is as soon as the closes have left: less urgent calls let it go first.
+    pub(crate) fn wants_permit(self) -> bool {
+        match self {
+            Self::Ask | Self::Behind => true,
+            Self::Idle | Self::Hold(_) | Self::Later | Self::Alone => false,
+        }
+    }
 }
 
 /// Decides. What waits longer than [`HOLD`] waits for a permit, behind what is more urgent, as a read alone would.
@@ -70,8 +82,11 @@ pub(crate) fn decide(now: Situation) -> Decision {
         let left = HOLD.millis().saturating_sub(now.longest.millis());
         return if left == 0 { Decision::Alone } else { Decision::Hold(Span::from_millis(left)) };
     }
-    if now.under_way >= AT_ONCE || now.standing == Standing::Busy {
+    if now.under_way >= AT_ONCE {
         return Decision::Later;
+    }
+    if now.standing == Standing::Busy {
+        return Decision::Behind;
     }
     if now.waiting < now.at_most && now.longest < GATHER {
         return Decision::Hold(GATHER);
@@ -107,7 +122,8 @@ mod tests {
             (READY, Decision::Ask),
             (Situation { waiting: 10_000, under_way: 1, ..READY }, Decision::Ask),
             (Situation { waiting: 10_000, under_way: 2, ..READY }, Decision::Later),
-            (Situation { standing: Standing::Busy, ..READY }, Decision::Later),
+            (Situation { standing: Standing::Busy, ..READY }, Decision::Behind),
+            (Situation { standing: Standing::Busy, under_way: 2, ..READY }, Decision::Later),
             (Situation { standing: Standing::Blocked, ..READY }, Decision::Alone),
             (Situation { off: true, ..READY }, Decision::Alone),
             (Situation { off: true, standing: Standing::Busy, ..READY }, Decision::Alone),

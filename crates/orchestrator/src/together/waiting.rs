@@ -2,7 +2,10 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use genesys_types::{Span, Time};
@@ -16,6 +19,8 @@ use crate::organisation::Org;
 pub(crate) struct Together {
     state: Mutex<State>,
     changed: Notify,
+    /// Whether a request is ready to leave and waits for its permit.
+    wants_permit: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +73,15 @@ impl Together {
             off: state.off.is_some_and(|off| now < off.until),
             standing,
         }
+    }
+
+    pub(crate) fn want_permit(&self, wants: bool) {
+        self.wants_permit.store(wants, Ordering::Relaxed);
+    }
+
+    /// Whether a request is ready to leave and waits for its permit.
+    pub(crate) fn wants_permit(&self) -> bool {
+        self.wants_permit.load(Ordering::Relaxed)
     }
 
     /// Takes out all that wait.

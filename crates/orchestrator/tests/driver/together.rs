@@ -213,3 +213,33 @@ async fn a_crash_in_the_middle_loses_nobody() {
     world.restart().await;
     all_closed_by_reading(&world, &all).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn new_work_does_not_go_before_what_is_to_be_read_together() {
+    let world = deaf(lagging(0), Policy::default()).await;
+    let all = waiting(&world, 100).await;
+    for (_, key) in &all {
+        world.settled(*key, &["awaiting_confirmation"]).await;
+    }
+    world.remote.limit_permits(0);
+    // Nothing of this can be read before the others are through.
+    let later = waiting(&world, 2_000).await;
+    let is_open =
+        async |key: ClosureKey| !world.driver.closure(key).await.unwrap().unwrap().closure.has_ended();
+    let mut seconds = 0;
+    loop {
+        world.remote.limit_permits(5);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        seconds += 1;
+        let mut open = 0;
+        for (_, key) in &all {
+            open += usize::from(is_open(*key).await);
+        }
+        if open == 0 {
+            break;
+        }
+        assert!(seconds < 60, "{open} of 100 are open still");
+    }
+    world.remote.limit_permits(100_000);
+    all_closed_by_reading(&world, &later).await;
+}
