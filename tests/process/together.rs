@@ -3,14 +3,14 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use closeout_tests::{Scene, SceneOptions, wait_until};
-use genesys_simulator::{JournalKind, JournalQuery, NewConversation, OauthClient, SimulatorBuilder};
+use genesys_simulator::{ChaosSpec, JournalKind, Preset, JournalQuery, NewConversation, OauthClient, SimulatorBuilder};
 use serde_json::{Value, json};
 
 const MANY: &str = "POST /api/v2/analytics/conversations/details/query";
 
 /// A scene in which no webhook comes, and every closure is read back after a while.
 async fn deaf(adjust: impl FnOnce(SimulatorBuilder) -> SimulatorBuilder) -> Scene {
-    let closing = "confirm_within = \"8s\"\ndeadline = \"40s\"\nstale_read_gap = \"500ms\"\n".to_owned();
+    let closing = "confirm_within = \"16s\"\ndeadline = \"60s\"\nstale_read_gap = \"500ms\"\n".to_owned();
     let options = SceneOptions { closing, ..SceneOptions::default() };
     let scene = Scene::begin_with(options, |builder| adjust(builder.journal_capacity(100_000))).await;
     scene.simulator.set_webhooks(Vec::new()).unwrap();
@@ -72,6 +72,15 @@ async fn a_thousand_lost_webhooks_take_a_tenth_of_a_request_each_or_less() {
     let read_back = one - 1_000 + many;
     assert!(read_back <= 100, "{read_back} requests read 1,000 closures back");
     assert!(scene.simulator.verdict().clean, "{:?}", scene.simulator.verdict());
+}
+
+#[tokio::test]
+async fn a_guest_who_reloads_is_not_closed_over_unseen() {
+    let scene = deaf(|builder| builder).await;
+    scene.simulator.set_chaos(ChaosSpec::of(Preset::GuestReloads));
+    close(&scene, 60).await;
+    let verdict = scene.simulator.verdict();
+    assert!(verdict.clean, "{verdict:?}");
 }
 
 #[tokio::test]

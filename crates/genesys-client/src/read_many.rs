@@ -33,6 +33,9 @@ pub struct Over {
     pub conversation: ConversationId,
     /// When all of it ended; `None` where that is not shown, or any session is shown without an end.
     pub ended_at: Option<Time>,
+    /// Whether a session is shown without an end that is the guest's, or of nobody known: a guest who reloads the page has
+    /// a new one.
+    pub guest_is_there: bool,
     /// The messaging sessions, of whomever, that have ended.
     pub legs: Vec<OverLeg>,
 }
@@ -114,6 +117,7 @@ struct Record {
 #[serde(default, rename_all = "camelCase")]
 struct Participant {
     participant_id: Text,
+    purpose: Text,
     sessions: Flexible<Vec<Object<Session>>>,
 }
 
@@ -156,7 +160,16 @@ impl Record {
         let nobody_is_there =
             sessions().next().is_some() && sessions().all(|(_, session)| session.has_only_ends());
         let ended_at = moment(&self.conversation_end).filter(|_| nobody_is_there);
-        Some(Over { conversation, ended_at, legs: legs.collect() })
+        let guest_is_there =
+            sessions().any(|(who, session)| who.may_be_the_guest() && session.ended_at().is_none());
+        Some(Over { conversation, ended_at, guest_is_there, legs: legs.collect() })
+    }
+}
+
+impl Participant {
+    /// Whether it is none of those on the other side (API: `purpose`).
+    fn may_be_the_guest(&self) -> bool {
+        !matches!(self.purpose.0.as_deref(), Some("agent" | "user" | "acd" | "workflow" | "ivr"))
     }
 }
 
@@ -226,7 +239,8 @@ mod tests {
     fn a_guest_without_an_end_is_not_over_though_the_agent_is() {
         let all = read(&sample(GHOST));
         assert_eq!((all.len(), all[0].ended_at, all[0].legs.len()), (1, None, 1));
-        assert!(!guest_is_over(&sample(GHOST)));
+        assert!(!guest_is_over(&sample(GHOST)) && all[0].guest_is_there);
+        assert!(!read(&ended())[0].guest_is_there);
     }
 
     #[test]
@@ -256,6 +270,21 @@ mod tests {
         assert!(guest_is_over(&body));
         body["conversations"][0]["participants"] = json!([]);
         assert_eq!(read(&body)[0].ended_at, None);
+    }
+
+    #[test]
+    fn a_guest_who_reloaded_is_there_though_the_old_session_is_over() {
+        for purpose in [json!("customer"), json!("external"), json!(null)] {
+            let mut body = ended();
+            let participants = &mut body["conversations"][0]["participants"];
+            let mut reloaded = participants[0].clone();
+            reloaded["purpose"] = purpose;
+            reloaded["sessions"][0]["sessionId"] = json!("11111111-aaaa-4aaa-8aaa-000000000077");
+            reloaded["sessions"][0]["segments"][0]["segmentEnd"] = json!(null);
+            participants.as_array_mut().unwrap().push(reloaded);
+            let all = read(&body);
+            assert!(guest_is_over(&body) && all[0].guest_is_there && all[0].ended_at.is_none());
+        }
     }
 
     #[test]

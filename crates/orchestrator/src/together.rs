@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use closure_machine::{Closure, Event, Evidence, Heard, Policy, ProofSource, Reply, Step, What};
 use genesys_client::Over;
-use genesys_types::{Leg, LegState, Purpose, Snapshot, Span, WrapUp};
+use genesys_types::{Leg, LegState, Purpose, Snapshot, Span, Time, WrapUp};
 use store::ClosureKey;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -31,6 +31,10 @@ use crate::{
 /// How long closures are read alone after a request for many failed.
 const AFTER_A_FAULT: Span = Span::from_secs(30);
 
+/// How long ago a close must have been asked. What happened within the lag of analytics is not shown, a guest who reloaded the
+/// page among it. The lag is not documented; this is meant to be several times as long.
+const SETTLED: Span = Span::from_secs(15);
+
 /// How often is looked whether a request for many may be made that had to wait. Only while closures wait for it.
 pub(crate) const LOOK_AGAIN: Span = Span::from_millis(100);
 
@@ -48,7 +52,7 @@ impl Orchestrator {
             && !org.is_queueing(record.key)
             && !org.is_blocked()
             && !org.together.is_off(self.now())
-            && may_be_read_together(&record.closure, &self.policy(record));
+            && may_be_read_together(&record.closure, &self.policy(record), self.now());
         possible && org.together.join(record.key, self.now())
     }
 
@@ -218,18 +222,23 @@ impl Orchestrator {
 /// Whether a read together with others can lead a closure on: it waits for proof of a leg that such a read names, takes a
 /// read as proof, and was not read since its close was asked. A second look is taken alone: it has to show that the guest
 /// is there.
-fn may_be_read_together(closure: &Closure, policy: &Policy) -> bool {
+fn may_be_read_together(closure: &Closure, policy: &Policy, now: Time) -> bool {
     closure.step == Step::AwaitingConfirmation
         && policy.evidence == Evidence::WebhookOrReadBack
         && closure.still_there_at.is_none()
         && !closure.doubtful
         && closure.conversation.is_some()
         && closure.guests.iter().any(|leg| leg.gone.is_none() && leg.communication.is_some())
+        && closure.guests.iter().filter(|leg| leg.gone.is_none()).all(|leg| leg.asked_before(now - SETTLED))
 }
 
 /// What was shown as over and is waited for. A leg proves by its communication, whenever it ended, as no leg begins again.
+/// Nothing proves while the guest is shown there on any leg.
 /// The end of the whole proves where it is no older than our asking: a conversation can be taken up again after its end.
 fn proofs(closure: &Closure, over: &Over) -> Vec<Heard> {
+    if over.guest_is_there {
+        return Vec::new();
+    }
     let meant = |participant, communication| {
         closure.guests.iter().any(|known| {
             known.gone.is_none()

@@ -9,6 +9,9 @@ use super::*;
 
 const ASKED: Time = Time::from_millis(1_000_000);
 
+/// When analytics have caught up.
+const SOON: Time = Time::from_millis(1_015_000);
+
 fn participant(number: u128) -> ParticipantId {
     ParticipantId::from_uuid(Uuid::from_u128(number))
 }
@@ -53,6 +56,7 @@ fn over(ended_at: Option<i64>, legs: &[(u128, u128)]) -> Over {
     Over {
         conversation: ConversationId::from_uuid(Uuid::from_u128(7)),
         ended_at: ended_at.map(Time::from_millis),
+        guest_is_there: false,
         legs: legs.iter().map(leg).collect(),
     }
 }
@@ -91,12 +95,19 @@ fn a_leg_proves_by_its_communication_and_the_whole_by_an_end_after_our_asking() 
 }
 
 #[test]
+fn nothing_proves_while_the_guest_is_shown_there() {
+    let there = Over { guest_is_there: true, ..over(Some(1_000_000), &[(1, 1)]) };
+    assert_eq!(proven(&waiting(vec![guest(1)]), &there), (0, false));
+}
+
+#[test]
 fn only_a_first_read_that_can_prove_something_is_taken_together() {
     let policy = Policy::default();
     let ready = waiting(vec![guest(1)]);
-    assert!(may_be_read_together(&ready, &policy));
+    assert!(may_be_read_together(&ready, &policy, SOON));
+    assert!(!may_be_read_together(&ready, &policy, SOON - Span::from_millis(1)), "within the lag");
     let strict = Policy { evidence: Evidence::WebhookOnly, ..Policy::default() };
-    assert!(!may_be_read_together(&ready, &strict));
+    assert!(!may_be_read_together(&ready, &strict, SOON));
     let mut second = ready.clone();
     second.still_there_at = Some(ASKED);
     let mut doubtful = ready.clone();
@@ -105,6 +116,6 @@ fn only_a_first_read_that_can_prove_something_is_taken_together() {
     let mut earlier = ready;
     earlier.step = Step::ClosingParticipant;
     for other in [second, doubtful, earlier, unnamed] {
-        assert!(!may_be_read_together(&other, &policy), "{other:?}");
+        assert!(!may_be_read_together(&other, &policy, SOON), "{other:?}");
     }
 }

@@ -221,7 +221,9 @@ impl SimRemote {
             ended_at: *at,
         });
         let ended_at = truth.ended_at.filter(|at| *at <= until);
-        Some(Over { conversation, ended_at, legs: legs.collect() })
+        let there = |(_, purpose, there): &(_, Purpose, bool)| *purpose == Purpose::Customer && *there;
+        let guest_is_there = truth.legs.values().any(there);
+        Some(Over { conversation, ended_at, guest_is_there, legs: legs.collect() })
     }
 
     fn fitting(&self, target: &Target) -> Reply {
