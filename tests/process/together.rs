@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use closeout_tests::{Scene, SceneOptions, wait_until};
-use genesys_simulator::{ChaosSpec, JournalKind, Preset, JournalQuery, NewConversation, OauthClient, SimulatorBuilder};
+use genesys_simulator::{
+    ChaosSpec, JournalKind, JournalQuery, NewConversation, OauthClient, Preset, SimulatorBuilder,
+};
 use serde_json::{Value, json};
 
 const MANY: &str = "POST /api/v2/analytics/conversations/details/query";
