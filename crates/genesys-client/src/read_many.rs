@@ -33,8 +33,8 @@ pub struct Over {
     pub conversation: ConversationId,
     /// When all of it ended; `None` where that is not shown, or any session is shown without an end.
     pub ended_at: Option<Time>,
-    /// Whether a session is shown without an end that is the guest's, or of nobody known: a guest who reloads the page has
-    /// a new one.
+    /// Whether a session is shown without an end that is the guest's, or of nobody known, or such a participant without any
+    /// session: a guest who reloads the page has a new one.
     pub guest_is_there: bool,
     /// The messaging sessions, of whomever, that have ended.
     pub legs: Vec<OverLeg>,
@@ -141,7 +141,11 @@ struct Segment {
 fn over(body: &[u8]) -> Option<Vec<Over>> {
     let Object(page) = parse::<Object<Records>>(body).ok()?;
     let records = page.conversations.0.unwrap_or_default();
-    Some(records.iter().filter_map(|Object(record)| record.over()).collect())
+    let mut all: Vec<_> = records.iter().filter_map(|Object(record)| record.over()).collect();
+    // A conversation that is shown twice, as pages do that shift, is shown at two moments: which is the later is not said.
+    let shown: Vec<_> = all.iter().map(|one| one.conversation).collect();
+    all.retain(|one| shown.iter().filter(|other| **other == one.conversation).count() == 1);
+    Some(all)
 }
 
 impl Record {
@@ -160,8 +164,7 @@ impl Record {
         let nobody_is_there =
             sessions().next().is_some() && sessions().all(|(_, session)| session.has_only_ends());
         let ended_at = moment(&self.conversation_end).filter(|_| nobody_is_there);
-        let guest_is_there =
-            sessions().any(|(who, session)| who.may_be_the_guest() && session.ended_at().is_none());
+        let guest_is_there = participants().any(|who| who.may_be_the_guest() && who.may_be_there());
         Some(Over { conversation, ended_at, guest_is_there, legs: legs.collect() })
     }
 }
@@ -170,6 +173,12 @@ impl Participant {
     /// Whether it is none of those on the other side (API: `purpose`).
     fn may_be_the_guest(&self) -> bool {
         !matches!(self.purpose.0.as_deref(), Some("agent" | "user" | "acd" | "workflow" | "ivr"))
+    }
+
+    /// Whether a session has no end, or none is shown.
+    fn may_be_there(&self) -> bool {
+        let mut sessions = self.sessions.0.iter().flatten().map(|Object(session)| session).peekable();
+        sessions.peek().is_none() || sessions.any(|session| session.ended_at().is_none())
     }
 }
 
@@ -284,6 +293,35 @@ mod tests {
             participants.as_array_mut().unwrap().push(reloaded);
             let all = read(&body);
             assert!(guest_is_over(&body) && all[0].guest_is_there && all[0].ended_at.is_none());
+        }
+    }
+
+    #[test]
+    fn a_guest_of_whom_no_session_can_be_read_is_there() {
+        for sessions in [json!([]), json!(null), json!("none"), json!(7)] {
+            let mut body = ended();
+            let participants = body["conversations"][0]["participants"].as_array_mut().unwrap();
+            let came = json!({ "participantId": GUEST, "purpose": "customer", "sessions": sessions });
+            participants.push(came);
+            assert!(read(&body)[0].guest_is_there, "{sessions}");
+        }
+    }
+
+    #[test]
+    fn a_conversation_that_is_shown_twice_is_not_told_of() {
+        let mut other = sample(ENDED);
+        other["conversationId"] = json!("7d1b5a44-3f0e-4d0c-9f4e-0a6c2b7e9a12");
+        let body = json!({ "conversations": [sample(ENDED), other.clone(), sample(ENDED)] });
+        let ids: Vec<_> = read(&body).iter().map(|one| one.conversation.to_string()).collect();
+        assert_eq!(ids, [other["conversationId"].as_str().unwrap()]);
+    }
+
+    #[test]
+    fn a_record_whose_id_is_none_is_left_out_and_the_others_are_told() {
+        for id in [json!("x"), json!(null), json!(["7d1b5a44-3f0e-4d0c-9f4e-0a6c2b7e9a11"])] {
+            let mut bad = sample(ENDED);
+            bad["conversationId"] = id;
+            assert_eq!(read(&json!({ "conversations": [bad, sample(ENDED)] })).len(), 1);
         }
     }
 

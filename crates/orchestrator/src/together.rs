@@ -9,7 +9,7 @@ mod waiting;
 use std::sync::Arc;
 
 use closure_machine::{Closure, Event, Evidence, Heard, Policy, ProofSource, Reply, Step, What};
-use genesys_client::Over;
+use genesys_client::{Over, OverLeg};
 use genesys_types::{Leg, LegState, Purpose, Snapshot, Span, Time, WrapUp};
 use store::ClosureKey;
 use tokio::task::JoinSet;
@@ -232,21 +232,23 @@ fn may_be_read_together(closure: &Closure, policy: &Policy, now: Time) -> bool {
         && closure.guests.iter().filter(|leg| leg.gone.is_none()).all(|leg| leg.asked_before(now - SETTLED))
 }
 
-/// What was shown as over and is waited for. A leg proves by its communication, whenever it ended, as no leg begins again.
+/// What was shown as over and is waited for, as the effect of our own close. A leg proves by participant and communication,
+/// where it ended no earlier than its close was asked; one that ended before was left by the guest, who may be there again.
 /// Nothing proves while the guest is shown there on any leg.
 /// The end of the whole proves where it is no older than our asking: a conversation can be taken up again after its end.
 fn proofs(closure: &Closure, over: &Over) -> Vec<Heard> {
     if over.guest_is_there {
         return Vec::new();
     }
-    let meant = |participant, communication| {
+    let is_effect_of_ours = |leg: &&OverLeg| {
         closure.guests.iter().any(|known| {
             known.gone.is_none()
-                && known.participant == participant
-                && known.communication == Some(communication)
+                && known.participant == leg.participant
+                && known.communication == Some(leg.communication)
+                && known.asked_before(leg.ended_at)
         })
     };
-    let legs = over.legs.iter().filter(|leg| meant(leg.participant, leg.communication));
+    let legs = over.legs.iter().filter(is_effect_of_ours);
     let heard = |occurred_at, what| Heard { source: ProofSource::ReadBack, occurred_at, what };
     match over.ended_at.filter(|at| closure.first_asked_at.is_some_and(|asked| asked <= *at)) {
         Some(at) => {

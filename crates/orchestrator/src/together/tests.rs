@@ -1,7 +1,6 @@
 //! What is taken for proof.
 
 use closure_machine::{Command, GuestLeg, Proof, Subject};
-use genesys_client::OverLeg;
 use genesys_types::{CommunicationId, ConversationId, ParticipantId, Time};
 use uuid::Uuid;
 
@@ -51,7 +50,7 @@ fn over(ended_at: Option<i64>, legs: &[(u128, u128)]) -> Over {
     let leg = |(who, what): &(u128, u128)| OverLeg {
         participant: participant(*who),
         communication: communication(*what),
-        ended_at: ASKED - Span::from_secs(90),
+        ended_at: ASKED + Span::from_millis(400),
     };
     Over {
         conversation: ConversationId::from_uuid(Uuid::from_u128(7)),
@@ -92,6 +91,20 @@ fn a_leg_proves_by_its_communication_and_the_whole_by_an_end_after_our_asking() 
         let closure = waiting(guests);
         assert_eq!(proven(&closure, &over), expected, "{:?} {over:?}", closure.guests);
     }
+}
+
+#[test]
+fn a_leg_that_ended_before_its_close_was_asked_proves_nothing() {
+    let ended = |at: Time| {
+        let mut over = over(None, &[(1, 1)]);
+        over.legs[0].ended_at = at;
+        over
+    };
+    let closure = waiting(vec![guest(1)]);
+    assert_eq!(proven(&closure, &ended(ASKED - Span::from_millis(1))), (0, false));
+    assert_eq!(proven(&closure, &ended(ASKED)), (1, false));
+    let unasked = waiting(vec![GuestLeg { asked_at: None, ..guest(1) }]);
+    assert_eq!(proven(&unasked, &ended(ASKED)), (0, false));
 }
 
 #[test]
