@@ -12,7 +12,11 @@ const MANY: &str = "POST /api/v2/analytics/conversations/details/query";
 
 /// A scene in which no webhook comes, and every closure is read back after a while.
 async fn deaf(adjust: impl FnOnce(SimulatorBuilder) -> SimulatorBuilder) -> Scene {
-    let closing = "confirm_within = \"16s\"\ndeadline = \"60s\"\nstale_read_gap = \"500ms\"\n".to_owned();
+    let closing = "read_back = \"together\"\nconfirm_within = \"16s\"\ndeadline = \"60s\"\nstale_read_gap = \"500ms\"\n";
+    deaf_with(closing.to_owned(), adjust).await
+}
+
+async fn deaf_with(closing: String, adjust: impl FnOnce(SimulatorBuilder) -> SimulatorBuilder) -> Scene {
     let options = SceneOptions { closing, ..SceneOptions::default() };
     let scene = Scene::begin_with(options, |builder| adjust(builder.journal_capacity(100_000))).await;
     scene.simulator.set_webhooks(Vec::new()).unwrap();
@@ -73,6 +77,34 @@ async fn a_thousand_lost_webhooks_take_a_tenth_of_a_request_each_or_less() {
     assert!(one >= 1_000, "each is read before its close");
     let read_back = one - 1_000 + many;
     assert!(read_back <= 100, "{read_back} requests read 1,000 closures back");
+    assert!(scene.simulator.verdict().clean, "{:?}", scene.simulator.verdict());
+}
+
+#[tokio::test]
+async fn unless_it_is_configured_each_is_read_alone() {
+    let closing = "confirm_within = \"16s\"\ndeadline = \"60s\"\nstale_read_gap = \"500ms\"\n".to_owned();
+    let scene = deaf_with(closing, |builder| builder).await;
+    assert_read_back(&close(&scene, 30).await);
+    assert_eq!(calls(&scene), (60, 0), "a read before the close, and one after");
+}
+
+#[tokio::test]
+async fn a_service_that_is_killed_while_many_are_read_loses_none() {
+    let mut scene = deaf(|builder| builder).await;
+    let made = scene.simulator.create(&NewConversation::default().count(120)).unwrap();
+    for made in made {
+        let body = json!({ "conversationId": made.conversation_id });
+        let (status, closure) = scene.ask("POST", "/v1/closures", Some(body)).await;
+        assert_eq!(status, 202, "{closure}");
+    }
+    let asked = wait_until(Duration::from_secs(60), || async { (calls(&scene).1 > 0).then_some(()) });
+    assert!(asked.await.is_some(), "nothing was read together: {}", scene.log());
+    scene.kill();
+    scene.start().await;
+    let all = wait_until(Duration::from_secs(90), || async {
+        (scene.count(&["closed"]).await >= 120).then_some(())
+    });
+    assert!(all.await.is_some(), "not all are closed: {}", scene.log());
     assert!(scene.simulator.verdict().clean, "{:?}", scene.simulator.verdict());
 }
 

@@ -111,7 +111,7 @@ pub const DIMENSIONS: &[&str] = &["externalTag", "externalContactId", "journeyCu
 
 /// Every key.
 #[rustfmt::skip]
-pub const KEYS: [Key; 72] = [
+pub const KEYS: [Key; 73] = [
     with("server.listen", Form::Text, "127.0.0.1:8080", "Address and port."),
     with("server.shutdown_grace", Form::Duration, "20s", "How long calls and requests under way may take to finish at a stop."),
     with("server.max_connections", Form::Count(1, 1_000_000), "4096", "Connections at once; more are closed at once."),
@@ -142,6 +142,7 @@ pub const KEYS: [Key; 72] = [
     with("closing.wrapper_close", Form::Choice(&["patch", "delete"]), "patch", "The call that closes the conversation: patch or delete (which deletes nothing)."),
     with("closing.guest_returns", Form::Choice(&["never", "once", "up_to_3"]), "never", "A guest who comes back after the end is closed again: never, once, or up_to_3 times."),
     with("closing.confirm_within", Form::Duration, "20s", "How long an event is awaited before a read looks for itself."),
+    with("closing.read_back", Form::Choice(&["alone", "together"]), "alone", "How closures are read whose events did not come: alone, or many together by analytics, whose lag is not documented (docs/evidence.md)."),
     with("closing.deadline", Form::Duration, "2m", "When a closure without proof becomes a ghost."),
     with("closing.max_rounds", Form::Count(1, 100), "3", "How often the guest's close is asked at most."),
     with("closing.max_attempts", Form::Count(1, 100), "8", "How many failures of one call are borne."),

@@ -39,6 +39,8 @@ pub struct Settings {
     pub organisations: Vec<OrganisationSettings>,
     /// How sessions are closed.
     pub policy: Policy,
+    /// Whether closures whose events did not come may be read together, by analytics.
+    pub reads_together: bool,
     /// After which silence of an adapter, while closures wait, that is an incident.
     pub silent_adapter_after: Duration,
     /// The webhooks.
@@ -131,6 +133,7 @@ pub fn read_with(
     let lookup = lookup(&mut reader);
     organisations.iter_mut().for_each(|one| one.client.lookup = lookup.clone());
     let policy = policy(&mut reader);
+    let reads_together = reader.choice("closing.read_back").as_deref() == Some("together");
     let silent_adapter_after = reader.duration("ghosts.silent_adapter_after").unwrap_or_default();
     let Confirm { hooks, queues, notifications } = confirm::read(&mut reader, variables, &names);
     let callbacks = super::callbacks::read(&mut reader, variables, &names);
@@ -142,6 +145,7 @@ pub fn read_with(
             store,
             organisations,
             policy,
+            reads_together,
             silent_adapter_after,
             hooks,
             queues,

@@ -58,6 +58,8 @@ pub struct Configuration {
     pub fetching: usize,
     /// Whether only an event proves that a guest is gone.
     pub needs_events: bool,
+    /// Whether closures whose events did not come may be read together, by analytics.
+    pub reads_together: bool,
     /// The file with the keys, how many there are, and how many of them may request closures.
     pub keys: (PathBuf, usize, usize),
     /// Older variables that were taken, with their settings.

@@ -274,7 +274,7 @@ async fn orchestrate(
         let name = organisation.client.organisation.clone();
         OrganisationSetup {
             policy: settings.policy.clone(),
-            remote: remote(clients[&name].clone(), organisation.dialect.clone()),
+            remote: remote(clients[&name].clone(), organisation.dialect.clone(), settings.reads_together),
             max_open: organisation.max_open,
             name,
         }
@@ -296,8 +296,10 @@ async fn orchestrate(
 }
 
 /// The remote side of an organisation. Whatever is not the published API is told at every start.
-fn remote(client: Client, dialect: Option<Arc<Dialect>>) -> Arc<dyn Remote> {
-    let Some(dialect) = dialect else { return Arc::new(GenesysRemote::new(client)) };
+fn remote(client: Client, dialect: Option<Arc<Dialect>>, together: bool) -> Arc<dyn Remote> {
+    let Some(dialect) = dialect else {
+        return Arc::new(GenesysRemote::new(client).reading_together(together));
+    };
     let order = if dialect.closes_guest_alone() {
         ""
     } else {

@@ -69,7 +69,17 @@ fn configured(configuration: &Configuration, queues: usize) -> Vec<Check> {
         (hooks.is_empty() && queues == 0 && configuration.fetching == 0)
             .then(|| no_hook(configuration.needs_events)),
     );
+    checks.extend(configuration.reads_together.then(read_together));
     checks
+}
+
+fn read_together() -> Check {
+    Check::warning(
+        "read-back",
+        "closing.read_back = \"together\": proof may come from analytics, whose lag is not documented. A guest who reloads \
+         the page within that lag is not seen, and is closed with the conversation.",
+        "set closing.read_back = \"alone\", unless so many events are lost that reads take too much of the quota",
+    )
 }
 
 fn no_hook(needs_events: bool) -> Check {

@@ -153,6 +153,13 @@ fn whatever_is_wrong_or_unknown_has_a_fix() {
 }
 
 #[test]
+fn proof_by_analytics_is_told_to_be_weaker() {
+    let (check, exit) = after("read-back", |findings| findings.configuration.reads_together = true);
+    assert_eq!((check.verdict, exit), (Verdict::Warning, Exit::Done));
+    assert!(check.what.contains("not documented"), "{check:?}");
+}
+
+#[test]
 fn hooks_are_judged_by_what_they_prove() {
     let with = |hooks: Vec<Hook>, needs_events| {
         after("hook", |findings| {

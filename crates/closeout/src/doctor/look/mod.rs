@@ -92,6 +92,7 @@ fn configuration(layers: &Layers, settings: &Settings, from: &FromCommandLine) -
         speaks: settings.organisations.iter().filter_map(speaks).collect(),
         hooks: settings.hooks.iter().map(hook).collect(),
         fetching: settings.notifications.len(),
+        reads_together: settings.reads_together,
         needs_events: settings.policy.evidence == closure_machine::Evidence::WebhookOnly,
         keys: (tokens_file, settings.tokens.len(), submitters),
         aliases: layers.aliases().into_iter().map(|(variable, path)| (variable, path.to_owned())).collect(),
