@@ -1,10 +1,15 @@
 //! How events come in, by whatever adapter, as health pages show it.
 
+use http::StatusCode;
 use orchestrator::AdapterHealth;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{access::Caller, spans::Stamp};
+use crate::{
+    access::Caller,
+    call::{Answer, Call, json_answer},
+    spans::Stamp,
+};
 
 /// How events come in by an adapter: a hook, a queue, a socket.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,6 +29,19 @@ pub(crate) struct EvidenceView {
     /// Since when no event is heard although closures wait for one; null while that is no incident.
     #[schema(value_type = Option<String>, format = DateTime)]
     silent_since: Option<Stamp>,
+}
+
+/// The adapters.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AdapterList {
+    items: Vec<EvidenceView>,
+}
+
+/// `GET /v1/adapters`: how events come in by each adapter.
+pub(crate) async fn adapters(call: Call) -> Answer {
+    call.query()?.finish()?;
+    let items = shown(call.shared.api.orchestrator.adapters(), call.caller());
+    Ok(json_answer(StatusCode::OK, &AdapterList { items }))
 }
 
 /// Those of the organisations that the caller sees.

@@ -18,6 +18,7 @@ use crate::{
     acts::Outgoing,
     deliveries::DeliveryList,
     dry_run::PlanView,
+    evidence::AdapterList,
     explain::Explanation,
     ghosts::{GhostList, GhostSummary},
     health::{CallerView, Readiness, VersionView},
@@ -229,6 +230,7 @@ fn components() -> Components {
     let components = with::<Outgoing>(components);
     let components = with::<ReceivedList>(components);
     let components = with::<DeliveryList>(components);
+    let components = with::<AdapterList>(components);
     let components = with::<CallerView<'_>>(components);
     let components = with::<Readiness>(components);
     let components = with::<VersionView>(components);

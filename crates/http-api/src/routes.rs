@@ -9,7 +9,7 @@ use crate::{
     access::Need,
     acts,
     call::{Answer, Call},
-    closures, deliveries, explain,
+    closures, deliveries, evidence, explain,
     explain::needs_reason,
     ghosts, health, hooks, listing, submit, timeline,
 };
@@ -303,6 +303,15 @@ pub(crate) static ROUTES: &[Route] = &[
         run!(acts::set_outgoing, false),
         "Let the calls of an organisation go on.",
         &[ok("Outgoing", "They go on.")],
+    ),
+    look(
+        "/v1/adapters",
+        Need::Read,
+        run!(evidence::adapters),
+        "How events come in by each adapter, and which is silent.",
+        &[],
+        &[ok("AdapterList", "In order of organisation and name.")],
+        &[422],
     ),
     look(
         "/v1/hooks/received",

@@ -27,6 +27,7 @@ const ADMITTED: &[(&str, &str)] = &[
     ("GET /v1/ghosts/summary", "roa"),
     ("POST /v1/outgoing/pause", "oa"),
     ("POST /v1/outgoing/resume", "oa"),
+    ("GET /v1/adapters", "roa"),
     ("GET /v1/hooks/received", "roa"),
     ("GET /v1/deliveries", "roa"),
     ("POST /v1/deliveries/{id}/redeliver", "oa"),
@@ -213,6 +214,8 @@ async fn the_rest_says_what_it_is() {
     let metrics = world.get_as("read", "/metrics", &[]).await;
     assert_eq!(metrics.text, "closeout_up 1\n");
     assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
+    assert_eq!(world.get("/v1/adapters").await.ok(200)["items"], json!([]));
+    world.get("/v1/adapters?name=x").await.problem(422, "invalid_field");
     let received = world.get("/v1/hooks/received").await.ok(200);
     assert_eq!(received["items"].as_array().unwrap().len(), 1, "{received}");
     assert_eq!(world.get("/v1/hooks/received?result=bad_signature").await.ok(200)["items"], json!([]));
