@@ -40,6 +40,13 @@ async fn a_hook_that_no_event_reaches_is_one_incident_and_an_event_ends_it() {
         assert_eq!(close(&scene).await["confirmedBy"]["kind"], "read-back");
     }
     shown(&scene, true).await;
+    let [_, (_, key)] = scene.environment();
+    let request = reqwest::Client::new().get(format!("{}/metrics", scene.base)).bearer_auth(key);
+    let metrics = request.send().await.unwrap().text().await.unwrap();
+    let lost = "closeout_confirmations_total{adapter=\"relay\",result=\"webhook_lost\"} 3\n";
+    assert!(metrics.contains(lost), "{metrics}");
+    let (_, adapters) = scene.ask("GET", "/v1/adapters", None).await;
+    assert!(adapters["items"][0]["silentSince"].is_string(), "{adapters}");
     let warned = || scene.log().matches("no event arrives although sessions were closed").count();
     assert_eq!(close(&scene).await["state"], "closed", "an incident stops nothing");
     assert_eq!(warned(), 1, "{}", scene.log());

@@ -4,7 +4,7 @@ mod judge;
 mod rate;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -12,15 +12,16 @@ use std::{
     time::Duration,
 };
 
-use closure_machine::{Closure, Step};
+use closure_machine::{Announcement, Closure, Evidence, Policy, ProofSource, Step};
 use genesys_types::{Organisation, Span, Time};
+use store::ClosureKey;
 use tracing::{info, warn};
 
 use self::{
     judge::{Change, change, is_silent},
     rate::Rate,
 };
-use crate::{advance::Orchestrator, metrics};
+use crate::{advance::Orchestrator, id::closure_id, metrics, record::Record};
 
 /// How often is looked, at most.
 const LOOK_EVERY: Span = Span::from_secs(10);
@@ -60,9 +61,9 @@ pub struct AdapterNotice {
     pub since: Time,
     /// Whether it went silent; otherwise it is heard again.
     pub silent: bool,
-    /// The sessions without proof of their end that nobody was told of one by one, because no adapter of the organisation
-    /// was heard.
-    pub untold_ghosts: u64,
+    /// The sessions without proof of their end that nobody was told of, because no adapter of the organisation was heard, and
+    /// that still have none. Each is told of now.
+    pub untold_ghosts: Vec<ClosureKey>,
 }
 
 impl AdapterNotice {
@@ -84,8 +85,8 @@ struct State {
     known: BTreeMap<(Organisation, String), Known>,
     notices: VecDeque<AdapterNotice>,
     told: u64,
-    /// The ghosts of each organisation that were not told of since the last notice that counted them.
-    untold: BTreeMap<Organisation, u64>,
+    /// The ghosts of each organisation that were not told of yet.
+    untold: BTreeMap<Organisation, HashSet<ClosureKey>>,
 }
 
 #[derive(Debug, Default)]
@@ -135,15 +136,45 @@ impl Adapters {
         }
     }
 
-    /// Whether a ghost is told of by itself. While no adapter of the organisation is heard it is counted instead, and told
-    /// of in one sum.
-    pub(crate) fn tells_ghost(&self, organisation: &Organisation) -> bool {
+    /// Whether a ghost is told of at once. While no adapter of the organisation is heard it is kept instead, and told of
+    /// when one is heard again, if it is a ghost still. Where only events prove, it is kept already while none came since
+    /// one was first waited for: that is no incident yet, and may become one.
+    pub(crate) fn tells_ghost(
+        &self,
+        organisation: &Organisation,
+        key: ClosureKey,
+        evidence: Evidence,
+    ) -> bool {
         let mut state = self.lock();
-        if !state.is_deaf(organisation) {
+        let kept = match evidence {
+            Evidence::WebhookOnly => state.hears_nothing(organisation),
+            Evidence::WebhookOrReadBack => state.is_deaf(organisation),
+        };
+        if !kept {
             return true;
         }
-        *state.untold.entry(organisation.clone()).or_default() += 1;
+        state.untold.entry(organisation.clone()).or_default().insert(key);
         false
+    }
+
+    /// Takes note of what the adapters of the organisation should have told: a guest's end that was read back after the time
+    /// in which an event was awaited is counted. Each such end, and a ghost where only events prove, is waited for by every
+    /// adapter: one that fell silent after an event for another closure is found by it.
+    pub(crate) fn missed(&self, next: &Record, told: &[Announcement], policy: &Policy, now: Time) {
+        let lost = told.contains(&Announcement::Confirmed) && is_lost(next, policy);
+        let unproven =
+            told.contains(&Announcement::GhostDetected) && policy.evidence == Evidence::WebhookOnly;
+        if !lost && !unproven {
+            return;
+        }
+        for ((of, name), known) in &mut self.lock().known {
+            if *of == next.organisation && known.expected {
+                known.waiting_since.get_or_insert(now);
+                if lost {
+                    metrics::event_lost(name);
+                }
+            }
+        }
     }
 
     fn expect(&self, adapters: Vec<(String, Organisation)>) {
@@ -157,7 +188,12 @@ impl Adapters {
     }
 
     /// Looks at every adapter, and answers with what is to be told.
-    fn look(&self, now: Time, after: Span) -> Vec<AdapterNotice> {
+    fn look(
+        &self,
+        now: Time,
+        after: Span,
+        is_ghost: impl Fn(ClosureKey) -> bool,
+    ) -> (Vec<AdapterNotice>, Vec<(Organisation, ClosureKey)>) {
         let mut state = self.lock();
         let mut changed = Vec::new();
         for ((organisation, name), known) in state.known.iter_mut().filter(|(_, known)| known.expected) {
@@ -175,7 +211,10 @@ impl Adapters {
                 }
             }
         }
-        changed.into_iter().map(|one| state.notice(now, one)).collect()
+        let notices = changed.into_iter().map(|one| state.notice(now, one, &is_ghost)).collect();
+        let mut ghosts = state.let_go();
+        ghosts.retain(|(_, key)| is_ghost(*key));
+        (notices, ghosts)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -191,22 +230,31 @@ impl State {
         of.peek().is_some() && of.all(|(_, known)| known.incident.is_some())
     }
 
+    /// Whether there are adapters of the organisation, and each was waited for without an event since, an incident or not.
+    fn hears_nothing(&self, organisation: &Organisation) -> bool {
+        let mut of =
+            self.known.iter().filter(|((of, _), known)| of == organisation && known.expected).peekable();
+        of.peek().is_some() && of.all(|(_, known)| known.incident.is_some() || known.waiting_since.is_some())
+    }
+
+    /// Takes out the ghosts that were kept for a silence that never became an incident.
+    fn let_go(&mut self) -> Vec<(Organisation, ClosureKey)> {
+        let heard: Vec<_> = self.untold.keys().filter(|one| !self.hears_nothing(one)).cloned().collect();
+        let kept = heard.into_iter().filter_map(|one| self.untold.remove_entry(&one));
+        kept.flat_map(|(one, keys)| keys.into_iter().map(move |key| (one.clone(), key))).collect()
+    }
+
     fn notice(
         &mut self,
         at: Time,
         (organisation, adapter, since, silent): (Organisation, String, Time, bool),
+        is_ghost: impl Fn(ClosureKey) -> bool,
     ) -> AdapterNotice {
         self.told += 1;
-        let untold_ghosts = if silent { None } else { self.untold.remove(&organisation) };
-        let notice = AdapterNotice {
-            sequence: self.told,
-            at,
-            adapter,
-            organisation,
-            since,
-            silent,
-            untold_ghosts: untold_ghosts.unwrap_or_default(),
-        };
+        let untold = if silent { None } else { self.untold.remove(&organisation) };
+        let untold_ghosts = untold.into_iter().flatten().filter(|key| is_ghost(*key)).collect();
+        let notice =
+            AdapterNotice { sequence: self.told, at, adapter, organisation, since, silent, untold_ghosts };
         if self.notices.len() == NOTICES {
             self.notices.pop_front();
         }
@@ -221,7 +269,11 @@ impl Orchestrator {
     pub fn watch_adapters(&self, adapters: Vec<(String, Organisation)>, after: Duration) {
         self.inner.adapters.expect(adapters);
         let mut waiting = Vec::new();
+        let mut ghosts = BTreeMap::<_, u64>::new();
         self.inner.registry.for_each(|_, glance| {
+            if matches!(glance.step, Step::Ghost(_)) {
+                *ghosts.entry(glance.organisation.clone()).or_default() += 1;
+            }
             if glance.step == Step::AwaitingConfirmation && !waiting.contains(&glance.organisation) {
                 waiting.push(glance.organisation.clone());
             }
@@ -229,6 +281,10 @@ impl Orchestrator {
         waiting
             .iter()
             .for_each(|organisation| self.inner.adapters.is_waited_for(organisation, None, self.now()));
+        // Whether each was told of before the stop is not known.
+        for (organisation, ghosts) in ghosts {
+            warn!(%organisation, ghosts, "sessions have no proof of their end since before the start");
+        }
         let (this, after) = (self.clone(), Span::from(after));
         self.inner.tasks.spawn(async move {
             loop {
@@ -236,7 +292,12 @@ impl Orchestrator {
                     () = tokio::time::sleep(LOOK_EVERY.min(after).duration()) => {}
                     () = this.inner.stopping.cancelled() => return,
                 }
-                this.inner.adapters.look(this.now(), after).iter().for_each(tell);
+                let registry = &this.inner.registry;
+                let is_ghost =
+                    |key| registry.glance(key).is_some_and(|one| matches!(one.step, Step::Ghost(_)));
+                let (notices, ghosts) = this.inner.adapters.look(this.now(), after, is_ghost);
+                notices.iter().for_each(tell);
+                ghosts.iter().for_each(|(organisation, key)| tell_ghost(organisation, *key));
             }
         });
     }
@@ -274,6 +335,13 @@ pub(crate) fn begins_to_wait(before: &Closure, next: &Closure) -> bool {
     next.step == Step::AwaitingConfirmation && before.step != Step::AwaitingConfirmation
 }
 
+/// Whether a closure was proven by reading although an event had its time to come. The read that follows a gap of a
+/// WebSocket comes before that time, and counts as none.
+fn is_lost(next: &Record, policy: &Policy) -> bool {
+    let (Some(by), Some(asked)) = (&next.confirmed_by, next.closure.first_asked_at) else { return false };
+    by.kind == ProofSource::ReadBack && by.at >= asked + policy.confirm_within
+}
+
 fn tell(notice: &AdapterNotice) {
     let AdapterNotice { adapter, organisation, untold_ghosts, .. } = notice;
     metrics::adapter_silent(adapter, notice.silent);
@@ -286,10 +354,15 @@ fn tell(notice: &AdapterNotice) {
     } else {
         info!(adapter, %organisation, silent_for_s, "events arrive again");
     }
-    if *untold_ghosts > 0 {
+    if !untold_ghosts.is_empty() {
         warn!(
-            %organisation, ghosts = untold_ghosts,
-            "sessions without proof of their end were found while no event arrived; they are listed as ghosts"
+            %organisation, ghosts = untold_ghosts.len(),
+            "sessions without proof of their end were found while no event arrived, and still have none"
         );
     }
+    untold_ghosts.iter().for_each(|key| tell_ghost(organisation, *key));
+}
+
+fn tell_ghost(organisation: &Organisation, key: ClosureKey) {
+    warn!(closure.id = %closure_id(key), %organisation, "a session has no proof of its end");
 }

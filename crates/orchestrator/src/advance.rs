@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use closure_machine::{Announcement, Call, CallId, Event, Moment, Policy, Rejected, Reply, Step, Turn};
+use closure_machine::{
+    Announcement, Call, CallId, Event, Evidence, Moment, Policy, Rejected, Reply, Step, Turn,
+};
 use genesys_client::{Class, Requests};
 use genesys_types::{Organisation, Span, Time};
 use store::{ClosureKey, Commit, CommitRefused, InboxEntry, Store, StoreUnavailable};
@@ -349,7 +351,9 @@ impl Orchestrator {
         }
         self.inner.registry.put(Arc::clone(next));
         metrics::transition(&made.before, next, &made.announces);
-        tell(next, &made.announces, &self.inner.adapters);
+        let policy = self.policy(next);
+        self.inner.adapters.missed(next, &made.announces, &policy, self.now());
+        tell(next, &made.announces, &self.inner.adapters, policy.evidence);
     }
 
     /// Gives a permit back that was not used, for whoever queues.
@@ -456,13 +460,15 @@ impl Orchestrator {
     }
 }
 
-fn tell(record: &Record, told: &[Announcement], adapters: &Adapters) {
+fn tell(record: &Record, told: &[Announcement], adapters: &Adapters, evidence: Evidence) {
     let id = closure_id(record.key);
     let conversation = record.conversation_text();
     let reason = names::reason(&record.closure).unwrap_or_default();
     for announcement in told {
         match announcement {
-            Announcement::GhostDetected if !adapters.tells_ghost(&record.organisation) => {
+            Announcement::GhostDetected
+                if !adapters.tells_ghost(&record.organisation, record.key, evidence) =>
+            {
                 debug!(closure.id = %id, conversation.id = conversation, reason, "a session has no proof of its end");
             }
             Announcement::GhostDetected => {

@@ -50,6 +50,13 @@ pub(crate) fn confirmation(adapter: &str, result: &'static str, at_seconds: f64)
     gauge!("closeout_adapter_last_event_timestamp_seconds", "adapter" => adapter.to_owned()).set(at_seconds);
 }
 
+/// The end of a guest was read back, after the time in which this adapter should have told of it.
+pub(crate) fn event_lost(adapter: &str) {
+    let result = names::WEBHOOK_LOST;
+    counter!("closeout_confirmations_total", "adapter" => adapter.to_owned(), "result" => result)
+        .increment(1);
+}
+
 /// How long after it happened an event came in by an adapter.
 pub(crate) fn adapter_lag(adapter: &str, lag: Span) {
     let seconds = lag.duration().as_secs_f64();

@@ -117,6 +117,9 @@ pub const fn proof_source(source: ProofSource) -> &'static str {
     }
 }
 
+/// What became of the event that an adapter should have told and did not: the end was read back.
+pub const WEBHOOK_LOST: &str = "webhook_lost";
+
 /// The name of a call.
 pub const fn request(request: &Request) -> &'static str {
     match request {

@@ -58,6 +58,10 @@ pub fn begin(organisations: &[Organisation], hooks: &[String], queues: &[String]
                 .increment(0);
         }
     }
+    for adapter in hooks.iter().chain(queues).chain(sockets) {
+        let lost = names::WEBHOOK_LOST;
+        counter!("closeout_confirmations_total", "adapter" => adapter.clone(), "result" => lost).increment(0);
+    }
     for queue in queues {
         for result in MESSAGE_RESULTS {
             counter!("closeout_queue_messages_total", "adapter" => queue.clone(), "result" => result.name())

@@ -1,13 +1,14 @@
 //! Adapters that are not heard although closures wait: one incident for each, and no alarm for each closure.
 
 use std::{
+    collections::HashSet,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use closure_machine::{Heard, Policy, ProofSource, Request, What};
+use closure_machine::{Act, Evidence, Heard, Policy, ProofSource, Request, What};
 use genesys_types::{CommunicationId, ConversationId, Span};
-use orchestrator::{AdapterNotice, names};
+use orchestrator::{AdapterNotice, Operation, names};
 use store::ClosureKey;
 use uuid::Uuid;
 
@@ -166,7 +167,7 @@ async fn a_silence_that_comes_again_is_told_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ghosts_of_a_deaf_time_are_told_of_in_one_sum() {
+async fn ghosts_of_a_deaf_time_are_told_of_when_an_event_comes_if_they_stay() {
     let world = world(&["hook"]).await;
     hear_nothing(&world, true);
     // Every close of a guest is accepted and has no effect.
@@ -176,14 +177,21 @@ async fn ghosts_of_a_deaf_time_are_told_of_in_one_sum() {
     closing(&world, 1).await;
     pass(300).await;
     assert_eq!(told(&world), [silent("hook")]);
-    for (_, key) in closing(&world, 30).await {
-        assert_eq!(names::state(&world.settled(key, &["ghost", "closed"]).await.closure), "ghost");
+    let keys: Vec<_> = closing(&world, 30).await.into_iter().map(|(_, key)| key).collect();
+    for key in &keys {
+        assert_eq!(names::state(&world.settled(*key, &["ghost", "closed"]).await.closure), "ghost");
     }
     hear(&world, "hook").await;
     pass(30).await;
     let notices = world.driver.adapter_notices(1);
     assert_eq!((notices.len(), notices[0].kind()), (1, "closeout.adapter.recovered.v1"));
-    assert!(notices[0].untold_ghosts >= 30, "{}", notices[0].untold_ghosts);
+    let told: HashSet<_> = notices[0].untold_ghosts.iter().copied().collect();
+    assert_eq!(told.len(), notices[0].untold_ghosts.len(), "each once");
+    assert!(keys.iter().all(|key| told.contains(key)), "all that stay are told of: {told:?}");
+    hear_nothing(&world, false);
+    hear(&world, "hook").await;
+    pass(600).await;
+    assert_eq!(world.driver.adapter_notices(2).len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -198,4 +206,94 @@ async fn a_silence_that_outlasts_a_restart_is_noticed_again() {
     watch(&world, &["hook"]);
     pass(300).await;
     assert_eq!(told(&world), [silent("hook")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ghosts_that_were_healed_in_a_deaf_time_are_never_told_of() {
+    let world = world(&["hook"]).await;
+    hear_nothing(&world, true);
+    for number in 0..2_000 {
+        world.remote.fault(number, Fault::Ignored);
+    }
+    closing(&world, 1).await;
+    pass(300).await;
+    let (_, healed) = closing(&world, 1).await[0];
+    let (_, stays) = closing(&world, 1).await[0];
+    for key in [healed, stays] {
+        world.settled(key, &["ghost"]).await;
+    }
+    let reason = Some("seen in the console".to_owned());
+    let resolve =
+        Operation { act: Act::Resolve, by: "alice".to_owned(), role: "operate", reason, if_version: None };
+    world.driver.act(healed, resolve).await.unwrap();
+    hear(&world, "hook").await;
+    pass(30).await;
+    let told = world.driver.adapter_notices(1)[0].untold_ghosts.clone();
+    assert!(told.contains(&stays) && !told.contains(&healed), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adapter_that_comes_and_goes_within_the_threshold_is_no_incident() {
+    let world = world(&["hook"]).await;
+    hear_nothing(&world, true);
+    for _ in 0..20 {
+        closing(&world, 1).await;
+        pass(150).await;
+        hear(&world, "hook").await;
+    }
+    assert!(told(&world).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_incident_that_outlasts_a_restart_is_told_once_more_and_ends_with_an_event() {
+    let mut world = world(&["hook"]).await;
+    hear_nothing(&world, true);
+    closing(&world, 1).await;
+    pass(600).await;
+    assert_eq!(told(&world), [silent("hook")]);
+    world.restart().await;
+    watch(&world, &["hook"]);
+    pass(3_600).await;
+    assert!(told(&world).is_empty(), "nobody waits");
+    closing(&world, 1).await;
+    pass(3_600).await;
+    assert_eq!(told(&world), [silent("hook")]);
+    hear(&world, "hook").await;
+    pass(30).await;
+    assert_eq!(told(&world), [silent("hook"), recovered("hook")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adapter_that_falls_silent_with_many_waiting_is_found_though_no_other_begins_to_wait() {
+    let world = world(&["hook"]).await;
+    hear_nothing(&world, true);
+    let all = closing(&world, 100).await;
+    for (_, key) in &all {
+        world.settled(*key, &["awaiting_confirmation"]).await;
+    }
+    hear(&world, "hook").await;
+    pass(600).await;
+    assert_eq!(world.driver.open_closures(), 0, "all were read back");
+    assert_eq!(told(&world), [silent("hook")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_only_events_prove_no_ghost_is_told_before_the_incident_is() {
+    let remote = SimRemote::begin();
+    remote.max_open.store(20_000, Ordering::SeqCst);
+    let policy = Policy { evidence: Evidence::WebhookOnly, ..Policy::default() };
+    let world = World::with_remote(Arc::clone(&remote), policy, u64::MAX).await;
+    watch(&world, &["hook"]);
+    hear_nothing(&world, true);
+    let all = closing(&world, 50).await;
+    for (_, key) in &all {
+        world.settled(*key, &["ghost"]).await;
+    }
+    assert!(told(&world).is_empty(), "ghosts come before the incident");
+    pass(300).await;
+    assert_eq!(told(&world), [silent("hook")]);
+    hear(&world, "hook").await;
+    pass(30).await;
+    let recovered = &world.driver.adapter_notices(1)[0];
+    assert_eq!(recovered.untold_ghosts.len(), 50, "each was kept, and is told of now");
 }
