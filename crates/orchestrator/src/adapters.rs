@@ -366,3 +366,6 @@ fn tell(notice: &AdapterNotice) {
 fn tell_ghost(organisation: &Organisation, key: ClosureKey) {
     warn!(closure.id = %closure_id(key), %organisation, "a session has no proof of its end");
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,6 +76,8 @@ pub struct Together {
     pub lag: Duration,
     /// What it is answered with instead.
     pub instead: Option<Reply>,
+    /// Whether it leaves out every other conversation, and shows one that nobody asked for.
+    pub partial: bool,
 }
 
 /// The remote side of one organisation.
@@ -226,6 +228,20 @@ impl SimRemote {
         Some(Over { conversation, ended_at, guest_is_there, legs: legs.collect() })
     }
 
+    /// Another conversation of the organisation, shown as over though its guest is there.
+    fn never_asked(&self, asked: &[ConversationId]) -> Option<Over> {
+        let all = self.lock();
+        let (id, truth) = all.iter().find(|(id, truth)| !asked.contains(id) && !truth.ended)?;
+        let now = self.clock.now();
+        let leg = |(communication, leg): (&CommunicationId, &(ParticipantId, Purpose, bool))| OverLeg {
+            participant: leg.0,
+            communication: *communication,
+            ended_at: now,
+        };
+        let legs = truth.legs.iter().map(leg).collect();
+        Some(Over { conversation: *id, ended_at: Some(now), guest_is_there: false, legs })
+    }
+
     fn fitting(&self, target: &Target) -> Reply {
         let Target::ExternalId(wanted) = target else { return Reply::LookedUp(Findings::Open(Vec::new())) };
         let all = self.lock();
@@ -314,7 +330,13 @@ impl Remote for Connection {
         match together.instead {
             Some(reply) => Err(Outcome { reply, facts }),
             None => {
-                let over = asked.iter().filter_map(|id| remote.over(*id, together.lag)).collect();
+                let told = asked.iter().step_by(if together.partial { 2 } else { 1 });
+                let mut over: Vec<_> = told.filter_map(|id| remote.over(*id, together.lag)).collect();
+                if together.partial
+                    && let Some(other) = remote.never_asked(asked)
+                {
+                    over.push(other);
+                }
                 Ok(ReadTogether { over, facts })
             }
         }

@@ -23,7 +23,8 @@ const AFTER: Duration = Duration::from_secs(180);
 async fn world(adapters: &[&str]) -> World {
     let remote = SimRemote::begin();
     remote.max_open.store(20_000, Ordering::SeqCst);
-    *remote.together.lock().unwrap() = Some(Together { lag: Duration::from_secs(3), instead: None });
+    *remote.together.lock().unwrap() =
+        Some(Together { lag: Duration::from_secs(3), instead: None, partial: false });
     let world = World::with_remote(Arc::clone(&remote), Policy::default(), u64::MAX).await;
     watch(&world, adapters);
     world

@@ -16,7 +16,7 @@ use crate::{
 };
 
 fn lagging(seconds: u64) -> Together {
-    Together { lag: Duration::from_secs(seconds), instead: None }
+    Together { lag: Duration::from_secs(seconds), instead: None, partial: false }
 }
 
 /// A world that hears no webhook, and whose remote side reads many conversations with one request.
@@ -89,6 +89,41 @@ async fn what_analytics_do_not_show_yet_is_read_alone() {
     all_closed_by_reading(&world, &all).await;
     assert_eq!(world.remote.asked_for_many.load(Ordering::SeqCst), 4);
     assert!(all.iter().all(|(conversation, _)| reads(&world, *conversation) == 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_missing_in_the_answer_is_read_alone_once_and_who_was_not_asked_for_is_not_led_on() {
+    let world = deaf(Together { partial: true, ..lagging(0) }, Policy::default()).await;
+    // These come later, and stand in an answer that was not asked for them.
+    let all = waiting(&world, 100).await;
+    for (_, key) in &all {
+        world.settled(*key, &["awaiting_confirmation"]).await;
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let later = waiting(&world, 30).await;
+    all_closed_by_reading(&world, &all).await;
+    all_closed_by_reading(&world, &later).await;
+    let alone = |all: &[(ConversationId, ClosureKey)]| {
+        all.iter().filter(|(conversation, _)| reads(&world, *conversation) == 2).count()
+    };
+    assert_eq!(alone(&all), 48, "of 25 each, 12 were left out");
+    assert!(all.iter().chain(&later).all(|(conversation, _)| reads(&world, *conversation) <= 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_who_left_before_our_close_was_asked_is_read_alone() {
+    let world = deaf(lagging(0), Policy::default()).await;
+    let all = waiting(&world, 20).await;
+    for (conversation, key) in &all {
+        world.settled(*key, &["awaiting_confirmation"]).await;
+        // An hour before.
+        world.truth(*conversation, |truth| {
+            truth.over.values_mut().for_each(|at| *at = *at - Span::from_secs(3_600));
+        });
+    }
+    all_closed_by_reading(&world, &all).await;
+    assert!(all.iter().all(|(conversation, _)| reads(&world, *conversation) == 2));
+    assert_eq!(world.remote.asked_for_many.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test(start_paused = true)]
