@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use closeout_tests::{Scene, SceneOptions, wait_until};
-use genesys_simulator::NewConversation;
+use genesys_simulator::{ChaosSpec, FaultRule, NewConversation, Preset};
 use serde_json::{Value, json};
 
 async fn evidence(scene: &Scene) -> Value {
@@ -56,4 +56,24 @@ async fn a_hook_that_no_event_reaches_is_one_incident_and_an_event_ends_it() {
     let back = shown(&scene, false).await;
     assert_eq!(back["silentSince"], json!(null));
     assert_eq!((warned(), scene.log().matches("events arrive again").count()), (1, 1), "{}", scene.log());
+}
+
+#[tokio::test]
+async fn ghosts_that_outlast_a_restart_are_told_of_at_the_start() {
+    let mut scene = Scene::begin(SceneOptions::default()).await;
+    let never = ChaosSpec::none().with(FaultRule::new(Preset::AcceptedButOpen).times(u32::MAX));
+    let stuck = NewConversation { chaos: Some(never), ..NewConversation::default() };
+    let made = scene.simulator.create(&stuck).unwrap()[0];
+    let closure = scene.close(made.conversation_id, "0s").await;
+    scene.settled(closure["id"].as_str().unwrap(), &["ghost"]).await;
+    assert_eq!(told_at_a_start(&scene), 0, "it was told of by itself");
+    scene.kill();
+    scene.start().await;
+    let at_start =
+        wait_until(Duration::from_secs(20), || async { (told_at_a_start(&scene) == 1).then_some(()) });
+    assert!(at_start.await.is_some(), "{}", scene.log());
+}
+
+fn told_at_a_start(scene: &Scene) -> usize {
+    scene.log().matches("sessions have no proof of their end since before the start").count()
 }
