@@ -9,6 +9,7 @@ mod lookups;
 mod lookups_attacked;
 mod notifications;
 mod operations;
+mod read_many;
 mod stub;
 mod tokens;
 mod wrap_ups;
