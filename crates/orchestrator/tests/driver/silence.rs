@@ -298,3 +298,29 @@ async fn where_only_events_prove_no_ghost_is_told_before_the_incident_is() {
     let recovered = &world.driver.adapter_notices(1)[0];
     assert_eq!(recovered.untold_ghosts.len(), 50, "each was kept, and is told of now");
 }
+
+#[tokio::test(start_paused = true)]
+async fn where_each_is_read_alone_all_are_read_back_within_the_quota_and_there_is_one_incident() {
+    let world = world(&["hook", "queue"]).await;
+    *world.remote.together.lock().unwrap() = None;
+    hear_nothing(&world, true);
+    let all = closing(&world, 2_000).await;
+    for (_, key) in &all {
+        world.settled(*key, &["awaiting_confirmation"]).await;
+    }
+    let mut seconds = 0;
+    while world.driver.open_closures() > 0 {
+        world.remote.limit_permits(5);
+        pass(1).await;
+        seconds += 1;
+        assert!(seconds < 900, "{} are open after {seconds} s", world.driver.open_closures());
+    }
+    for (conversation, key) in &all {
+        let closed = world.closed(*key).await;
+        assert_eq!(names::state(&closed.closure), "closed");
+        assert_eq!(closed.confirmed_by.as_deref().unwrap().kind, ProofSource::ReadBack);
+        world.assert_sound(*conversation);
+    }
+    assert_eq!(told(&world), [silent("hook"), silent("queue")]);
+    assert_eq!(world.remote.asked_for_many.load(Ordering::SeqCst), 0);
+}
