@@ -7,4 +7,6 @@ mod aws;
 mod bridge;
 mod crashes;
 mod evidence;
+mod matrix;
 mod setting;
+mod ways;

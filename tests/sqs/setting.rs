@@ -21,6 +21,11 @@ const CLOSING: &str = "evidence = \"webhook_only\"\nconfirm_within = \"30s\"\nde
 
 /// The service before a queue of its own, with SQS at this address.
 pub async fn scene(aws: &Aws, by: By, endpoint: &str) -> Scene {
+    scene_with(aws, by, endpoint, CLOSING).await
+}
+
+/// The same, with these lines for `[closing]`.
+pub async fn scene_with(aws: &Aws, by: By, endpoint: &str, closing: &str) -> Scene {
     let confirm = format!(
         "[[confirm]]\nname = \"eventbridge\"\nkind = \"sqs\"\nqueue_url = \"{}\"\nregion = \"{REGION}\"\n\
          endpoint = \"{endpoint}\"\nevent_source = \"{OURS}\"\n",
@@ -28,7 +33,7 @@ pub async fn scene(aws: &Aws, by: By, endpoint: &str) -> Scene {
     );
     let environment = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
     Scene::begin(SceneOptions {
-        closing: CLOSING.to_owned(),
+        closing: closing.to_owned(),
         confirm: Some(confirm),
         relay_to: Some(bridge::from_genesys(aws.clone(), by).await),
         environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),

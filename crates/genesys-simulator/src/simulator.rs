@@ -144,6 +144,12 @@ impl Simulator {
         self.world.act_on_sockets(act, channel)
     }
 
+    /// Sends a frame on every socket that is subscribed to a topic, whether or not what it says has happened; answers on how
+    /// many.
+    pub fn tell_sockets(&self, topic: &str, frame: &Value) -> usize {
+        self.world.sockets.send(topic, &frame.to_string()).0
+    }
+
     /// Shows the channels of notifications.
     pub fn channels(&self) -> Vec<ShownChannel> {
         self.world.sockets.shown()
