@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 
+mod alarms;
 mod crashes;
 mod deaf;
 mod faults;

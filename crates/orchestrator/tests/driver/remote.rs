@@ -60,6 +60,10 @@ pub struct Truth {
     pub external_id: Option<&'static str>,
     pub legs: BTreeMap<CommunicationId, (ParticipantId, Purpose, bool)>,
     pub ended: bool,
+    /// Whether every close is accepted and none is ever done.
+    pub stuck: bool,
+    /// Whether no event of it ever arrives.
+    pub unheard: bool,
     /// When each leg that is over ended, and the whole.
     pub over: BTreeMap<CommunicationId, Time>,
     pub ended_at: Option<Time>,
@@ -169,7 +173,7 @@ impl SimRemote {
         let now = self.clock.now();
         let mut all = self.lock();
         let Some(truth) = all.get_mut(&conversation) else { return Reply::NotFound };
-        if ignored {
+        if ignored || (truth.stuck && request.is_write()) {
             return if request.is_write() {
                 Reply::Accepted(None)
             } else {
@@ -277,7 +281,8 @@ impl SimRemote {
         loop {
             let heard = self.lock().get_mut(&conversation).and_then(|truth| truth.webhooks.pop_front());
             let Some(heard) = heard else { return };
-            if !self.webhooks.load(Ordering::SeqCst) {
+            let unheard = self.lock().get(&conversation).is_some_and(|truth| truth.unheard);
+            if unheard || !self.webhooks.load(Ordering::SeqCst) {
                 continue;
             }
             let event_id = Uuid::new_v4().to_string();
