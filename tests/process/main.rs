@@ -11,6 +11,7 @@ mod crashes;
 mod demo;
 mod dialects;
 mod doctor;
+mod intentions;
 mod lookups;
 mod metrics;
 mod notifications;
