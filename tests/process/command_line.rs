@@ -150,3 +150,32 @@ fn a_signature_is_made_checked_and_a_wrong_one_explained() {
     let said = format!("{}{}", read_wrongly.stdout, read_wrongly.stderr);
     assert!(said.contains("matches if it is read as base64"), "{said}");
 }
+
+#[test]
+fn a_delivery_for_another_hook_is_told_as_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let hook = |name: &str, verify: &str, secret: &str| {
+        format!(
+            "[[confirm]]\nname = \"{name}\"\nkind = \"webhook\"\nverify = \"{verify}\"\nsecrets = [\"{secret}\"]\n"
+        )
+    };
+    let configuration = [
+        "[genesys.main]\nregion = \"eu-central-1\"\nclient_id = \"c\"\nclient_secret = \"s\"\n".to_owned(),
+        hook("orders", "hub-sha256-base64", "the secret of orders, long enough"),
+        hook("support", "hub-sha256-base64", "the secret of support, long enough"),
+    ];
+    std::fs::write(folder.path().join("closeout.toml"), configuration.concat()).unwrap();
+    std::fs::write(folder.path().join("body.json"), br#"{"state":"disconnected"}"#).unwrap();
+    let signed = run(folder.path(), &["hooks", "sign", "--hook", "support", "--body", "body.json"], &[]);
+    assert_eq!(signed.code, 0, "{signed:?}");
+    let verify = |hook: &str, header: &str| {
+        run(folder.path(), &["hooks", "verify", "--hook", hook, "--body", "body.json", "-H", header], &[])
+    };
+    assert_eq!(verify("support", signed.stdout.trim()).code, 0);
+    let refused = verify("orders", signed.stdout.trim());
+    assert_eq!(refused.code, 4, "{refused:?}");
+    assert!(refused.stdout.contains("It fits the hook \"support\""), "{refused:?}");
+    assert!(!refused.stdout.contains("the secret of support"), "{refused:?}");
+    let forged = signed.stdout.trim().replace("sha256=", "sha256=A");
+    assert!(!verify("orders", &forged).stdout.contains("fits the hook"));
+}

@@ -163,7 +163,7 @@ fn sign(args: &SignArgs, voice: &Voice) -> Result<Exit, Failure> {
 }
 
 fn verify(args: &VerifyArgs, voice: &Voice) -> Result<Exit, Failure> {
-    let hook = args.hook.find(&Variables::of_this_process())?;
+    let Found { hook, others } = args.hook.find_among(&Variables::of_this_process())?;
     let body = args.hook.read_body()?;
     let lines = args.header.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let diagnosis = hook.signature.diagnose(lines, &body, args.hook.time());
@@ -176,6 +176,14 @@ fn verify(args: &VerifyArgs, voice: &Voice) -> Result<Exit, Failure> {
         findings.extend(expected_header(hook.signature.scheme()));
     }
     let holds = diagnosis.verdict.is_ok();
+    if !holds && let Some(other) = others.iter().find(|other| takes(other, args, &body)) {
+        let found =
+            format!("It fits the hook \"{}\": the sender has its secret, or its address.", other.name);
+        if diagnosis.findings == [Finding::NothingFits] {
+            findings.clear();
+        }
+        findings.insert(0, found);
+    }
     let said = match &diagnosis.verdict {
         Ok(verified) => {
             let secret = verified
@@ -198,6 +206,19 @@ fn verify(args: &VerifyArgs, voice: &Voice) -> Result<Exit, Failure> {
     };
     output::write(&text)?;
     Ok(if holds { Exit::Done } else { Exit::NotAllowed })
+}
+
+/// Whether another hook would take the delivery for its signature. A hook that checks none would take anything.
+fn takes(hook: &hooks::Hook, args: &VerifyArgs, body: &[u8]) -> bool {
+    let lines = args.header.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    !matches!(hook.signature.scheme(), Scheme::Unsigned)
+        && hook.signature.verify(lines, body, args.hook.time()).is_ok()
+}
+
+/// A hook, and the others of the same configuration.
+struct Found {
+    hook: hooks::Hook,
+    others: Vec<hooks::Hook>,
 }
 
 /// What the header with the signature must look like.
@@ -223,6 +244,11 @@ fn expected_header(scheme: &Scheme) -> Option<String> {
 impl HookArgs {
     /// The hook: of the configuration by its name, or the one that the flags describe.
     fn find(&self, variables: &Variables) -> Result<hooks::Hook, Failure> {
+        self.find_among(variables).map(|found| found.hook)
+    }
+
+    /// The same, with the others of the configuration.
+    fn find_among(&self, variables: &Variables) -> Result<Found, Failure> {
         let from = match &self.hook {
             Some(_) => FromCommandLine::from(&self.config),
             // The flags stand for one table, so they are read by the same rules, with the same words.
@@ -239,8 +265,10 @@ impl HookArgs {
         match &self.hook {
             Some(name) => {
                 let names: Vec<_> = found.iter().map(|hook| hook.name.clone()).collect();
-                match found.into_iter().find(|hook| hook.name == *name) {
-                    Some(hook) => Ok(hook),
+                let (named, others): (Vec<_>, Vec<_>) =
+                    found.into_iter().partition(|hook| hook.name == *name);
+                match named.into_iter().next() {
+                    Some(hook) => Ok(Found { hook, others }),
                     None if reader.problems.is_empty() => Err(Failure::usage(format!(
                         "the configuration has no hook {name:?}; it has {}",
                         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
@@ -249,7 +277,7 @@ impl HookArgs {
                 }
             }
             None => match found.into_iter().next() {
-                Some(hook) if reader.problems.is_empty() => Ok(hook),
+                Some(hook) if reader.problems.is_empty() => Ok(Found { hook, others: Vec::new() }),
                 Some(_) | None => Err(Failure::of_problems(&in_flags(reader.problems))),
             },
         }
