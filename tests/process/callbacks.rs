@@ -20,6 +20,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use webhook_signature::{Scheme, WebhookSignature};
 
+use crate::command_line::command;
+
 const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
 
 /// A receiver: what it got, and how it answers; with status 0 never.
@@ -120,6 +122,20 @@ async fn a_producer_is_told_of_each_event_that_it_named_once_and_signed() {
     let again =
         wait_until(Duration::from_secs(10), || async { (receiver.verified().len() == 3).then_some(()) });
     again.await.expect("it is told again");
+
+    let table = command(&scene, &["deliveries", "list"]).await;
+    assert!(table.code == 0 && table.stdout.contains("closeout.closure.closed.v1"), "{table:?}");
+    let closure = closure["id"].as_str().unwrap();
+    let ids = command(&scene, &["deliveries", "list", "--closure", closure, "-o", "id"]).await;
+    assert_eq!(ids.stdout.lines().count(), 2, "{ids:?}");
+    let redelivered =
+        command(&scene, &["deliveries", "redeliver", ids.stdout.lines().next().unwrap(), "-o", "json"]).await;
+    assert_eq!(redelivered.code, 0, "{redelivered:?}");
+    let again =
+        wait_until(Duration::from_secs(10), || async { (receiver.verified().len() == 4).then_some(()) });
+    again.await.expect("it is told a fourth time");
+    let mistaken = command(&scene, &["deliveries", "redeliver", closure]).await;
+    assert!(mistaken.code == 2 && mistaken.stderr.contains("an id begins with dv_"), "{mistaken:?}");
 }
 
 #[tokio::test]

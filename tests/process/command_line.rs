@@ -111,8 +111,24 @@ async fn calls_to_genesys_are_stopped_and_let_go_on() {
 fn every_command_teaches_how_it_is_used() {
     let folder = tempfile::tempdir().unwrap();
     for command in [
-        "demo", "dev", "serve", "close", "get", "list", "watch", "timeline", "explain", "ghosts", "hooks",
-        "config", "sim", "store", "outgoing", "doctor",
+        "demo",
+        "dev",
+        "serve",
+        "close",
+        "get",
+        "list",
+        "watch",
+        "timeline",
+        "explain",
+        "ghosts",
+        "hooks",
+        "config",
+        "sim",
+        "store",
+        "outgoing",
+        "doctor",
+        "adapters",
+        "deliveries",
     ] {
         let help = run(folder.path(), &[command, "--help"], &[]);
         assert_eq!(help.code, 0, "{command}");

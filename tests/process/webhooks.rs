@@ -5,6 +5,8 @@ use genesys_simulator::{ChaosSpec, NewConversation, Preset, Trigger, TriggerKind
 use serde_json::json;
 use std::time::Duration;
 
+use crate::command_line::command;
+
 #[tokio::test]
 async fn forged_unsigned_and_altered_events_are_refused_and_prove_nothing() {
     let patient = "confirm_within = \"30s\"\ndeadline = \"60s\"\n".to_owned();
@@ -27,6 +29,11 @@ async fn forged_unsigned_and_altered_events_are_refused_and_prove_nothing() {
     let refused =
         received["items"].as_array().unwrap().iter().filter(|item| item["result"] != "taken").count();
     assert!(refused >= 3, "{received}");
+    let shown = command(&scene, &["hooks", "received", "--hook", "relay", "--result", "refused"]).await;
+    assert_eq!(shown.code, 0, "{shown:?}");
+    assert_eq!(shown.stdout.lines().filter(|line| line.contains("refused")).count(), 3, "{shown:?}");
+    let adapters = command(&scene, &["adapters", "-o", "id"]).await;
+    assert_eq!((adapters.code, adapters.stdout.trim()), (0, "relay"), "{adapters:?}");
     let verdict = scene.simulator.verdict();
     assert_eq!(verdict.forged_accepted, 0, "{verdict:?}");
 }

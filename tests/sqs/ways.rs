@@ -31,8 +31,6 @@ pub enum Way {
 }
 
 impl Way {
-    pub const ALL: [Self; 3] = [Self::Webhook, Self::Socket, Self::Queue];
-
     /// The kind of evidence, as a closure names it.
     pub const fn kind(self) -> &'static str {
         match self {

@@ -9,6 +9,7 @@ use crate::{
         act::ActArgs,
         close::CloseArgs,
         config::ConfigCommand,
+        deliveries::DeliveriesCommand,
         ghosts::GhostsCommand,
         hooks::HooksCommand,
         look::{ListArgs, OneArgs},
@@ -98,7 +99,7 @@ pub enum Command {
     /// Those that are clients of a server
     #[command(flatten)]
     Client(ClientCommand),
-    /// Sign and check webhooks, on this machine
+    /// Sign and check webhooks on this machine; show what a server has received
     #[command(subcommand)]
     Hooks(HooksCommand),
     /// The simulator of Genesys Cloud
@@ -166,6 +167,12 @@ pub enum ClientCommand {
     /// Calls to Genesys: how they stand; stop them, let them go on
     #[command(subcommand)]
     Outgoing(OutgoingCommand),
+    /// How events come in by each adapter: the last one, the rate, the lag, and silence
+    #[command(after_help = "Examples:\n  closeout adapters\n  closeout adapters -o json")]
+    Adapters,
+    /// What was told to callbacks, and what became of it
+    #[command(subcommand)]
+    Deliveries(DeliveriesCommand),
     /// The server's description of its interface (OpenAPI)
     Openapi,
     /// The version of this program, and of the server if one answers

@@ -103,7 +103,10 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Sim(command) => Box::pin(sim::run(command, &voice)).await,
         Command::Config(command) => commands::config::run(command, &voice),
         Command::Doctor(args) => Box::pin(interruptible(doctor::run(args, &place(&global), &voice))).await,
-        Command::Hooks(command) => commands::hooks::run(command, &voice),
+        Command::Hooks(command) => {
+            let api = || Api::find(&place(&global), &Variables::of_this_process());
+            Box::pin(interruptible(commands::hooks::run(command, api, &voice))).await
+        }
         Command::Store(command) => commands::store::run(command, &voice).await,
         Command::Completions { shell } => commands::completions(*shell),
         Command::Client(command) => Box::pin(interruptible(ask(command, &global, &voice))).await,
@@ -128,6 +131,8 @@ async fn ask(command: &ClientCommand, global: &Global, voice: &Voice) -> Result<
         ClientCommand::Force(args) => commands::act::run(Act::Force, args, &api, voice).await,
         ClientCommand::Resolve(args) => commands::act::run(Act::Resolve, args, &api, voice).await,
         ClientCommand::Outgoing(command) => commands::outgoing::run(command, &api, voice).await,
+        ClientCommand::Adapters => commands::heard::adapters(&api, voice).await,
+        ClientCommand::Deliveries(command) => commands::deliveries::run(command, &api, voice).await,
         ClientCommand::Openapi => commands::openapi(&api, voice).await,
         ClientCommand::Version => commands::version(&api, voice).await,
     }

@@ -1,4 +1,5 @@
-//! `closeout hooks`: signs and checks webhooks on this machine, by the schemes of the configuration. Nothing is sent.
+//! `closeout hooks`: signs and checks webhooks on this machine, by the schemes of the configuration, and shows what a server
+//! has received.
 
 use std::{io::Read as _, path::PathBuf, time::SystemTime};
 
@@ -6,8 +7,10 @@ use clap::{Args, Subcommand, ValueHint};
 use serde_json::json;
 use webhook_signature::{Finding, Refused, Scheme, SignatureLayout, ordinal};
 
+use super::heard::{self, ReceivedArgs};
 use crate::{
     cli::ConfigArgs,
+    client::Api,
     config::{FromCommandLine, Problem, Variables, confirm, hooks, layers, layers::Reader},
     exit::{Exit, Failure},
     output::{self, Form, Voice},
@@ -31,6 +34,14 @@ pub enum HooksCommand {
 
 Exit code 0 for a signature that holds, 4 for one that does not.")]
     Verify(VerifyArgs),
+    /// Show what came in by the hooks of a server, and why something was not taken
+    #[command(after_help = "Examples:
+  closeout hooks received
+  closeout hooks received --hook relay --result refused
+  closeout hooks received -o ndjson --limit 500
+
+A delivery that was refused for its signature is explained by `closeout hooks verify`.")]
+    Received(ReceivedArgs),
 }
 
 /// Which hook: one of the configuration, or one that is described here.
@@ -126,16 +137,26 @@ fn header_line(text: &str) -> Result<(String, String), String> {
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// Runs the command.
+/// Runs the command. `api` finds the server, for what asks one.
 ///
 /// # Errors
 ///
 /// When the hook is not known or cannot be used, the body cannot be read, or the form is one for rows.
-pub fn run(command: &HooksCommand, voice: &Voice) -> Result<Exit, Failure> {
-    output::no_rows(voice, "a signature")?;
+pub async fn run(
+    command: &HooksCommand,
+    api: impl FnOnce() -> Result<Api, Failure>,
+    voice: &Voice,
+) -> Result<Exit, Failure> {
     match command {
-        HooksCommand::Sign(args) => sign(args, voice),
-        HooksCommand::Verify(args) => verify(args, voice),
+        HooksCommand::Received(args) => heard::received(args, &api()?, voice).await,
+        HooksCommand::Sign(args) => {
+            output::no_rows(voice, "a signature")?;
+            sign(args, voice)
+        }
+        HooksCommand::Verify(args) => {
+            output::no_rows(voice, "a signature")?;
+            verify(args, voice)
+        }
     }
 }
 
@@ -338,8 +359,8 @@ mod tests {
         line.args.find(&Variables::default())
     }
 
-    #[test]
-    fn a_form_for_rows_is_refused_before_anything_is_read() {
+    #[tokio::test]
+    async fn a_form_for_rows_is_refused_before_anything_is_read() {
         #[derive(Debug, Parser)]
         struct Command {
             #[command(subcommand)]
@@ -349,7 +370,9 @@ mod tests {
             let line = ["hooks", command, "--verify", "hub-sha256-hex", "--body", "/no/such/file"];
             let command = Command::try_parse_from(line).unwrap().command;
             for form in [Form::Csv, Form::Id] {
-                let failure = run(&command, &Voice { form, ..Voice::default() }).unwrap_err();
+                let no_server = || Err(Failure::usage("no server is asked"));
+                let failure =
+                    run(&command, no_server, &Voice { form, ..Voice::default() }).await.unwrap_err();
                 assert_eq!(failure.exit, Exit::Usage);
                 assert_eq!(failure.message, "a signature has no rows, and so no form csv or id");
             }

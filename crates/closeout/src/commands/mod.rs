@@ -3,7 +3,9 @@
 pub mod act;
 pub mod close;
 pub mod config;
+pub mod deliveries;
 pub mod ghosts;
+pub mod heard;
 pub mod hooks;
 pub mod look;
 pub mod outgoing;
