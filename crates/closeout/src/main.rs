@@ -18,6 +18,7 @@ mod doctor;
 mod exit;
 mod log;
 mod output;
+mod report;
 mod serve;
 mod sim;
 mod unknown;

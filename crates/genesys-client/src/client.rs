@@ -117,6 +117,11 @@ impl Client {
         &self.inner.caller.organisation
     }
 
+    /// Where a person sees a conversation in Genesys Cloud's own pages: [`Region::page_of`].
+    pub fn page_of(&self, conversation: ConversationId) -> Option<String> {
+        self.inner.region.page_of(conversation)
+    }
+
     /// Returns the quota that gives the permits.
     pub fn quota(&self) -> &Quota {
         &self.inner.quota

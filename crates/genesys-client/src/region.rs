@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt};
 
+use genesys_types::ConversationId;
 use url::{Host, Url};
 
 /// All regions of API.md §3: the AWS name in the API's spelling, and the base domain.
@@ -135,6 +136,14 @@ impl Region {
     /// are newer than the table.
     pub fn at_genesys(&self) -> Option<&Url> {
         [&self.api, &self.login].into_iter().find(|url| url.host_str().is_some_and(is_genesys))
+    }
+
+    /// Where a person sees a conversation in Genesys Cloud's own pages; `None` where the API is not at Genesys.
+    ///
+    /// The address is what the admin page shows in a browser; no document promises it, and it was not tried.
+    pub fn page_of(&self, conversation: ConversationId) -> Option<String> {
+        let domain = self.api.host_str().and_then(base_domain).filter(|_| self.api.port().is_none())?;
+        Some(format!("https://apps.{domain}/directory/#/analytics/interactions/{conversation}/admin/details"))
     }
 
     /// Whether a WebSocket at this address belongs to the organisation: wss on a host of the same domain as the API or the

@@ -48,6 +48,8 @@ pub(crate) struct Haunting {
     missing: Vec<String>,
     /// What can be done, the best first.
     suggested: Vec<Advice>,
+    /// The conversation in Genesys Cloud's own pages; null where the organisation is not at Genesys.
+    genesys_page: Option<String>,
 }
 
 /// A page of ghosts.
@@ -129,6 +131,7 @@ fn ghost<'a>(
             given_up_at: Stamp(since + policy.give_up_after),
             missing: explain::missing(&case),
             suggested: explain::suggestions(&case),
+            genesys_page: orchestrator.page_of(record),
         },
     })
 }

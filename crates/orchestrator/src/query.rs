@@ -102,6 +102,11 @@ impl Orchestrator {
         }
     }
 
+    /// Where a person sees the conversation of a closure in Genesys Cloud's own pages, if there is such a place.
+    pub fn page_of(&self, record: &Record) -> Option<String> {
+        self.remote(record)?.page_of(record.closure.conversation?)
+    }
+
     /// One page of closures.
     ///
     /// # Errors

@@ -130,6 +130,11 @@ pub trait Remote: Send + Sync + 'static {
     /// other, and ends before `Policy::lookup_timeout` does.
     async fn look_up(&self, permit: Permit, target: &Target) -> Outcome;
 
+    /// Where a person sees a conversation in the remote side's own pages, if it has some.
+    fn page_of(&self, _conversation: ConversationId) -> Option<String> {
+        None
+    }
+
     /// How many conversations it reads with one request; 0 where it has no such request.
     fn reads_together(&self) -> usize {
         0

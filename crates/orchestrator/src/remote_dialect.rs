@@ -41,6 +41,10 @@ impl Remote for DialectRemote {
         self.published.changed().await;
     }
 
+    fn page_of(&self, conversation: ConversationId) -> Option<String> {
+        self.published.page_of(conversation)
+    }
+
     fn closes_guest_alone(&self) -> bool {
         self.client.dialect().closes_guest_alone()
     }

@@ -130,6 +130,10 @@ impl Remote for GenesysRemote {
         told(answer, found).counting(&requests)
     }
 
+    fn page_of(&self, conversation: ConversationId) -> Option<String> {
+        self.client.page_of(conversation)
+    }
+
     fn reads_together(&self) -> usize {
         if self.together { MOST_READ_TOGETHER } else { 0 }
     }

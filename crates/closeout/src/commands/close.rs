@@ -350,7 +350,8 @@ async fn close_several(
     Ok(Exit::of_several(exits))
 }
 
-fn progress(number: usize, voice: &Voice) -> ProgressBar {
+/// A bar on stderr for so many steps; none for few, or where nobody looks.
+pub(super) fn progress(number: usize, voice: &Voice) -> ProgressBar {
     if number < BAR_FROM || voice.quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

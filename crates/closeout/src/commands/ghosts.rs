@@ -1,14 +1,22 @@
 //! `closeout ghosts`: closures that lack a proof.
 
-use clap::{Args, Subcommand};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueHint};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
 use serde_json::Value;
 
-use super::look;
+use super::{close, look};
 use crate::{
     client::Api,
     exit::{Exit, Failure},
     output::{self, Column, Form, Listing, Voice},
+    report::{self, Report, Told},
 };
+
+/// How many ghosts are asked about at once.
+const ASKED_AT_ONCE: usize = 8;
 
 const GHOSTS: [Column; 10] = [
     Column::text("ID", "id"),
@@ -40,20 +48,55 @@ pub enum GhostsCommand {
     List(GhostArgs),
     /// Count them by organisation and reason
     Summary,
+    /// Write a report: what is stuck, since when, what it waits for, what is missing, what to do
+    #[command(after_help = "Examples:
+  closeout ghosts report --file ghosts.html
+  closeout ghosts report -o csv --file ghosts.csv
+  closeout ghosts report -o json | jq .total
+
+Without -o it is one HTML file with everything in it, to be opened, mailed or printed; -o csv and -o json are data, \
+the latter with the whole timeline of each ghost.")]
+    Report(ReportArgs),
+}
+
+/// Which ghosts, and how many.
+#[derive(Debug, Clone, Args)]
+pub struct GhostArgs {
+    #[command(flatten)]
+    ghosts: GhostFilter,
+    /// At most so many; 0 for all
+    #[arg(long, default_value_t = 50, value_name = "NUMBER")]
+    limit: usize,
 }
 
 /// Which ghosts.
 #[derive(Debug, Clone, Args)]
-pub struct GhostArgs {
+pub struct GhostFilter {
     /// With these reasons; several with commas
     #[arg(long, value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(orchestrator::names::GHOST_REASONS))]
     reason: Vec<String>,
     /// Of this organisation
     #[arg(long, value_name = "NAME")]
     organisation: Option<String>,
-    /// At most so many; 0 for all
-    #[arg(long, default_value_t = 50, value_name = "NUMBER")]
-    limit: usize,
+}
+
+impl GhostFilter {
+    fn query(&self) -> Vec<(String, String)> {
+        let reasons = self.reason.iter().map(|reason| ("reason".to_owned(), reason.clone()));
+        reasons
+            .chain(self.organisation.iter().map(|name| ("organisation".to_owned(), name.clone())))
+            .collect()
+    }
+}
+
+/// What to report, and where to.
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    #[command(flatten)]
+    ghosts: GhostFilter,
+    /// File to write; what is there already is replaced once the report is whole [default: stdout]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    file: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -65,13 +108,12 @@ pub async fn run(command: &GhostsCommand, api: &Api, voice: &Voice) -> Result<Ex
     match command {
         GhostsCommand::List(args) => list(args, api, voice).await,
         GhostsCommand::Summary => summary(api, voice).await,
+        GhostsCommand::Report(args) => report(args, api, voice).await,
     }
 }
 
 async fn list(args: &GhostArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
-    let mut query: Vec<_> = args.reason.iter().map(|reason| ("reason".to_owned(), reason.clone())).collect();
-    query.extend(args.organisation.iter().map(|name| ("organisation".to_owned(), name.clone())));
-    let (items, more) = look::pages(api, "/v1/ghosts", &query, args.limit).await?;
+    let (items, more) = look::pages(api, "/v1/ghosts", &args.ghosts.query(), args.limit).await?;
     if items.is_empty() {
         voice.note("no ghosts: every closure is under way or proven");
     }
@@ -94,6 +136,61 @@ async fn summary(api: &Api, voice: &Voice) -> Result<Exit, Failure> {
     }
     show(&SUMMARY, &items, voice)?;
     Ok(Exit::Done)
+}
+
+async fn report(args: &ReportArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+    let (items, _) = look::pages(api, "/v1/ghosts", &args.ghosts.query(), 0).await?;
+    let now = Timestamp::now();
+    let text = match voice.form {
+        Form::Csv | Form::Id => {
+            Listing { columns: &GHOSTS, items: &items, id: "id" }.write(voice.form, voice.style)
+        }
+        Form::Table | Form::Wide => Report::of(&told(items, api, voice).await?, api.server(), now).page(),
+        Form::Json => output::pretty(&report::as_json(&told(items, api, voice).await?, api.server(), now)),
+        Form::Ndjson => format!("{}\n", report::as_json(&told(items, api, voice).await?, api.server(), now)),
+    };
+    let Some(file) = &args.file else {
+        output::write(&text)?;
+        return Ok(Exit::Done);
+    };
+    replace(file, &text)
+        .map_err(|error| Failure::usage(format!("{} cannot be written: {error}", file.display())))?;
+    voice.note(format_args!("written to {}", file.display()));
+    Ok(Exit::Done)
+}
+
+/// Asks what the report tells of each ghost. One that is no ghost any more by then is told as it was.
+async fn told(items: Vec<Value>, api: &Api, voice: &Voice) -> Result<Vec<Told>, Failure> {
+    let bar = &close::progress(items.len(), voice);
+    let asked = stream::iter(items.into_iter().map(|ghost| async move {
+        let id = ghost["id"].as_str().unwrap_or_default().to_owned();
+        let explanation = api.get(&format!("/v1/closures/{id}/explain"), &[]).await?.body;
+        let mut timeline = api.get(&format!("/v1/closures/{id}/timeline"), &[]).await?.body;
+        bar.inc(1);
+        let timeline = match timeline["items"].take() {
+            Value::Array(lines) => lines,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+                Vec::new()
+            }
+        };
+        Ok(Told { ghost, explanation, timeline })
+    }));
+    let told = asked.buffered(ASKED_AT_ONCE).try_collect().await;
+    bar.finish_and_clear();
+    told
+}
+
+/// Writes a file so that it is the old one or the new one, never half of it.
+fn replace(file: &Path, text: &str) -> std::io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = folder.join(name);
+    let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, file));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&part);
+    }
+    written
 }
 
 fn show(columns: &[Column], items: &[Value], voice: &Voice) -> Result<(), Failure> {

@@ -1,0 +1,240 @@
+//! The ghost report: what is stuck, since when, what it waits for, which evidence is missing, and what to do.
+//!
+//! ```text
+//! /v1/ghosts, explain, timeline ─► Report (pure) ─► one HTML file · JSON
+//! ```
+
+mod strip;
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use self::strip::{Happening, Strip};
+use crate::client::plain;
+
+/// A ghost as the server tells of it: the item of the list, its explanation, its timeline.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// The item of `/v1/ghosts`.
+    pub ghost: Value,
+    /// `/v1/closures/{id}/explain`
+    pub explanation: Value,
+    /// The items of `/v1/closures/{id}/timeline`.
+    pub timeline: Vec<Value>,
+}
+
+/// The report, ready to be written.
+#[derive(Debug, Template)]
+#[template(path = "ghosts.html")]
+pub struct Report {
+    made_at: String,
+    server: String,
+    version: &'static str,
+    groups: Vec<Group>,
+    oldest: Option<String>,
+    ghosts: Vec<Ghost>,
+}
+
+/// The ghosts of one organisation and reason.
+#[derive(Debug, PartialEq)]
+struct Group {
+    organisation: String,
+    reason: String,
+    count: usize,
+    oldest: String,
+}
+
+/// One ghost.
+#[derive(Debug)]
+struct Ghost {
+    id: String,
+    conversation: String,
+    organisation: String,
+    reason: String,
+    since: String,
+    age: String,
+    headline: String,
+    waits_for: String,
+    missing: Vec<String>,
+    next: Vec<(String, String)>,
+    page: Option<String>,
+    strip: Strip,
+    story: Vec<(String, String)>,
+}
+
+impl Report {
+    /// Makes the report of what was told at `now`, the oldest ghost first.
+    pub fn of(told: &[Told], server: &str, now: Timestamp) -> Self {
+        let mut ghosts: Vec<_> = told.iter().map(|one| (since(&one.ghost), Ghost::of(one, now))).collect();
+        ghosts.sort_by_key(|(since, ghost)| (*since, ghost.id.clone()));
+        let mut groups: BTreeMap<(String, String), (usize, Timestamp)> = BTreeMap::new();
+        for (since, ghost) in &ghosts {
+            let since = since.unwrap_or(now);
+            let group =
+                groups.entry((ghost.organisation.clone(), ghost.reason.clone())).or_insert((0, since));
+            *group = (group.0 + 1, group.1.min(since));
+        }
+        let groups = groups.into_iter().map(|((organisation, reason), (count, oldest))| Group {
+            organisation,
+            reason,
+            count,
+            oldest: age(oldest, now),
+        });
+        Self {
+            made_at: shown(now),
+            server: server.to_owned(),
+            version: env!("CARGO_PKG_VERSION"),
+            groups: groups.collect(),
+            oldest: ghosts.first().map(|(_, ghost)| ghost.age.clone()),
+            ghosts: ghosts.into_iter().map(|(_, ghost)| ghost).collect(),
+        }
+    }
+
+    /// The page.
+    pub fn page(&self) -> String {
+        self.render().expect("writing a text cannot fail")
+    }
+}
+
+/// The same as data.
+pub fn as_json(told: &[Told], server: &str, now: Timestamp) -> Value {
+    let ghosts = told
+        .iter()
+        .map(|one| json!({ "ghost": one.ghost, "explanation": one.explanation, "timeline": one.timeline }));
+    json!({ "madeAt": shown(now), "server": server, "total": told.len(), "ghosts": ghosts.collect::<Vec<_>>() })
+}
+
+impl Ghost {
+    fn of(told: &Told, now: Timestamp) -> Self {
+        let Told { ghost, explanation, timeline } = told;
+        let begun = time(&ghost["timings"]["acceptedAt"]).unwrap_or(now);
+        let since = since(ghost).unwrap_or(now);
+        let texts = |value: &Value| value.as_array().into_iter().flatten().map(plain).collect::<Vec<_>>();
+        let next = ghost["ghost"]["suggested"].as_array().into_iter().flatten();
+        Self {
+            id: plain(&ghost["id"]),
+            conversation: plain(&ghost["conversationId"]),
+            organisation: plain(&ghost["organisation"]),
+            reason: plain(&ghost["ghost"]["reason"]).replace('_', " "),
+            since: shown(since),
+            age: age(since, now),
+            headline: plain(&explanation["headline"]),
+            waits_for: plain(&explanation["waitsFor"]),
+            missing: texts(&ghost["ghost"]["missing"]),
+            next: next.map(|advice| (plain(&advice["what"]), plain(&advice["command"]))).collect(),
+            // The server makes the address; nothing else is a link.
+            page: ghost["ghost"]["genesysPage"]
+                .as_str()
+                .filter(|page| page.starts_with("https://"))
+                .map(str::to_owned),
+            strip: Strip::of(&happenings(timeline, begun), seconds(now.duration_since(begun))),
+            story: timeline
+                .iter()
+                .map(|line| (time(&line["at"]).map(shown).unwrap_or_default(), plain(&line["says"])))
+                .collect(),
+        }
+    }
+}
+
+fn happenings(timeline: &[Value], begun: Timestamp) -> Vec<Happening> {
+    let happening = |line: &Value| {
+        let at = time(&line["at"])?;
+        let says = format!("{}  {}", shown(at), plain(&line["says"]));
+        Some(Happening { after: seconds(at.duration_since(begun)), kind: plain(&line["kind"]), says })
+    };
+    timeline.iter().filter_map(happening).collect()
+}
+
+fn since(ghost: &Value) -> Option<Timestamp> {
+    time(&ghost["ghost"]["since"])
+}
+
+fn time(value: &Value) -> Option<Timestamp> {
+    value.as_str()?.parse().ok()
+}
+
+fn seconds(length: SignedDuration) -> f64 {
+    length.as_secs_f64()
+}
+
+fn shown(at: Timestamp) -> String {
+    format!("{at:.0}")
+}
+
+/// How long ago, in the largest unit that tells enough.
+fn age(since: Timestamp, now: Timestamp) -> String {
+    let seconds = now.duration_since(since).as_secs().max(0);
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn told(id: &str, since: &str, hostile: &str) -> Told {
+        Told {
+            ghost: json!({
+                "id": id, "conversationId": "2f7bf00a-0fc2-4d6a-9b56-92238191433e", "organisation": "main",
+                "timings": { "acceptedAt": "2026-11-21T09:00:00Z" },
+                "ghost": { "reason": "no_confirmation", "since": since, "missing": [hostile],
+                    "suggested": [{ "what": "Look now", "command": format!("closeout verify {id}") }],
+                    "genesysPage": "javascript:alert(1)" },
+            }),
+            explanation: json!({ "headline": hostile, "waitsFor": hostile }),
+            timeline: vec![json!({ "at": "2026-11-21T09:00:01Z", "kind": "replied", "says": hostile })],
+        }
+    }
+
+    #[test]
+    fn what_the_remote_side_wrote_is_shown_as_text_whatever_it_is() {
+        let hostile = "<script>alert(1)</script>\" onload=\"x' &amp; </title>";
+        let report = Report::of(
+            &[told("cl_1", "2026-11-21T09:02:00Z", hostile)],
+            "http://<b>",
+            at("2026-11-21T10:00:00Z"),
+        );
+        let page = report.page();
+        assert!(
+            !page.contains("<script") && !page.contains("\" onload=\"") && !page.contains("<b>"),
+            "{page}"
+        );
+        assert!(!page.contains("javascript:"), "an address that the server did not make is no link");
+        assert!(page.contains("alert(1)"), "it is shown all the same");
+    }
+
+    #[test]
+    fn the_oldest_comes_first_and_the_groups_count() {
+        let all =
+            [told("cl_2", "2026-11-21T09:30:00Z", "later"), told("cl_1", "2026-11-20T09:30:00Z", "earlier")];
+        let report = Report::of(&all, "http://here", at("2026-11-21T10:00:00Z"));
+        let ids: Vec<_> = report.ghosts.iter().map(|ghost| ghost.id.as_str()).collect();
+        assert_eq!(ids, ["cl_1", "cl_2"]);
+        let expected = Group {
+            organisation: "main".to_owned(),
+            reason: "no confirmation".to_owned(),
+            count: 2,
+            oldest: "24 h".to_owned(),
+        };
+        assert_eq!(report.groups, [expected]);
+        assert!(report.page().contains("closeout verify cl_1"));
+        assert_eq!(as_json(&all, "http://here", at("2026-11-21T10:00:00Z"))["total"], 2);
+    }
+
+    #[test]
+    fn no_ghosts_are_good_news() {
+        let page = Report::of(&[], "http://here", at("2026-11-21T10:00:00Z")).page();
+        assert!(page.contains("No ghosts"), "{page}");
+    }
+}

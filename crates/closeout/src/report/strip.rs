@@ -1,0 +1,131 @@
+//! A timeline drawn as a strip: what happened, on an axis whose steps grow, since a ghost has a busy minute and a long wait.
+
+/// How wide a strip is, in its own units.
+const WIDTH: f64 = 960.0;
+
+/// Where the axis begins, so that the first mark has room.
+const LEFT: f64 = 12.0;
+
+/// What is written below the axis, and after how many seconds.
+const STEPS: [(&str, f64); 8] = [
+    ("1 s", 1.0),
+    ("10 s", 10.0),
+    ("1 min", 60.0),
+    ("10 min", 600.0),
+    ("1 h", 3_600.0),
+    ("6 h", 21_600.0),
+    ("1 d", 86_400.0),
+    ("3 d", 259_200.0),
+];
+
+/// A happening, before it has its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Happening {
+    /// Seconds since the closure was accepted.
+    pub after: f64,
+    /// What it was, as the timeline names it.
+    pub kind: String,
+    /// It in plain words.
+    pub says: String,
+}
+
+/// A mark of the strip.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mark {
+    /// Its place.
+    pub x: String,
+    /// What it looks like: call, event, person, wait or begin.
+    pub look: &'static str,
+    /// What it tells when it is pointed at.
+    pub says: String,
+}
+
+/// A step of the axis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tick {
+    /// Its place.
+    pub x: String,
+    /// What is written there.
+    pub label: &'static str,
+}
+
+/// The strip.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Strip {
+    /// How wide it is.
+    pub width: f64,
+    /// The end of the axis: now.
+    pub end: String,
+    /// What happened.
+    pub marks: Vec<Mark>,
+    /// The steps of the axis.
+    pub ticks: Vec<Tick>,
+}
+
+impl Strip {
+    /// Draws what happened in the `lasted` seconds since the closure was accepted.
+    pub fn of(happenings: &[Happening], lasted: f64) -> Self {
+        let lasted = lasted.max(1.0);
+        let whole = (1.0 + lasted).ln();
+        let place = |after: f64| LEFT + (1.0 + after.clamp(0.0, lasted)).ln() / whole * (WIDTH - 2.0 * LEFT);
+        let written = |after: f64| format!("{:.1}", place(after));
+        let marks = happenings.iter().map(|happening| Mark {
+            x: written(happening.after),
+            look: look(&happening.kind),
+            says: happening.says.clone(),
+        });
+        // The last step must not run into the word at the end.
+        let ticks = STEPS.iter().filter(|(_, after)| *after < lasted && place(lasted) - place(*after) > 48.0);
+        Self {
+            width: WIDTH,
+            end: written(lasted),
+            marks: marks.collect(),
+            ticks: ticks.map(|(label, after)| Tick { x: written(*after), label }).collect(),
+        }
+    }
+}
+
+fn look(kind: &str) -> &'static str {
+    match kind {
+        "accepted" => "begin",
+        "replied" => "call",
+        "heard" | "missed" => "event",
+        "acted" => "person",
+        _ => "wait",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn happening(after: f64, kind: &str) -> Happening {
+        Happening { after, kind: kind.to_owned(), says: format!("{kind} after {after}") }
+    }
+
+    #[test]
+    fn marks_stand_in_order_on_the_axis_and_the_first_minute_has_room() {
+        let happenings = [
+            happening(0.0, "accepted"),
+            happening(0.2, "replied"),
+            happening(30.0, "heard"),
+            happening(7_200.0, "acted"),
+            happening(9_999_999.0, "woke"),
+        ];
+        let strip = Strip::of(&happenings, 86_400.0);
+        let places: Vec<f64> = strip.marks.iter().map(|mark| mark.x.parse().unwrap()).collect();
+        assert!(places.is_sorted() && places[0] >= LEFT && places[4] <= WIDTH - LEFT, "{places:?}");
+        assert!(places[2] > WIDTH / 4.0, "half a minute of a day: {places:?}");
+        let looks: Vec<_> = strip.marks.iter().map(|mark| mark.look).collect();
+        assert_eq!(looks, ["begin", "call", "event", "person", "wait"]);
+        assert_eq!(strip.marks[4].x, strip.end, "what is later than now is now");
+        let labels: Vec<_> = strip.ticks.iter().map(|tick| tick.label).collect();
+        assert_eq!(labels, ["1 s", "10 s", "1 min", "10 min", "1 h", "6 h"]);
+    }
+
+    #[test]
+    fn a_strip_of_no_time_has_an_axis_too() {
+        let strip = Strip::of(&[happening(0.0, "accepted")], 0.0);
+        assert!(strip.ticks.is_empty() && strip.end.parse::<f64>().is_ok_and(f64::is_finite));
+    }
+}
