@@ -2,7 +2,7 @@
 
 use closeout_tests::{Ended, Scene, SceneOptions, run};
 use genesys_simulator::{AgentPresence, NewConversation};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub(crate) async fn command(scene: &Scene, arguments: &[&str]) -> Ended {
@@ -129,6 +129,7 @@ fn every_command_teaches_how_it_is_used() {
         "doctor",
         "adapters",
         "deliveries",
+        "bundle",
     ] {
         let help = run(folder.path(), &[command, "--help"], &[]);
         assert_eq!(help.code, 0, "{command}");
@@ -194,4 +195,28 @@ fn a_delivery_for_another_hook_is_told_as_that() {
     assert!(!refused.stdout.contains("the secret of support"), "{refused:?}");
     let forged = signed.stdout.trim().replace("sha256=", "sha256=A");
     assert!(!verify("orders", &forged).stdout.contains("fits the hook"));
+}
+
+#[tokio::test]
+async fn a_bundle_holds_what_support_asks_for_and_nothing_that_people_wrote() {
+    let scene = Scene::begin(SceneOptions::default()).await;
+    let made = scene.simulator.create(&NewConversation::default()).unwrap()[0];
+    let body = json!({ "conversationId": made.conversation_id, "reason": "canary-reason",
+        "labels": { "who": "canary-label" } });
+    let (_, closure) = scene.ask("POST", "/v1/closures?wait=20s", Some(body)).await;
+    assert_eq!(closure["state"], "closed", "{closure}");
+    let conversation = made.conversation_id.to_string();
+    let bundle = command(&scene, &["bundle", &conversation, "--file", "bundle.json"]).await;
+    assert_eq!(bundle.code, 0, "{bundle:?}");
+    let text = std::fs::read_to_string(scene.folder.path().join("bundle.json")).unwrap();
+    for secret in ["canary", "a secret of the scene", genesys_simulator::DEFAULT_CLIENT_SECRET] {
+        assert!(!text.contains(secret), "{secret} is in {text}");
+    }
+    let bundle: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(bundle["correlationIds"].as_array().unwrap().len(), 3, "{text}");
+    assert_eq!(bundle["closure"]["id"], closure["id"]);
+    assert!(bundle["timeline"].as_array().unwrap().len() >= 4, "{text}");
+    assert!(!bundle["received"].as_array().unwrap().is_empty(), "{text}");
+    assert_eq!(bundle["adapters"]["items"][0]["adapter"], "relay", "{text}");
+    assert!(bundle["configuration"].is_object() && bundle["readiness"]["ready"] == true, "{text}");
 }

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use crate::{
     commands::{
         act::ActArgs,
+        bundle::BundleArgs,
         close::CloseArgs,
         config::ConfigCommand,
         deliveries::DeliveriesCommand,
@@ -138,6 +139,8 @@ pub enum ClientCommand {
     Timeline(OneArgs),
     /// Tell in plain words what happened and what can be done
     Explain(OneArgs),
+    /// Everything about a closure in one file that can be handed on, with what Genesys' support asks for
+    Bundle(BundleArgs),
     /// Closures that lack a proof
     #[command(subcommand)]
     Ghosts(GhostsCommand),

@@ -125,6 +125,7 @@ async fn ask(command: &ClientCommand, global: &Global, voice: &Voice) -> Result<
         ClientCommand::Watch(args) => commands::watch::run(args, &api, voice).await,
         ClientCommand::Timeline(args) => commands::look::timeline(args, &api, voice).await,
         ClientCommand::Explain(args) => commands::look::explain(args, &api, voice).await,
+        ClientCommand::Bundle(args) => commands::bundle::run(args, &api, voice).await,
         ClientCommand::Ghosts(command) => commands::ghosts::run(command, &api, voice).await,
         ClientCommand::Retry(args) => commands::act::run(Act::Retry, args, &api, voice).await,
         ClientCommand::Cancel(args) => commands::act::run(Act::Cancel, args, &api, voice).await,

@@ -181,7 +181,7 @@ async fn told(items: Vec<Value>, api: &Api, voice: &Voice) -> Result<Vec<Told>, 
 }
 
 /// Writes a file so that it is the old one or the new one, never half of it.
-fn replace(file: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn replace(file: &Path, text: &str) -> std::io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
