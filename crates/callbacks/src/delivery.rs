@@ -1,14 +1,18 @@
 //! One event for one receiver, as it is kept.
 
-use genesys_types::Time;
+use genesys_types::{Organisation, Time};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use store::{ClosureKey, DeliveryRow};
 use uuid::Uuid;
 
-use crate::fate::{Fate, Outcome};
+use crate::{
+    fate::{Fate, Outcome},
+    setup::Receiver,
+};
 
 /// What became of a delivery, as it is stored, listed and counted.
-pub const RESULTS: [&str; 5] = [WAITING, DELIVERED, GONE, GIVEN_UP, REFUSED];
+pub const RESULTS: [&str; 7] = [WAITING, DELIVERED, GONE, GIVEN_UP, REFUSED, HELD, WITHDRAWN];
 
 /// It was not taken yet, and is tried again.
 pub(crate) const WAITING: &str = "waiting";
@@ -20,6 +24,45 @@ const GONE: &str = "gone";
 const GIVEN_UP: &str = "given_up";
 /// It may not be sent.
 const REFUSED: &str = "refused";
+/// A ghost that is kept while no adapter is heard.
+pub(crate) const HELD: &str = "held";
+/// A ghost that healed while it was kept, and was told to nobody.
+pub(crate) const WITHDRAWN: &str = "withdrawn";
+
+/// When what is held is due: the end of the year 9999. It is not settled, so it is not pruned.
+const NEVER: Time = Time::from_millis(253_402_300_799_000);
+
+/// What a delivery is about.
+#[derive(Debug)]
+pub(crate) struct Occasion<'a> {
+    /// The closure; nil where it is about none.
+    pub(crate) closure: ClosureKey,
+    pub(crate) organisation: &'a Organisation,
+    pub(crate) id: String,
+    pub(crate) event_type: &'a str,
+}
+
+/// Who is told.
+#[derive(Debug)]
+pub(crate) struct To {
+    receiver: Option<String>,
+    url: Option<String>,
+    host: String,
+}
+
+impl To {
+    /// A `[[callback]]` table.
+    pub(crate) fn receiver(receiver: &Receiver) -> Self {
+        let host = receiver.url.host_str().unwrap_or_default().to_owned();
+        Self { receiver: Some(receiver.name.clone()), url: None, host }
+    }
+
+    /// The callback of a command.
+    pub(crate) fn command(url: &str) -> Self {
+        let host = url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+        Self { receiver: None, url: Some(url.to_owned()), host: host.unwrap_or_default() }
+    }
+}
 
 /// A delivery. Stored names never change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +120,64 @@ pub struct Body {
 }
 
 impl Owed {
+    /// An event that is owed from now on.
+    pub(crate) fn new(occasion: Occasion<'_>, to: To, payload: &Value, now: Time) -> Self {
+        Self {
+            key: Uuid::now_v7(),
+            closure: occasion.closure,
+            organisation: occasion.organisation.as_str().to_owned(),
+            host: to.host,
+            result: WAITING.to_owned(),
+            due_at: Some(now),
+            updated_at: now,
+            body: Body {
+                event_id: occasion.id,
+                event_type: occasion.event_type.to_owned(),
+                receiver: to.receiver,
+                url: to.url,
+                payload: payload.to_string(),
+                noted_at: now.millis(),
+                tried_since: now.millis(),
+                attempts: 0,
+                tried_at: None,
+                status: None,
+                why: None,
+            },
+        }
+    }
+
+    /// Keeps it back.
+    pub(crate) fn hold(&mut self) {
+        HELD.clone_into(&mut self.result);
+        self.due_at = Some(NEVER);
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.result == HELD
+    }
+
+    /// Whether its receiver never got it, because it was kept.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.result == HELD || self.result == WITHDRAWN
+    }
+
+    /// Settles it without telling anybody.
+    pub(crate) fn withdraw(&mut self, now: Time) {
+        WITHDRAWN.clone_into(&mut self.result);
+        self.due_at = None;
+        self.updated_at = now;
+    }
+
+    /// Whether both go to the same receiver.
+    pub(crate) fn goes_where(&self, other: &Self) -> bool {
+        (&self.body.receiver, &self.body.url) == (&other.body.receiver, &other.body.url)
+    }
+
+    /// When it is tried next; nothing while it is held, and once it is settled.
+    pub fn next_try_at(&self) -> Option<Time> {
+        self.due_at.filter(|at| *at < NEVER)
+    }
+
     /// Reads a row; nothing where it cannot be read.
     pub(crate) fn read(row: &DeliveryRow) -> Option<Self> {
         Some(Self {

@@ -7,9 +7,12 @@
 //! - **At least once.** A line of the journal is passed in the write that notes what it owes; a delivery is settled after its
 //!   answer. A crash in between posts again, under the same `webhook-id`.
 //! - **Nobody waits for somebody else's receiver.** Of every host a few are under way at once, and no host waits for another.
+//! - **Silence is one incident.** While no adapter of an organisation is heard its ghosts are kept, not told one by one; receivers
+//!   are told of the adapter instead. Ghosts that stay are told when an event comes.
 //! - **Only where it is allowed.** The configuration lists the hosts; the address that is connected to is checked too; there are
 //!   no redirects and no proxy; what is allowed is asked again at every try.
 
+mod adapters;
 mod allowed;
 mod delivery;
 mod event;
@@ -19,6 +22,7 @@ mod outbox;
 mod post;
 mod service;
 mod setup;
+mod silence;
 #[cfg(test)]
 mod tests;
 mod wish;
@@ -27,4 +31,5 @@ pub use allowed::{AllowedHosts, Forbidden, InvalidHost};
 pub use delivery::{Body, Owed, RESULTS};
 pub use service::{Callbacks, NotTaken};
 pub use setup::{Format, Receiver, Setup};
-pub use wish::{USUAL, words};
+pub use silence::{Ears, NoAdapters};
+pub use wish::{USUAL, table_words, words};

@@ -1,23 +1,31 @@
 //! Reads the outbox, which is the journal, and notes who is owed what. The notes and the cursor are one write, so a line is
 //! passed when all that it owes is durable, and never before.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 
 use genesys_types::{Span, Time};
 use orchestrator::Record;
 use serde_json::Value;
-use store::{ClosureKey, PlacedLine, Row, Store, StoreUnavailable};
+use store::{ClosureKey, DeliveryFilter, PlacedLine, Row, Store, StoreUnavailable};
 use uuid::Uuid;
 
 use crate::{
-    delivery::{Body, Owed, WAITING},
+    delivery::{HELD, Occasion, Owed, To},
     event::Told,
     setup::{Format, Receiver, Setup},
+    silence::{Ears, Held},
     wish::wants,
 };
 
 /// The name of the cursor.
 pub(crate) const READER: &str = "callbacks";
+
+/// A ghost was found, and it is none any more.
+const GHOST: &str = "closeout.closure.ghost-detected.v1";
+const CLEARED: &str = "closeout.closure.ghost-cleared.v1";
+
+/// How many deliveries of one closure are looked at, the latest ones.
+const OF_CLOSURE: usize = 500;
 
 /// Lines in one page.
 const PAGE: usize = 200;
@@ -44,26 +52,156 @@ impl Passed {
     }
 }
 
-/// Passes one page.
-pub(crate) async fn pass(store: &dyn Store, setup: &Setup, now: Time) -> Result<Passed, StoreUnavailable> {
-    let after = store.cursor(READER).await?;
-    let lines = store.announcements(after, PAGE).await?;
-    let Some(last) = lines.last() else { return Ok(Passed::default()) };
-    let position = last.position;
-    let mut passed = Passed { lines: lines.len(), ..Passed::default() };
-    let mut records = HashMap::new();
-    let mut deliveries = Vec::new();
-    for placed in &lines {
-        if now.since(Time::from_millis(placed.line.at)) > TOLD_WITHIN {
-            passed.too_old += 1;
-            continue;
+/// Reads the outbox page by page.
+pub(crate) struct Outbox<'a> {
+    pub(crate) store: &'a dyn Store,
+    pub(crate) setup: &'a Setup,
+    pub(crate) ears: &'a dyn Ears,
+}
+
+impl Outbox<'_> {
+    /// Passes one page. What is kept for silence goes to `held`.
+    pub(crate) async fn pass(&self, held: &mut Held, now: Time) -> Result<Passed, StoreUnavailable> {
+        let after = self.store.cursor(READER).await?;
+        let lines = self.store.announcements(after, PAGE).await?;
+        let Some(last) = lines.last() else { return Ok(Passed::default()) };
+        let position = last.position;
+        let mut passed = Passed { lines: lines.len(), ..Passed::default() };
+        let mut records = HashMap::new();
+        let mut page = Page::default();
+        for placed in &lines {
+            if now.since(Time::from_millis(placed.line.at)) > TOLD_WITHIN {
+                passed.too_old += 1;
+                continue;
+            }
+            let Some(record) = record(self.store, placed.closure, &mut records).await? else { continue };
+            let Some(entry) = entry(placed) else { continue };
+            let mut owed = owed_by(placed, &entry, record, self.setup, now);
+            let haunts = entry.announces.iter().any(|event| event == GHOST || event == CLEARED);
+            if haunts && (!owed.is_empty() || held.has(&record.organisation)) {
+                let filter = DeliveryFilter { closure: Some(placed.closure), ..DeliveryFilter::default() };
+                let before = self.store.deliveries(&filter, None, OF_CLOSURE).await?;
+                page.load(before.iter().filter_map(Owed::read));
+                page.outdate(placed.closure, &mut owed, now);
+            }
+            let keeps = haunts && held.keeps(self.ears, record);
+            for one in owed.iter_mut().filter(|one| keeps && one.body.event_type == GHOST) {
+                one.hold();
+            }
+            page.put(owed);
         }
-        let Some(record) = record(store, placed.closure, &mut records).await? else { continue };
-        deliveries.extend(owed_by(placed, record, setup, now));
+        passed.owed = page.changed.len();
+        let rows = page.changed.iter().map(|key| page.known[key].row()).collect();
+        self.store.owe(READER, position, rows).await?;
+        note(held, page.changed.iter().map(|key| &page.known[key]));
+        Ok(passed)
     }
-    passed.owed = deliveries.len();
-    store.owe(READER, position, deliveries.iter().map(Owed::row).collect()).await?;
-    Ok(passed)
+
+    /// Lets go what was kept for a silence that is over: those that are ghosts still are told, each once; those that healed
+    /// are withdrawn. Answers how many deliveries were settled so.
+    pub(crate) async fn let_go(&self, held: &mut Held, now: Time) -> Result<usize, StoreUnavailable> {
+        let keys = held.let_go(self.ears, PAGE);
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        let mut rows = Vec::new();
+        for key in &keys {
+            let row = self.store.delivery(*key).await?;
+            // An operator may have let it go already.
+            let Some(mut owed) = row.as_ref().and_then(Owed::read).filter(Owed::is_held) else { continue };
+            let closure = self.store.load(owed.closure).await?;
+            if closure.and_then(|row| read(owed.closure, &row)).is_some_and(|record| is_ghost(&record)) {
+                owed.begin_again(now);
+            } else {
+                owed.withdraw(now);
+            }
+            rows.push(owed.row());
+        }
+        if !rows.is_empty() {
+            // No line of the journal is passed by it.
+            self.store.owe(READER, 0, rows).await?;
+        }
+        held.remove(&keys);
+        Ok(keys.len())
+    }
+
+    /// Reads what is kept since before a restart.
+    pub(crate) async fn read_held(&self) -> Result<Held, StoreUnavailable> {
+        let filter = DeliveryFilter { results: vec![HELD.to_owned()], ..DeliveryFilter::default() };
+        let (mut held, mut before) = (Held::default(), None);
+        loop {
+            let rows = self.store.deliveries(&filter, before, PAGE).await?;
+            for owed in rows.iter().filter_map(Owed::read) {
+                keep(&mut held, &owed);
+            }
+            match rows.last().filter(|_| rows.len() == PAGE) {
+                Some(last) => before = Some(last.key),
+                None => return Ok(held),
+            }
+        }
+    }
+}
+
+/// What a page changes, and what it needs to know for that.
+#[derive(Default)]
+struct Page {
+    known: BTreeMap<Uuid, Owed>,
+    changed: BTreeSet<Uuid>,
+}
+
+impl Page {
+    /// Takes in what the store has, unless this page has changed it.
+    fn load(&mut self, stored: impl Iterator<Item = Owed>) {
+        for one in stored {
+            self.known.entry(one.key).or_insert(one);
+        }
+    }
+
+    fn put(&mut self, owed: impl IntoIterator<Item = Owed>) {
+        for one in owed {
+            self.changed.insert(one.key);
+            self.known.insert(one.key, one);
+        }
+    }
+
+    /// A closure is a ghost anew, for another reason, or is none any more: what is kept of it is withdrawn. Whoever was told of
+    /// no ghost is not told either that there is none any more.
+    fn outdate(&mut self, closure: ClosureKey, owed: &mut Vec<Owed>, now: Time) {
+        let of_closure = || self.known.values().filter(|one| one.closure == closure);
+        owed.retain(|new| {
+            let ghosts = || of_closure().filter(|one| one.body.event_type == GHOST && one.goes_where(new));
+            new.body.event_type != CLEARED || ghosts().next().is_none() || !ghosts().all(Owed::is_untold)
+        });
+        let kept: Vec<_> = of_closure().filter(|one| one.is_held()).cloned().collect();
+        self.put(kept.into_iter().map(|mut one| {
+            one.withdraw(now);
+            one
+        }));
+    }
+}
+
+/// Takes over what a page changed, once that is durable.
+fn note<'a>(held: &mut Held, changed: impl Iterator<Item = &'a Owed>) {
+    for owed in changed {
+        if owed.is_held() {
+            keep(held, owed);
+        } else {
+            held.remove(&[owed.key]);
+        }
+    }
+}
+
+fn keep(held: &mut Held, owed: &Owed) {
+    held.add(&owed.organisation, owed.key, Time::from_millis(owed.body.noted_at));
+}
+
+/// Whether a closure is a ghost, also while it is looked at or its organisation is blocked.
+fn is_ghost(record: &Record) -> bool {
+    record.closure.haunted.is_some() && !record.closure.has_ended()
+}
+
+fn entry(placed: &PlacedLine) -> Option<orchestrator::Entry> {
+    serde_json::from_slice(&placed.line.body).ok()
 }
 
 /// The closure of a line, loaded once for a page. One that cannot be read, or is gone, owes nothing.
@@ -92,28 +230,31 @@ fn read(key: ClosureKey, row: &Row) -> Option<Record> {
 }
 
 /// What a line owes to whom.
-fn owed_by(placed: &PlacedLine, record: &Record, setup: &Setup, now: Time) -> Vec<Owed> {
-    let Ok(entry) = serde_json::from_slice::<orchestrator::Entry>(&placed.line.body) else {
-        return Vec::new();
-    };
+fn owed_by(
+    placed: &PlacedLine,
+    entry: &orchestrator::Entry,
+    record: &Record,
+    setup: &Setup,
+    now: Time,
+) -> Vec<Owed> {
     let mut owed = Vec::new();
     for (index, event) in entry.announces.iter().enumerate() {
-        let told =
-            Told { record, entry: &entry, placed, event, index, public_url: setup.public_url.as_deref() };
+        let told = Told { record, entry, placed, event, index, public_url: setup.public_url.as_deref() };
+        let mut note = |to: To, payload: &Value| {
+            let organisation = &record.organisation;
+            let occasion = Occasion { closure: record.key, organisation, id: told.id(), event_type: event };
+            owed.push(Owed::new(occasion, to, payload, now));
+        };
         let callback = record.said.as_ref().and_then(|said| said.callback.as_ref());
         if let Some(callback) = callback.filter(|callback| wants(&callback.on, event)) {
-            let host = url::Url::parse(&callback.url).ok().and_then(|url| url.host_str().map(str::to_owned));
-            let to = To { receiver: None, url: Some(callback.url.clone()), host: host.unwrap_or_default() };
-            owed.push(delivery(&told, to, &told.cloud_event(), now));
+            note(To::command(&callback.url), &told.cloud_event());
         }
         for receiver in setup.receivers.iter().filter(|receiver| is_told(receiver, record, event)) {
             let payload = match receiver.format {
                 Format::CloudEvents => told.cloud_event(),
                 Format::Chat => told.chat(),
             };
-            let host = receiver.url.host_str().unwrap_or_default().to_owned();
-            let to = To { receiver: Some(receiver.name.clone()), url: None, host };
-            owed.push(delivery(&told, to, &payload, now));
+            note(To::receiver(receiver), &payload);
         }
     }
     owed
@@ -121,35 +262,4 @@ fn owed_by(placed: &PlacedLine, record: &Record, setup: &Setup, now: Time) -> Ve
 
 fn is_told(receiver: &Receiver, record: &Record, event: &str) -> bool {
     receiver.organisation == record.organisation && wants(&receiver.on, event)
-}
-
-struct To {
-    receiver: Option<String>,
-    url: Option<String>,
-    host: String,
-}
-
-fn delivery(told: &Told<'_>, to: To, payload: &Value, now: Time) -> Owed {
-    Owed {
-        key: Uuid::now_v7(),
-        closure: told.record.key,
-        organisation: told.record.organisation.as_str().to_owned(),
-        host: to.host,
-        result: WAITING.to_owned(),
-        due_at: Some(now),
-        updated_at: now,
-        body: Body {
-            event_id: told.id(),
-            event_type: told.event.to_owned(),
-            receiver: to.receiver,
-            url: to.url,
-            payload: payload.to_string(),
-            noted_at: now.millis(),
-            tried_since: now.millis(),
-            attempts: 0,
-            tried_at: None,
-            status: None,
-            why: None,
-        },
-    }
 }

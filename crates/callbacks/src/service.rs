@@ -16,12 +16,14 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::{
+    adapters::ToldSilent,
     allowed::Forbidden,
     delivery::{Owed, counted},
     fate::{Outcome, fate},
-    outbox,
+    outbox::Outbox,
     post::{HttpPost, Letter, Post},
     setup::{Format, Setup},
+    silence::{Ears, Held},
 };
 
 /// How many deliveries of one host are under way at once.
@@ -41,6 +43,7 @@ struct Inner {
     setup: Setup,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    ears: Arc<dyn Ears>,
     post: Arc<dyn Post>,
     under_way: Mutex<HashSet<Uuid>>,
     /// Something may be due.
@@ -68,16 +71,18 @@ impl Callbacks {
         setup: Setup,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
+        ears: Arc<dyn Ears>,
         stop: CancellationToken,
     ) -> Result<Self, reqwest::Error> {
         let post = HttpPost::new(setup.allowed.clone(), setup.timeout)?;
-        Ok(Self::with(setup, store, clock, Arc::new(post), stop))
+        Ok(Self::with(setup, store, clock, ears, Arc::new(post), stop))
     }
 
     pub(crate) fn with(
         setup: Setup,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
+        ears: Arc<dyn Ears>,
         post: Arc<dyn Post>,
         stop: CancellationToken,
     ) -> Self {
@@ -86,6 +91,7 @@ impl Callbacks {
             setup,
             store,
             clock,
+            ears,
             post,
             under_way: Mutex::default(),
             due: Notify::new(),
@@ -203,30 +209,45 @@ impl Drop for Claim {
     }
 }
 
-/// Passes the outbox on, page after page.
+/// Passes the outbox on, page after page, lets go what was kept, and tells of adapters.
 async fn read_outbox(inner: Arc<Inner>) {
+    let mut memory = None;
     while !inner.stop.is_cancelled() {
-        match outbox::pass(&*inner.store, &inner.setup, inner.clock.now()).await {
-            Ok(passed) => {
-                if passed.too_old > 0 {
-                    tracing::warn!(
-                        events = passed.too_old,
-                        "events of more than 72 hours ago are told to nobody"
-                    );
-                }
-                if passed.owed > 0 {
-                    inner.due.notify_one();
-                }
-                if !passed.is_full() {
-                    inner.pause(TICK).await;
-                }
-            }
+        match note_what_is_owed(&inner, &mut memory).await {
+            Ok(true) => {}
+            Ok(false) => inner.pause(TICK).await,
             Err(error) => {
                 tracing::debug!(%error, "the outbox cannot be read now");
+                // What was written is not known.
+                memory = None;
                 inner.pause(STORE_AWAY).await;
             }
         }
     }
+}
+
+/// Notes what is owed now. Answers whether there may be more at once.
+async fn note_what_is_owed(
+    inner: &Inner,
+    memory: &mut Option<(Held, ToldSilent)>,
+) -> Result<bool, StoreUnavailable> {
+    let outbox = Outbox { store: &*inner.store, setup: &inner.setup, ears: &*inner.ears };
+    if memory.is_none() {
+        *memory = Some((outbox.read_held().await?, ToldSilent::read(outbox.store, outbox.ears).await?));
+    }
+    let Some((held, told)) = memory else { return Ok(false) };
+    let now = inner.clock.now();
+    // First, so that whoever waits for ghosts knows why none comes.
+    let adapters = told.look(outbox.store, outbox.setup, outbox.ears, now).await?;
+    let passed = outbox.pass(held, now).await?;
+    let let_go = outbox.let_go(held, now).await?;
+    if passed.too_old > 0 {
+        tracing::warn!(events = passed.too_old, "events of more than 72 hours ago are told to nobody");
+    }
+    if passed.owed + adapters + let_go > 0 {
+        inner.due.notify_one();
+    }
+    Ok(passed.is_full() || let_go > 0)
 }
 
 /// Begins what is due, a few of every host, and never waits for one of them.

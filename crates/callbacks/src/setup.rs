@@ -26,7 +26,7 @@ pub struct Receiver {
     pub organisation: Organisation,
     /// Where to. It may hold a secret, as the URLs of chats do, and is never shown but for its host.
     pub url: Url,
-    /// Of what: words of [`words`](crate::words).
+    /// Of what: words of [`table_words`](crate::table_words).
     pub on: Vec<String>,
     /// How.
     pub format: Format,

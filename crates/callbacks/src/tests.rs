@@ -26,11 +26,14 @@ use uuid::Uuid;
 use webhook_signature::{Scheme, WebhookSignature};
 
 use crate::{
-    AllowedHosts, Callbacks, Format, NotTaken, Owed, Receiver, Setup,
+    AllowedHosts, Callbacks, Ears, Format, NoAdapters, NotTaken, Owed, Receiver, Setup,
     fate::Outcome,
-    outbox,
+    outbox::{Outbox, READER},
     post::{HttpPost, Letter, Post, that_may_be_connected_to},
+    silence::{Held, tests::Scripted},
 };
+
+mod silence;
 
 const START: i64 = 1_795_252_504_712;
 const CLOSED: &str = "closeout.closure.closed.v1";
@@ -95,6 +98,7 @@ fn setup(hosts: &[&str]) -> Setup {
 
 struct World {
     store: Arc<MemoryStore>,
+    ears: Arc<Scripted>,
     receivers: Arc<Receivers>,
     callbacks: Callbacks,
     stop: CancellationToken,
@@ -106,12 +110,22 @@ impl World {
     }
 
     fn with(setup: Setup, store: Arc<MemoryStore>, receivers: Arc<Receivers>) -> Self {
+        Self::hearing(Arc::default(), setup, store, receivers)
+    }
+
+    fn hearing(
+        ears: Arc<Scripted>,
+        setup: Setup,
+        store: Arc<MemoryStore>,
+        receivers: Arc<Receivers>,
+    ) -> Self {
         let clock = Arc::new(VirtualClock(Instant::now()));
         let stop = CancellationToken::new();
         let shared = Arc::clone(&store) as Arc<dyn Store>;
         let post = Arc::clone(&receivers) as Arc<dyn Post>;
-        let callbacks = Callbacks::with(setup, shared, clock, post, stop.clone());
-        Self { store, receivers, callbacks, stop }
+        let heard = Arc::clone(&ears) as Arc<dyn Ears>;
+        let callbacks = Callbacks::with(setup, shared, clock, heard, post, stop.clone());
+        Self { store, ears, receivers, callbacks, stop }
     }
 
     async fn owed(&self) -> Vec<Owed> {
@@ -264,11 +278,13 @@ async fn what_was_noted_and_not_posted_is_posted_after_the_next_start() {
     let store = Arc::new(MemoryStore::new());
     announce(&store, Some("https://shop.example/"), &["closed"], &[CLOSED]).await;
     // The process ends between the note and the post.
-    let passed = outbox::pass(&*store, &setup(&["shop.example"]), Time::from_millis(START)).await.unwrap();
+    let setup = setup(&["shop.example"]);
+    let outbox = Outbox { store: &*store, setup: &setup, ears: &NoAdapters };
+    let passed = outbox.pass(&mut Held::default(), Time::from_millis(START)).await.unwrap();
     assert_eq!((passed.lines, passed.owed), (1, 1));
     let receivers = Arc::new(Receivers::default());
     receivers.answer("shop.example", [status(200)]);
-    let world = World::with(setup(&["shop.example"]), store, receivers);
+    let world = World::with(setup.clone(), store, receivers);
     until(async || world.owed().await.pop().filter(|owed| owed.result == "delivered")).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(world.receivers.got("shop.example").len(), 1, "the line is not passed twice");
@@ -303,7 +319,7 @@ async fn what_happened_long_ago_is_told_to_nobody() {
     let world = World::new(setup(&["shop.example"]));
     let before = START - 73 * 3_600_000;
     announce_at(&world.store, Some("https://shop.example/"), &["closed"], &[CLOSED], before).await;
-    until(async || (world.store.cursor(outbox::READER).await.unwrap() == 1).then_some(())).await;
+    until(async || (world.store.cursor(READER).await.unwrap() == 1).then_some(())).await;
     assert!(world.owed().await.is_empty());
 }
 
@@ -314,8 +330,8 @@ fn a_command_is_told_why_its_callback_cannot_be_taken() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let _guard = runtime.enter();
         let clock = Arc::new(VirtualClock(Instant::now()));
-        Callbacks::with(setup, store, clock, Arc::new(Receivers::default()), CancellationToken::new())
-            .check(url)
+        let (ears, post) = (Arc::new(NoAdapters), Arc::new(Receivers::default()));
+        Callbacks::with(setup, store, clock, ears, post, CancellationToken::new()).check(url)
     };
     assert_eq!(check(setup(&["shop.example"]), "https://shop.example/a"), Ok(()));
     assert_eq!(check(setup(&[]), "https://shop.example/a"), Err(NotTaken::NotConfigured));
@@ -405,7 +421,7 @@ async fn a_real_receiver_gets_signed_events_and_a_chat_its_line() {
     let key = announce_at(&store, None, &[], &[ghost, CLOSED], now).await;
     let clock = Arc::new(orchestrator::SystemClock::default());
     let stop = CancellationToken::new();
-    let callbacks = Callbacks::start(setup, store, clock, stop.clone()).unwrap();
+    let callbacks = Callbacks::start(setup, store, clock, Arc::new(NoAdapters), stop.clone()).unwrap();
     let end = Instant::now() + Duration::from_secs(10);
     while got.lock().unwrap().len() < 2 {
         assert!(Instant::now() < end, "{:?}", callbacks.list(&DeliveryFilter::default(), None, 9).await);

@@ -17,18 +17,32 @@ const WORDS: &[(&str, &[&str])] = &[
     ("guest_returned", &["closeout.closure.guest-returned.v1"]),
 ];
 
+/// The words that are about adapters, and so for tables alone: they belong to no closure.
+const ADAPTER_WORDS: &[(&str, &[&str])] = &[
+    ("adapter_silent", &["closeout.adapter.silent.v1"]),
+    ("adapter_recovered", &["closeout.adapter.recovered.v1"]),
+];
+
 /// What is told to whoever does not say: every end, and the ghost, which is no end but wants to be seen.
 pub const USUAL: &[&str] = &["closed", "ghost", "failed", "cancelled", "resolved"];
 
-/// Every word.
+/// Every word that the callback of a command may name.
 pub fn words() -> impl Iterator<Item = &'static str> {
     WORDS.iter().map(|(word, _)| *word)
 }
 
+/// Every word that a `[[callback]]` table may name.
+pub fn table_words() -> impl Iterator<Item = &'static str> {
+    all().map(|(word, _)| *word)
+}
+
+fn all() -> impl Iterator<Item = &'static (&'static str, &'static [&'static str])> {
+    WORDS.iter().chain(ADAPTER_WORDS)
+}
+
 /// Whether a receiver with these words wants to be told of an event of this type. Words that are not known tell nothing.
 pub fn wants<T: AsRef<str>>(on: &[T], event: &str) -> bool {
-    on.iter()
-        .any(|wanted| WORDS.iter().any(|(word, events)| *word == wanted.as_ref() && events.contains(&event)))
+    on.iter().any(|wanted| all().any(|(word, events)| *word == wanted.as_ref() && events.contains(&event)))
 }
 
 #[cfg(test)]
@@ -68,6 +82,12 @@ mod tests {
         assert!(wants(&["closed"], "closeout.closure.already-closed.v1"));
         assert!(!wants(&["already_closed"], "closeout.closure.closed.v1"));
         assert!(!wants(USUAL, "closeout.closure.accepted.v1"));
+        assert!(wants(&["adapter_silent"], "closeout.adapter.silent.v1"));
+        assert!(!wants(&["adapter_silent"], "closeout.adapter.recovered.v1"));
+        assert!(
+            !words().any(|word| wants(&[word], "closeout.adapter.silent.v1")),
+            "it belongs to no closure"
+        );
         assert!(!wants::<&str>(&[], "closeout.closure.closed.v1"));
     }
 }

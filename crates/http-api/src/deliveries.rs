@@ -41,8 +41,8 @@ pub(crate) struct DeliveryView {
     /// When it was noted.
     #[schema(value_type = String, format = DateTime)]
     at: Stamp,
-    /// The closure that the event is about.
-    closure: String,
+    /// The closure that the event is about; null for an event of an adapter.
+    closure: Option<String>,
     organisation: String,
     /// The type of event.
     #[schema(example = "closeout.closure.closed.v1")]
@@ -53,7 +53,8 @@ pub(crate) struct DeliveryView {
     receiver: Option<String>,
     /// Where to, without a query; of a configured receiver the host alone.
     url: String,
-    /// waiting, delivered, gone (the receiver answered 410), given_up, or refused (it may not be sent).
+    /// waiting, delivered, gone (the receiver answered 410), given_up, refused (it may not be sent), held (a ghost, kept while
+    /// no adapter is heard), or withdrawn (it was a ghost no more when one was heard).
     result: String,
     /// How often it was tried, since it was noted or since an operator asked for it again.
     attempt: u32,
@@ -64,7 +65,7 @@ pub(crate) struct DeliveryView {
     status: Option<u16>,
     /// Why the last try failed, where there was no answer.
     why: Option<String>,
-    /// When it is tried next; null once it is settled.
+    /// When it is tried next; null while it is held, and once it is settled.
     #[schema(value_type = Option<String>, format = DateTime)]
     next_try_at: Option<Stamp>,
 }
@@ -75,7 +76,8 @@ impl DeliveryView {
         Self {
             id: delivery_id(owed.key),
             at: stamp(owed.body.noted_at),
-            closure: closure_id(owed.closure),
+            closure: (!owed.closure.is_nil()).then(|| closure_id(owed.closure)),
+            next_try_at: owed.next_try_at().map(Stamp),
             url: owed.shown_url(),
             organisation: owed.organisation,
             event: owed.body.event_type,
@@ -86,7 +88,6 @@ impl DeliveryView {
             tried_at: owed.body.tried_at.map(stamp),
             status: owed.body.status,
             why: owed.body.why,
-            next_try_at: owed.due_at.map(Stamp),
         }
     }
 }
@@ -126,8 +127,12 @@ pub(crate) async fn redeliver(call: Call) -> Answer {
     let owed = callbacks.redeliver(key).await?.ok_or_else(|| none(&call))?;
     let caller = call.caller();
     metrics::operator_action("redeliver", caller.role.name());
-    let closure = closure_id(owed.closure);
-    info!(delivery = call.id, closure, by = &*caller.name, "an operator asked for a delivery again");
+    info!(
+        delivery = call.id,
+        event = owed.body.event_id,
+        by = &*caller.name,
+        "an operator asked for a delivery again"
+    );
     Ok(json_answer(StatusCode::ACCEPTED, &DeliveryView::of(owed)))
 }
 

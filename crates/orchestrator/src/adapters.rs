@@ -146,11 +146,7 @@ impl Adapters {
         evidence: Evidence,
     ) -> bool {
         let mut state = self.lock();
-        let kept = match evidence {
-            Evidence::WebhookOnly => state.hears_nothing(organisation),
-            Evidence::WebhookOrReadBack => state.is_deaf(organisation),
-        };
-        if !kept {
+        if !state.keeps_ghosts(organisation, evidence) {
             return true;
         }
         state.untold.entry(organisation.clone()).or_default().insert(key);
@@ -235,6 +231,23 @@ impl State {
         let mut of =
             self.known.iter().filter(|((of, _), known)| of == organisation && known.expected).peekable();
         of.peek().is_some() && of.all(|(_, known)| known.incident.is_some() || known.waiting_since.is_some())
+    }
+
+    /// Whether ghosts of closures with this rule of evidence are kept, and not told of one by one.
+    fn keeps_ghosts(&self, organisation: &Organisation, evidence: Evidence) -> bool {
+        match evidence {
+            Evidence::WebhookOnly => self.hears_nothing(organisation),
+            Evidence::WebhookOrReadBack => self.is_deaf(organisation),
+        }
+    }
+
+    /// When an adapter of the organisation that is not silent was last heard; always, where none is watched.
+    fn heard_at(&self, organisation: &Organisation) -> Option<Time> {
+        let of = || self.known.iter().filter(|((of, _), known)| of == organisation && known.expected);
+        if of().next().is_none() {
+            return Some(Time::from_millis(i64::MAX));
+        }
+        of().filter(|(_, known)| known.incident.is_none()).filter_map(|(_, known)| known.last_event_at).max()
     }
 
     /// Takes out the ghosts that were kept for a silence that never became an incident.
@@ -327,6 +340,19 @@ impl Orchestrator {
     /// Whether no adapter of an organisation is heard: what closures want is then one incident, and no affair of each.
     pub fn is_deaf(&self, organisation: &Organisation) -> bool {
         self.inner.adapters.lock().is_deaf(organisation)
+    }
+
+    /// Whether a ghost is no matter of its own now, but one of silence: whoever sends notices keeps it until an event was
+    /// [heard](Self::heard_at). The rule by which ghosts are logged.
+    pub fn keeps_ghost(&self, record: &Record) -> bool {
+        let evidence = self.policy(record).evidence;
+        self.inner.adapters.lock().keeps_ghosts(&record.organisation, evidence)
+    }
+
+    /// When an event of an organisation was last heard, since the start, by an adapter that is no incident; the end of time
+    /// where no adapter of it is watched, so that nobody waits for one.
+    pub fn heard_at(&self, organisation: &Organisation) -> Option<Time> {
+        self.inner.adapters.lock().heard_at(organisation)
     }
 }
 

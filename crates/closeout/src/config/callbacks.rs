@@ -55,8 +55,8 @@ fn receiver(
     let organisation = organisation(reader, &path("organisation"), known);
     let url = url(reader, &path("url"), variables, allowed);
     let on = reader.texts(&path("on"));
-    if let Some(word) = on.iter().find(|word| !callbacks::words().any(|known| known == word.as_str())) {
-        let words: Vec<_> = callbacks::words().collect();
+    if let Some(word) = on.iter().find(|word| !callbacks::table_words().any(|known| known == word.as_str())) {
+        let words: Vec<_> = callbacks::table_words().collect();
         reader.refuse(
             &path("on"),
             format_args!("names {word:?}, which is no event; there are {}", words.join(", ")),

@@ -353,7 +353,9 @@ fn receivers_are_read_and_what_is_wrong_with_one_is_told_without_its_url() {
     assert!(setup.is_on() && setup.signature.is_some());
     let [receiver] = setup.receivers.as_slice() else { panic!("{} receivers", setup.receivers.len()) };
     assert_eq!((receiver.name.as_str(), receiver.organisation.as_str()), ("a", "main"));
-    assert_eq!(receiver.on, ["closed", "ghost", "failed", "cancelled", "resolved"]);
+    let usual: Vec<_> =
+        callbacks::USUAL.iter().copied().chain(["adapter_silent", "adapter_recovered"]).collect();
+    assert_eq!(receiver.on, usual);
     let chat = Scene::usual(&tables(&format!("{url}format = \"chat\"\non = \"ghost\"\n")));
     let shown = format!("{:?}", chat.settings().unwrap());
     assert!(!shown.contains("planted"), "the address of a chat is a secret: {shown}");

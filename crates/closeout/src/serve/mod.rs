@@ -129,11 +129,11 @@ impl Service {
         let heard = owners.iter().cloned().chain(sockets).collect();
         orchestrator.watch_adapters(heard, settings.silent_adapter_after);
         let adapters = Adapters::start(settings.notifications, &clients, &orchestrator, &stop);
+        let (clock, ears) = (Arc::new(SystemClock::default()), Arc::new(orchestrator.clone()));
         let callbacks =
-            Callbacks::start(settings.callbacks, store, Arc::new(SystemClock::default()), stop.clone())
-                .map_err(|error| {
-                    Failure::new(Exit::Unexpected, format!("callbacks cannot be posted: {error}"))
-                })?;
+            Callbacks::start(settings.callbacks, store, clock, ears, stop.clone()).map_err(|error| {
+                Failure::new(Exit::Unexpected, format!("callbacks cannot be posted: {error}"))
+            })?;
         let api = http_api::router(ApiState {
             orchestrator: orchestrator.clone(),
             keys: keys.clone(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use callbacks::{AllowedHosts, Body, Callbacks, Setup};
+use callbacks::{AllowedHosts, Body, Callbacks, NoAdapters, Setup};
 use orchestrator::{SystemClock, delivery_id};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ pub(super) async fn callbacks(store: &Arc<MemoryStore>) -> Callbacks {
     let stopped = CancellationToken::new();
     stopped.cancel();
     let store = Arc::clone(store) as Arc<dyn Store>;
-    Callbacks::start(setup, store, Arc::new(SystemClock::default()), stopped).unwrap()
+    Callbacks::start(setup, store, Arc::new(SystemClock::default()), Arc::new(NoAdapters), stopped).unwrap()
 }
 
 #[tokio::test(start_paused = true)]

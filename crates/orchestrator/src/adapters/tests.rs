@@ -91,3 +91,19 @@ fn a_ghost_that_was_kept_for_no_incident_is_told_once_an_event_comes() {
         assert!(adapters.look(at(103), AFTER, |_| stays).1.is_empty());
     }
 }
+
+#[test]
+fn who_kept_a_ghost_waits_for_an_event_by_an_adapter_that_is_no_incident() {
+    let adapters = adapters();
+    let one = organisation("one");
+    assert_eq!(adapters.lock().heard_at(&organisation("unknown")), Some(Time::from_millis(i64::MAX)));
+    adapters.is_waited_for(&one, None, at(0));
+    assert_eq!(adapters.lock().heard_at(&one), None);
+    assert_eq!(told(&adapters, 180).len(), 2);
+    adapters.heard(&one, "queue", at(200), None);
+    assert_eq!(adapters.lock().heard_at(&one), None, "it is an incident until that is looked at");
+    assert_eq!(told(&adapters, 201).len(), 1);
+    assert_eq!(adapters.lock().heard_at(&one), Some(at(200)));
+    adapters.heard(&one, "other", at(300), None);
+    assert_eq!(adapters.lock().heard_at(&one), Some(at(200)), "nobody waits for it");
+}
