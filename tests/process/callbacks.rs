@@ -14,7 +14,7 @@ use axum::{
     routing::post,
 };
 use closeout_tests::{Scene, SceneOptions, wait_until};
-use genesys_simulator::NewConversation;
+use genesys_simulator::{ChaosSpec, FaultRule, NewConversation, Preset};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -180,4 +180,95 @@ async fn a_callback_to_a_host_that_is_not_allowed_is_refused() {
         assert!(problem["fix"].as_str().unwrap().contains("callbacks.allowed_hosts"), "{problem}");
     }
     assert_eq!(scene.count(&["accepted"]).await, 0);
+}
+
+#[tokio::test]
+async fn deliveries_and_adapters_are_seen_and_repeated_from_the_command_line() {
+    let receiver = Receiver::listen().await;
+    receiver.status.store(410, Ordering::SeqCst);
+    let scene = Scene::begin(receiver.tables("")).await;
+    let made = scene.simulator.create(&NewConversation::default()).unwrap()[0];
+    let callback = json!({ "url": receiver.url(), "on": ["closed"] });
+    let body = json!({ "conversationId": made.conversation_id, "callback": callback });
+    let (_, closure) = scene.ask("POST", "/v1/closures?wait=20s", Some(body)).await;
+    assert_eq!(closure["state"], "closed", "{closure}");
+    deliveries(&scene, "?result=gone", 1).await;
+    let conversation = made.conversation_id.to_string();
+    let list = command(&scene, &["deliveries", "list", "--closure", &conversation, "-o", "csv"]).await;
+    let row = list.stdout.lines().nth(1).unwrap_or_default();
+    assert!(row.contains(",closeout.closure.closed.v1,cl_") && row.contains(",gone,1,410,"), "{list:?}");
+    let id = command(&scene, &["deliveries", "list", "--result", "gone", "-o", "id"]).await.stdout;
+    let id = id.trim();
+    let none = command(&scene, &["deliveries", "list", "--result", "delivered"]).await;
+    assert_eq!((none.code, none.stdout.as_str(), none.stderr.trim()), (0, "", "no delivery matches"));
+    let shown = command(&scene, &["deliveries", "show", id]).await;
+    let at = format!("http://{}/closed\n", receiver.place);
+    assert!(shown.stdout.contains(&at) && !shown.stdout.contains("8812"), "no query: {shown:?}");
+    receiver.status.store(204, Ordering::SeqCst);
+    let again = command(&scene, &["deliveries", "redeliver", id, "-o", "json"]).await;
+    let again: Value = serde_json::from_str(&again.stdout).unwrap();
+    assert_eq!((&again["id"], &again["result"]), (&json!(id), &json!("waiting")));
+    deliveries(&scene, "?result=delivered", 1).await;
+    let ids: Vec<_> = receiver.verified().into_iter().map(|(id, _)| id).collect();
+    assert_eq!((ids.len(), &ids[0]), (2, &ids[1]), "one id at every try");
+    let unknown = command(&scene, &["deliveries", "show", "dv_01jd5w3k9m2q8r7tb4x0y6z1ne"]).await;
+    assert_eq!(unknown.code, 3, "{unknown:?}");
+    assert_eq!(command(&scene, &["deliveries", "redeliver", "dv_1"]).await.code, 2);
+    assert_eq!(command(&scene, &["deliveries", "redeliver", id, id]).await.code, 2, "several need --yes");
+    let adapters = command(&scene, &["adapters", "-o", "csv"]).await;
+    assert!(adapters.stdout.contains("\nrelay,main,20"), "{adapters:?}");
+}
+
+#[tokio::test]
+async fn ghosts_of_a_silent_time_are_told_once_after_it_and_over_a_restart() {
+    let receiver = Receiver::listen().await;
+    let secret = format!("secret = \"{SECRET}\"\n");
+    let table = format!("[[callback]]\nname = \"events\"\nurl = \"{}\"\n{secret}", receiver.url());
+    let mut scene = Scene::begin(SceneOptions {
+        lookup: "[ghosts]\nsilent_adapter_after = \"2s\"\n".to_owned(),
+        closing: "confirm_within = \"500ms\"\ndeadline = \"3s\"\nstale_read_gap = \"500ms\"\n".to_owned(),
+        ..receiver.tables(&table)
+    })
+    .await;
+    let told = |event: &str| {
+        let verified = receiver.verified();
+        verified.into_iter().filter(|(_, one)| one["type"] == event).map(|(_, one)| one).collect::<Vec<_>>()
+    };
+    let (silent, recovered) = ("closeout.adapter.silent.v1", "closeout.adapter.recovered.v1");
+    scene.simulator.set_webhooks(Vec::new()).unwrap();
+    let open = scene.simulator.create(&NewConversation::default()).unwrap()[0];
+    assert_eq!(scene.close(open.conversation_id, "30s").await["state"], "closed");
+    let known = wait_until(Duration::from_secs(20), || async { (told(silent).len() == 1).then_some(()) });
+    known.await.unwrap_or_else(|| panic!("{}", scene.log()));
+    assert_eq!(told(silent)[0]["data"]["adapter"], "relay");
+
+    let never = ChaosSpec::none().with(FaultRule::new(Preset::AcceptedButOpen).times(u32::MAX));
+    let stuck = NewConversation { chaos: Some(never), ..NewConversation::default() };
+    let mut ids = Vec::new();
+    for made in scene.simulator.create(&stuck.count(4)).unwrap() {
+        let closure = scene.close(made.conversation_id, "0s").await;
+        ids.push(closure["id"].as_str().unwrap().to_owned());
+    }
+    let held = deliveries(&scene, "?result=held", 4).await;
+    assert!(held.iter().all(|one| one["nextTryAt"].is_null()), "{held:?}");
+    scene.kill();
+    scene.start().await;
+    let healed = command(&scene, &["resolve", &ids[0], "--reason", "looked at by hand"]);
+    assert_eq!(healed.code, 0, "{healed:?}");
+    deliveries(&scene, "?result=withdrawn", 1).await;
+    let ghost = "closeout.closure.ghost-detected.v1";
+    assert_eq!((told(ghost).len(), told(silent).len()), (0, 1), "{}", scene.log());
+
+    scene.simulator.set_webhooks(vec![scene.relay.clone()]).unwrap();
+    let open = scene.simulator.create(&NewConversation::default()).unwrap()[0];
+    assert_eq!(scene.close(open.conversation_id, "30s").await["state"], "closed");
+    let after = wait_until(Duration::from_secs(20), || async { (told(ghost).len() == 3).then_some(()) });
+    after.await.unwrap_or_else(|| panic!("{}", scene.log()));
+    deliveries(&scene, "?result=held", 0).await;
+    let mut ghosts: Vec<_> = told(ghost).into_iter().map(|one| one["data"]["id"].clone()).collect();
+    ghosts.sort_by_key(ToString::to_string);
+    ids.remove(0);
+    ids.sort();
+    assert_eq!(ghosts, ids);
+    assert_eq!((told(silent).len(), told(recovered).len()), (1, 1));
 }
