@@ -47,21 +47,26 @@ pub(crate) struct Occasion<'a> {
 pub(crate) struct To {
     receiver: Option<String>,
     url: Option<String>,
-    host: String,
+    lane: String,
 }
 
 impl To {
     /// A `[[callback]]` table.
     pub(crate) fn receiver(receiver: &Receiver) -> Self {
-        let host = receiver.url.host_str().unwrap_or_default().to_owned();
-        Self { receiver: Some(receiver.name.clone()), url: None, host }
+        let lane = format!("{} {}", place(&receiver.url), receiver.name);
+        Self { receiver: Some(receiver.name.clone()), url: None, lane }
     }
 
     /// The callback of a command.
     pub(crate) fn command(url: &str) -> Self {
-        let host = url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
-        Self { receiver: None, url: Some(url.to_owned()), host: host.unwrap_or_default() }
+        let lane = url::Url::parse(url).map(|url| place(&url).to_owned()).unwrap_or_default();
+        Self { receiver: None, url: Some(url.to_owned()), lane }
     }
+}
+
+/// Host and port of a URL.
+fn place(url: &url::Url) -> &str {
+    &url[url::Position::BeforeHost..url::Position::AfterPort]
 }
 
 /// A delivery. Stored names never change.
@@ -73,8 +78,9 @@ pub struct Owed {
     pub closure: ClosureKey,
     /// Its organisation.
     pub organisation: String,
-    /// The host.
-    pub host: String,
+    /// What it waits in line with: the host, with its port where that is not the scheme's own; for a `[[callback]]` table,
+    /// after a blank, also its name. A receiver that is stuck holds up no other one.
+    pub lane: String,
     /// What became of it.
     pub result: String,
     /// When it is tried next.
@@ -126,7 +132,7 @@ impl Owed {
             key: Uuid::now_v7(),
             closure: occasion.closure,
             organisation: occasion.organisation.as_str().to_owned(),
-            host: to.host,
+            lane: to.lane,
             result: WAITING.to_owned(),
             due_at: Some(now),
             updated_at: now,
@@ -184,7 +190,7 @@ impl Owed {
             key: row.key,
             closure: row.closure,
             organisation: row.organisation.clone(),
-            host: row.lane.clone(),
+            lane: row.lane.clone(),
             result: row.result.clone(),
             due_at: row.due_at.map(Time::from_millis),
             updated_at: Time::from_millis(row.updated_at),
@@ -197,7 +203,7 @@ impl Owed {
             key: self.key,
             closure: self.closure,
             organisation: self.organisation.clone(),
-            lane: self.host.clone(),
+            lane: self.lane.clone(),
             result: self.result.clone(),
             due_at: self.due_at.map(Time::millis),
             updated_at: self.updated_at.millis(),
@@ -232,6 +238,11 @@ impl Owed {
         self.body.attempts = 0;
     }
 
+    /// The host, with its port where that is not the scheme's own.
+    pub fn host(&self) -> &str {
+        self.lane.split_once(' ').map_or(self.lane.as_str(), |(host, _)| host)
+    }
+
     /// What may be shown of where it goes. What stands in a query, or in the URL of a configured receiver, may be a secret.
     pub fn shown_url(&self) -> String {
         match self.body.url.as_deref().and_then(|url| url::Url::parse(url).ok()) {
@@ -239,7 +250,7 @@ impl Owed {
                 url.set_query(None);
                 url.into()
             }
-            None => format!("//{}/", self.host),
+            None => format!("//{}/", self.host()),
         }
     }
 }

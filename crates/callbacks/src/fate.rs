@@ -55,8 +55,12 @@ pub fn fate(outcome: &Outcome, tries: u32, since: Time, now: Time, jitter: f64) 
         Outcome::Answered { retry_after, .. } => retry_after.map_or(Span::ZERO, Span::from),
         Outcome::NoAnswer(_) => Span::ZERO,
     };
-    let next = now + wait(tries, jitter).max(asked);
-    if tries >= MOST_TRIES || next > since + TRIED_FOR { Fate::GivenUp } else { Fate::Again(next) }
+    let (next, last) = (now + wait(tries, jitter), since + TRIED_FOR);
+    if tries >= MOST_TRIES || next > last {
+        return Fate::GivenUp;
+    }
+    // A receiver that asks for ages, by mistake perhaps, gets a last try when the time is up.
+    Fate::Again(next.max((now + asked).min(last)))
 }
 
 fn wait(tries: u32, jitter: f64) -> Span {
@@ -87,7 +91,9 @@ mod tests {
             (answered(429, Some(90)), again(90)),
             (answered(429, Some(1)), again(5)),
             (answered(503, Some(3_600)), again(3_600)),
-            (answered(503, Some(25 * 3_600)), Fate::GivenUp),
+            // Whatever is asked for, a last try comes at the end of the day.
+            (answered(503, Some(25 * 3_600)), again(24 * 3_600)),
+            (answered(429, Some(u64::MAX)), again(24 * 3_600)),
             (answered(500, None), again(5)),
             (Outcome::NoAnswer("no answer in time"), again(5)),
             (Outcome::NotSent("not allowed".to_owned()), Fate::Refused),

@@ -6,7 +6,7 @@
 //!
 //! - **At least once.** A line of the journal is passed in the write that notes what it owes; a delivery is settled after its
 //!   answer. A crash in between posts again, under the same `webhook-id`.
-//! - **Nobody waits for somebody else's receiver.** Of every host a few are under way at once, and no host waits for another.
+//! - **Nobody waits for somebody else's receiver.** Of every receiver a few are under way at once, and none waits for another.
 //! - **Silence is one incident.** While no adapter of an organisation is heard its ghosts are kept, not told one by one; receivers
 //!   are told of the adapter instead. Ghosts that stay are told when an event comes.
 //! - **Only where it is allowed.** The configuration lists the hosts; the address that is connected to is checked too; there are

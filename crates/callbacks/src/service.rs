@@ -26,8 +26,8 @@ use crate::{
     silence::{Ears, Held},
 };
 
-/// How many deliveries of one host are under way at once.
-const PER_HOST: usize = 4;
+/// How many deliveries of one lane, that is to one receiver, are under way at once.
+const PER_LANE: usize = 4;
 
 /// How often the outbox is read, and deliveries that became due are looked for.
 const TICK: Duration = Duration::from_millis(500);
@@ -250,11 +250,11 @@ async fn note_what_is_owed(
     Ok(passed.is_full() || let_go > 0)
 }
 
-/// Begins what is due, a few of every host, and never waits for one of them.
+/// Begins what is due, a few of every lane, and never waits for one of them.
 async fn deliver(inner: Arc<Inner>) {
     let tries = TaskTracker::new();
     while !inner.stop.is_cancelled() {
-        match inner.store.due_deliveries(inner.clock.now().millis(), PER_HOST).await {
+        match inner.store.due_deliveries(inner.clock.now().millis(), PER_LANE).await {
             Ok(rows) => {
                 for row in rows {
                     let Some(claim) = Claim::take(&inner, row.key) else { continue };
@@ -302,7 +302,7 @@ async fn one_try(claim: Claim) {
     owed.tried(outcome, fate, now);
     if owed.due_at.is_none() && owed.body.status.is_none_or(|status| !(200..300).contains(&status)) {
         tracing::warn!(
-            closure = %orchestrator::closure_id(owed.closure), event = owed.body.event_type, host = owed.host,
+            closure = %orchestrator::closure_id(owed.closure), event = owed.body.event_type, host = owed.host(),
             result = owed.result, status = owed.body.status, why = owed.body.why,
             "a callback is not delivered; it can be tried again by POST /v1/deliveries/{{id}}/redeliver"
         );

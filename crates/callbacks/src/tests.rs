@@ -33,6 +33,7 @@ use crate::{
     silence::{Held, tests::Scripted},
 };
 
+mod attacks;
 mod silence;
 
 const START: i64 = 1_795_252_504_712;
@@ -67,7 +68,14 @@ impl Receivers {
 #[async_trait]
 impl Post for Receivers {
     async fn post(&self, letter: Letter) -> Outcome {
-        let host = letter.url.host_str().unwrap().to_owned();
+        // By name and path where a test says so, else by name alone.
+        let full = format!(
+            "{}{}",
+            &letter.url[url::Position::BeforeHost..url::Position::AfterPort],
+            letter.url.path()
+        );
+        let known = self.answers.lock().unwrap().contains_key(&full);
+        let host = if known { full } else { letter.url.host_str().unwrap().to_owned() };
         let id = letter.signature.iter().find(|(name, _)| name == "webhook-id").unwrap().1.clone();
         self.got.lock().unwrap().push((host.clone(), Instant::now(), id));
         let outcome = {
