@@ -34,6 +34,34 @@ const PAGE: usize = 200;
 /// were switched off for a month. Long enough for a service that stood still over a weekend.
 const TOLD_WITHIN: Span = Span::from_secs(72 * 3_600);
 
+/// How long it may not be written that lines were passed which owe nothing: closures that nobody is told of cost no write each.
+/// After a crash these lines are read again.
+const WRITTEN_EVERY: Span = Span::from_secs(60);
+
+/// Up to where the outbox was read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    position: u64,
+    written: u64,
+    written_at: Time,
+}
+
+impl Place {
+    pub(crate) async fn read(store: &dyn Store, now: Time) -> Result<Self, StoreUnavailable> {
+        let position = store.cursor(READER).await?;
+        Ok(Self { position, written: position, written_at: now })
+    }
+
+    /// Writes it, where it moved.
+    pub(crate) async fn write(&mut self, store: &dyn Store, now: Time) -> Result<(), StoreUnavailable> {
+        if self.position > self.written {
+            store.move_cursor(READER, self.position).await?;
+        }
+        (self.written, self.written_at) = (self.position, now);
+        Ok(())
+    }
+}
+
 /// What a page of the outbox came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Passed {
@@ -61,9 +89,16 @@ pub(crate) struct Outbox<'a> {
 
 impl Outbox<'_> {
     /// Passes one page. What is kept for silence goes to `held`.
-    pub(crate) async fn pass(&self, held: &mut Held, now: Time) -> Result<Passed, StoreUnavailable> {
-        let after = self.store.cursor(READER).await?;
-        let lines = self.store.announcements(after, PAGE).await?;
+    pub(crate) async fn pass(
+        &self,
+        place: &mut Place,
+        held: &mut Held,
+        now: Time,
+    ) -> Result<Passed, StoreUnavailable> {
+        if now.since(place.written_at) >= WRITTEN_EVERY {
+            place.write(self.store, now).await?;
+        }
+        let lines = self.store.announcements(place.position, PAGE).await?;
         let Some(last) = lines.last() else { return Ok(Passed::default()) };
         let position = last.position;
         let mut passed = Passed { lines: lines.len(), ..Passed::default() };
@@ -91,8 +126,12 @@ impl Outbox<'_> {
             page.put(owed);
         }
         passed.owed = page.changed.len();
-        let rows = page.changed.iter().map(|key| page.known[key].row()).collect();
-        self.store.owe(READER, position, rows).await?;
+        let rows: Vec<_> = page.changed.iter().map(|key| page.known[key].row()).collect();
+        place.position = position;
+        if !rows.is_empty() {
+            self.store.owe(READER, position, rows).await?;
+            (place.written, place.written_at) = (position, now);
+        }
         note(held, page.changed.iter().map(|key| &page.known[key]));
         Ok(passed)
     }

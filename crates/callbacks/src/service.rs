@@ -20,7 +20,7 @@ use crate::{
     allowed::Forbidden,
     delivery::{Owed, counted},
     fate::{Outcome, fate},
-    outbox::Outbox,
+    outbox::{Outbox, Place},
     post::{HttpPost, Letter, Post},
     setup::{Format, Setup},
     silence::{Ears, Held},
@@ -211,7 +211,7 @@ impl Drop for Claim {
 
 /// Passes the outbox on, page after page, lets go what was kept, and tells of adapters.
 async fn read_outbox(inner: Arc<Inner>) {
-    let mut memory = None;
+    let mut memory: Option<Memory> = None;
     while !inner.stop.is_cancelled() {
         match note_what_is_owed(&inner, &mut memory).await {
             Ok(true) => {}
@@ -224,22 +224,35 @@ async fn read_outbox(inner: Arc<Inner>) {
             }
         }
     }
+    if let Some(mut memory) = memory
+        && let Err(error) = memory.place.write(&*inner.store, inner.clock.now()).await
+    {
+        tracing::debug!(%error, "lines that owe nothing are read again at the next start");
+    }
+}
+
+/// What the reader of the outbox knows beside the store.
+struct Memory {
+    place: Place,
+    held: Held,
+    told: ToldSilent,
 }
 
 /// Notes what is owed now. Answers whether there may be more at once.
-async fn note_what_is_owed(
-    inner: &Inner,
-    memory: &mut Option<(Held, ToldSilent)>,
-) -> Result<bool, StoreUnavailable> {
+async fn note_what_is_owed(inner: &Inner, memory: &mut Option<Memory>) -> Result<bool, StoreUnavailable> {
     let outbox = Outbox { store: &*inner.store, setup: &inner.setup, ears: &*inner.ears };
-    if memory.is_none() {
-        *memory = Some((outbox.read_held().await?, ToldSilent::read(outbox.store, outbox.ears).await?));
-    }
-    let Some((held, told)) = memory else { return Ok(false) };
     let now = inner.clock.now();
+    if memory.is_none() {
+        *memory = Some(Memory {
+            place: Place::read(outbox.store, now).await?,
+            held: outbox.read_held().await?,
+            told: ToldSilent::read(outbox.store, outbox.ears).await?,
+        });
+    }
+    let Some(Memory { place, held, told }) = memory else { return Ok(false) };
     // First, so that whoever waits for ghosts knows why none comes.
     let adapters = told.look(outbox.store, outbox.setup, outbox.ears, now).await?;
-    let passed = outbox.pass(held, now).await?;
+    let passed = outbox.pass(place, held, now).await?;
     let let_go = outbox.let_go(held, now).await?;
     if passed.too_old > 0 {
         tracing::warn!(events = passed.too_old, "events of more than 72 hours ago are told to nobody");

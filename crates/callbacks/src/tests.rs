@@ -28,7 +28,7 @@ use webhook_signature::{Scheme, WebhookSignature};
 use crate::{
     AllowedHosts, Callbacks, Ears, Format, NoAdapters, NotTaken, Owed, Receiver, Setup,
     fate::Outcome,
-    outbox::{Outbox, READER},
+    outbox::{Outbox, Place, READER},
     post::{HttpPost, Letter, Post, that_may_be_connected_to},
     silence::{Held, tests::Scripted},
 };
@@ -288,7 +288,9 @@ async fn what_was_noted_and_not_posted_is_posted_after_the_next_start() {
     // The process ends between the note and the post.
     let setup = setup(&["shop.example"]);
     let outbox = Outbox { store: &*store, setup: &setup, ears: &NoAdapters };
-    let passed = outbox.pass(&mut Held::default(), Time::from_millis(START)).await.unwrap();
+    let now = Time::from_millis(START);
+    let mut place = Place::read(&*store, now).await.unwrap();
+    let passed = outbox.pass(&mut place, &mut Held::default(), now).await.unwrap();
     assert_eq!((passed.lines, passed.owed), (1, 1));
     let receivers = Arc::new(Receivers::default());
     receivers.answer("shop.example", [status(200)]);
