@@ -253,7 +253,7 @@ async fn ghosts_of_a_silent_time_are_told_once_after_it_and_over_a_restart() {
     assert!(held.iter().all(|one| one["nextTryAt"].is_null()), "{held:?}");
     scene.kill();
     scene.start().await;
-    let healed = command(&scene, &["resolve", &ids[0], "--reason", "looked at by hand"]);
+    let healed = command(&scene, &["resolve", &ids[0], "--reason", "looked at by hand"]).await;
     assert_eq!(healed.code, 0, "{healed:?}");
     deliveries(&scene, "?result=withdrawn", 1).await;
     let ghost = "closeout.closure.ghost-detected.v1";

@@ -144,6 +144,14 @@ pub enum ClientCommand {
     /// Closures that lack a proof
     #[command(subcommand)]
     Ghosts(GhostsCommand),
+    /// What was told to receivers of callbacks, and telling it again
+    #[command(subcommand)]
+    Deliveries(DeliveriesCommand),
+    /// How events come in by each adapter, and which of them is silent
+    #[command(
+        after_help = "Examples:\n  closeout adapters\n  closeout adapters -o json\n\nSILENT SINCE is set while no event arrives although sessions were closed (ghosts.silent_adapter_after). While no\nadapter of an organisation is heard, its ghosts are not told one by one."
+    )]
+    Adapters,
     /// Look at ghosts or blocked closures again now
     #[command(
         after_help = "Examples:\n  closeout retry cl_01jd5w3k9m2q8r7tb4x0y6z1ne\n  closeout ghosts list -o id | xargs closeout retry --yes"
@@ -170,12 +178,6 @@ pub enum ClientCommand {
     /// Calls to Genesys: how they stand; stop them, let them go on
     #[command(subcommand)]
     Outgoing(OutgoingCommand),
-    /// How events come in by each adapter: the last one, the rate, the lag, and silence
-    #[command(after_help = "Examples:\n  closeout adapters\n  closeout adapters -o json")]
-    Adapters,
-    /// What was told to callbacks, and what became of it
-    #[command(subcommand)]
-    Deliveries(DeliveriesCommand),
     /// The server's description of its interface (OpenAPI)
     Openapi,
     /// The version of this program, and of the server if one answers

@@ -8,14 +8,12 @@ use clap::{
 use crate::exit::Failure;
 
 /// Commands whose names are taken by later versions, and what can be done instead.
-const ABSENT: [(&str, &str); 8] = [
+const ABSENT: [(&str, &str); 6] = [
     ("batch", "`closeout close --file F --yes` closes many"),
     ("sources", "commands come by HTTP, which is always there"),
     ("dead", "`closeout ghosts list` shows what needs somebody"),
     ("man", "every command has --help"),
     ("ghosts scan", "`closeout ghosts list` shows those that are known"),
-    ("ghosts report", "`closeout ghosts list -o csv` writes them"),
-    ("hooks received", "GET /v1/hooks/received shows what came in"),
     ("hooks replay", "ask the sender to send it again; a second copy has no effect"),
 ];
 

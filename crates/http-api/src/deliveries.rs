@@ -116,6 +116,14 @@ pub(crate) async fn list(call: Call) -> Answer {
     Ok(json_answer(StatusCode::OK, &DeliveryList { items, next_cursor }))
 }
 
+/// `GET /v1/deliveries/{id}`
+pub(crate) async fn one(call: Call) -> Answer {
+    call.query()?.finish()?;
+    let found = call.shared.api.callbacks.one(key("id", &call.id)?).await?;
+    let owed = found.filter(|owed| sees(&call, owed)).ok_or_else(|| none(&call))?;
+    Ok(json_answer(StatusCode::OK, &DeliveryView::of(owed)))
+}
+
 /// `POST /v1/deliveries/{id}/redeliver`
 pub(crate) async fn redeliver(call: Call) -> Answer {
     call.query()?.finish()?;

@@ -334,7 +334,7 @@ pub(crate) static ROUTES: &[Route] = &[
         &[
             query(
                 "result",
-                "With these results only: waiting, delivered, gone, given_up, refused; several with commas.",
+                "With these results only: waiting, delivered, gone, given_up, refused, held, withdrawn; several with commas.",
             ),
             query("closure", "Of this closure only."),
             ORGANISATION,
@@ -343,6 +343,15 @@ pub(crate) static ROUTES: &[Route] = &[
         ],
         &[ok("DeliveryList", "A page.")],
         &[422, 503],
+    ),
+    look(
+        "/v1/deliveries/{id}",
+        Need::Read,
+        run!(deliveries::one),
+        "One delivery.",
+        &[],
+        &[ok("Delivery", "The delivery.")],
+        &[404, 422, 503],
     ),
     Route {
         method: Method::Post,

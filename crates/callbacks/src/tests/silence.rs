@@ -33,7 +33,7 @@ fn begin(setup: Setup) -> World {
 }
 
 /// The same store in another process.
-fn restart(world: World, setup: Setup) -> World {
+fn restart(world: &World, setup: Setup) -> World {
     world.stop.cancel();
     world.ears.restart();
     let (ears, store) = (Arc::clone(&world.ears), Arc::clone(&world.store));
@@ -128,17 +128,17 @@ async fn what_is_kept_outlasts_restarts_and_a_silence_that_does_is_one_incident(
     let first = ghost(&world.store).await;
     wait(&world, "held", 1).await;
     wait(&world, "delivered", 1).await;
-    world = restart(world, table());
+    world = restart(&world, table());
     // Nothing is known of the silence, but that a ghost is kept for one.
     let second = ghost(&world.store).await;
     wait(&world, "held", 2).await;
     world.ears.fall_silent(at(-100));
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(world.receivers.got(HOST).len(), 1, "it is told already");
-    world = restart(world, table());
+    world = restart(&world, table());
     world.ears.hear(at(100_000));
     wait(&world, "delivered", 4).await;
-    world = restart(world, table());
+    world = restart(&world, table());
     tokio::time::sleep(Duration::from_secs(600)).await;
     let mut ghosts = vec![first, second];
     ghosts.sort_unstable();

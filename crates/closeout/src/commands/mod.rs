@@ -1,6 +1,7 @@
 //! The commands that talk to a server, and those that need none.
 
 pub mod act;
+pub mod adapters;
 pub mod bundle;
 pub mod close;
 pub mod config;
