@@ -136,6 +136,7 @@ pub trait Store: Send + Sync + 'static {
     async fn move_cursor(&self, name: &str, position: u64) -> Result<(), StoreUnavailable>;
 
     /// Notes what is owed because of the announcements up to `position`, and moves the reader's cursor there: both or neither.
+    /// A delivery whose key is there already takes its place.
     async fn owe(
         &self,
         reader: &str,

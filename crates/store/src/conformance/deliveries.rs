@@ -36,6 +36,10 @@ pub async fn what_is_owed_is_noted_together_with_the_cursor(place: impl Place) {
         assert_eq!(read(store.delivery(row.key)).await, Some(row));
     }
     assert_eq!(read(store.delivery(Uuid::from_u128(9))).await, None);
+    let settled = delivery(1, "a", None);
+    read(store.owe("callbacks", 0, vec![settled.clone()])).await;
+    assert_eq!(read(store.delivery(settled.key)).await, Some(settled), "it takes the place of the first");
+    assert!(read(store.due_deliveries(5, 9)).await.is_empty());
 }
 
 /// However much one lane owes, every other gets its share; what is not due yet does not come.
