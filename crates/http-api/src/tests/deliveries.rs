@@ -72,6 +72,7 @@ async fn a_delivery_is_listed_without_its_query_and_told_again() {
     );
     assert_eq!(item["nextTryAt"], Value::Null);
     assert!(!all.to_string().contains("secret"));
+    assert_eq!(world.get(&format!("/v1/deliveries/{}", id())).await.ok(200), *item);
     let path = format!("/v1/deliveries/{}/redeliver", id());
     let again = world.post_as("operate", &path, Value::Null, &[]).await.ok(202);
     assert_eq!((&again["result"], &again["attempt"]), (&json!("waiting"), &json!(0)));
@@ -85,7 +86,9 @@ async fn a_delivery_is_listed_without_its_query_and_told_again() {
     assert_eq!(count(world.get(&format!("/v1/deliveries?cursor={}", id())).await.ok(200)), 0);
     world.get("/v1/deliveries?result=lost").await.problem(422, "invalid_field");
     world.get("/v1/deliveries?closure=cl_1").await.problem(422, "invalid_field");
-    let other = format!("/v1/deliveries/{}/redeliver", delivery_id(Uuid::nil()));
+    let other = format!("/v1/deliveries/{}", delivery_id(Uuid::nil()));
+    world.get(&other).await.problem(404, "no_such_delivery");
+    let other = format!("{other}/redeliver");
     world.post_as("operate", &other, Value::Null, &[]).await.problem(404, "no_such_delivery");
 }
 

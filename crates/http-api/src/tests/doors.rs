@@ -30,6 +30,7 @@ const ADMITTED: &[(&str, &str)] = &[
     ("GET /v1/adapters", "roa"),
     ("GET /v1/hooks/received", "roa"),
     ("GET /v1/deliveries", "roa"),
+    ("GET /v1/deliveries/{id}", "roa"),
     ("POST /v1/deliveries/{id}/redeliver", "oa"),
     ("GET /v1/whoami", "sroa"),
     ("GET /v1/config", "a"),
