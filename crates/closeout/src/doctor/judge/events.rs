@@ -27,7 +27,7 @@ fn one(hook: &Hook, service: &Service, configuration: &Configuration) -> Check {
         Says::Nonsense => Check::not_checked(
             "events",
             format!("Another program answers at {server}."),
-            "name the service with --server or CLOSEOUT_SERVER",
+            "name the service with --server",
         ),
         Says::Closed(why) => Check::not_checked(
             "events",
