@@ -12,6 +12,7 @@
 
 mod apply;
 mod backup;
+mod batches;
 mod deliveries;
 mod failure;
 mod file;

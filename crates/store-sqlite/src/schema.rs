@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_inbox_in_order.sql"),
     include_str!("migrations/0003_write_less.sql"),
     include_str!("migrations/0004_deliveries.sql"),
+    include_str!("migrations/0005_batches.sql"),
 ];
 
 /// The schema version that this program reads and writes.

@@ -10,14 +10,14 @@ use std::{
 use async_trait::async_trait;
 use rusqlite::Connection;
 use store::{
-    ClosureKey, Commit, CommitRefused, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Millis,
-    Order, PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
+    BatchFilter, BatchItem, BatchRow, ClosureKey, Commit, CommitRefused, DeliveryFilter, DeliveryRow, Filter,
+    InboxEntry, KeyEntry, Millis, Order, PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
 };
 use uuid::Uuid;
 
 use crate::{
     backup::{self, BackupError, BackupProgress},
-    deliveries,
+    batches, deliveries,
     failure::{OpenError, unavailable},
     file::{self, Lock},
     finder::{self, Name},
@@ -264,6 +264,40 @@ impl Store for SqliteStore {
     ) -> Result<Vec<DeliveryRow>, StoreUnavailable> {
         let filter = filter.clone();
         self.browse(move |connection| deliveries::list(connection, &filter, before, limit)).await
+    }
+
+    async fn put_batch(&self, batch: BatchRow, items: Vec<BatchItem>) -> Result<(), StoreUnavailable> {
+        let written = self.writer.write(move |connection, _| batches::put(connection, &batch, &items));
+        written.await.map(drop)
+    }
+
+    async fn batch(&self, key: Uuid) -> Result<Option<BatchRow>, StoreUnavailable> {
+        self.read(move |connection| batches::one(connection, key)).await
+    }
+
+    async fn batches(
+        &self,
+        filter: &BatchFilter,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<BatchRow>, StoreUnavailable> {
+        let filter = filter.clone();
+        self.browse(move |connection| batches::list(connection, &filter, before, limit)).await
+    }
+
+    async fn batch_items(
+        &self,
+        batch: Uuid,
+        state: Option<&str>,
+        after: Option<u32>,
+        limit: usize,
+    ) -> Result<Vec<BatchItem>, StoreUnavailable> {
+        let state = state.map(str::to_owned);
+        self.browse(move |connection| batches::items(connection, batch, state.as_deref(), after, limit)).await
+    }
+
+    async fn batch_tally(&self, batch: Uuid) -> Result<Vec<(String, u64)>, StoreUnavailable> {
+        self.browse(move |connection| batches::tally(connection, batch)).await
     }
 
     async fn cursor(&self, name: &str) -> Result<u64, StoreUnavailable> {

@@ -5,7 +5,7 @@ use store::{ClosureKey, Millis, Quarantined};
 use uuid::Uuid;
 
 use crate::{
-    deliveries,
+    batches, deliveries,
     finder::{self, Name, Place},
     read::{CHAIN, all, rows},
     record::signed,
@@ -66,7 +66,8 @@ pub(crate) fn prune(
     let events = prune_events(connection, inbox_before, limit)?;
     let keys = prune_keys(connection, inbox_before, limit)?;
     let deliveries = deliveries::prune(connection, rows_before, limit)?;
-    Ok((old.len() + events + keys + deliveries) as u64)
+    let batches = batches::prune(connection, rows_before, limit)?;
+    Ok((old.len() + events + keys + deliveries + batches) as u64)
 }
 
 fn prune_events(connection: &Connection, before: Millis, limit: usize) -> rusqlite::Result<usize> {

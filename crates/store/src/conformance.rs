@@ -24,6 +24,7 @@ use std::{future::Future, sync::Arc};
 
 use crate::{Commit, CommitRefused, Row, Store};
 
+pub mod batches;
 pub mod checks;
 pub mod commits;
 pub mod deliveries;
@@ -47,6 +48,13 @@ pub trait Place: Send + Sync + 'static {
 macro_rules! conformance_tests {
     ($place:expr) => {
         $crate::conformance_tests! { @cases $place;
+            batches {
+                a_batch_is_written_together_with_its_rows
+                a_row_of_a_batch_is_replaced_and_its_neighbours_stay
+                rows_of_a_batch_are_read_in_order
+                batches_are_listed_by_filter_and_page
+                pruning_takes_batches_that_need_nothing_any_more
+            }
             checks {
                 a_used_key_is_answered_with_what_it_stands_for
                 a_command_is_attached_only_to_an_open_closure

@@ -19,6 +19,7 @@
 //!   applied: dropping stops the waiting, never the write.
 //! - **Positions grow.** A journal line's position is larger than that of every line committed before it.
 
+mod batches;
 pub mod conformance;
 mod deliveries;
 mod memory;
@@ -26,6 +27,7 @@ mod model;
 mod port;
 mod shape;
 
+pub use batches::{BatchFilter, BatchItem, BatchRow};
 pub use deliveries::{DeliveryFilter, DeliveryRow};
 pub use memory::MemoryStore;
 pub use model::*;

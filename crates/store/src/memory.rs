@@ -1,5 +1,6 @@
 //! The double in memory: the guarantees of a store without the durability, and failures on demand.
 
+mod batches;
 mod owed;
 mod state;
 
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::{
+    batches::{BatchFilter, BatchItem, BatchRow},
     deliveries::{DeliveryFilter, DeliveryRow},
     model::*,
     port::*,
@@ -224,6 +226,38 @@ impl Store for MemoryStore {
 
     async fn set_switch(&self, name: &str, on: bool) -> Result<(), StoreUnavailable> {
         self.write(|state| state.set_switch(name, on))
+    }
+
+    async fn put_batch(&self, batch: BatchRow, items: Vec<BatchItem>) -> Result<(), StoreUnavailable> {
+        self.write(|state| state.batches.put(batch, items))
+    }
+
+    async fn batch(&self, key: Uuid) -> Result<Option<BatchRow>, StoreUnavailable> {
+        self.read(|state| state.batches.one(key))
+    }
+
+    async fn batches(
+        &self,
+        filter: &BatchFilter,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<BatchRow>, StoreUnavailable> {
+        self.read(|state| state.batches.list(filter, before, limit))
+    }
+
+    async fn batch_items(
+        &self,
+        batch: Uuid,
+        state: Option<&str>,
+        after: Option<u32>,
+        limit: usize,
+    ) -> Result<Vec<BatchItem>, StoreUnavailable> {
+        let wanted = state;
+        self.read(|state| state.batches.items(batch, wanted, after, limit))
+    }
+
+    async fn batch_tally(&self, batch: Uuid) -> Result<Vec<(String, u64)>, StoreUnavailable> {
+        self.read(|state| state.batches.tally(batch))
     }
 
     async fn cursor(&self, name: &str) -> Result<u64, StoreUnavailable> {

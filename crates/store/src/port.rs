@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::{
+    batches::{BatchFilter, BatchItem, BatchRow},
     deliveries::{DeliveryFilter, DeliveryRow},
     model::*,
 };
@@ -165,6 +166,33 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<DeliveryRow>, StoreUnavailable>;
 
+    /// Writes how a batch stands now, with those of its rows that are given: all or nothing. What is there under the same key and
+    /// number is replaced; every other row of the batch stays.
+    async fn put_batch(&self, batch: BatchRow, items: Vec<BatchItem>) -> Result<(), StoreUnavailable>;
+
+    /// Loads one batch, without its rows.
+    async fn batch(&self, key: Uuid) -> Result<Option<BatchRow>, StoreUnavailable>;
+
+    /// One page of batches that match, the latest made first, with keys less than `before`, at most `limit`.
+    async fn batches(
+        &self,
+        filter: &BatchFilter,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<BatchRow>, StoreUnavailable>;
+
+    /// Rows of a batch with a number greater than `after`, in order, of this state where one is given, at most `limit`.
+    async fn batch_items(
+        &self,
+        batch: Uuid,
+        state: Option<&str>,
+        after: Option<u32>,
+        limit: usize,
+    ) -> Result<Vec<BatchItem>, StoreUnavailable>;
+
+    /// Counts the rows of a batch by state, in order of the state's name.
+    async fn batch_tally(&self, batch: Uuid) -> Result<Vec<(String, u64)>, StoreUnavailable>;
+
     /// Whether a switch that an operator sets is on; one that was never set is off.
     async fn switch(&self, name: &str) -> Result<bool, StoreUnavailable>;
 
@@ -186,9 +214,9 @@ pub trait Store: Send + Sync + 'static {
     /// What was set aside, the latest first.
     async fn quarantined(&self) -> Result<Vec<Quarantined>, StoreUnavailable>;
 
-    /// Removes rows that ended before `rows_before` with their journals, deliveries that were settled before it, and inbox
-    /// entries and keys from before `inbox_before`; at most `limit` of each, the oldest first. Returns how many rows,
-    /// deliveries, entries and keys went, so that 0 means that nothing is left to do. Positions of lines that went are never given out again.
+    /// Removes rows that ended before `rows_before` with their journals, deliveries that were settled before it, batches that
+    /// needed nothing any more, with their rows, and inbox entries and keys from before `inbox_before`; at most `limit` of each, the
+    /// oldest first. Returns how many rows, deliveries, batches, entries and keys went, so that 0 means that nothing is left to do. Positions of lines that went are never given out again.
     async fn prune(
         &self,
         rows_before: Millis,

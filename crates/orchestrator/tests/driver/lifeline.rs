@@ -7,8 +7,9 @@ use std::sync::{
 
 use async_trait::async_trait;
 use store::{
-    ClosureKey, Commit, CommitRefused, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry,
-    MemoryStore, Millis, Order, PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
+    BatchFilter, BatchItem, BatchRow, ClosureKey, Commit, CommitRefused, DeliveryFilter, DeliveryRow, Filter,
+    InboxEntry, KeyEntry, MemoryStore, Millis, Order, PlacedLine, Quarantined, Row, Store, StoreUnavailable,
+    Tally,
 };
 use uuid::Uuid;
 
@@ -127,6 +128,37 @@ impl Store for Lifeline {
         per_lane: usize,
     ) -> Result<Vec<DeliveryRow>, StoreUnavailable> {
         self.inner.due_deliveries(now, per_lane).await
+    }
+
+    async fn put_batch(&self, batch: BatchRow, items: Vec<BatchItem>) -> Result<(), StoreUnavailable> {
+        self.inner.put_batch(batch, items).await
+    }
+
+    async fn batch(&self, key: Uuid) -> Result<Option<BatchRow>, StoreUnavailable> {
+        self.inner.batch(key).await
+    }
+
+    async fn batches(
+        &self,
+        filter: &BatchFilter,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<BatchRow>, StoreUnavailable> {
+        self.inner.batches(filter, before, limit).await
+    }
+
+    async fn batch_items(
+        &self,
+        batch: Uuid,
+        state: Option<&str>,
+        after: Option<u32>,
+        limit: usize,
+    ) -> Result<Vec<BatchItem>, StoreUnavailable> {
+        self.inner.batch_items(batch, state, after, limit).await
+    }
+
+    async fn batch_tally(&self, batch: Uuid) -> Result<Vec<(String, u64)>, StoreUnavailable> {
+        self.inner.batch_tally(batch).await
     }
 
     async fn put_delivery(&self, delivery: DeliveryRow) -> Result<(), StoreUnavailable> {

@@ -7,7 +7,7 @@ use std::{
 
 use uuid::Uuid;
 
-use super::owed::Owed;
+use super::{batches::Batches, owed::Owed};
 use crate::{model::*, port::*};
 
 #[derive(Debug, Default)]
@@ -27,6 +27,7 @@ pub(super) struct State {
     cursors: HashMap<String, u64>,
     switches: HashSet<String>,
     pub(super) owed: Owed,
+    pub(super) batches: Batches,
 }
 
 impl State {
@@ -266,7 +267,9 @@ impl State {
     }
 
     pub(super) fn prune(&mut self, rows_before: Millis, inbox_before: Millis, limit: usize) -> u64 {
-        let mut pruned = self.prune_rows(rows_before, limit) + self.owed.prune(rows_before, limit);
+        let mut pruned = self.prune_rows(rows_before, limit)
+            + self.owed.prune(rows_before, limit)
+            + self.batches.prune(rows_before, limit);
         let old: Vec<_> =
             self.inbox_order.range(..(inbox_before, 0)).take(limit).map(|(place, _)| *place).collect();
         pruned += old.len() as u64;
