@@ -35,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "webhook-signature",
         ],
     ),
+    ("batches", &["closure-machine", "genesys-types", "orchestrator", "store"]),
     ("callbacks", &["genesys-types", "orchestrator", "store", "webhook-signature"]),
     ("http-api", &["callbacks", "closure-machine", "genesys-types", "orchestrator", "store"]),
     ("genesys-simulator", &["webhook-signature"]),

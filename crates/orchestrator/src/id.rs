@@ -46,6 +46,16 @@ pub fn parse_delivery_id(text: &str) -> Option<Uuid> {
     read(text.strip_prefix("dv_")?).ok()
 }
 
+/// Writes the key of a batch as its id.
+pub fn batch_id(key: Uuid) -> String {
+    write("bt_", key)
+}
+
+/// Reads a batch's id; nothing for anything that [`batch_id`] does not write.
+pub fn parse_batch_id(text: &str) -> Option<Uuid> {
+    read(text.strip_prefix("bt_")?).ok()
+}
+
 /// Writes the id of an event that is told to the outside: the closure and the line's place in its journal.
 pub fn event_id(position: u64) -> String {
     format!("ev_{position:016x}")

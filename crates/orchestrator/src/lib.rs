@@ -58,7 +58,10 @@ pub use advance::Orchestrator;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{Config, OrganisationSetup, StartError};
 pub use deliver::{Delivered, Delivery};
-pub use id::{InvalidClosureId, closure_id, delivery_id, event_id, parse_closure_id, parse_delivery_id};
+pub use id::{
+    InvalidClosureId, batch_id, closure_id, delivery_id, event_id, parse_batch_id, parse_closure_id,
+    parse_delivery_id,
+};
 pub use journal::{Answered, Asks, Entry, Fitting, HeardLine, OperatorLine, Seen};
 pub use operate::{ActError, Operation};
 pub use organisation::OrganisationStatus;

@@ -1,0 +1,21 @@
+//! Many commands that are given together: shown first, then run at a bounded rate, each once.
+//!
+//! ```text
+//! rows ─► read ─► judged, nothing done (preview, token) ─► execute ─► re-checked, submitted, followed ─► finished
+//! ```
+//!
+//! - **Nothing before the token.** It is bound to the exact rows that would be closed, and to this batch.
+//! - **Each row once.** A row is submitted under an idempotency key of its own; a crash between the submission and the note of it
+//!   finds the key, and the closure behind it.
+//! - **No second way to a closure.** Rows go through the orchestrator's ordinary submission, which reads before it closes.
+
+mod plan;
+mod rows;
+mod run;
+mod service;
+mod stored;
+
+pub use plan::{BatchState, RowState, Skip};
+pub use rows::{Format, LARGEST_FILE, LARGEST_ROW, MOST_ROWS, Unreadable};
+pub use service::{ActError, Asked, Batch, Batches, Item, Progress, Reader};
+pub use stored::Plan;

@@ -1,0 +1,470 @@
+//! The handle by which the API makes batches, looks at them and acts on them.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use closure_machine::{Command, Subject};
+use genesys_types::Organisation;
+use orchestrator::{Orchestrator, Said};
+use store::{BatchFilter, BatchRow, ClosureKey, Filter, Order, Store, StoreUnavailable};
+use tokio::sync::{Mutex, Notify};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+use crate::{
+    plan::{self, Ask, BatchState, Fate, RowState, Skip, Standing},
+    rows::{self, Format, Unreadable},
+    run,
+    stored::{Kept, Plan, bytes},
+};
+
+/// How long a preview can be executed: long enough to read it, short enough that it is still true.
+const TOKEN_LASTS_MILLIS: i64 = 15 * 60 * 1_000;
+
+/// A row as a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// What to close; always a conversation.
+    pub command: Command,
+    /// What else the row says.
+    pub said: Said,
+    /// The row's own idempotency key.
+    pub key: Option<String>,
+    /// SHA-256 over what the row means.
+    pub digest: [u8; 32],
+}
+
+/// Reads rows: their fields are those of a command, and only the API knows them.
+pub trait Reader: Send + Sync + 'static {
+    /// Reads one row.
+    ///
+    /// # Errors
+    ///
+    /// Why it is no command, in one sentence.
+    fn read(&self, organisation: &Organisation, row: &str) -> Result<Asked, String>;
+}
+
+/// A batch as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Its key.
+    pub key: Uuid,
+    /// Its organisation.
+    pub organisation: String,
+    /// How it stands.
+    pub state: BatchState,
+    /// What else is kept of it.
+    pub plan: Plan,
+    /// When it changed last, in milliseconds since 1970.
+    pub updated_at: i64,
+}
+
+/// How many rows of a batch stand how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// All rows.
+    pub total: u64,
+    /// Those to be submitted.
+    pub queued: u64,
+    /// Those whose closure is under way.
+    pub submitted: u64,
+    /// Those whose closure ended as it should.
+    pub closed: u64,
+    /// Those whose closure is held without proof.
+    pub ghost: u64,
+    /// Those whose closure failed.
+    pub failed: u64,
+    /// Those that nothing was done for.
+    pub skipped: u64,
+}
+
+/// One row as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its place in the file, from 1.
+    pub number: u32,
+    /// How it stands.
+    pub state: RowState,
+    /// Its conversation, where it could be read.
+    pub conversation: Option<Uuid>,
+    /// The closure that answers for it, or stands in its way.
+    pub closure: Option<ClosureKey>,
+    /// Why it was skipped or failed.
+    pub reason: Option<String>,
+    /// What cannot be read in it.
+    pub detail: Option<String>,
+}
+
+/// Why an act on a batch was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActError {
+    /// There is no such batch.
+    Unknown,
+    /// The act does not fit its state.
+    Unfit(BatchState),
+    /// The token is not that of this batch's rows.
+    OtherToken,
+    /// The token was not used in time.
+    Expired,
+    /// Nothing could be written.
+    Unavailable(StoreUnavailable),
+}
+
+impl From<StoreUnavailable> for ActError {
+    fn from(unavailable: StoreUnavailable) -> Self {
+        Self::Unavailable(unavailable)
+    }
+}
+
+/// Batches. A copy is the same service.
+#[derive(Clone)]
+pub struct Batches(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) orchestrator: Orchestrator,
+    pub(crate) reader: Arc<dyn Reader>,
+    /// Held by whoever changes a batch: acts and the runner read before they write.
+    pub(crate) writing: Mutex<()>,
+    pub(crate) wake: Notify,
+    pub(crate) stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Batches {
+    /// Goes on with what is active, until `stop`.
+    pub fn start(
+        store: Arc<dyn Store>,
+        orchestrator: Orchestrator,
+        reader: Arc<dyn Reader>,
+        stop: CancellationToken,
+    ) -> Self {
+        let (writing, wake, tasks) = (Mutex::new(()), Notify::new(), TaskTracker::new());
+        let batches = Self(Arc::new(Inner { store, orchestrator, reader, writing, wake, stop, tasks }));
+        batches.0.tasks.spawn(run::run(Arc::clone(&batches.0)));
+        batches.0.tasks.close();
+        batches
+    }
+
+    /// Judges every row of a file and keeps the result. Nothing is done for any of them. `Ok(Err(_))` for a file that cannot be
+    /// read as a whole.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be reached.
+    pub async fn preview(
+        &self,
+        organisation: &Organisation,
+        by: &str,
+        format: Format,
+        file: &[u8],
+    ) -> Result<Result<Batch, Unreadable>, StoreUnavailable> {
+        let rows = match rows::read(format, file) {
+            Ok(rows) => rows,
+            Err(unreadable) => return Ok(Err(unreadable)),
+        };
+        let key = Uuid::now_v7();
+        let mut seen = Seen::default();
+        let mut items = Vec::with_capacity(rows.len());
+        for (number, row) in (1u32..).zip(rows) {
+            let read = row.and_then(|row| self.0.reader.read(organisation, &row).map(|asked| (row, asked)));
+            let (state, kept) = match read {
+                Err(detail) => {
+                    let kept = Kept { detail: Some(detail), ..Kept::default() };
+                    kept.with(Fate::skipped(Skip::Malformed, None))
+                }
+                Ok((row, asked)) => {
+                    let conversation = conversation(&asked);
+                    let kept = Kept { row, conversation, ..Kept::default() };
+                    if seen.before(&asked, conversation) {
+                        kept.with(Fate::skipped(Skip::Duplicate, None))
+                    } else {
+                        let standing = self.0.standing(organisation, by, key, number, &asked).await?;
+                        match plan::shown(standing) {
+                            Some(fate) => kept.with(fate),
+                            None => (RowState::Queued, kept),
+                        }
+                    }
+                }
+            };
+            items.push((number, state, kept));
+        }
+        let accepted = items.iter().filter(|(_, state, _)| *state == RowState::Queued);
+        let token =
+            plan::token(key, organisation.as_str(), accepted.map(|(number, _, kept)| (*number, &*kept.row)));
+        let now = self.0.now();
+        let batch = Batch {
+            key,
+            organisation: organisation.as_str().to_owned(),
+            state: BatchState::Preview,
+            plan: Plan {
+                by: by.to_owned(),
+                created_at: now,
+                token,
+                expires_at: now.saturating_add(TOKEN_LASTS_MILLIS),
+                reason: None,
+                executed_by: None,
+            },
+            updated_at: now,
+        };
+        let items = items.iter().map(|(number, state, kept)| kept.item(*number, *state)).collect();
+        self.0.store.put_batch(batch.row(false), items).await?;
+        Ok(Ok(batch))
+    }
+
+    /// Begins to run a previewed batch, for whoever holds its token. A batch that was begun already stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// See [`ActError`].
+    pub async fn execute(&self, key: Uuid, token: &str, reason: &str, by: &str) -> Result<Batch, ActError> {
+        let now = self.0.now();
+        let begin = |batch: &mut Batch| {
+            if batch.plan.token != token {
+                return Err(ActError::OtherToken);
+            }
+            if batch.state == BatchState::Preview {
+                if batch.plan.expires_at <= now {
+                    return Err(ActError::Expired);
+                }
+                batch.plan.reason = Some(reason.to_owned());
+                batch.plan.executed_by = Some(by.to_owned());
+            }
+            Ok(())
+        };
+        self.act(key, Ask::Execute, begin).await
+    }
+
+    /// Submits no further row, until it is resumed, also over a restart.
+    ///
+    /// # Errors
+    ///
+    /// See [`ActError`].
+    pub async fn pause(&self, key: Uuid) -> Result<Batch, ActError> {
+        self.act(key, Ask::Pause, |_| Ok(())).await
+    }
+
+    /// Goes on with a batch that was paused.
+    ///
+    /// # Errors
+    ///
+    /// See [`ActError`].
+    pub async fn resume(&self, key: Uuid) -> Result<Batch, ActError> {
+        self.act(key, Ask::Resume, |_| Ok(())).await
+    }
+
+    /// Submits no row any more. What was submitted goes on.
+    ///
+    /// # Errors
+    ///
+    /// See [`ActError`].
+    pub async fn cancel(&self, key: Uuid) -> Result<Batch, ActError> {
+        self.act(key, Ask::Cancel, |_| Ok(())).await
+    }
+
+    async fn act(
+        &self,
+        key: Uuid,
+        ask: Ask,
+        change: impl FnOnce(&mut Batch) -> Result<(), ActError>,
+    ) -> Result<Batch, ActError> {
+        let writing = self.0.writing.lock().await;
+        let mut batch = self.one(key).await?.ok_or(ActError::Unknown)?;
+        change(&mut batch)?;
+        let next = plan::acted(batch.state, ask).ok_or(ActError::Unfit(batch.state))?;
+        if next != batch.state {
+            batch.state = next;
+            batch.updated_at = self.0.now();
+            self.0.store.put_batch(batch.row(true), Vec::new()).await?;
+        }
+        drop(writing);
+        self.0.wake.notify_one();
+        Ok(batch)
+    }
+
+    /// One batch.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be reached.
+    pub async fn one(&self, key: Uuid) -> Result<Option<Batch>, StoreUnavailable> {
+        Ok(self.0.store.batch(key).await?.as_ref().and_then(Batch::read))
+    }
+
+    /// Batches of these organisations, the latest first, with keys less than `before`, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be reached.
+    pub async fn list(
+        &self,
+        organisations: Vec<String>,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<Batch>, StoreUnavailable> {
+        let filter = BatchFilter { organisations, active: false };
+        let rows = self.0.store.batches(&filter, before, limit).await?;
+        Ok(rows.iter().filter_map(Batch::read).collect())
+    }
+
+    /// How many of its rows stand how.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be reached.
+    pub async fn progress(&self, key: Uuid) -> Result<Progress, StoreUnavailable> {
+        self.0.progress(key).await
+    }
+
+    /// Rows after this number, of this state where one is given, in order, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be reached.
+    pub async fn items(
+        &self,
+        key: Uuid,
+        state: Option<RowState>,
+        after: Option<u32>,
+        limit: usize,
+    ) -> Result<Vec<Item>, StoreUnavailable> {
+        let rows = self.0.store.batch_items(key, state.map(RowState::name), after, limit).await?;
+        let item = |row: &store::BatchItem| {
+            let kept = Kept::of(row);
+            Item {
+                number: row.number,
+                state: RowState::of(&row.state).unwrap_or(RowState::Failed),
+                conversation: kept.conversation,
+                closure: kept.closure,
+                reason: kept.reason,
+                detail: kept.detail,
+            }
+        };
+        Ok(rows.iter().map(item).collect())
+    }
+
+    /// Waits, after the stop, for the row that is under way, at most `grace`.
+    pub async fn stopped(&self, grace: Duration) {
+        if tokio::time::timeout(grace, self.0.tasks.wait()).await.is_err() {
+            tracing::warn!("a row of a batch was under way; it is looked at again at the next start");
+        }
+    }
+}
+
+impl fmt::Debug for Batches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batches").finish_non_exhaustive()
+    }
+}
+
+impl Batch {
+    pub(crate) fn read(row: &BatchRow) -> Option<Self> {
+        Some(Self {
+            key: row.key,
+            organisation: row.organisation.clone(),
+            state: BatchState::of(&row.state)?,
+            plan: serde_json::from_slice(&row.body).ok()?,
+            updated_at: row.updated_at,
+        })
+    }
+
+    pub(crate) fn row(&self, active: bool) -> BatchRow {
+        BatchRow {
+            key: self.key,
+            organisation: self.organisation.clone(),
+            state: self.state.name().to_owned(),
+            active,
+            updated_at: self.updated_at,
+            body: bytes(&self.plan),
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) fn now(&self) -> i64 {
+        self.orchestrator.present().millis()
+    }
+
+    pub(crate) async fn progress(&self, key: Uuid) -> Result<Progress, StoreUnavailable> {
+        let mut progress = Progress::default();
+        for (state, count) in self.store.batch_tally(key).await? {
+            progress.total += count;
+            match RowState::of(&state) {
+                Some(RowState::Queued) => progress.queued += count,
+                Some(RowState::Submitted) => progress.submitted += count,
+                Some(RowState::Closed) => progress.closed += count,
+                Some(RowState::Ghost) => progress.ghost += count,
+                Some(RowState::Failed) | None => progress.failed += count,
+                Some(RowState::Skipped) => progress.skipped += count,
+            }
+        }
+        Ok(progress)
+    }
+
+    /// How things stand for a row's conversation.
+    pub(crate) async fn standing(
+        &self,
+        organisation: &Organisation,
+        by: &str,
+        batch: Uuid,
+        number: u32,
+        asked: &Asked,
+    ) -> Result<Standing, StoreUnavailable> {
+        let (scope, key) = scope_and_key(by, batch, number, asked);
+        if let Some(entry) = self.store.key(&scope, &key).await? {
+            return Ok(Standing::KeyUsed { closure: entry.closure, same: entry.digest == asked.digest });
+        }
+        let Some(conversation) = conversation(asked) else { return Ok(Standing::Free) };
+        if let Some(open) = self.store.open_of(organisation.as_str(), conversation).await? {
+            return Ok(Standing::Open(open.key));
+        }
+        let filter = Filter {
+            organisations: vec![organisation.as_str().to_owned()],
+            conversation: Some(conversation),
+            ..Filter::default()
+        };
+        let latest = self.store.list(&filter, Order::NewestFirst, None, 1).await?;
+        Ok(match latest.first() {
+            Some(row)
+                if matches!(row.state.as_str(), "closed" | "already_closed")
+                    && row.reason.as_deref() != Some("guest_returned") =>
+            {
+                Standing::Closed(row.key)
+            }
+            Some(_) | None => Standing::Free,
+        })
+    }
+}
+
+/// The idempotency key under which a row is submitted: its own, in the scope of whoever made the batch, else one that is made of
+/// batch and number.
+pub(crate) fn scope_and_key(by: &str, batch: Uuid, number: u32, asked: &Asked) -> (String, String) {
+    match &asked.key {
+        Some(key) => (by.to_owned(), key.clone()),
+        None => ("batch".to_owned(), format!("batch:{}:{number}", orchestrator::batch_id(batch))),
+    }
+}
+
+fn conversation(asked: &Asked) -> Option<Uuid> {
+    match &asked.command.subject {
+        Subject::Conversation(conversation) => Some(conversation.uuid()),
+        Subject::Sought(_) => None,
+    }
+}
+
+/// What rows before were about.
+#[derive(Default)]
+struct Seen {
+    conversations: std::collections::HashSet<Option<Uuid>>,
+    keys: std::collections::HashSet<String>,
+}
+
+impl Seen {
+    fn before(&mut self, asked: &Asked, conversation: Option<Uuid>) -> bool {
+        let known_key = asked.key.as_ref().is_some_and(|key| self.keys.contains(key));
+        if known_key || !self.conversations.insert(conversation) {
+            return true;
+        }
+        self.keys.extend(asked.key.clone());
+        false
+    }
+}

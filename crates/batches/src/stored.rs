@@ -1,0 +1,64 @@
+//! The stored forms of a batch and of its rows.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use store::BatchItem;
+use uuid::Uuid;
+
+use crate::plan::{Fate, RowState};
+
+/// What is kept of a batch beside its state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Who made it: the scope of its rows' own idempotency keys.
+    pub by: String,
+    /// When it was made, in milliseconds since 1970.
+    pub created_at: i64,
+    /// What has to be given to run it.
+    pub token: String,
+    /// Until when it can be run.
+    pub expires_at: i64,
+    /// Why it was run, as the operator said.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Who ran it.
+    #[serde(default)]
+    pub executed_by: Option<String>,
+}
+
+/// What is kept of a row beside its number and state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// The row as it was given; empty where it could not be read, as nothing is done with it.
+    #[serde(default)]
+    pub(crate) row: String,
+    #[serde(default)]
+    pub(crate) conversation: Option<Uuid>,
+    #[serde(default)]
+    pub(crate) closure: Option<Uuid>,
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
+    #[serde(default)]
+    pub(crate) detail: Option<String>,
+}
+
+impl Kept {
+    /// Reads a row back. One that cannot be read is empty.
+    pub(crate) fn of(item: &BatchItem) -> Self {
+        serde_json::from_slice(&item.body).unwrap_or_default()
+    }
+
+    /// The row with what became of it.
+    pub(crate) fn with(self, fate: Fate) -> (RowState, Self) {
+        let closure = fate.closure.or(self.closure);
+        (fate.state, Self { closure, reason: fate.reason, ..self })
+    }
+
+    pub(crate) fn item(&self, number: u32, state: RowState) -> BatchItem {
+        BatchItem { number, state: state.name().to_owned(), body: bytes(self) }
+    }
+}
+
+pub(crate) fn bytes(value: &impl Serialize) -> Bytes {
+    Bytes::from(serde_json::to_vec(value).expect("texts and numbers are JSON"))
+}
