@@ -37,11 +37,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("batches", &["closure-machine", "genesys-types", "orchestrator", "store"]),
     ("callbacks", &["genesys-types", "orchestrator", "store", "webhook-signature"]),
-    ("http-api", &["callbacks", "closure-machine", "genesys-types", "orchestrator", "store"]),
+    ("http-api", &["batches", "callbacks", "closure-machine", "genesys-types", "orchestrator", "store"]),
     ("genesys-simulator", &["webhook-signature"]),
     (
         "closeout",
         &[
+            "batches",
             "callbacks",
             "closure-machine",
             "evidence-log",

@@ -16,6 +16,7 @@ use store::ClosureKey;
 
 use crate::{
     access::Caller,
+    batches,
     health::StoreCheck,
     json::Node,
     problem::{Problem, kinds},
@@ -49,8 +50,10 @@ pub(crate) struct Call {
     pub(crate) id: String,
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
-    /// The body, where the route takes one and one was sent.
+    /// The body, where the route takes JSON and some was sent.
     pub(crate) body: Option<Node>,
+    /// The body, where the route takes a file.
+    pub(crate) file: Bytes,
 }
 
 impl Call {
@@ -124,6 +127,20 @@ pub(crate) async fn read_json(headers: &HeaderMap, body: Body) -> Result<Option<
     match Limited::new(body, LARGEST_BODY).collect().await {
         Ok(collected) => Node::parse(&collected.to_bytes()).map(Some),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(error) => {
+            Err(Problem::new(&kinds::BROKEN_BODY, format!("The body could not be read to its end: {error}.")))
+        }
+    }
+}
+
+/// Reads a body as it is.
+pub(crate) async fn read_file(body: Body) -> Result<Bytes, Problem> {
+    if body.size_hint().lower() > batches::LARGEST_BODY as u64 {
+        return Err(batches::too_large());
+    }
+    match Limited::new(body, batches::LARGEST_BODY).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(batches::too_large()),
         Err(error) => {
             Err(Problem::new(&kinds::BROKEN_BODY, format!("The body could not be read to its end: {error}.")))
         }

@@ -86,14 +86,7 @@ impl Wanted {
             "an RFC 3339 time, such as 2026-11-21T09:15:00Z.".to_owned()
         })?;
         let reason = fields.text("reason")?;
-        let overrides = match fields.any("policy") {
-            Some(policy) => read_policy(policy)?,
-            None => Overrides::default(),
-        };
-        let labels = match fields.any("labels") {
-            Some(labels) => read_labels(&fields, labels)?,
-            None => Vec::new(),
-        };
+        let (overrides, labels) = policy_and_labels(&mut fields)?;
         let callback = fields.any("callback").map(callback::read).transpose()?;
         let dry_run = fields.boolean("dryRun")?.unwrap_or(false);
         let subject = target::read(conversation, fields.any("target"))?;
@@ -192,6 +185,19 @@ pub(crate) fn organisation(
             None => unknown("organisation is missing, and this key is for several.".to_owned()),
         },
     }
+}
+
+/// What a command sets differently from the organisation's policy, and its labels.
+pub(crate) fn policy_and_labels(fields: &mut Fields) -> Result<(Overrides, Vec<(String, String)>), Problem> {
+    let overrides = match fields.any("policy") {
+        Some(policy) => read_policy(policy)?,
+        None => Overrides::default(),
+    };
+    let labels = match fields.any("labels") {
+        Some(labels) => read_labels(fields, labels)?,
+        None => Vec::new(),
+    };
+    Ok((overrides, labels))
 }
 
 fn read_policy(policy: Node) -> Result<Overrides, Problem> {

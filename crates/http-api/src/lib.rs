@@ -12,6 +12,7 @@
 mod access;
 mod acts;
 mod adapters;
+mod batches;
 mod call;
 mod callback;
 mod closures;
@@ -49,6 +50,7 @@ mod waiting;
 
 pub use access::{AccessKey, InvalidRole, Keys, Role};
 pub use adapters::{AdapterStanding, RefusedTopic};
+pub use batches::RowReader;
 pub use serve::router;
 pub use state::{
     ApiState, HookStanding, MetricsPage, NoHooks, ReceivedHook, ReceivedHooks, UNKNOWN_HOOK, Version,

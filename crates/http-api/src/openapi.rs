@@ -8,7 +8,7 @@ use utoipa::{
         Response, ResponseBuilder, Schema,
         path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn},
         request_body::RequestBodyBuilder,
-        schema::{ObjectBuilder, OneOfBuilder, Type},
+        schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Type},
         security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
     },
 };
@@ -16,6 +16,7 @@ use utoipa::{
 use crate::{
     access::{Need, Role},
     acts::Outgoing,
+    batches::{BatchItemList, BatchList},
     deliveries::DeliveryList,
     dry_run::PlanView,
     evidence::AdapterList,
@@ -25,7 +26,7 @@ use crate::{
     hooks::ReceivedList,
     listing::ListView,
     problem::{ProblemView, kinds},
-    requests::{ActRequest, ClosureRequest, OutgoingRequest},
+    requests::{ActRequest, BatchExecution, BatchRow, ClosureRequest, OutgoingRequest},
     routes::{Method, Place, ROUTES, Reply, Route, Shape},
     timeline::Timeline,
     view::ClosureView,
@@ -132,8 +133,20 @@ fn operation(route: &Route) -> OperationBuilder {
     }
     if let Some(body) = &route.doc.body {
         let required = if body.required { Required::True } else { Required::False };
-        let content = Content::new(Some(Ref::from_schema_name(body.schema)));
-        let body = RequestBodyBuilder::new().required(Some(required)).content("application/json", content);
+        let one = Ref::from_schema_name(body.schema);
+        let content = if body.file {
+            Content::new(Some(ArrayBuilder::new().items(one)))
+        } else {
+            Content::new(Some(one))
+        };
+        let mut body_of =
+            RequestBodyBuilder::new().required(Some(required)).content("application/json", content);
+        if body.file {
+            for kind in ["application/x-ndjson", "text/csv"] {
+                body_of = body_of.content(kind, Content::new(Some(text())));
+            }
+        }
+        let body = body_of;
         operation = operation.request_body(Some(body.build()));
     }
     for reply in route.doc.answers {
@@ -220,6 +233,10 @@ fn components() -> Components {
     let components = with::<ClosureRequest>(components);
     let components = with::<ActRequest>(components);
     let components = with::<OutgoingRequest>(components);
+    let components = with::<BatchRow>(components);
+    let components = with::<BatchExecution>(components);
+    let components = with::<BatchList>(components);
+    let components = with::<BatchItemList>(components);
     let components = with::<ClosureView<'_>>(components);
     let components = with::<PlanView>(components);
     let components = with::<ListView<'_>>(components);
@@ -317,6 +334,7 @@ mod tests {
         let known =
             |names: &[&str]| -> BTreeSet<String> { names.iter().map(|&name| name.to_owned()).collect() };
         assert_eq!(fields("ClosureRequest"), known(command::FIELDS));
+        assert_eq!(fields("BatchRow"), known(crate::batches::ROW));
         assert_eq!(fields("PolicyRequest"), known(command::POLICY));
         assert_eq!(fields("CallbackRequest"), known(crate::callback::CALLBACK));
     }

@@ -139,6 +139,11 @@ impl Problem {
         self
     }
 
+    /// The sentence about this request, alone.
+    pub(crate) fn into_detail(self) -> String {
+        self.0.detail.into_owned()
+    }
+
     /// The HTTP status.
     #[cfg(test)]
     pub(crate) fn status(&self) -> u16 {
@@ -230,12 +235,20 @@ pub(crate) mod kinds {
             "Check the id, and that the key is allowed the closure's organisation. Ended closures are kept for the time of [store] retention.";
         NO_DELIVERY = NOT_FOUND, "no_such_delivery", "There is no such delivery", retryable: false,
             "GET /v1/deliveries lists them. Settled ones are kept for the time of [store] retention.";
+        NO_BATCH = NOT_FOUND, "no_such_batch", "There is no such batch", retryable: false,
+            "GET /v1/batches lists them. Those that are done are kept for the time of [store] retention.";
         METHOD = METHOD_NOT_ALLOWED, "method_not_allowed", "The path does not take this method", retryable: false,
             "The Allow header names the methods that it takes.";
         CONTRADICTS = CONFLICT, "contradicting_options", "An open closure of the conversation does it otherwise", retryable: false,
             "Follow the closure that is open, leave the option out to be content with it, or cancel it first.";
         UNFIT = CONFLICT, "act_does_not_fit", "The act does not fit the closure's state", retryable: false,
             "GET the closure's /explain: it names what can be done.";
+        BATCH_UNFIT = CONFLICT, "batch_act_does_not_fit", "The act does not fit the batch's state", retryable: false,
+            "GET the batch: only a preview is executed, and only what runs is paused, resumed or cancelled.";
+        OTHER_TOKEN = CONFLICT, "confirm_token_mismatch", "The token is for other rows", retryable: false,
+            "Look at the preview again, and give the confirmToken that it was answered with.";
+        TOKEN_EXPIRED = CONFLICT, "confirm_token_expired", "The preview is too old", retryable: false,
+            "POST the rows to /v1/batches again, and look at the new preview.";
         OTHER_VERSION = PRECONDITION_FAILED, "version_changed", "The closure has changed", retryable: false,
             "GET the closure, look at what changed, and repeat with its new ETag in If-Match.";
         TOO_LARGE = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large", retryable: false,
@@ -248,6 +261,8 @@ pub(crate) mod kinds {
             "Look at `candidates`, and name the one to close by its conversationId.";
         NOT_AVAILABLE = UNPROCESSABLE_ENTITY, "not_available", "This version does not do that", retryable: false,
             "Leave the field out.";
+        UNREADABLE_BATCH = UNPROCESSABLE_ENTITY, "unreadable_batch", "The rows cannot be read", retryable: false,
+            "Send a JSON list, an object on each line, or CSV with headings: 10,000 rows at most.";
         UNKNOWN_ORGANISATION = UNPROCESSABLE_ENTITY, "unknown_organisation", "The organisation is not known", retryable: false,
             "Name one of your organisations. GET /v1/whoami lists them.";
         KEY_REUSED = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The key stands for another command", retryable: false,

@@ -109,3 +109,29 @@ pub(crate) struct OutgoingRequest {
     /// Why. It is logged.
     reason: Option<String>,
 }
+
+/// One row of a batch. In CSV `labels` and `policy` are columns: `label.NAME`, `policy.NAME`.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BatchRow {
+    /// The conversation to close.
+    conversation_id: String,
+    /// The guest's participant, where it is known.
+    participant_id: Option<String>,
+    /// The producer's own key for this row; in the same scope as the header of a command.
+    idempotency_key: Option<String>,
+    /// As of a command.
+    labels: Option<BTreeMap<String, String>>,
+    /// As of a command.
+    policy: Option<PolicyRequest>,
+}
+
+/// What executes a batch.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BatchExecution {
+    /// The token of the preview.
+    confirm_token: String,
+    /// Why; it becomes the reason of every closure. At most 200 characters.
+    reason: String,
+}

@@ -7,7 +7,7 @@ use closure_machine::Act;
 
 use crate::{
     access::Need,
-    acts,
+    acts, batches,
     call::{Answer, Call},
     closures, deliveries, evidence, explain,
     explain::needs_reason,
@@ -62,6 +62,8 @@ pub(crate) enum Place {
 pub(crate) struct Body {
     pub(crate) schema: &'static str,
     pub(crate) required: bool,
+    /// Whether it is a file of rows, and not one JSON object.
+    pub(crate) file: bool,
 }
 
 /// A good answer.
@@ -118,7 +120,7 @@ const fn look(
 
 /// An operator's act on one closure.
 const fn act(act: Act, path: &'static str, run: Handler, summary: &'static str) -> Route {
-    let body = Some(Body { schema: "ActRequest", required: needs_reason(act) });
+    let body = Some(Body { schema: "ActRequest", required: needs_reason(act), file: false });
     let doc = Doc { summary, parameters: &[IF_MATCH], body, answers: &[ACT_TAKEN], refusals: ACT_REFUSALS };
     Route { method: Method::Post, path, need: Need::Operate, run, doc }
 }
@@ -130,8 +132,16 @@ const fn outgoing(
     summary: &'static str,
     answers: &'static [Reply],
 ) -> Route {
-    let body = Some(Body { schema: "OutgoingRequest", required: false });
+    let body = Some(Body { schema: "OutgoingRequest", required: false, file: false });
     let doc = Doc { summary, parameters: &[], body, answers, refusals: &[400, 413, 415, 422, 503] };
+    Route { method: Method::Post, path, need: Need::Operate, run, doc }
+}
+
+/// An operator's act on a batch.
+const fn on_batch(path: &'static str, body: Option<Body>, run: Handler, summary: &'static str) -> Route {
+    let refusals: &[u16] =
+        if body.is_some() { &[400, 404, 409, 413, 415, 422, 503] } else { &[404, 409, 422, 503] };
+    let doc = Doc { summary, parameters: &[], body, answers: &[BATCH_TAKEN], refusals };
     Route { method: Method::Post, path, need: Need::Operate, run, doc }
 }
 
@@ -158,6 +168,9 @@ const ACT_TAKEN: Reply =
     Reply { status: 202, about: "Stored; what it set off goes on.", shape: Shape::Json("Closure") };
 const ACT_REFUSALS: &[u16] = &[400, 404, 409, 412, 413, 415, 422, 500, 503];
 
+const BATCH_TAKEN: Reply =
+    Reply { status: 202, about: "Stored; it goes on by itself.", shape: Shape::Json("Batch") };
+
 /// Every route.
 pub(crate) static ROUTES: &[Route] = &[
     Route {
@@ -176,7 +189,7 @@ pub(crate) static ROUTES: &[Route] = &[
                      closure; with another command it is refused.",
                 ),
             ],
-            body: Some(Body { schema: "ClosureRequest", required: true }),
+            body: Some(Body { schema: "ClosureRequest", required: true, file: false }),
             answers: &[
                 ok("ClosureAnswer", "Ended within the wait, or repeated; with `dryRun` the plan."),
                 Reply { status: 202, about: "Accepted.", shape: Shape::Json("Closure") },
@@ -273,6 +286,68 @@ pub(crate) static ROUTES: &[Route] = &[
         &[ORGANISATION, SORT, LIMIT, CURSOR],
         &[ok("ClosureList", "A page.")],
         &[422, 503],
+    ),
+    Route {
+        method: Method::Post,
+        path: "/v1/batches",
+        need: Need::Submit,
+        run: run!(batches::preview),
+        doc: Doc {
+            summary: "Show what closing many conversations would do. Nothing is done before its token is given.",
+            parameters: &[query(
+                "organisation",
+                "Whose conversations; chosen as for a closure when it is left out.",
+            )],
+            body: Some(Body { schema: "BatchRow", required: true, file: true }),
+            answers: &[Reply { status: 201, about: "The preview.", shape: Shape::Json("Batch") }],
+            refusals: &[400, 413, 415, 422, 503],
+        },
+    },
+    look(
+        "/v1/batches",
+        Need::Read,
+        run!(batches::list),
+        "Batches, the latest first, without their tokens.",
+        &[ORGANISATION, LIMIT, CURSOR],
+        &[ok("BatchList", "A page.")],
+        &[422, 503],
+    ),
+    look(
+        "/v1/batches/{id}",
+        Need::Follow,
+        run!(batches::one),
+        "A batch and how far it is.",
+        &[],
+        &[ok("Batch", "The batch.")],
+        &[404, 422, 503],
+    ),
+    look(
+        "/v1/batches/{id}/items",
+        Need::Follow,
+        run!(batches::items),
+        "The rows of a batch, in their order, each with what becomes of it.",
+        &[query("state", "In this state only."), LIMIT, CURSOR],
+        &[ok("BatchItemList", "A page.")],
+        &[404, 422, 503],
+    ),
+    on_batch(
+        "/v1/batches/{id}/execute",
+        Some(Body { schema: "BatchExecution", required: true, file: false }),
+        run!(batches::execute),
+        "Run a batch that was previewed. Each row is looked at once more before it is submitted.",
+    ),
+    on_batch(
+        "/v1/batches/{id}/pause",
+        None,
+        run!(batches::pause),
+        "Submit no further row until it is resumed, also over a restart.",
+    ),
+    on_batch("/v1/batches/{id}/resume", None, run!(batches::resume), "Go on with a batch that was paused."),
+    on_batch(
+        "/v1/batches/{id}/cancel",
+        None,
+        run!(batches::cancel),
+        "Submit no row any more. What was submitted goes on.",
     ),
     look(
         "/v1/ghosts",

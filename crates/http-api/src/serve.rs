@@ -8,10 +8,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodFilter, on},
 };
+use bytes::Bytes;
 
 use crate::{
     access::Need,
-    call::{Call, Shared, read_json},
+    call::{Call, Shared, read_file, read_json},
     health::{self, StoreCheck},
     openapi,
     problem::{Problem, kinds},
@@ -63,12 +64,13 @@ async fn serve(
     };
     let id = params.iter().next().map(|(_, value)| value.to_owned()).unwrap_or_default();
     let body = match &route.doc.body {
-        None => Ok(None),
-        Some(_) => read_json(&head.headers, body).await,
+        None => Ok((None, Bytes::new())),
+        Some(kind) if kind.file => read_file(body).await.map(|file| (None, file)),
+        Some(_) => read_json(&head.headers, body).await.map(|body| (body, Bytes::new())),
     };
     let answer = match body {
-        Ok(body) => {
-            (route.run)(Call { shared, caller, id, uri: head.uri, headers: head.headers, body }).await
+        Ok((body, file)) => {
+            (route.run)(Call { shared, caller, id, uri: head.uri, headers: head.headers, body, file }).await
         }
         Err(problem) => Err(problem),
     };

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use batches::Batches;
 use callbacks::Callbacks;
 use genesys_types::{Organisation, Time};
 use orchestrator::Orchestrator;
@@ -24,6 +25,8 @@ pub struct ApiState {
     pub adapters: Arc<dyn Fn() -> Vec<AdapterStanding> + Send + Sync>,
     /// What is told to the outside, and what became of it.
     pub callbacks: Callbacks,
+    /// Many commands that are given together.
+    pub batches: Batches,
     /// What `/metrics` says.
     pub metrics: MetricsPage,
 }

@@ -139,11 +139,13 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     if given.next().is_some() {
         return Err(invalid("Idempotency-Key is given more than once."));
     }
-    let visible = |byte: &u8| byte.is_ascii_graphic();
     match value.to_str() {
-        Ok(key) if (1..=LONGEST_KEY).contains(&key.len()) && key.as_bytes().iter().all(visible) => {
-            Ok(Some(key))
-        }
+        Ok(key) if is_key(key) => Ok(Some(key)),
         Ok(_) | Err(_) => Err(invalid("Idempotency-Key has 1 to 255 visible ASCII characters.")),
     }
+}
+
+/// Whether a text can be an idempotency key.
+pub(crate) fn is_key(text: &str) -> bool {
+    (1..=LONGEST_KEY).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -79,7 +79,8 @@ pub(crate) fn items(
 pub(crate) const ITEMS: &str =
     "SELECT number, state, body FROM batch_items WHERE batch = ? AND number > ? ORDER BY number LIMIT ?";
 
-pub(crate) const ITEMS_OF_STATE: &str = "SELECT number, state, body FROM batch_items INDEXED BY batch_items_state
+pub(crate) const ITEMS_OF_STATE: &str =
+    "SELECT number, state, body FROM batch_items INDEXED BY batch_items_state
      WHERE batch = ? AND state = ? AND number > ? ORDER BY number LIMIT ?";
 
 pub(crate) fn tally(connection: &Connection, batch: Uuid) -> rusqlite::Result<Vec<(String, u64)>> {

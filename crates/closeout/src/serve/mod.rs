@@ -18,10 +18,11 @@ mod telemetry;
 
 use std::{collections::HashMap, net::SocketAddr, path::Path, sync::Arc};
 
+use batches::Batches;
 use callbacks::Callbacks;
 use genesys_client::{Client, Dialect, DialectClient};
 use genesys_types::Organisation;
-use http_api::{AccessKey, ApiState, Keys, MetricsPage, Role, Version};
+use http_api::{AccessKey, ApiState, Keys, MetricsPage, Role, RowReader, Version};
 use http_listener::Limits;
 use orchestrator::{
     Config, DialectRemote, GenesysRemote, Orchestrator, OrganisationSetup, Remote, SystemClock,
@@ -90,6 +91,7 @@ pub struct Service {
     listening: JoinHandle<std::io::Result<()>>,
     queues: Queues,
     callbacks: Callbacks,
+    batches: Batches,
     broken: CancellationToken,
     adapters: Adapters,
     hooks: usize,
@@ -130,6 +132,8 @@ impl Service {
         orchestrator.watch_adapters(heard, settings.silent_adapter_after);
         let adapters = Adapters::start(settings.notifications, &clients, &orchestrator, &stop);
         let (clock, ears) = (Arc::new(SystemClock::default()), Arc::new(orchestrator.clone()));
+        let (rows, reader) = (Arc::clone(&store), Arc::new(RowReader));
+        let batches = Batches::start(rows, orchestrator.clone(), reader, stop.clone());
         let callbacks =
             Callbacks::start(settings.callbacks, store, clock, ears, stop.clone()).map_err(|error| {
                 Failure::new(Exit::Unexpected, format!("callbacks cannot be posted: {error}"))
@@ -142,6 +146,7 @@ impl Service {
             received: Arc::new(hooks::CameIn { logs, owners }),
             adapters: adapters.standings(),
             callbacks: callbacks.clone(),
+            batches: batches.clone(),
             metrics: MetricsPage { render: Arc::new(move || metrics.render()), open: false },
         });
         let limits = Limits {
@@ -169,6 +174,7 @@ impl Service {
             listening,
             queues,
             callbacks,
+            batches,
             broken,
             adapters,
             hooks,
@@ -219,6 +225,8 @@ impl Service {
         // What was heard is delivered while there is a driver.
         self.adapters.stopped().await;
         let queues = self.queues.stopped(grace);
+        // A row that is under way is submitted while there is a driver.
+        self.batches.stopped(grace).await;
         let told = self.callbacks.stopped(grace);
         let (finished, listened, (), ()) =
             tokio::join!(self.orchestrator.stop(grace), self.listening, queues, told);

@@ -8,6 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use axum::{Router, body::Body};
+use batches::Batches;
 use closure_machine::{Candidate, Findings, Heard, Policy, ProofSource, Reply, Request, Target, What};
 use genesys_client::Class;
 use genesys_types::{
@@ -24,11 +25,13 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use store::{MemoryStore, Store as _};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use uuid::Uuid;
 
 use crate::{
-    AccessKey, ApiState, HookStanding, Keys, MetricsPage, ReceivedHook, ReceivedHooks, Role, Version, router,
+    AccessKey, ApiState, HookStanding, Keys, MetricsPage, ReceivedHook, ReceivedHooks, Role, RowReader,
+    Version, router,
 };
 
 /// When every test begins.
@@ -350,6 +353,12 @@ impl World {
             role,
             organisations: vec![organisation.parse::<Organisation>().unwrap()],
         });
+        let batches = Batches::start(
+            Arc::clone(&store) as Arc<dyn store::Store>,
+            orchestrator.clone(),
+            Arc::new(RowReader),
+            CancellationToken::new(),
+        );
         let router = router(ApiState {
             orchestrator: orchestrator.clone(),
             keys: Keys::new(keys.into()),
@@ -358,6 +367,7 @@ impl World {
             received: Arc::new(TwoHooks),
             adapters: Arc::new(super::looks::adapters),
             callbacks: super::deliveries::callbacks(&store).await,
+            batches,
             metrics: MetricsPage { render: Arc::new(|| "closeout_up 1\n".to_owned()), open: false },
         });
         Self { router, orchestrator, remote, store }

@@ -1,0 +1,396 @@
+//! `/v1/batches`: many commands that are given together, shown before anything is done.
+
+use batches::{ActError, Asked, Batch, Format, Item, LARGEST_FILE, Progress, Reader, RowState, Unreadable};
+use closure_machine::{Command, Subject};
+use genesys_types::{Organisation, Time};
+use http::{StatusCode, header};
+use orchestrator::{Said, batch_id, closure_id, parse_batch_id};
+use serde::Serialize;
+use tracing::info;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    call::{Answer, Call, json_answer},
+    command::{self, Wanted, check_text},
+    json::{Fields, Node},
+    listing::organisations,
+    metrics,
+    problem::{Problem, kinds},
+    spans::Stamp,
+    submit::is_key,
+};
+
+/// How many batches are shown, unless the caller says, and at most.
+const USUAL: usize = 50;
+const MOST: usize = 500;
+
+/// The fields of a row.
+pub(crate) const ROW: &[&str] = &["conversationId", "participantId", "idempotencyKey", "labels", "policy"];
+
+/// The longest reason of an execution: it becomes the `reason` of every closure.
+const LONGEST_REASON: usize = 200;
+
+/// The largest body of a batch.
+pub(crate) const LARGEST_BODY: usize = LARGEST_FILE;
+
+/// Reads rows as the API reads commands.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RowReader;
+
+impl Reader for RowReader {
+    fn read(&self, organisation: &Organisation, row: &str) -> Result<Asked, String> {
+        read_row(organisation, row).map_err(|problem| problem.into_detail())
+    }
+}
+
+fn read_row(organisation: &Organisation, row: &str) -> Result<Asked, Problem> {
+    let mut fields = Fields::of(Node::parse(row.as_bytes())?, "", ROW)?;
+    let key = fields.text("idempotencyKey")?;
+    if key.as_deref().is_some_and(|key| !is_key(key)) {
+        return Err(fields
+            .invalid("idempotencyKey", "idempotencyKey has 1 to 255 visible ASCII characters.".to_owned()));
+    }
+    let shape = || "a UUID in hyphenated form, such as 2f7bf00a-0fc2-4d6a-9b56-92238191433e.".to_owned();
+    let conversation = fields.read("conversationId", |text| text.parse().ok(), shape)?;
+    let participant = fields.read("participantId", |text| text.parse().ok(), shape)?;
+    let (overrides, labels) = command::policy_and_labels(&mut fields)?;
+    let Some(conversation) = conversation else {
+        return Err(Problem::invalid("conversationId", "conversationId is missing."));
+    };
+    let wanted = Wanted {
+        organisation: organisation.clone(),
+        command: Command {
+            subject: Subject::Conversation(conversation),
+            participant,
+            not_before: None,
+            follows: 0,
+        },
+        said: Said { reason: None, overrides, labels, callback: None },
+        dry_run: false,
+    };
+    let digest = wanted.digest();
+    Ok(Asked { command: wanted.command, said: wanted.said, key, digest })
+}
+
+/// A page of batches.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BatchList {
+    items: Vec<BatchView>,
+    /// Where the next page begins; null on the last one.
+    next_cursor: Option<String>,
+}
+
+/// Many commands that were given together.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Batch)]
+pub(crate) struct BatchView {
+    /// The batch's id; ids sort by the time at which it was made.
+    #[schema(example = "bt_01jd5w3k9m2q8r7tb4x0y6z1ne")]
+    id: String,
+    organisation: String,
+    /// preview, running, paused, cancelled or finished.
+    state: String,
+    /// The key that made it.
+    by: String,
+    /// The key that executed it.
+    executed_by: Option<String>,
+    /// Why it was executed.
+    reason: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Stamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Stamp,
+    progress: ProgressView,
+    /// What executes it: SHA-256 over this batch and the exact rows that it would close. Only of a preview.
+    confirm_token: Option<String>,
+    /// Until when the token can be used.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    confirm_until: Option<Stamp>,
+}
+
+/// How many rows stand how.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BatchProgress)]
+pub(crate) struct ProgressView {
+    total: u64,
+    /// To be submitted; in a preview those that would be closed.
+    queued: u64,
+    /// Whose closure is under way.
+    submitted: u64,
+    /// Whose closure ended as it should.
+    closed: u64,
+    /// Whose closure is held without proof.
+    ghost: u64,
+    /// Whose closure failed, or was called off.
+    failed: u64,
+    /// For which nothing was done.
+    skipped: u64,
+}
+
+/// A page of rows.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BatchItemList {
+    items: Vec<ItemView>,
+    /// Where the next page begins; null on the last one.
+    next_cursor: Option<String>,
+}
+
+/// One row.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = BatchItem)]
+pub(crate) struct ItemView {
+    /// Its place in the file, from 1; blank lines and headings are not counted.
+    row: u32,
+    /// will_close (in a preview), queued, submitted, closed, ghost, failed or skipped.
+    state: &'static str,
+    conversation_id: Option<String>,
+    /// The closure that answers for it, or stands in its way.
+    closure: Option<String>,
+    /// Of a skipped row malformed, duplicate, repeated, open_closure, closed_already or cancelled; else that of its closure.
+    reason: Option<String>,
+    /// What cannot be read in it.
+    detail: Option<String>,
+}
+
+impl BatchView {
+    fn of(batch: Batch, progress: Progress) -> Self {
+        let stamp = |millis| Stamp(Time::from_millis(millis));
+        let preview = batch.state == batches::BatchState::Preview;
+        Self {
+            id: batch_id(batch.key),
+            organisation: batch.organisation,
+            state: batch.state.name().to_owned(),
+            by: batch.plan.by,
+            executed_by: batch.plan.executed_by,
+            reason: batch.plan.reason,
+            created_at: stamp(batch.plan.created_at),
+            updated_at: stamp(batch.updated_at),
+            progress: ProgressView {
+                total: progress.total,
+                queued: progress.queued,
+                submitted: progress.submitted,
+                closed: progress.closed,
+                ghost: progress.ghost,
+                failed: progress.failed,
+                skipped: progress.skipped,
+            },
+            confirm_until: preview.then(|| stamp(batch.plan.expires_at)),
+            confirm_token: preview.then_some(batch.plan.token),
+        }
+    }
+}
+
+impl ItemView {
+    fn of(item: Item, preview: bool) -> Self {
+        let state = if preview && item.state == RowState::Queued { "will_close" } else { item.state.name() };
+        Self {
+            row: item.number,
+            state,
+            conversation_id: item.conversation.map(|id| id.to_string()),
+            closure: item.closure.map(closure_id),
+            reason: item.reason,
+            detail: item.detail,
+        }
+    }
+}
+
+/// `POST /v1/batches`
+pub(crate) async fn preview(call: Call) -> Answer {
+    let mut query = call.query()?;
+    let named = query.one("organisation")?;
+    query.finish()?;
+    let caller = call.caller();
+    let organisation = command::organisation(named, caller, &call.shared.organisations)?;
+    let format = format(&call)?;
+    let batches = &call.shared.api.batches;
+    match batches.preview(&organisation, &caller.name, format, &call.file).await? {
+        Ok(batch) => {
+            info!(batch = batch_id(batch.key), by = &*caller.name, "a batch was previewed");
+            answer(&call, StatusCode::CREATED, batch).await
+        }
+        Err(Unreadable::TooLarge) => Err(too_large()),
+        Err(unreadable @ (Unreadable::TooMany | Unreadable::Empty | Unreadable::Broken(_))) => {
+            Err(Problem::new(&kinds::UNREADABLE_BATCH, format!("The rows cannot be taken: {unreadable}.")))
+        }
+    }
+}
+
+pub(crate) fn too_large() -> Problem {
+    Problem::new(&kinds::TOO_LARGE, format!("The body has more than {LARGEST_BODY} bytes."))
+        .fix("Give the rows in several batches.")
+}
+
+fn format(call: &Call) -> Result<Format, Problem> {
+    let given =
+        call.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut parts = given.split(';').map(str::trim);
+    let format = parts.next().and_then(Format::of_content_type);
+    let utf8 = parts.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
+        !name.trim().eq_ignore_ascii_case("charset")
+            || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+    });
+    match format.filter(|_| utf8 && !call.headers.contains_key(header::CONTENT_ENCODING)) {
+        Some(format) => Ok(format),
+        None => Err(Problem::new(&kinds::NOT_JSON, "The body's type is none that rows are read from.").fix(
+            "Send rows in UTF-8 as application/json, application/x-ndjson or text/csv, without Content-Encoding.",
+        )),
+    }
+}
+
+/// `POST /v1/batches/{id}/execute`
+pub(crate) async fn execute(mut call: Call) -> Answer {
+    call.query()?.finish()?;
+    let key = visible(&call).await?.key;
+    let (token, reason) = match call.body.take() {
+        Some(body) => {
+            let mut fields = Fields::of(body, "", &["confirmToken", "reason"])?;
+            (fields.text("confirmToken")?, fields.text("reason")?)
+        }
+        None => (None, None),
+    };
+    check_text("reason", reason.as_deref(), LONGEST_REASON)?;
+    let missing = |field: &'static str| Problem::invalid(field, format!("{field} is missing."));
+    let token = token.ok_or_else(|| missing("confirmToken"))?;
+    let reason = reason.filter(|reason| !reason.trim().is_empty()).ok_or_else(|| missing("reason"))?;
+    let done = call.shared.api.batches.execute(key, &token, &reason, &call.caller().name).await;
+    acted(&call, "execute_batch", done).await
+}
+
+/// `POST /v1/batches/{id}/pause`
+pub(crate) async fn pause(call: Call) -> Answer {
+    call.query()?.finish()?;
+    let key = visible(&call).await?.key;
+    let done = call.shared.api.batches.pause(key).await;
+    acted(&call, "pause_batch", done).await
+}
+
+/// `POST /v1/batches/{id}/resume`
+pub(crate) async fn resume(call: Call) -> Answer {
+    call.query()?.finish()?;
+    let key = visible(&call).await?.key;
+    let done = call.shared.api.batches.resume(key).await;
+    acted(&call, "resume_batch", done).await
+}
+
+/// `POST /v1/batches/{id}/cancel`
+pub(crate) async fn cancel(call: Call) -> Answer {
+    call.query()?.finish()?;
+    let key = visible(&call).await?.key;
+    let done = call.shared.api.batches.cancel(key).await;
+    acted(&call, "cancel_batch", done).await
+}
+
+async fn acted(call: &Call, action: &'static str, done: Result<Batch, ActError>) -> Answer {
+    let batch = done.map_err(|error| refused(call, error))?;
+    let caller = call.caller();
+    metrics::operator_action(action, caller.role.name());
+    info!(batch = call.id, by = &*caller.name, action, "an operator acted on a batch");
+    answer(call, StatusCode::ACCEPTED, batch).await
+}
+
+fn refused(call: &Call, error: ActError) -> Problem {
+    match error {
+        ActError::Unknown => none(call),
+        ActError::Unfit(state) => {
+            let detail = format!("The batch is {}, which this does not fit.", state.name());
+            Problem::new(&kinds::BATCH_UNFIT, detail)
+        }
+        ActError::OtherToken => {
+            Problem::new(&kinds::OTHER_TOKEN, "confirmToken is not that of the rows of this batch.")
+                .field("confirmToken")
+        }
+        ActError::Expired => Problem::new(&kinds::TOKEN_EXPIRED, "The preview is more than 15 minutes old.")
+            .field("confirmToken"),
+        ActError::Unavailable(unavailable) => unavailable.into(),
+    }
+}
+
+/// `GET /v1/batches`
+pub(crate) async fn list(call: Call) -> Answer {
+    let mut query = call.query()?;
+    let organisations = organisations(&call, &mut query)?;
+    let limit = query.limit(USUAL, MOST)?;
+    let before = query.one("cursor")?.map(|text| key("cursor", &text)).transpose()?;
+    query.finish()?;
+    let batches = &call.shared.api.batches;
+    // To the store an empty list is no restriction; here it is a key for no organisation.
+    let mut found = if organisations.is_empty() {
+        Vec::new()
+    } else {
+        batches.list(organisations, before, limit + 1).await?
+    };
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next_cursor = found.last().filter(|_| more).map(|last| batch_id(last.key));
+    let mut items = Vec::with_capacity(found.len());
+    for batch in found {
+        let progress = batches.progress(batch.key).await?;
+        // Only whoever asks for one batch is given its token.
+        items.push(BatchView { confirm_token: None, ..BatchView::of(batch, progress) });
+    }
+    Ok(json_answer(StatusCode::OK, &BatchList { items, next_cursor }))
+}
+
+/// `GET /v1/batches/{id}`
+pub(crate) async fn one(call: Call) -> Answer {
+    call.query()?.finish()?;
+    let batch = visible(&call).await?;
+    answer(&call, StatusCode::OK, batch).await
+}
+
+/// `GET /v1/batches/{id}/items`
+pub(crate) async fn items(call: Call) -> Answer {
+    let mut query = call.query()?;
+    let state = query.one("state")?.map(|text| row_state(&text)).transpose()?;
+    let limit = query.limit(USUAL, MOST)?;
+    let after = query.one("cursor")?.map(|text| {
+        text.parse::<u32>()
+            .map_err(|_| Problem::invalid("cursor", "cursor is not one that a list was answered with."))
+    });
+    let after = after.transpose()?;
+    query.finish()?;
+    let batch = visible(&call).await?;
+    let preview = batch.state == batches::BatchState::Preview;
+    let mut found = call.shared.api.batches.items(batch.key, state, after, limit + 1).await?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next_cursor = found.last().filter(|_| more).map(|last| last.number.to_string());
+    let items = found.into_iter().map(|item| ItemView::of(item, preview)).collect();
+    Ok(json_answer(StatusCode::OK, &BatchItemList { items, next_cursor }))
+}
+
+fn row_state(text: &str) -> Result<RowState, Problem> {
+    let named = if text == "will_close" { Some(RowState::Queued) } else { RowState::of(text) };
+    named.ok_or_else(|| {
+        let names: Vec<_> = RowState::ALL.iter().map(|state| state.name()).collect();
+        Problem::invalid("state", format!("state is will_close or one of {}.", names.join(", ")))
+    })
+}
+
+async fn answer(call: &Call, status: StatusCode, batch: Batch) -> Answer {
+    let progress = call.shared.api.batches.progress(batch.key).await?;
+    Ok(json_answer(status, &BatchView::of(batch, progress)))
+}
+
+/// The batch that the path names, where the caller sees its organisation.
+async fn visible(call: &Call) -> Result<Batch, Problem> {
+    let found = call.shared.api.batches.one(key("id", &call.id)?).await?;
+    let sees = |batch: &Batch| batch.organisation.parse().is_ok_and(|name| call.caller().sees(&name));
+    found.filter(sees).ok_or_else(|| none(call))
+}
+
+fn none(call: &Call) -> Problem {
+    Problem::new(&kinds::NO_BATCH, format!("There is no batch {} here.", call.id))
+}
+
+fn key(field: &str, text: &str) -> Result<Uuid, Problem> {
+    parse_batch_id(text).ok_or_else(|| {
+        let detail = format!("\"{text}\" is not the id of a batch, such as bt_01jd5w3k9m2q8r7tb4x0y6z1ne.");
+        Problem::invalid(field, detail)
+    })
+}
