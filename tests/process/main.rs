@@ -4,6 +4,7 @@
 
 mod backup;
 mod bad_input;
+mod batches;
 mod callbacks;
 mod closing;
 mod command_line;

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use crate::{
     commands::{
         act::ActArgs,
+        batch::BatchCommand,
         bundle::BundleArgs,
         close::CloseArgs,
         config::ConfigCommand,
@@ -152,6 +153,9 @@ pub enum ClientCommand {
         after_help = "Examples:\n  closeout adapters\n  closeout adapters -o json\n\nSILENT SINCE is set while no event arrives although sessions were closed (ghosts.silent_adapter_after). While no\nadapter of an organisation is heard, its ghosts are not told one by one."
     )]
     Adapters,
+    /// Close many conversations: shown first, then run
+    #[command(subcommand)]
+    Batch(BatchCommand),
     /// Look at ghosts or blocked closures again now
     #[command(
         after_help = "Examples:\n  closeout retry cl_01jd5w3k9m2q8r7tb4x0y6z1ne\n  closeout ghosts list -o id | xargs closeout retry --yes"

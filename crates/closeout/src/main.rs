@@ -129,6 +129,7 @@ async fn ask(command: &ClientCommand, global: &Global, voice: &Voice) -> Result<
         ClientCommand::Ghosts(command) => commands::ghosts::run(command, &api, voice).await,
         ClientCommand::Deliveries(command) => commands::deliveries::run(command, &api, voice).await,
         ClientCommand::Adapters => commands::adapters::run(&api, voice).await,
+        ClientCommand::Batch(command) => commands::batch::run(command, &api, voice).await,
         ClientCommand::Retry(args) => commands::act::run(Act::Retry, args, &api, voice).await,
         ClientCommand::Cancel(args) => commands::act::run(Act::Cancel, args, &api, voice).await,
         ClientCommand::Verify(args) => commands::act::run(Act::Verify, args, &api, voice).await,

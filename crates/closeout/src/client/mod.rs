@@ -146,6 +146,23 @@ impl Api {
         self.send(Method::POST, path, query, Some((body, idempotency_key)), wait).await
     }
 
+    /// Sends a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Api::get`].
+    pub async fn post_file(
+        &self,
+        path: &str,
+        query: &[(String, String)],
+        content_type: &'static str,
+        file: Vec<u8>,
+    ) -> Result<Answer, Failure> {
+        let request = self.request(Method::POST, path, query, Duration::ZERO)?;
+        let sent = request.header(header::CONTENT_TYPE, content_type).body(file).send().await;
+        self.read(sent.map_err(|error| self.unreachable(&error))?).await
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -154,6 +171,25 @@ impl Api {
         body: Option<(&Value, Option<&str>)>,
         wait: Duration,
     ) -> Result<Answer, Failure> {
+        let mut request = self.request(method, path, query, wait)?;
+        if let Some((body, key)) = body {
+            request = request.json(body);
+            if let Some(key) = key {
+                request = request.header("Idempotency-Key", key);
+            }
+        }
+        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        self.read(answer).await
+    }
+
+    /// A request with the key, without a body.
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(String, String)],
+        wait: Duration,
+    ) -> Result<reqwest::RequestBuilder, Failure> {
         let url = self
             .base
             .join(path.trim_start_matches('/'))
@@ -165,14 +201,7 @@ impl Api {
         if let Some(key) = &self.key {
             request = request.bearer_auth(key.expose_secret());
         }
-        if let Some((body, key)) = body {
-            request = request.json(body);
-            if let Some(key) = key {
-                request = request.header("Idempotency-Key", key);
-            }
-        }
-        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
-        self.read(answer).await
+        Ok(request)
     }
 
     async fn read(&self, answer: reqwest::Response) -> Result<Answer, Failure> {

@@ -34,7 +34,7 @@ impl World {
     }
 
     /// The batch once it is in this state; time is virtual.
-    async fn until(&self, batch: &Value, state: &str) -> Value {
+    async fn until_batch(&self, batch: &Value, state: &str) -> Value {
         for _ in 0..600 {
             let now = self.batch(batch).await;
             if now["state"] == state {
@@ -101,7 +101,7 @@ async fn an_executed_batch_closes_every_row_once_and_looks_again_before_it_does(
     // Between preview and execution somebody closes one of them.
     world.post("/v1/closures?wait=1m", json!({ "conversationId": conversations[4] })).await.ok(200);
     world.execute(&batch).await.ok(202);
-    let done = world.until(&batch, "finished").await;
+    let done = world.until_batch(&batch, "finished").await;
     assert_eq!(
         (&done["progress"]["closed"], &done["progress"]["skipped"], &done["reason"], &done["executedBy"]),
         (&json!(29), &json!(1), &json!("stuck since the outage"), &json!("operate"))
@@ -159,7 +159,7 @@ async fn a_paused_batch_goes_on_when_resumed_and_a_cancelled_one_never() {
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert_eq!(world.batch(&batch).await["progress"]["queued"], queued);
     act(&batch, "resume").await.ok(202);
-    assert_eq!(world.until(&batch, "finished").await["progress"]["closed"], 200);
+    assert_eq!(world.until_batch(&batch, "finished").await["progress"]["closed"], 200);
 
     let batch = world.preview(&rows(1_000)).await;
     world.execute(&batch).await.ok(202);
@@ -214,7 +214,7 @@ async fn rows_are_taken_in_three_forms_and_refused_in_every_other() {
         let refused = world.rows_as("submit", ("content-type", kind), row(&id)).await;
         refused.problem(415, "unsupported_media_type");
     }
-    for rows in ["", "\n", "\u{0}"].map(str::to_owned).into_iter().take(2) {
+    for rows in ["", "\n"] {
         world.rows_as("submit", NDJSON, rows).await.problem(422, "unreadable_batch");
     }
     world.rows_as("submit", NDJSON, "{}\n".repeat(10_001)).await.problem(422, "unreadable_batch");

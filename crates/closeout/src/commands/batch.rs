@@ -1,0 +1,380 @@
+//! `closeout batch`: many commands that are given together, shown before anything is done.
+
+use std::{
+    io::{IsTerminal as _, Read as _},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use clap::{Args, Subcommand, ValueHint};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::look;
+use crate::{
+    cli::duration_flag,
+    client::Api,
+    exit::{Exit, Failure},
+    output::{self, Column, Listing, Voice},
+};
+
+/// How often a batch that is waited for is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How many rows that are left out are told of by a preview.
+const TOLD: usize = 20;
+
+const BATCHES: [Column; 14] = [
+    Column::text("ID", "id"),
+    Column::state("STATE", "state"),
+    Column::text("TOTAL", "progress.total"),
+    Column::text("QUEUED", "progress.queued"),
+    Column::text("SUBMITTED", "progress.submitted"),
+    Column::text("CLOSED", "progress.closed"),
+    Column::text("GHOST", "progress.ghost"),
+    Column::text("FAILED", "progress.failed"),
+    Column::text("SKIPPED", "progress.skipped"),
+    Column::time("MADE", "createdAt"),
+    Column::text("ORGANISATION", "organisation").when_wide(),
+    Column::text("BY", "by").when_wide(),
+    Column::text("EXECUTED BY", "executedBy").when_wide(),
+    Column::text("REASON", "reason").when_wide(),
+];
+
+const ROWS: [Column; 6] = [
+    Column::text("ROW", "row"),
+    Column::state("STATE", "state"),
+    Column::text("CONVERSATION", "conversationId"),
+    Column::text("CLOSURE", "closure"),
+    Column::text("REASON", "reason"),
+    Column::text("DETAIL", "detail"),
+];
+
+/// What to do with batches.
+#[derive(Debug, Clone, Subcommand)]
+pub enum BatchCommand {
+    /// Show what closing many conversations would do, and do nothing
+    #[command(after_help = "Examples:
+  closeout batch preview --file stuck.csv
+  mysql -Ne 'select id from stuck' | (echo conversationId; cat) | closeout batch preview --file -
+  closeout batch preview --file rows.ndjson -o json
+
+A file is a JSON list, a JSON object on each line, or CSV with the headings conversationId, participantId, \
+idempotencyKey, label.NAME and policy.NAME; which of them is seen from its first sign. It has 10,000 rows and \
+4,000,000 bytes at most. The token is for exactly the rows that would be closed, and lasts 15 minutes.")]
+    Preview(PreviewArgs),
+    /// Run a batch that was previewed
+    #[command(
+        visible_alias = "run",
+        after_help = "Examples:
+  closeout batch execute bt_01jd5w3k9m2q8r7tb4x0y6z1ne --token 5f1c… --reason \"stuck since the outage\"
+  closeout batch execute bt_01jd5w3k9m2q8r7tb4x0y6z1ne --token 5f1c… --reason cleanup --wait 10m
+
+The server runs it, also when this command is interrupted; the same command again goes on waiting. With --wait the \
+exit code tells: 0 every row is closed or was skipped, 6 still under way, 9 some failed or are ghosts."
+    )]
+    Execute(ExecuteArgs),
+    /// List batches, the latest first
+    List(ListArgs),
+    /// Show a batch, or with --rows each of its rows
+    #[command(
+        visible_alias = "status",
+        after_help = "Examples:\n  closeout batch show bt_01jd5w3k9m2q8r7tb4x0y6z1ne\n  closeout batch show bt_01jd5w3k9m2q8r7tb4x0y6z1ne --rows --state skipped -o csv"
+    )]
+    Show(ShowArgs),
+    /// Submit no further row until it is resumed
+    #[command(after_help = "Example:\n  closeout batch pause bt_01jd5w3k9m2q8r7tb4x0y6z1ne")]
+    Pause(OneBatch),
+    /// Go on with a batch that was paused
+    #[command(after_help = "Example:\n  closeout batch resume bt_01jd5w3k9m2q8r7tb4x0y6z1ne")]
+    Resume(OneBatch),
+    /// Submit no row any more; what was submitted goes on
+    #[command(after_help = "Example:\n  closeout batch cancel bt_01jd5w3k9m2q8r7tb4x0y6z1ne")]
+    Cancel(OneBatch),
+}
+
+/// Which rows.
+#[derive(Debug, Clone, Args)]
+pub struct PreviewArgs {
+    /// File with the rows; `-` for stdin
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    file: PathBuf,
+    /// Organisation, where the key has several
+    #[arg(long, value_name = "NAME")]
+    organisation: Option<String>,
+}
+
+/// Which batch to run, and why.
+#[derive(Debug, Clone, Args)]
+pub struct ExecuteArgs {
+    /// The batch
+    #[arg(value_name = "ID")]
+    id: String,
+    /// The token of its preview
+    #[arg(long, value_name = "TOKEN")]
+    token: String,
+    /// Why; it becomes the reason of every closure
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Wait so long until every row is settled, as 10m
+    #[arg(long, value_name = "DURATION", value_parser = duration_flag)]
+    wait: Option<Duration>,
+}
+
+/// Which batches.
+#[derive(Debug, Clone, Args)]
+pub struct ListArgs {
+    /// Of this organisation
+    #[arg(long, value_name = "NAME")]
+    organisation: Option<String>,
+    /// At most so many; 0 for all
+    #[arg(long, default_value_t = 50, value_name = "NUMBER")]
+    limit: usize,
+}
+
+/// What to see of a batch.
+#[derive(Debug, Clone, Args)]
+pub struct ShowArgs {
+    /// The batch
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Show its rows
+    #[arg(long)]
+    rows: bool,
+    /// Rows in this state only
+    #[arg(long, requires = "rows", value_name = "STATE",
+          value_parser = ["will_close", "queued", "submitted", "closed", "ghost", "failed", "skipped"])]
+    state: Option<String>,
+    /// At most so many rows; 0 for all
+    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+    limit: usize,
+}
+
+/// One batch.
+#[derive(Debug, Clone, Args)]
+pub struct OneBatch {
+    /// The batch
+    #[arg(value_name = "ID")]
+    id: String,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// When the file cannot be read, or the server refuses or does not answer.
+pub async fn run(command: &BatchCommand, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+    match command {
+        BatchCommand::Preview(args) => preview(args, api, voice).await,
+        BatchCommand::Execute(args) => execute(args, api, voice).await,
+        BatchCommand::List(args) => list(args, api, voice).await,
+        BatchCommand::Show(args) => show(args, api, voice).await,
+        BatchCommand::Pause(args) => act(args, "pause", api, voice).await,
+        BatchCommand::Resume(args) => act(args, "resume", api, voice).await,
+        BatchCommand::Cancel(args) => act(args, "cancel", api, voice).await,
+    }
+}
+
+async fn preview(args: &PreviewArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+    let rows = read(&args.file)?;
+    let query: Vec<_> =
+        args.organisation.iter().map(|name| ("organisation".to_owned(), name.clone())).collect();
+    let batch = api.post_file("/v1/batches", &query, content_type(&rows), rows).await?.body;
+    write(&batch, voice)?;
+    let id = batch["id"].as_str().unwrap_or_default();
+    let skipped = batch["progress"]["skipped"].as_u64().unwrap_or_default();
+    if skipped > 0 {
+        let only = [("state".to_owned(), "skipped".to_owned())];
+        let (items, more) = look::pages(api, &format!("/v1/batches/{id}/items"), &only, TOLD).await?;
+        for item in &items {
+            let text = |name: &str| item[name].as_str().unwrap_or_default();
+            let detail = [text("conversationId"), text("closure"), text("detail")].join(" ");
+            voice.note(format_args!("row {} is left out: {} {}", item["row"], text("reason"), detail.trim()));
+        }
+        if more {
+            voice.note(format_args!(
+                "there are more; closeout batch show {id} --rows --state skipped shows all"
+            ));
+        }
+    }
+    if batch["progress"]["queued"] == json!(0) {
+        voice.note("nothing is left to close");
+    } else {
+        voice.note(format_args!(
+            "{} of {} would be closed, and nothing is done yet; within 15 minutes:\n  closeout batch execute {id} \
+             --reason WHY --token {}",
+            batch["progress"]["queued"],
+            batch["progress"]["total"],
+            batch["confirmToken"].as_str().unwrap_or_default()
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+fn read(file: &PathBuf) -> Result<Vec<u8>, Failure> {
+    let failed = |error| Failure::usage(format!("{} cannot be read: {error}", file.display()));
+    if file.as_os_str() != "-" {
+        return std::fs::read(file).map_err(failed);
+    }
+    let mut rows = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut rows).map_err(failed)?;
+    Ok(rows)
+}
+
+/// The form of the rows, by their first sign.
+fn content_type(rows: &[u8]) -> &'static str {
+    let rows = rows.strip_prefix(b"\xef\xbb\xbf").unwrap_or(rows);
+    match rows.trim_ascii_start().first() {
+        Some(b'[') => "application/json",
+        Some(b'{') => "application/x-ndjson",
+        Some(_) | None => "text/csv",
+    }
+}
+
+async fn execute(args: &ExecuteArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+    let path = format!("/v1/batches/{}/execute", args.id);
+    let body = json!({ "confirmToken": args.token, "reason": args.reason });
+    let begun = api.post(&path, &[], &body, None, Duration::ZERO).await?.body;
+    let Some(wait) = args.wait else {
+        write(&begun, voice)?;
+        return Ok(Exit::Done);
+    };
+    let batch = follow(begun, wait, api, voice).await?;
+    write(&batch, voice)?;
+    Ok(exit_of(&batch))
+}
+
+/// Looks at a batch until it is settled, or `wait` is over. A server that does not answer meanwhile is asked again.
+async fn follow(mut batch: Value, wait: Duration, api: &Api, voice: &Voice) -> Result<Value, Failure> {
+    let until = Instant::now() + wait;
+    let path = format!("/v1/batches/{}", batch["id"].as_str().unwrap_or_default());
+    let bar = bar(&batch, voice);
+    while under_way(&batch) && Instant::now() < until {
+        let (settled, _) = settled(&batch);
+        bar.set_position(settled);
+        tokio::time::sleep(LOOK.min(until.saturating_duration_since(Instant::now()))).await;
+        match api.get(&path, &[]).await {
+            Ok(answer) => batch = answer.body,
+            Err(failure) if failure.exit == Exit::Unreachable && Instant::now() < until => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    bar.finish_and_clear();
+    Ok(batch)
+}
+
+fn bar(batch: &Value, voice: &Voice) -> ProgressBar {
+    if voice.quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(settled(batch).1);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} rows settled, {eta} left") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// How many rows are settled, and how many there are.
+fn settled(batch: &Value) -> (u64, u64) {
+    let count = |name: &str| batch["progress"][name].as_u64().unwrap_or_default();
+    let total = count("total");
+    (total.saturating_sub(count("queued") + count("submitted")), total)
+}
+
+/// Whether anything is still going to happen by itself.
+fn under_way(batch: &Value) -> bool {
+    let (settled, total) = settled(batch);
+    match batch["state"].as_str() {
+        Some("running") => true,
+        Some("cancelled") => settled < total,
+        Some(_) | None => false,
+    }
+}
+
+fn exit_of(batch: &Value) -> Exit {
+    let (settled, total) = settled(batch);
+    let count = |name: &str| batch["progress"][name].as_u64().unwrap_or_default();
+    if settled < total {
+        Exit::InFlight
+    } else if count("ghost") + count("failed") > 0 {
+        Exit::PartlyFailed
+    } else {
+        Exit::Done
+    }
+}
+
+async fn list(args: &ListArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+    let query: Vec<_> =
+        args.organisation.iter().map(|name| ("organisation".to_owned(), name.clone())).collect();
+    let (items, more) = look::pages(api, "/v1/batches", &query, args.limit).await?;
+    output::write(&Listing { columns: &BATCHES, items: &items, id: "id" }.write(voice.form, voice.style))?;
+    if more {
+        voice.note("there are more; --limit 0 shows all");
+    }
+    Ok(Exit::Done)
+}
+
+async fn show(args: &ShowArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+    let path = format!("/v1/batches/{}", args.id);
+    if !args.rows {
+        let batch = api.get(&path, &[]).await?.body;
+        write(&batch, voice)?;
+        return Ok(Exit::Done);
+    }
+    let query: Vec<_> = args.state.iter().map(|state| ("state".to_owned(), state.clone())).collect();
+    let (items, more) = look::pages(api, &format!("{path}/items"), &query, args.limit).await?;
+    output::write(
+        &Listing { columns: &ROWS, items: &items, id: "conversationId" }.write(voice.form, voice.style),
+    )?;
+    if more {
+        voice.note("there are more; --limit 0 shows all");
+    }
+    Ok(Exit::Done)
+}
+
+async fn act(args: &OneBatch, act: &str, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+    let path = format!("/v1/batches/{}/{act}", args.id);
+    let batch = api.post(&path, &[], &Value::Null, None, Duration::ZERO).await?.body;
+    write(&batch, voice)?;
+    Ok(Exit::Done)
+}
+
+fn write(batch: &Value, voice: &Voice) -> Result<(), Failure> {
+    let items = std::slice::from_ref(batch);
+    output::write(&Listing { columns: &BATCHES, items, id: "id" }.write(voice.form, voice.style))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_of_rows_is_seen_from_their_first_sign() {
+        for (rows, kind) in [
+            (" \n[{}]", "application/json"),
+            ("{}\n{}", "application/x-ndjson"),
+            ("\u{feff}{}", "application/x-ndjson"),
+            ("conversationId\nx", "text/csv"),
+            ("", "text/csv"),
+        ] {
+            assert_eq!(content_type(rows.as_bytes()), kind, "{rows:?}");
+        }
+    }
+
+    #[test]
+    fn the_exit_code_tells_how_the_rows_stand() {
+        let batch = |state: &str, queued: u64, closed: u64, ghost: u64| {
+            let progress = json!({ "total": queued + closed + ghost, "queued": queued, "closed": closed, "ghost": ghost });
+            json!({ "state": state, "progress": progress })
+        };
+        for (batch, exit, waits) in [
+            (batch("running", 1, 1, 0), Exit::InFlight, true),
+            (batch("paused", 1, 1, 0), Exit::InFlight, false),
+            (batch("cancelled", 1, 1, 0), Exit::InFlight, true),
+            (batch("finished", 0, 2, 0), Exit::Done, false),
+            (batch("finished", 0, 1, 1), Exit::PartlyFailed, false),
+        ] {
+            assert_eq!((exit_of(&batch), under_way(&batch)), (exit, waits), "{batch}");
+        }
+    }
+}
