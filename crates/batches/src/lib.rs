@@ -17,5 +17,6 @@ mod stored;
 
 pub use plan::{BatchState, RowState, Skip};
 pub use rows::{Format, LARGEST_FILE, LARGEST_ROW, MOST_ROWS, Unreadable};
+pub use run::SOURCE;
 pub use service::{ActError, Asked, Batch, Batches, Item, Progress, Reader};
 pub use stored::Plan;

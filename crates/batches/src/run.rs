@@ -28,7 +28,7 @@ const FOLLOWED_A_TICK: usize = 500;
 const MOST_ACTIVE: usize = 100;
 
 /// The source of a batch's commands, in metrics and listings.
-const SOURCE: &str = "batch";
+pub const SOURCE: &str = "batch";
 
 /// Runs active batches until the stop.
 pub(crate) async fn run(inner: Arc<Inner>) {

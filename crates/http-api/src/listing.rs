@@ -225,7 +225,7 @@ const REASONS: &[&str] = &[
 /// The source that a list is narrowed to.
 fn source(query: &mut Query) -> Result<Option<String>, Problem> {
     let Some(given) = query.one("source")? else { return Ok(None) };
-    check_known("source", &given, &[SOURCE])?;
+    check_known("source", &given, &[SOURCE, batches::SOURCE])?;
     Ok(Some(given))
 }
 

@@ -1,6 +1,9 @@
 //! Batches: shown, executed with their token, paused, called off.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use axum::body::Body;
 use serde_json::{Value, json};
@@ -31,6 +34,18 @@ impl World {
     async fn items(&self, batch: &Value) -> Vec<Value> {
         let path = format!("/v1/batches/{}/items?limit=500", batch["id"].as_str().unwrap());
         self.get(&path).await.ok(200)["items"].as_array().unwrap().clone()
+    }
+
+    /// A new batch of `main` that fits the route under this path.
+    pub(super) async fn batch_for(&self, path: &str) -> Value {
+        static NEXT: AtomicU64 = AtomicU64::new(1_000_000);
+        let first = u128::from(NEXT.fetch_add(100, Ordering::Relaxed));
+        let rows: String = (first..first + 41).map(|number| row(&self.conversation(number))).collect();
+        let batch = self.preview(&rows).await;
+        if path.ends_with("/pause") || path.ends_with("/resume") {
+            self.execute(&batch).await.ok(202);
+        }
+        batch
     }
 
     /// The batch once it is in this state; time is virtual.

@@ -23,6 +23,14 @@ const ADMITTED: &[(&str, &str)] = &[
     ("POST /v1/closures/{id}/force", "oa"),
     ("POST /v1/closures/{id}/resolve", "oa"),
     ("GET /v1/conversations/{conversationId}/closures", "roa"),
+    ("POST /v1/batches", "soa"),
+    ("GET /v1/batches", "roa"),
+    ("GET /v1/batches/{id}", "sroa"),
+    ("GET /v1/batches/{id}/items", "sroa"),
+    ("POST /v1/batches/{id}/execute", "oa"),
+    ("POST /v1/batches/{id}/pause", "oa"),
+    ("POST /v1/batches/{id}/resume", "oa"),
+    ("POST /v1/batches/{id}/cancel", "oa"),
     ("GET /v1/ghosts", "roa"),
     ("GET /v1/ghosts/summary", "roa"),
     ("POST /v1/outgoing/pause", "oa"),
@@ -58,10 +66,21 @@ fn method(route: &Route) -> &'static str {
 }
 
 /// A request that the route takes, about this closure and conversation.
-fn fitting(route: &Route, key: &str, closure: &str, conversation: &str) -> http::Request<Body> {
+async fn fitting(
+    world: &World,
+    route: &Route,
+    key: &str,
+    closure: &str,
+    conversation: &str,
+) -> http::Request<Body> {
+    let batch = match route.path.starts_with("/v1/batches/") {
+        true => world.batch_for(route.path).await,
+        false => Value::Null,
+    };
     let delivery = super::deliveries::id();
     let value = match path_parameter(route.path) {
         Some("id") if route.path.starts_with("/v1/deliveries/") => &delivery,
+        Some("id") if route.path.starts_with("/v1/batches/") => batch["id"].as_str().unwrap(),
         Some("id") => closure,
         Some(_) | None => conversation,
     };
@@ -71,6 +90,10 @@ fn fitting(route: &Route, key: &str, closure: &str, conversation: &str) -> http:
     };
     let body = match route.doc.body.as_ref().map(|body| body.schema) {
         Some("ClosureRequest") => json!({ "conversationId": conversation }).to_string(),
+        Some("BatchRow") => json!([{ "conversationId": conversation }]).to_string(),
+        Some("BatchExecution") => {
+            json!({ "confirmToken": batch["confirmToken"], "reason": "a test" }).to_string()
+        }
         Some(_) => json!({ "reason": "a test" }).to_string(),
         None => String::new(),
     };
@@ -96,7 +119,7 @@ async fn every_route_admits_exactly_the_roles_of_the_table() {
             } else {
                 world.submit(&conversation).await
             };
-            let answer = world.send(fitting(route, key, &ghost, &conversation)).await;
+            let answer = world.send(fitting(&world, route, key, &ghost, &conversation).await).await;
             let may = admitted.contains(role.map_or('-', letter));
             match (may, role) {
                 (true, _) => {
@@ -126,10 +149,12 @@ async fn a_stranger_sees_nothing_of_another_organisation() {
     let ghost = world.ghost(2).await;
     for route in ROUTES {
         for id in [&closed, &ghost] {
-            let answer = world.send(fitting(route, "stranger", id, &conversation)).await;
+            let answer = world.send(fitting(&world, route, "stranger", id, &conversation).await).await;
             let name = route.path;
             if name.starts_with("/v1/deliveries/") {
                 answer.problem(404, "no_such_delivery");
+            } else if name.starts_with("/v1/batches/") {
+                answer.problem(404, "no_such_batch");
             } else if path_parameter(name) == Some("id") {
                 answer.problem(404, "no_such_closure");
             } else {
@@ -162,7 +187,7 @@ async fn every_json_answer_has_the_members_that_are_described() {
         }) else {
             continue;
         };
-        let answer = world.send(fitting(route, "admin", &ghost, &conversation)).await.ok(200);
+        let answer = world.send(fitting(&world, route, "admin", &ghost, &conversation).await).await.ok(200);
         let described = &description["components"]["schemas"][schema]["properties"];
         for member in answer.as_object().unwrap().keys() {
             assert!(described[member].is_object(), "{schema} does not describe {member}");
