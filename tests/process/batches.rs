@@ -33,13 +33,13 @@ fn rows(scene: &Scene, number: u32, file: &str) -> Vec<String> {
 
 async fn closeout(scene: &Scene, arguments: &[&str]) -> Ended {
     let folder = scene.folder.path().to_path_buf();
-    let environment: Vec<(&'static str, String)> =
-        scene.environment().into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+    let environment: Vec<(String, String)> =
+        scene.environment().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
     tokio::task::spawn_blocking(move || {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let environment: Vec<(&str, &str)> =
-            environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         run(&folder, &arguments, &environment)
     })
     .await
