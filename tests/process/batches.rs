@@ -127,7 +127,7 @@ async fn no_row_is_lost_or_submitted_twice_when_the_service_is_killed_in_the_mid
     assert!(queued(&before) > 0, "{before}");
     scene.kill();
     scene.start().await;
-    let all_settled = |batch: &Value| batch["progress"]["submitted"] == Value::from(0);
+    let all_settled = |batch: &Value| batch["progress"]["submitted"] == 0;
     let paused = until(&scene, id, all_settled).await;
     assert_eq!((text(&paused["state"]), queued(&paused)), ("paused", queued(&before)), "{paused}");
     batch(&closeout(&scene, &["batch", "resume", id, "-o", "json"]).await);

@@ -6,9 +6,12 @@ use std::{
 };
 
 use axum::body::Body;
+use batches::Reader as _;
+use orchestrator::{ProducerKey, Submission, Submitted, closure_id};
 use serde_json::{Value, json};
 
 use super::world::{Answer, World, request};
+use crate::RowReader;
 
 const NDJSON: (&str, &str) = ("content-type", "application/x-ndjson");
 
@@ -132,6 +135,33 @@ async fn an_executed_batch_closes_every_row_once_and_looks_again_before_it_does(
     assert_eq!(again["items"].as_array().unwrap().len(), 29);
     // A second preview of the same rows has nothing left to do.
     assert_eq!(world.preview(&rows).await["progress"]["queued"], 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_was_submitted_and_not_noted_before_a_crash_keeps_its_closure() {
+    let world = World::new().await;
+    let batch = world.preview(&row(&world.conversation(1))).await;
+    let main: genesys_types::Organisation = "main".parse().unwrap();
+    let asked = RowReader.read(&main, &row(&world.conversation(1))).unwrap();
+    // What the runner had done when it died: the row is submitted, and the note of it is missing.
+    let key = format!("batch:{}:1", batch["id"].as_str().unwrap());
+    let submission = Submission {
+        organisation: main,
+        command: asked.command,
+        said: asked.said,
+        source: batches::SOURCE.into(),
+        key: Some(ProducerKey { scope: "batch".to_owned(), key, digest: asked.digest }),
+        follows: None,
+    };
+    let Submitted::Accepted(record) = world.orchestrator.submit(submission).await.unwrap() else {
+        panic!("it is not accepted")
+    };
+    world.execute(&batch).await.ok(202);
+    let done = world.until_batch(&batch, "finished").await;
+    assert_eq!((&done["progress"]["closed"], &done["progress"]["skipped"]), (&json!(1), &json!(0)));
+    assert_eq!(world.items(&batch).await[0]["closure"], closure_id(record.key));
+    let all = world.get("/v1/closures?source=batch").await.ok(200);
+    assert_eq!(all["items"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
