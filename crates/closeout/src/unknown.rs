@@ -8,8 +8,7 @@ use clap::{
 use crate::exit::Failure;
 
 /// Commands whose names are taken by later versions, and what can be done instead.
-const ABSENT: [(&str, &str); 6] = [
-    ("batch", "`closeout close --file F --yes` closes many"),
+const ABSENT: [(&str, &str); 5] = [
     ("sources", "commands come by HTTP, which is always there"),
     ("dead", "`closeout ghosts list` shows what needs somebody"),
     ("man", "every command has --help"),
