@@ -16,6 +16,7 @@ use crate::{
         hooks::HooksCommand,
         look::{ListArgs, OneArgs},
         outgoing::OutgoingCommand,
+        say::{ClaimArgs, CommentArgs, SnoozeArgs},
         store::StoreCommand,
         watch::WatchArgs,
     },
@@ -179,6 +180,19 @@ pub enum ClientCommand {
         after_help = "Example:\n  closeout resolve cl_01jd5w3k9m2q8r7tb4x0y6z1ne --reason \"checked in the admin page: gone\""
     )]
     Resolve(ActArgs),
+    /// Say that you see to a ghost
+    #[command(after_help = "Example:\n  closeout claim cl_01jd5w3k9m2q8r7tb4x0y6z1ne")]
+    Claim(ClaimArgs),
+    /// Say until when a ghost need not be announced again
+    #[command(
+        after_help = "Example:\n  closeout snooze cl_01jd5w3k9m2q8r7tb4x0y6z1ne --for 4h --reason \"the agent is at lunch\""
+    )]
+    Snooze(SnoozeArgs),
+    /// Say something about a ghost that others should know
+    #[command(
+        after_help = "Example:\n  closeout comment cl_01jd5w3k9m2q8r7tb4x0y6z1ne \"asked the floor manager\""
+    )]
+    Comment(CommentArgs),
     /// Calls to Genesys: how they stand; stop them, let them go on
     #[command(subcommand)]
     Outgoing(OutgoingCommand),
@@ -262,8 +276,8 @@ mod tests {
     fn commands_that_change_something_teach_by_example() {
         let command = Cli::command();
         for name in [
-            "serve", "close", "list", "watch", "retry", "cancel", "verify", "force", "resolve", "demo",
-            "dev", "doctor",
+            "serve", "close", "list", "watch", "retry", "cancel", "verify", "force", "resolve", "claim",
+            "snooze", "comment", "demo", "dev", "doctor",
         ] {
             let sub = command.find_subcommand(name).unwrap();
             let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();

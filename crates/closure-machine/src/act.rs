@@ -24,6 +24,23 @@ impl Draft<'_> {
                 self.end(End::Resolved);
                 Ok(())
             }
+            Act::Note => self.noted(),
+        }
+    }
+
+    /// Lets an operator say something about a ghost, whatever is under way; all stays as it is.
+    fn noted(&self) -> Result<(), Rejected> {
+        match self.next.step {
+            Step::Ghost(_) => Ok(()),
+            Step::Scheduled
+            | Step::Resolving
+            | Step::Verifying
+            | Step::ClosingParticipant
+            | Step::AwaitingConfirmation
+            | Step::ClosingWrapper(_)
+            | Step::Forcing
+            | Step::Blocked(_)
+            | Step::Ended(_) => Err(Rejected::Unexpected),
         }
     }
 

@@ -106,6 +106,8 @@ pub enum Act {
     Force,
     /// Settle by the operator's word.
     Resolve,
+    /// Say something about a ghost: it changes nothing but the version.
+    Note,
 }
 
 /// When something happens, and whether a call may be made right away.

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The longest reason of an act.
-const LONGEST_REASON: usize = 1_000;
+pub(crate) const LONGEST_REASON: usize = 1_000;
 
 /// `POST /v1/closures/{id}/retry`, `cancel`, `verify`, `force`, `resolve`
 pub(crate) async fn act(mut call: Call, act: Act) -> Answer {
@@ -29,8 +29,14 @@ pub(crate) async fn act(mut call: Call, act: Act) -> Answer {
     let if_version = expected_version(&call.headers)?;
     call.closure().await?;
     let caller = call.caller();
-    let operation =
-        Operation { act, by: caller.name.as_ref().to_owned(), role: caller.role.name(), reason, if_version };
+    let operation = Operation {
+        act,
+        by: caller.name.as_ref().to_owned(),
+        role: caller.role.name(),
+        reason,
+        note: None,
+        if_version,
+    };
     let record = call
         .shared
         .api
@@ -64,7 +70,7 @@ fn reason(call: &mut Call, act: Act) -> Result<Option<String>, Problem> {
 }
 
 /// The version of `If-Match`. A tag that no version ever had matches none.
-fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+pub(crate) fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
     if text == "*" {

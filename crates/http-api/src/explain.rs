@@ -32,6 +32,7 @@ pub(crate) use words::moment;
 
 use crate::{
     call::{Answer, Call, json_answer},
+    handling::HandlingView,
     problem::{Genesys, Problem},
     spans::Stamp,
 };
@@ -54,6 +55,9 @@ pub(crate) struct Explanation {
     missing: Vec<String>,
     /// What can be done, the best first.
     next: Vec<Advice>,
+    /// What operators say about a ghost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handling: Option<HandlingView>,
     /// What happened, in order.
     story: Vec<Sentence>,
     /// All of it as one text.
@@ -240,6 +244,7 @@ impl Explanation {
             waits_for: standing::waits_for(case),
             missing: standing::missing(case),
             next: advice::advice(case),
+            handling: HandlingView::of(record),
             story,
             text: String::new(),
         };
@@ -262,6 +267,9 @@ impl Explanation {
         say(format_args!("It stands so since {}.", moment(self.since.0, case.now)));
         if let Some(waits_for) = &self.waits_for {
             say(format_args!("{waits_for}"));
+        }
+        for said in self.handling.iter().flat_map(HandlingView::words) {
+            say(format_args!("{said}"));
         }
         if !self.missing.is_empty() {
             say(format_args!("\nMissing:"));

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::{
     call::{Answer, Call, json_answer},
     explain::{self, Advice, Case, Standing},
+    handling::HandlingView,
     listing::{self, Listing},
     spans::Stamp,
     view::{Circumstances, ClosureView},
@@ -46,6 +47,9 @@ pub(crate) struct Haunting {
     given_up_at: Stamp,
     /// The proof that is missing.
     missing: Vec<String>,
+    /// What operators say about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handling: Option<HandlingView>,
     /// What can be done, the best first.
     suggested: Vec<Advice>,
     /// The conversation in Genesys Cloud's own pages; null where the organisation is not at Genesys.
@@ -130,6 +134,7 @@ fn ghost<'a>(
             next_look: record.closure.wake_at().map(Stamp),
             given_up_at: Stamp(since + policy.give_up_after),
             missing: explain::missing(&case),
+            handling: HandlingView::of(record),
             suggested: explain::suggestions(&case),
             genesys_page: orchestrator.page_of(record),
         },

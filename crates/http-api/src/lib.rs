@@ -23,6 +23,7 @@ mod dry_run;
 mod evidence;
 mod explain;
 mod ghosts;
+mod handling;
 mod health;
 mod hooks;
 mod json;

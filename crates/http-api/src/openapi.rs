@@ -26,7 +26,10 @@ use crate::{
     hooks::ReceivedList,
     listing::ListView,
     problem::{ProblemView, kinds},
-    requests::{ActRequest, BatchExecution, BatchRow, ClosureRequest, OutgoingRequest},
+    requests::{
+        ActRequest, BatchExecution, BatchRow, ClaimRequest, ClosureRequest, CommentRequest, OutgoingRequest,
+        SnoozeRequest,
+    },
     routes::{Method, Place, ROUTES, Reply, Route, Shape},
     timeline::Timeline,
     view::ClosureView,
@@ -232,6 +235,9 @@ fn components() -> Components {
         .security_scheme("key", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     let components = with::<ClosureRequest>(components);
     let components = with::<ActRequest>(components);
+    let components = with::<ClaimRequest>(components);
+    let components = with::<SnoozeRequest>(components);
+    let components = with::<CommentRequest>(components);
     let components = with::<OutgoingRequest>(components);
     let components = with::<BatchRow>(components);
     let components = with::<BatchExecution>(components);

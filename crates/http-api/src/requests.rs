@@ -101,6 +101,30 @@ pub(crate) struct ActRequest {
     reason: Option<String>,
 }
 
+/// Who sees to a ghost is the key that says so.
+#[derive(ToSchema)]
+pub(crate) struct ClaimRequest {
+    /// At most 1,000 characters.
+    reason: Option<String>,
+}
+
+/// Until when a ghost need not be announced again.
+#[derive(ToSchema)]
+pub(crate) struct SnoozeRequest {
+    /// Ahead, by at most 30 days.
+    #[schema(value_type = String, format = DateTime)]
+    until: String,
+    /// At most 1,000 characters.
+    reason: Option<String>,
+}
+
+/// Something about a ghost that others should know.
+#[derive(ToSchema)]
+pub(crate) struct CommentRequest {
+    /// At most 1,000 characters.
+    comment: String,
+}
+
 /// Whose calls to stop or let go on.
 #[derive(ToSchema)]
 pub(crate) struct OutgoingRequest {

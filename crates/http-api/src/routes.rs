@@ -11,7 +11,7 @@ use crate::{
     call::{Answer, Call},
     closures, deliveries, evidence, explain,
     explain::needs_reason,
-    ghosts, health, hooks, listing, submit, timeline,
+    ghosts, handling, health, hooks, listing, submit, timeline,
 };
 
 /// One route.
@@ -125,6 +125,13 @@ const fn act(act: Act, path: &'static str, run: Handler, summary: &'static str) 
     Route { method: Method::Post, path, need: Need::Operate, run, doc }
 }
 
+/// What an operator says about a ghost.
+const fn say(path: &'static str, run: Handler, summary: &'static str, body: Body) -> Route {
+    let doc =
+        Doc { summary, parameters: &[IF_MATCH], body: Some(body), answers: &[SAID], refusals: ACT_REFUSALS };
+    Route { method: Method::Post, path, need: Need::Operate, run, doc }
+}
+
 /// The switch of all calls of an organisation.
 const fn outgoing(
     path: &'static str,
@@ -166,6 +173,7 @@ const UNTIL: Parameter = query("until", "Accepted before this time, or this long
 const IF_MATCH: Parameter = header("If-Match", "The ETag of the version that the operator saw.");
 const ACT_TAKEN: Reply =
     Reply { status: 202, about: "Stored; what it set off goes on.", shape: Shape::Json("Closure") };
+const SAID: Reply = ok("Closure", "Stored, or it was said already.");
 const ACT_REFUSALS: &[u16] = &[400, 404, 409, 412, 413, 415, 422, 500, 503];
 
 const BATCH_TAKEN: Reply =
@@ -366,6 +374,24 @@ pub(crate) static ROUTES: &[Route] = &[
         &[ORGANISATION],
         &[ok("GhostSummary", "The summary.")],
         &[422, 503],
+    ),
+    say(
+        "/v1/ghosts/{id}/claim",
+        run!(handling::say, handling::Kind::Claim),
+        "Say that you see to a ghost.",
+        Body { schema: "ClaimRequest", required: false, file: false },
+    ),
+    say(
+        "/v1/ghosts/{id}/snooze",
+        run!(handling::say, handling::Kind::Snooze),
+        "Say until when a ghost need not be announced again. It is looked at as before.",
+        Body { schema: "SnoozeRequest", required: true, file: false },
+    ),
+    say(
+        "/v1/ghosts/{id}/comment",
+        run!(handling::say, handling::Kind::Comment),
+        "Say something about a ghost that others should know.",
+        Body { schema: "CommentRequest", required: true, file: false },
     ),
     outgoing(
         "/v1/outgoing/pause",

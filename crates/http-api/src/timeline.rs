@@ -121,12 +121,16 @@ struct HeardView {
 /// What an operator did.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TimelineAct)]
-struct OperatorView {
-    /// retry, cancel, verify, force or resolve.
+pub(crate) struct OperatorView {
+    /// retry, cancel, verify, force or resolve; of a ghost also claim, snooze or comment.
     act: String,
     /// The name of the key.
     by: String,
     reason: Option<String>,
+    /// Until when a snooze lasts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    until: Option<Stamp>,
 }
 
 /// A call that was made.
@@ -171,7 +175,12 @@ impl TimelineItem {
             reason,
             answered: answered.map(AnsweredView::of),
             heard: heard.map(HeardView::of),
-            operator: operator.map(|OperatorLine { act, by, reason }| OperatorView { act, by, reason }),
+            operator: operator.map(|OperatorLine { act, by, reason, until }| OperatorView {
+                act,
+                by,
+                reason,
+                until: until.map(|at| Stamp(Time::from_millis(at))),
+            }),
             asks: asks.map(|Asks { call, request, participant, http }| AsksView {
                 call,
                 request,

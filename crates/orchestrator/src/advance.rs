@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use closure_machine::{
-    Announcement, Call, CallId, Event, Evidence, Moment, Policy, Rejected, Reply, Step, Turn,
+    Act, Announcement, Call, CallId, Event, Evidence, Moment, Policy, Rejected, Reply, Step, Turn,
 };
 use genesys_client::{Class, Requests};
 use genesys_types::{Organisation, Span, Time};
@@ -305,7 +305,7 @@ impl Orchestrator {
             return None;
         }
         let class = match (event, &record.closure.step) {
-            (Event::Woke, _) => return None,
+            (Event::Woke | Event::Act(Act::Note), _) => return None,
             // It is woken, and read together with others.
             (Event::Missed, Step::AwaitingConfirmation) if self.pays_together(org) => return None,
             (Event::Missed, Step::AwaitingConfirmation) => Class::Read,

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use store::{ClosureKey, Line};
 
 use crate::{
-    closure_id, names,
+    closure_id,
+    handling::Note,
+    names,
     remote::{CallFacts, Remote},
 };
 
@@ -143,6 +145,9 @@ pub struct OperatorLine {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Until when a snooze lasts, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<i64>,
 }
 
 /// A call that is made.
@@ -166,6 +171,8 @@ pub(crate) struct Cause {
     pub(crate) facts: Option<CallFacts>,
     pub(crate) adapter: Option<AdapterFacts>,
     pub(crate) operator: Option<(String, Option<String>)>,
+    /// What the operator says, where the act is to say something.
+    pub(crate) note: Option<Note>,
     /// The key for a closure that is opened if the guest turns out to have come back.
     pub(crate) followed_by: Option<ClosureKey>,
 }
@@ -296,7 +303,9 @@ impl Happening<'_> {
     fn operator(&self) -> Option<OperatorLine> {
         let Some(Event::Act(act)) = self.event else { return None };
         let (by, reason) = self.cause.operator.clone()?;
-        Some(OperatorLine { act: names::act(*act).to_owned(), by, reason })
+        let note = self.cause.note.as_ref();
+        let act = note.map_or_else(|| names::act(*act), Note::name).to_owned();
+        Some(OperatorLine { act, by, reason, until: note.and_then(Note::until).map(Time::millis) })
     }
 }
 

@@ -21,6 +21,7 @@ mod clock;
 mod config;
 mod deliver;
 mod due;
+mod handling;
 mod held;
 mod id;
 mod journal;
@@ -58,6 +59,7 @@ pub use advance::Orchestrator;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{Config, OrganisationSetup, StartError};
 pub use deliver::{Delivered, Delivery};
+pub use handling::{Handling, Note, Word};
 pub use id::{
     InvalidClosureId, batch_id, closure_id, delivery_id, event_id, parse_batch_id, parse_closure_id,
     parse_delivery_id,

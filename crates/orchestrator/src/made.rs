@@ -7,6 +7,7 @@ use genesys_types::Time;
 use store::Line;
 
 use crate::{
+    handling::{Handling, Word},
     journal::{Cause, Happening},
     record::{ConfirmedBy, Record},
     remote::Remote,
@@ -65,6 +66,17 @@ impl Made {
         }
         let followed_by = cause.followed_by.filter(|_| follow);
         next.followed_by = next.followed_by.or(followed_by);
+        if let Some(note) = &cause.note
+            && let Some((by, text)) = cause.operator.clone()
+        {
+            let said = next.handling.take().map_or_else(Handling::default, |handling| *handling);
+            next.handling = Some(Box::new(said.with(note, Word { by, at: now, text })));
+        }
+        next.handling = next
+            .handling
+            .take()
+            .and_then(|said| said.after(&next.closure, &mut announces, now))
+            .map(Box::new);
         let requests = cause.facts.as_ref().map_or(0, |facts| facts.requests);
         next.further_requests = next.further_requests.saturating_add(requests.saturating_sub(1));
         let line = Happening {

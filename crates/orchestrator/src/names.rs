@@ -165,6 +165,7 @@ pub const fn act(act: Act) -> &'static str {
         Act::Verify => "verify",
         Act::Force => "force",
         Act::Resolve => "resolve",
+        Act::Note => "note",
     }
 }
 

@@ -8,6 +8,7 @@ use store::{ClosureKey, StoreUnavailable};
 
 use crate::{
     advance::{NotAdvanced, Orchestrator, Trigger},
+    handling::Note,
     journal::Cause,
     metrics, names,
     record::Record,
@@ -25,6 +26,8 @@ pub struct Operation {
     pub role: &'static str,
     /// Why. Kept in the journal.
     pub reason: Option<String>,
+    /// What is said, where the act is [`Act::Note`].
+    pub note: Option<Note>,
     /// The version that the operator saw (`If-Match`).
     pub if_version: Option<u64>,
 }
@@ -67,11 +70,14 @@ impl Orchestrator {
     ///
     /// [`ActError`]; nothing was changed.
     pub async fn act(&self, key: ClosureKey, operation: Operation) -> Result<Arc<Record>, ActError> {
-        let name = names::act(operation.act);
-        let cause = Cause { operator: Some((operation.by, operation.reason)), ..Cause::default() };
-        let trigger =
-            Trigger { cause, if_version: operation.if_version, ..Trigger::new(Event::Act(operation.act)) };
-        let (this, role) = (self.clone(), operation.role);
+        if let Some(stands) = self.says_again(key, &operation).await? {
+            return Ok(stands);
+        }
+        let Operation { act, by, role, reason, note, if_version } = operation;
+        let name = note.as_ref().map_or_else(|| names::act(act), Note::name);
+        let cause = Cause { operator: Some((by, reason)), note, ..Cause::default() };
+        let trigger = Trigger { cause, if_version, ..Trigger::new(Event::Act(act)) };
+        let this = self.clone();
         let done = async move {
             let advanced = this.advance(key, trigger).await;
             if advanced.is_ok() {
@@ -91,6 +97,21 @@ impl Orchestrator {
             Err(NotAdvanced::Unavailable(unavailable)) => Err(ActError::Unavailable(unavailable)),
             Err(NotAdvanced::SameEvent | NotAdvanced::OtherBody) => Err(ActError::Missing),
         }
+    }
+
+    /// The record, where a ghost stands as the operator says already: nothing is written then.
+    async fn says_again(
+        &self,
+        key: ClosureKey,
+        operation: &Operation,
+    ) -> Result<Option<Arc<Record>>, ActError> {
+        let Some(note) = &operation.note else { return Ok(None) };
+        let stands = self.load(key).await.map_err(ActError::Unavailable)?.filter(|record| {
+            let reason = operation.reason.as_deref();
+            let said = record.handling.as_ref().is_some_and(|said| said.has(note, &operation.by, reason));
+            said && operation.if_version.is_none_or(|version| version == record.closure.sequence)
+        });
+        Ok(stands)
     }
 
     /// Stops every call of an organisation, or lets go on; `false` when there is no such organisation. When this returns

@@ -9,7 +9,7 @@ use closure_machine::{
 use genesys_types::{ConversationId, Organisation, ParticipantId, Span, Time};
 use store::{ClosureKey, Row};
 
-use crate::{names, stored};
+use crate::{handling::Handling, names, stored};
 
 /// A closure, its command and its proof: one row of the store.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +37,8 @@ pub struct Record {
     /// Requests beyond one for each call of the machine: the pages of a lookup, the sessions of a dialect's close, a list
     /// of wrap-up codes, a repeat with a new token.
     pub further_requests: u32,
+    /// What operators say about it, while it is a ghost.
+    pub handling: Option<Box<Handling>>,
 }
 
 /// What a command said beside the conversation.

@@ -363,6 +363,7 @@ pub(crate) fn opened(
         follows: submission.follows.map(|follows| follows.closure),
         followed_by: None,
         further_requests: 0,
+        handling: None,
     };
     let mut call = None;
     let mut announces = Vec::new();

@@ -20,6 +20,9 @@ const WRITTEN_BY_PEOPLE: [&str; 3] = ["labels", "requestReason", "by"];
 /// The field with what an operator did. Its `reason` holds words; elsewhere that name holds one of a few fixed ones.
 const OPERATORS_LINE: &str = "operator";
 
+/// The field with what operators say of a ghost.
+const HANDLING: &str = "handling";
+
 /// What stands in place of what is left out.
 const LEFT_OUT: &str = "[left out]";
 
@@ -134,13 +137,15 @@ fn redacted(value: Value, in_operators_line: bool) -> Value {
             let quotes = fields.get(OPERATORS_LINE).is_some_and(Value::is_object);
             let fields = fields.into_iter().map(|(name, value)| {
                 let written = WRITTEN_BY_PEOPLE.contains(&name.as_str())
-                    || (in_operators_line && name == "reason")
+                    || (in_operators_line && matches!(name.as_str(), "reason" | "text"))
                     || (quotes && name == "says");
                 let value = match (written, value) {
                     (_, Value::Null) => Value::Null,
                     (true, Value::Object(fields)) if fields.is_empty() => Value::Object(fields),
                     (true, _) => Value::String(LEFT_OUT.to_owned()),
-                    (false, value) => redacted(value, in_operators_line || name == OPERATORS_LINE),
+                    (false, value) => {
+                        redacted(value, in_operators_line || name == OPERATORS_LINE || name == HANDLING)
+                    }
                 };
                 (name, value)
             });
@@ -162,6 +167,7 @@ mod tests {
         let value = json!({
             "closure": { "reason": "no_confirmation", "requestReason": "Mr Canary", "labels": { "who": "canary" } },
             "timeline": [{ "says": "canary ordered force: called Mr Canary", "operator": { "act": "force", "by": "canary", "reason": "called Mr Canary" }, "reason": null }],
+            "explanation": { "handling": { "comment": { "by": "canary", "text": "ask Mr Canary" } } },
             "empty": { "labels": {} },
         });
         let redacted = redacted(value, false);

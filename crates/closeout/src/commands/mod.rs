@@ -13,6 +13,7 @@ pub mod hooks;
 pub mod look;
 pub mod outgoing;
 mod plan;
+pub mod say;
 pub mod store;
 pub mod target;
 mod wait;

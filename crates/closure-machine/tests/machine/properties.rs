@@ -107,6 +107,7 @@ fn inputs() -> impl Strategy<Value = Input> {
         4 => Just(Act::Retry),
         4 => Just(Act::Verify),
         4 => Just(Act::Force),
+        2 => Just(Act::Note),
         1 => Just(Act::Cancel),
         1 => Just(Act::Resolve),
     ];

@@ -197,7 +197,7 @@ fn happenings(story: &Story) -> Vec<(String, Event, Span)> {
         all.push((words.to_owned(), Event::Heard(word.at(story.now)), Span::ZERO));
     }
     all.push(("events may have been lost".to_owned(), Event::Missed, Span::ZERO));
-    let acts = [Act::Retry, Act::Verify, Act::Force, Act::Cancel, Act::Resolve];
+    let acts = [Act::Retry, Act::Verify, Act::Force, Act::Cancel, Act::Resolve, Act::Note];
     all.extend(acts.map(|act| {
         let name = format!("{act:?}").to_lowercase();
         (format!("operator: {name}"), Event::Act(act), Span::ZERO)

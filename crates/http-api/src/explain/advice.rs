@@ -123,7 +123,7 @@ fn against(case: &Case<'_>, hold: Hold<'_>) -> Vec<Advice> {
 const fn calls_genesys(act: Act) -> bool {
     match act {
         Act::Retry | Act::Verify | Act::Force => true,
-        Act::Cancel | Act::Resolve => false,
+        Act::Cancel | Act::Resolve | Act::Note => false,
     }
 }
 
@@ -137,7 +137,7 @@ const fn can_work(act: Act, hold: Option<Hold<'_>>) -> bool {
 pub(crate) const fn needs_reason(act: Act) -> bool {
     match act {
         Act::Force | Act::Resolve => true,
-        Act::Retry | Act::Cancel | Act::Verify => false,
+        Act::Retry | Act::Cancel | Act::Verify | Act::Note => false,
     }
 }
 

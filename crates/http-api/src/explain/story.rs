@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use genesys_types::Time;
 use orchestrator::{Answered, Asks, Entry, Fitting, HeardLine, OperatorLine, Seen, TimelineLine};
 
 use super::words;
+use crate::spans::Stamp;
 
 /// What is announced when the guest was seen again after the end.
 const GUEST_RETURNED: &str = orchestrator::names::announcement(closure_machine::Announcement::GuestReturned);
@@ -201,9 +203,15 @@ fn by_way_of(heard: &HeardLine, what: &str) -> String {
 }
 
 fn acted(operator: &OperatorLine) -> String {
+    let did = match (operator.act.as_str(), operator.until) {
+        ("claim", _) => "claimed it".to_owned(),
+        ("comment", _) => "commented".to_owned(),
+        ("snooze", Some(until)) => format!("snoozed it until {}", Stamp(Time::from_millis(until))),
+        (act, _) => format!("ordered {act}"),
+    };
     match &operator.reason {
-        Some(reason) => format!("{} ordered {}: \"{reason}\".", operator.by, operator.act),
-        None => format!("{} ordered {}.", operator.by, operator.act),
+        Some(reason) => format!("{} {did}: \"{reason}\".", operator.by),
+        None => format!("{} {did}.", operator.by),
     }
 }
 

@@ -49,6 +49,7 @@ fn record(change: impl FnOnce(&mut Closure)) -> Record {
         follows: None,
         followed_by: None,
         further_requests: 0,
+        handling: None,
     }
 }
 
@@ -275,8 +276,12 @@ fn every_end_says_how_it_came_and_lacks_nothing() {
         closure.step = Step::Ended(Ending { end: End::Resolved, at: NOW });
         closure.turn = Turn::Over;
     });
-    let act =
-        OperatorLine { act: "resolve".to_owned(), by: "ana".to_owned(), reason: Some("seen".to_owned()) };
+    let act = OperatorLine {
+        act: "resolve".to_owned(),
+        by: "ana".to_owned(),
+        reason: Some("seen".to_owned()),
+        until: None,
+    };
     let lines = [line("acted", Entry { to: "resolved".to_owned(), operator: Some(act), ..Entry::default() })];
     let explanation = explain(&resolved, &lines);
     assert_eq!(
@@ -374,8 +379,8 @@ fn every_state_has_a_headline_of_whole_sentences() {
 
 #[test]
 fn only_force_and_resolve_need_a_reason() {
-    let all = [Act::Retry, Act::Cancel, Act::Verify, Act::Force, Act::Resolve];
-    assert_eq!(all.map(needs_reason), [false, false, false, true, true]);
+    let all = [Act::Retry, Act::Cancel, Act::Verify, Act::Force, Act::Resolve, Act::Note];
+    assert_eq!(all.map(needs_reason), [false, false, false, true, true, false]);
 }
 
 #[test]

@@ -33,6 +33,9 @@ const ADMITTED: &[(&str, &str)] = &[
     ("POST /v1/batches/{id}/cancel", "oa"),
     ("GET /v1/ghosts", "roa"),
     ("GET /v1/ghosts/summary", "roa"),
+    ("POST /v1/ghosts/{id}/claim", "oa"),
+    ("POST /v1/ghosts/{id}/snooze", "oa"),
+    ("POST /v1/ghosts/{id}/comment", "oa"),
     ("POST /v1/outgoing/pause", "oa"),
     ("POST /v1/outgoing/resume", "oa"),
     ("GET /v1/adapters", "roa"),
@@ -90,6 +93,8 @@ async fn fitting(
     };
     let body = match route.doc.body.as_ref().map(|body| body.schema) {
         Some("ClosureRequest") => json!({ "conversationId": conversation }).to_string(),
+        Some(_) if route.path.ends_with("/snooze") => json!({ "until": "2026-11-22T10:00:00Z" }).to_string(),
+        Some(_) if route.path.ends_with("/comment") => json!({ "comment": "a test" }).to_string(),
         Some("BatchRow") => json!([{ "conversationId": conversation }]).to_string(),
         Some("BatchExecution") => {
             json!({ "confirmToken": batch["confirmToken"], "reason": "a test" }).to_string()

@@ -37,6 +37,60 @@ async fn a_ghost_is_listed_with_what_is_missing_and_what_can_be_done() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_operators_say_of_a_ghost_is_shown_everywhere_and_goes_with_it() {
+    let world = World::new().await;
+    let id = world.ghost(1).await;
+    let before = world.get(&format!("/v1/closures/{id}")).await.ok(200);
+    let now = before["timings"]["acceptedAt"].as_str().unwrap();
+    let until = format!("{}T23:59:59.000Z", &now[..10]);
+    let say = async |what: &str, body: Value| {
+        world.post_as("operate", &format!("/v1/ghosts/{id}/{what}"), body, &[]).await
+    };
+    let claimed = say("claim", json!({})).await.ok(200);
+    let again = say("claim", json!({})).await.ok(200);
+    assert_eq!(claimed["version"], again["version"], "saying it again changes nothing");
+    let snooze = json!({ "until": until, "reason": "the region is down" });
+    say("snooze", snooze.clone()).await.ok(200);
+    let said = say("comment", json!({ "comment": "<b>ask Ann</b>" })).await.ok(200);
+    for unchanged in ["state", "reason", "nextWakeAt", "attempts", "apiCalls"] {
+        assert_eq!(said[unchanged], before[unchanged], "{unchanged}");
+    }
+
+    let handling = &world.get("/v1/ghosts").await.ok(200)["items"][0]["ghost"]["handling"];
+    assert_eq!((&handling["claimed"]["by"], &handling["snoozedUntil"]), (&json!("operate"), &json!(until)));
+    assert_eq!(handling["comment"]["text"], "<b>ask Ann</b>");
+    let explained = world.get(&format!("/v1/closures/{id}/explain")).await.ok(200);
+    assert_eq!(&explained["handling"], handling);
+    assert!(explained["text"].as_str().unwrap().contains("operate snoozed it until"), "{explained}");
+    let timeline = world.get(&format!("/v1/closures/{id}/timeline")).await.ok(200);
+    let acts: Vec<_> = timeline["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|item| item["operator"]["act"].as_str())
+        .collect();
+    assert_eq!(acts, ["claim", "snooze", "comment"]);
+    let snoozed =
+        timeline["items"].as_array().unwrap().iter().find(|item| item["operator"]["act"] == "snooze");
+    assert_eq!(snoozed.unwrap()["operator"]["until"], json!(until));
+
+    say("claim", json!({ "who": "Ann" })).await.problem(422, "invalid_field");
+    say("comment", json!({})).await.problem(422, "invalid_field");
+    for wrong in ["2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "tomorrow"] {
+        say("snooze", json!({ "until": wrong })).await.problem(422, "invalid_field");
+    }
+    world
+        .post_as("operate", &format!("/v1/closures/{id}/resolve"), json!({ "reason": "gone" }), &[])
+        .await
+        .ok(202);
+    for (what, body) in [("claim", json!({})), ("snooze", snooze), ("comment", json!({ "comment": "late" }))]
+    {
+        let refused = say(what, body).await;
+        assert_eq!(refused.status, 409, "{what}: {}", refused.text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_suggested_act_is_taken() {
     let world = World::new().await;
     for (number, act) in (1..).zip(["verify", "retry", "force", "resolve", "cancel"]) {

@@ -11,7 +11,10 @@ use genesys_types::{
 use uuid::Uuid;
 
 use super::bytes::{Packed, Reader, Writer};
-use crate::record::{Callback, ConfirmedBy, Overrides, Said};
+use crate::{
+    handling::{Handling, Word},
+    record::{Callback, ConfirmedBy, Overrides, Said},
+};
 
 /// Writes the parts of a struct one after the other.
 macro_rules! packs {
@@ -203,6 +206,10 @@ packs_one_of!(ProofSource {
 packs_one_of!(WrapUp { 0 => NotRequired, 1 => Pending, 2 => Done });
 
 packs!(Said { reason, overrides, labels, callback });
+
+packs!(Handling { claimed, snoozed, comment });
+
+packs!(Word { by, at, text });
 
 packs!(Callback { url, on });
 

@@ -78,6 +78,7 @@ impl Resting {
             follows,
             followed_by,
             further_requests,
+            handling,
         } = record;
         let mut to = Writer::new();
         names.organisations.number(organisation).write(&mut to);
@@ -90,6 +91,7 @@ impl Resting {
         follows.write(&mut to);
         followed_by.write(&mut to);
         further_requests.write(&mut to);
+        handling.write(&mut to);
         Self(to.finish())
     }
 
@@ -108,6 +110,7 @@ impl Resting {
             follows: Packed::read(from)?,
             followed_by: Packed::read(from)?,
             further_requests: Packed::read(from)?,
+            handling: Packed::read(from)?,
         })
     }
 

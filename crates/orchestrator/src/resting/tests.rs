@@ -12,6 +12,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use uuid::Uuid;
 
 use super::*;
+use crate::handling::{Handling, Word};
 use crate::record::{Callback, ConfirmedBy, Overrides, Said};
 
 proptest! {
@@ -99,6 +100,7 @@ fn waiting() -> Record {
         follows: None,
         followed_by: None,
         further_requests: 300,
+        handling: None,
     }
 }
 
@@ -124,11 +126,11 @@ fn a_record_with_a_call_in_flight_is_kept_as_it_is() {
 fn records() -> impl Strategy<Value = Record> {
     let organisation = select(vec!["main", "other-2"]).prop_map(|name| name.parse().unwrap());
     let source = select(vec!["api", "queue", ""]).prop_map(Arc::from);
-    let around = (said(), confirmed_by(), option::of(times()), times(), any::<u32>());
+    let around = (said(), confirmed_by(), option::of(times()), times(), any::<u32>(), handlings());
     let links = (option::of(uuids()), option::of(uuids()));
     (uuids(), organisation, closures(), source, around, links).prop_map(
         |(key, organisation, closure, source, around, (follows, followed_by))| {
-            let (said, confirmed_by, participant_closed_at, updated_at, further_requests) = around;
+            let (said, confirmed_by, participant_closed_at, updated_at, further_requests, handling) = around;
             Record {
                 key,
                 organisation,
@@ -141,9 +143,23 @@ fn records() -> impl Strategy<Value = Record> {
                 follows,
                 followed_by,
                 further_requests,
+                handling,
             }
         },
     )
+}
+
+fn handlings() -> impl Strategy<Value = Option<Box<Handling>>> {
+    let word = || {
+        let text = option::of(select(vec!["", "seen in Genesys"]).prop_map(str::to_owned));
+        (select(vec!["ops", ""]).prop_map(str::to_owned), times(), text).prop_map(|(by, at, text)| Word {
+            by,
+            at,
+            text,
+        })
+    };
+    let parts = (option::of(word()), option::of((times(), word())), option::of(word()));
+    option::of(parts.prop_map(|(claimed, snoozed, comment)| Box::new(Handling { claimed, snoozed, comment })))
 }
 
 fn closures() -> impl Strategy<Value = Closure> {

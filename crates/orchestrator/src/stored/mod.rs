@@ -1,5 +1,6 @@
 //! The stored form of a record. Names here never change; a field that is gone stays readable, a new one has a default.
 
+mod handling;
 mod known;
 mod life;
 mod sought;
@@ -13,6 +14,7 @@ use store::Row;
 use uuid::Uuid;
 
 use self::{
+    handling::StoredHandling,
     known::{StoredConfirmedBy, StoredLeg, StoredOverrides, StoredProof, StoredReturn, StoredWrapUp},
     life::{StoredGhost, StoredStep, StoredTurn},
     sought::StoredSought,
@@ -100,6 +102,8 @@ struct StoredRecord {
     #[serde(default, skip_serializing_if = "is_default")]
     further_requests: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    handling: Option<StoredHandling>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     overrides: Option<StoredOverrides>,
@@ -183,6 +187,7 @@ pub(crate) fn read(row: &Row) -> Result<Record, String> {
         follows: stored.follows,
         followed_by: stored.followed_by,
         further_requests: stored.further_requests,
+        handling: stored.handling.map(|handling| Box::new(handling.into())),
     })
 }
 
@@ -223,6 +228,7 @@ impl From<&Record> for StoredRecord {
             confirmed_by: record.confirmed_by.as_deref().map(StoredConfirmedBy::from),
             participant_closed_at: record.participant_closed_at.map(Time::millis),
             further_requests: record.further_requests,
+            handling: record.handling.as_deref().map(StoredHandling::from),
             reason: said.and_then(|said| said.reason.clone()),
             overrides: record.overrides().map(StoredOverrides::from),
             callback: said.and_then(|said| said.callback.as_ref()).map(|to| (to.url.clone(), to.on.clone())),
@@ -235,6 +241,7 @@ mod tests {
     use closure_machine::{Command, Moment, Policy, Subject, accept};
 
     use super::*;
+    use crate::handling::{Handling, Word};
 
     #[test]
     fn the_queue_of_the_agents_leg_is_kept_and_may_be_missing() {
@@ -261,9 +268,19 @@ mod tests {
                 follows: None,
                 followed_by: None,
                 further_requests: queue.map_or(0, |_| 39),
+                handling: queue.map(|_| {
+                    let word = Word { by: "ops".to_owned(), at: moment.now, text: Some("seen".to_owned()) };
+                    Box::new(Handling {
+                        claimed: Some(word.clone()),
+                        snoozed: Some((moment.now, word)),
+                        comment: None,
+                    })
+                }),
             };
             let row = record.row();
-            assert_eq!(String::from_utf8_lossy(&row.body).contains("agent_queue"), queue.is_some());
+            for name in ["agent_queue", "handling"] {
+                assert_eq!(String::from_utf8_lossy(&row.body).contains(name), queue.is_some());
+            }
             assert_eq!(Record::from_row(&row), Ok(record));
         }
     }

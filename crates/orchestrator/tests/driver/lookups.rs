@@ -255,8 +255,14 @@ async fn a_missing_permission_stops_lookups_and_nothing_else() {
 
 #[tokio::test(start_paused = true)]
 async fn an_operator_calls_a_lookup_off_or_tries_it_at_once() {
-    let operation =
-        |act| Operation { act, by: "alice".to_owned(), role: "operate", reason: None, if_version: None };
+    let operation = |act| Operation {
+        act,
+        by: "alice".to_owned(),
+        role: "operate",
+        reason: None,
+        note: None,
+        if_version: None,
+    };
     let world = World::begin().await;
     let record = accepted(world.driver.submit(seeking("seven")).await);
     world.driver.act(record.key, operation(Act::Force)).await.unwrap_err();

@@ -11,6 +11,7 @@ fn operation(act: Act) -> Operation {
         by: "alice".to_owned(),
         role: "operate",
         reason: Some("tried by hand".to_owned()),
+        note: None,
         if_version: None,
     }
 }

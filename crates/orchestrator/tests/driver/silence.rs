@@ -224,8 +224,14 @@ async fn ghosts_that_were_healed_in_a_deaf_time_are_never_told_of() {
         world.settled(key, &["ghost"]).await;
     }
     let reason = Some("seen in the console".to_owned());
-    let resolve =
-        Operation { act: Act::Resolve, by: "alice".to_owned(), role: "operate", reason, if_version: None };
+    let resolve = Operation {
+        act: Act::Resolve,
+        by: "alice".to_owned(),
+        role: "operate",
+        reason,
+        note: None,
+        if_version: None,
+    };
     world.driver.act(healed, resolve).await.unwrap();
     hear(&world, "hook").await;
     pass(30).await;

@@ -191,3 +191,17 @@ fn too_many_requests_at_a_force_do_not_hide_that_the_guests_close_was_asked() {
         .answers(Reply::RateLimited(Span::from_secs(5)))
         .where_it_holds(|closure| closure.first_asked_at.is_some());
 }
+
+#[test]
+fn a_note_is_taken_of_a_ghost_alone_and_changes_nothing_but_the_version() {
+    let ghost = Story::begin().becomes_a_ghost();
+    let (before, told) = (ghost.closure.clone(), ghost.told.len());
+    let noted = ghost.acts(Act::Note).is("ghost: no_confirmation");
+    assert_eq!(noted.told.len(), told);
+    let same = closure_machine::Closure { sequence: before.sequence, ..noted.closure.clone() };
+    assert_eq!((same, noted.closure.sequence), (before.clone(), before.sequence + 1));
+    Story::begin().becomes_a_ghost().wakes().acts(Act::Note).is("ghost: no_confirmation");
+    Story::begin().forbids(Act::Note).sees(guest_is_on()).forbids(Act::Note).accepted().forbids(Act::Note);
+    Story::not_before(Span::from_secs(60)).forbids(Act::Note);
+    Story::begin().answers(Reply::Unauthenticated).forbids(Act::Note);
+}
