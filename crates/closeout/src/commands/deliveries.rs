@@ -7,7 +7,7 @@ use super::{look, target};
 use crate::{
     client::{Api, plain},
     exit::{Exit, Failure},
-    output::{self, Column, Form, Listing, Voice, pairs},
+    output::{self, Column, Voice, pairs},
 };
 
 const DELIVERIES: [Column; 13] = [
@@ -168,17 +168,7 @@ async fn redeliver(args: &RedeliverArgs, api: &Api, voice: &Voice) -> Result<Exi
 }
 
 fn show(items: &[Value], single: bool, voice: &Voice) -> Result<(), Failure> {
-    if let ([one], true) = (items, single) {
-        match voice.form {
-            Form::Table | Form::Wide => return output::write(&details(one, voice)),
-            Form::Json => return output::write(&output::pretty(one)),
-            Form::Ndjson | Form::Csv | Form::Id => {}
-        }
-    }
-    if items.is_empty() && matches!(voice.form, Form::Table | Form::Wide) {
-        return Ok(());
-    }
-    output::write(&Listing { columns: &DELIVERIES, items, id: "id" }.write(voice.form, voice.style))
+    output::write_items(&DELIVERIES, items, single, voice, details)
 }
 
 /// One delivery as names and values.

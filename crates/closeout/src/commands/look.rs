@@ -237,17 +237,7 @@ pub async fn explain(args: &OneArgs, api: &Api, voice: &Voice) -> Result<Exit, F
 ///
 /// When stdout cannot be written.
 pub fn show(items: &[Value], single: bool, voice: &Voice) -> Result<(), Failure> {
-    if let ([one], true) = (items, single) {
-        match voice.form {
-            Form::Table | Form::Wide => return output::write(&details(one, voice)),
-            Form::Json => return output::write(&output::pretty(one)),
-            Form::Ndjson | Form::Csv | Form::Id => {}
-        }
-    }
-    if items.is_empty() && matches!(voice.form, Form::Table | Form::Wide) {
-        return Ok(());
-    }
-    output::write(&Listing { columns: &CLOSURES, items, id: "id" }.write(voice.form, voice.style))
+    output::write_items(&CLOSURES, items, single, voice, details)
 }
 
 /// Tells on stderr what is wrong with a closure, and what can be done, where the form on stdout has no room for it.

@@ -74,6 +74,32 @@ pub fn write(text: &str) -> Result<(), Failure> {
 pub fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }
+
+/// Writes items: a `single` one by its `details` where a person looks, several as a list, none as nothing.
+///
+/// # Errors
+///
+/// When stdout cannot be written.
+pub fn write_items(
+    columns: &[Column],
+    items: &[Value],
+    single: bool,
+    voice: &Voice,
+    details: impl FnOnce(&Value, &Voice) -> String,
+) -> Result<(), Failure> {
+    if let ([one], true) = (items, single) {
+        match voice.form {
+            Form::Table | Form::Wide => return write(&details(one, voice)),
+            Form::Json => return write(&pretty(one)),
+            Form::Ndjson | Form::Csv | Form::Id => {}
+        }
+    }
+    if items.is_empty() && matches!(voice.form, Form::Table | Form::Wide) {
+        return Ok(());
+    }
+    write(&Listing { columns, items, id: "id" }.write(voice.form, voice.style))
+}
+
 /// Refuses the forms that a command has no rows for.
 ///
 /// # Errors
