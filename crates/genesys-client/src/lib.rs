@@ -23,6 +23,7 @@ mod json;
 mod lookup;
 mod metrics;
 mod notifications;
+mod open_ones;
 mod quota;
 mod read_many;
 mod region;
@@ -39,6 +40,7 @@ pub use inspect::{
 };
 pub use lookup::{ExternalIdDimension, Hit, LookupConfig};
 pub use notifications::{Channel, MOST_TOPICS, Refusal, Subscribed};
+pub use open_ones::{OPEN_PAGE, OpenOne, OpenPage, OpenQuery};
 pub use quota::{
     Class, Clock, Permit, Quota, QuotaConfig, RateHeaders, Requests, Sent, Wait, WaitReason, monotonic_clock,
 };

@@ -47,6 +47,7 @@ mod returning;
 mod shared;
 mod stored;
 mod submit;
+mod survey;
 mod to_the_end;
 mod together;
 mod under_way;
@@ -74,3 +75,7 @@ pub use remote::{CallDetails, CallFacts, Outcome, Permit, ReadTogether, Remote};
 pub use remote_dialect::DialectRemote;
 pub use remote_genesys::GenesysRemote;
 pub use submit::{Follows, ProducerKey, Submission, SubmitError, Submitted};
+pub use survey::SurveyError;
+
+/// What lists of open conversations are asked with and show; the client's own.
+pub use genesys_client::{OPEN_PAGE, OpenOne, OpenPage, OpenQuery};

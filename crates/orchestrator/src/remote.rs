@@ -4,7 +4,7 @@ use std::{any::Any, fmt, time::Duration};
 
 use async_trait::async_trait;
 use closure_machine::{Reply, Request, Target};
-use genesys_client::{Class, Over, Requests, WrapUpCode};
+use genesys_client::{Class, OpenPage, OpenQuery, Over, Requests, WrapUpCode};
 use genesys_types::{ConversationId, QueueId, WrapUpCodeId};
 
 /// Leave to make one call. Dropping it unused gives it back.
@@ -149,6 +149,17 @@ pub trait Remote: Send + Sync + 'static {
     async fn read_together(&self, _: Permit, _: &[ConversationId]) -> Result<ReadTogether, Outcome> {
         let message = Some("many conversations cannot be read with one request here".to_owned());
         Err(Outcome { reply: Reply::NotSent, facts: CallFacts { message, ..CallFacts::default() } })
+    }
+
+    /// One page of the messaging conversations that are shown without an end, with one request; pages count from 1. It may be
+    /// late. It changes nothing, and takes no longer than a call.
+    ///
+    /// # Errors
+    ///
+    /// What came of it instead.
+    async fn open_conversations(&self, _: Permit, _: &OpenQuery, _page: usize) -> Result<OpenPage, Outcome> {
+        let message = Some("conversations cannot be listed here".to_owned());
+        Err(Outcome { reply: Reply::Rejected, facts: CallFacts { message, ..CallFacts::default() } })
     }
 
     /// Says which wrap-up code a name means in a queue, or in the organisation where none is named. It changes nothing,

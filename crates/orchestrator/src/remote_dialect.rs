@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use closure_machine::{Reply, Request, Target, WrapperClose};
-use genesys_client::{Answer, Class, CloseCode, Closed, DialectClient, Fault, Requests, WrapUpCode};
+use genesys_client::{
+    Answer, Class, CloseCode, Closed, DialectClient, Fault, OpenPage, OpenQuery, Requests, WrapUpCode,
+};
 use genesys_types::{ConversationId, QueueId};
 
 use crate::{
@@ -106,6 +108,15 @@ impl Remote for DialectRemote {
             }
         };
         outcome.counting(&requests)
+    }
+
+    async fn open_conversations(
+        &self,
+        permit: Permit,
+        query: &OpenQuery,
+        page: usize,
+    ) -> Result<OpenPage, Outcome> {
+        self.published.open_conversations(permit, query, page).await
     }
 
     async fn wrap_up_code(

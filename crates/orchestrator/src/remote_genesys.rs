@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use closure_machine::{Candidate, Findings, Reply, Request, Target, WrapperClose};
 use genesys_client::{
-    AgentLeg, Answer, Class, Client, Fault, FaultKind, Hit, MOST_READ_TOGETHER, NotGiven, Requests,
-    WrapUpCode,
+    AgentLeg, Answer, Class, Client, Fault, FaultKind, Hit, MOST_READ_TOGETHER, NotGiven, OpenPage,
+    OpenQuery, Requests, WrapUpCode,
 };
 use genesys_types::{ConversationId, QueueId, Span};
 
@@ -156,6 +156,23 @@ impl Remote for GenesysRemote {
             Some(over) => Ok(ReadTogether { over, facts: outcome.facts }),
             None => Err(outcome),
         }
+    }
+
+    async fn open_conversations(
+        &self,
+        permit: Permit,
+        query: &OpenQuery,
+        page: usize,
+    ) -> Result<OpenPage, Outcome> {
+        let Some(permit) = permit.into_inner::<genesys_client::Permit>() else {
+            return Err(not_sent("the permit is of another client"));
+        };
+        let mut shown = None;
+        let outcome = told(self.client.open_conversations(permit, query, page).await, |page| {
+            shown = Some(page);
+            Reply::Accepted(None)
+        });
+        shown.ok_or(outcome)
     }
 
     async fn wrap_up_code(

@@ -1,0 +1,181 @@
+//! Looks at conversations that no closure is about, for whoever searches for sessions that are stuck. Reads alone, of the lowest
+//! class: every closure goes first, and two fifths of the quota are all that they can take.
+
+use std::time::Duration;
+
+use closure_machine::{Reply, Request};
+use genesys_client::{Class, OpenPage, OpenQuery};
+use genesys_types::{ConversationId, Organisation, Snapshot};
+
+use crate::{
+    advance::Orchestrator,
+    names,
+    organisation::Org,
+    remote::{CallDetails, CallFacts, Outcome, Permit},
+};
+
+/// How often leave for a read is asked for, where it is refused.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+
+/// The pauses before a read that failed is tried again; after the last it is given up.
+const PAUSES: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(30),
+];
+
+/// Why something could not be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SurveyError {
+    /// No such organisation is configured.
+    UnknownOrganisation,
+    /// The service is stopping.
+    Stopping,
+    /// Genesys did not show it, also when it was asked again.
+    NotShown {
+        /// What it answered, as timelines name it.
+        reply: &'static str,
+        /// The missing permission, where that is why.
+        permission: Option<String>,
+        /// What is known of the last request.
+        facts: Box<CallFacts>,
+    },
+}
+
+impl Orchestrator {
+    /// One page of the messaging conversations that are shown without an end. Waits for its turn, for as long as that takes.
+    ///
+    /// # Errors
+    ///
+    /// [`SurveyError`].
+    pub async fn open_conversations(
+        &self,
+        organisation: &Organisation,
+        query: &OpenQuery,
+        page: usize,
+    ) -> Result<OpenPage, SurveyError> {
+        let org = self.surveyed(organisation)?;
+        let ask = async |permit| org.setup.remote.open_conversations(permit, query, page).await;
+        self.patiently(org, ask).await
+    }
+
+    /// Reads a conversation; `None` where there is none. Waits for its turn, for as long as that takes.
+    ///
+    /// # Errors
+    ///
+    /// [`SurveyError`].
+    pub async fn conversation(
+        &self,
+        organisation: &Organisation,
+        conversation: ConversationId,
+    ) -> Result<Option<Snapshot>, SurveyError> {
+        let org = self.surveyed(organisation)?;
+        let ask = async |permit| {
+            let read = org.setup.remote.call(permit, conversation, Request::Read, CallDetails::default());
+            let outcome = read.await;
+            match outcome.reply {
+                Reply::Saw(snapshot) => Ok(Some(snapshot)),
+                Reply::NotFound => Ok(None),
+                Reply::LookedUp(_)
+                | Reply::Accepted(_)
+                | Reply::Conflict
+                | Reply::WrapUpRequired
+                | Reply::NoWrapUpCode
+                | Reply::Rejected
+                | Reply::Forbidden(_)
+                | Reply::Unauthenticated
+                | Reply::RateLimited(_)
+                | Reply::NotSent
+                | Reply::Failed
+                | Reply::Unknown => Err(outcome),
+            }
+        };
+        self.patiently(org, ask).await
+    }
+
+    fn surveyed(&self, organisation: &Organisation) -> Result<&Org, SurveyError> {
+        let org = self.inner.organisations.get(organisation).ok_or(SurveyError::UnknownOrganisation)?;
+        Ok(org.as_ref())
+    }
+
+    /// Asks until there is an answer, or asking again would not help.
+    async fn patiently<T>(
+        &self,
+        org: &Org,
+        ask: impl AsyncFn(Permit) -> Result<T, Outcome>,
+    ) -> Result<T, SurveyError> {
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let permit = self.turn(org).await?;
+            let answer = ask(permit).await;
+            org.nudge();
+            let outcome = match answer {
+                Ok(answer) => return Ok(answer),
+                Err(outcome) => outcome,
+            };
+            let pause = match passes(&outcome.reply) {
+                true => pauses.next(),
+                false => None,
+            };
+            let Some(pause) = pause else { return Err(not_shown(outcome)) };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.inner.stopping.cancelled() => return Err(SurveyError::Stopping),
+            }
+        }
+    }
+
+    async fn turn(&self, org: &Org) -> Result<Permit, SurveyError> {
+        loop {
+            if self.inner.stopping.is_cancelled() {
+                return Err(SurveyError::Stopping);
+            }
+            if let Some(permit) = org.permit_at_once(Class::Background) {
+                return Ok(permit);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(ASK_AGAIN) => {}
+                () = self.inner.stopping.cancelled() => {}
+            }
+        }
+    }
+}
+
+/// Whether what stands in the way may pass by itself.
+fn passes(reply: &Reply) -> bool {
+    match reply {
+        Reply::RateLimited(_) | Reply::NotSent | Reply::Failed | Reply::Unknown => true,
+        Reply::LookedUp(_)
+        | Reply::Saw(_)
+        | Reply::Accepted(_)
+        | Reply::NotFound
+        | Reply::Conflict
+        | Reply::WrapUpRequired
+        | Reply::NoWrapUpCode
+        | Reply::Rejected
+        | Reply::Forbidden(_)
+        | Reply::Unauthenticated => false,
+    }
+}
+
+fn not_shown(outcome: Outcome) -> SurveyError {
+    let permission = match &outcome.reply {
+        Reply::Forbidden(missing) => missing.as_deref().map(str::to_owned),
+        Reply::LookedUp(_)
+        | Reply::Saw(_)
+        | Reply::Accepted(_)
+        | Reply::NotFound
+        | Reply::Conflict
+        | Reply::WrapUpRequired
+        | Reply::NoWrapUpCode
+        | Reply::Rejected
+        | Reply::Unauthenticated
+        | Reply::RateLimited(_)
+        | Reply::NotSent
+        | Reply::Failed
+        | Reply::Unknown => None,
+    };
+    SurveyError::NotShown { reply: names::reply(&outcome.reply), permission, facts: Box::new(outcome.facts) }
+}
