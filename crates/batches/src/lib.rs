@@ -7,16 +7,23 @@
 //! - **Nothing before the token.** It is bound to the exact rows that would be closed, and to this batch.
 //! - **Each row once.** A row is submitted under an idempotency key of its own; a crash between the submission and the note of it
 //!   finds the key, and the closure behind it.
+//! - **Rows that nobody gave** are those of closures that match a filter, or stuck sessions that a scan has found. They are shown first as
+//!   every other; only a schedule that says so in so many words closes what it found.
 //! - **No second way to a closure.** Rows go through the orchestrator's ordinary submission, which reads before it closes.
 
+mod criteria;
 mod plan;
 mod rows;
 mod run;
+mod scan;
+mod schedule;
 mod service;
 mod stored;
 
+pub use criteria::Criteria;
 pub use plan::{BatchState, RowState, Skip};
 pub use rows::{Format, LARGEST_FILE, LARGEST_ROW, MOST_ROWS, Unreadable};
 pub use run::SOURCE;
+pub use schedule::Schedule;
 pub use service::{ActError, Asked, Batch, Batches, Item, Progress, Reader};
-pub use stored::Plan;
+pub use stored::{Plan, Scan};

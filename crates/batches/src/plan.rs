@@ -30,6 +30,8 @@ macro_rules! words {
 words! {
     /// How a batch stands.
     BatchState {
+        /// Stuck sessions are looked for; nothing is done.
+        Scanning = "scanning",
         /// Shown, and nothing done.
         Preview = "preview",
         /// Its rows are being submitted, or what they set off is followed.
@@ -40,6 +42,8 @@ words! {
         Cancelled = "cancelled",
         /// Every row is settled.
         Finished = "finished",
+        /// What was looked for could not be listed; nothing was done.
+        Failed = "failed",
     }
 }
 
@@ -76,6 +80,26 @@ words! {
         ClosedAlready = "closed_already",
         /// The batch was called off before its turn.
         Cancelled = "cancelled",
+        /// Of a scan: it has ended by now.
+        Ended = "ended",
+        /// Of a scan: there is no such conversation any more.
+        NotFound = "not_found",
+        /// Of a scan: it is none of messaging.
+        NotMessaging = "not_messaging",
+        /// Of a scan: a human agent is connected.
+        AgentConnected = "agent_connected",
+        /// Of a scan: the guest is gone, and an agent still owes the wrap-up.
+        WrapUpPending = "wrapup_pending",
+        /// Of a scan: it has not been open for so long.
+        TooYoung = "too_young",
+        /// Of a scan: somebody came or left lately.
+        ActiveLately = "active_lately",
+        /// Of a scan: it was in another queue.
+        OtherQueue = "other_queue",
+        /// Of a scan: it has another message type.
+        OtherMessageType = "other_message_type",
+        /// Of a scan: Genesys did not show it.
+        NotShown = "not_shown",
     }
 }
 
@@ -192,16 +216,16 @@ pub(crate) enum Ask {
 
 /// How a batch stands after an act; nothing where the act does not fit. An act that is repeated changes nothing.
 pub(crate) fn acted(state: BatchState, ask: Ask) -> Option<BatchState> {
-    use BatchState::{Cancelled, Finished, Paused, Preview, Running};
+    use BatchState::{Cancelled, Failed, Finished, Paused, Preview, Running, Scanning};
     match (state, ask) {
         (Preview, Ask::Execute) => Some(Running),
         (Running | Paused | Finished, Ask::Execute) => Some(state),
         (Running | Paused, Ask::Pause) => Some(Paused),
         (Running | Paused, Ask::Resume) => Some(Running),
-        (Preview | Running | Paused | Cancelled, Ask::Cancel) => Some(Cancelled),
-        (Cancelled, Ask::Execute)
-        | (Preview | Cancelled | Finished, Ask::Pause | Ask::Resume)
-        | (Finished, Ask::Cancel) => None,
+        (Scanning | Preview | Running | Paused | Cancelled, Ask::Cancel) => Some(Cancelled),
+        (Scanning | Cancelled | Failed, Ask::Execute)
+        | (Scanning | Preview | Cancelled | Finished | Failed, Ask::Pause | Ask::Resume)
+        | (Finished | Failed, Ask::Cancel) => None,
     }
 }
 
@@ -285,11 +309,13 @@ mod tests {
                 .map(|ask| acted(state, ask).map(BatchState::name))
         };
         let table = [
+            (BatchState::Scanning, [None, None, None, Some("cancelled")]),
             (BatchState::Preview, [Some("running"), None, None, Some("cancelled")]),
             (BatchState::Running, [Some("running"), Some("paused"), Some("running"), Some("cancelled")]),
             (BatchState::Paused, [Some("paused"), Some("paused"), Some("running"), Some("cancelled")]),
             (BatchState::Cancelled, [None, None, None, Some("cancelled")]),
             (BatchState::Finished, [Some("finished"), None, None, None]),
+            (BatchState::Failed, [None, None, None, None]),
         ];
         for (state, wanted) in table {
             assert_eq!(fits(state), wanted, "{state:?}");

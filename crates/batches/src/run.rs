@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     plan::{self, BatchState, Fate, RowState, Skip},
+    scan,
     service::{Batch, Inner, scope_and_key},
     stored::Kept,
 };
@@ -16,7 +17,7 @@ use crate::{
 const TICK: Duration = Duration::from_millis(200);
 
 /// The pause after the store could not be reached.
-const STORE_AWAY: Duration = Duration::from_secs(1);
+pub(crate) const STORE_AWAY: Duration = Duration::from_secs(1);
 
 /// How many rows of one batch are submitted in a tick: 50 a second. The organisation's quota bounds its calls beside that.
 const ROWS_A_TICK: usize = 10;
@@ -49,7 +50,7 @@ pub(crate) async fn run(inner: Arc<Inner>) {
     }
 }
 
-async fn tick(inner: &Inner, looked_up_to: &mut HashMap<Uuid, u32>) -> Result<(), StoreUnavailable> {
+async fn tick(inner: &Arc<Inner>, looked_up_to: &mut HashMap<Uuid, u32>) -> Result<(), StoreUnavailable> {
     let active = BatchFilter { active: true, ..BatchFilter::default() };
     for row in inner.store.batches(&active, None, MOST_ACTIVE).await? {
         // Acts come between two batches, so what is read under the lock is what holds.
@@ -58,9 +59,13 @@ async fn tick(inner: &Inner, looked_up_to: &mut HashMap<Uuid, u32>) -> Result<()
             continue;
         };
         match batch.state {
+            BatchState::Scanning => {
+                begin_to_scan(inner, &batch);
+                continue;
+            }
             BatchState::Running => submit_some(inner, &batch).await?,
             BatchState::Cancelled => call_off_some(inner, &batch).await?,
-            BatchState::Paused | BatchState::Preview | BatchState::Finished => {}
+            BatchState::Paused | BatchState::Preview | BatchState::Finished | BatchState::Failed => {}
         }
         follow_some(inner, &batch, looked_up_to.entry(batch.key).or_default()).await?;
         let progress = inner.progress(batch.key).await?;
@@ -76,6 +81,13 @@ async fn tick(inner: &Inner, looked_up_to: &mut HashMap<Uuid, u32>) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Begins to scan for a batch where nobody is at it. The list is asked, and conversations read, beside this loop.
+fn begin_to_scan(inner: &Arc<Inner>, batch: &Batch) {
+    if !inner.stop.is_cancelled() && inner.scanning().insert(batch.key) {
+        inner.tasks.spawn(scan::scan(Arc::clone(inner), batch.key));
+    }
 }
 
 /// Submits the next rows. What became of each is noted together; a crash before that finds each by its key.

@@ -1,6 +1,11 @@
 //! The handle by which the API makes batches, looks at them and acts on them.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use closure_machine::{Command, Subject};
 use genesys_types::Organisation;
@@ -11,14 +16,19 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use crate::{
+    criteria::Criteria,
     plan::{self, Ask, BatchState, Fate, RowState, Skip, Standing},
-    rows::{self, Format, Unreadable},
+    rows::{self, Format, MOST_ROWS, Row, Unreadable},
     run,
-    stored::{Kept, Plan, bytes},
+    schedule::{self, Schedule},
+    stored::{Kept, Plan, Scan, bytes},
 };
 
 /// How long a preview can be executed: long enough to read it, short enough that it is still true.
 const TOKEN_LASTS_MILLIS: i64 = 15 * 60 * 1_000;
+
+/// How many closures are read at once for a batch of those that match.
+const CLOSURES_AT_ONCE: usize = 500;
 
 /// A row as a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,20 +137,28 @@ pub(crate) struct Inner {
     pub(crate) writing: Mutex<()>,
     pub(crate) wake: Notify,
     pub(crate) stop: CancellationToken,
-    tasks: TaskTracker,
+    pub(crate) tasks: TaskTracker,
+    /// The batches that are being scanned for.
+    scanning: StdMutex<HashSet<Uuid>>,
 }
 
 impl Batches {
-    /// Goes on with what is active, until `stop`.
+    /// Goes on with what is active, and scans when `schedules` say so, until `stop`.
     pub fn start(
         store: Arc<dyn Store>,
         orchestrator: Orchestrator,
         reader: Arc<dyn Reader>,
+        schedules: Vec<Schedule>,
         stop: CancellationToken,
     ) -> Self {
         let (writing, wake, tasks) = (Mutex::new(()), Notify::new(), TaskTracker::new());
-        let batches = Self(Arc::new(Inner { store, orchestrator, reader, writing, wake, stop, tasks }));
+        let scanning = StdMutex::default();
+        let inner = Inner { store, orchestrator, reader, writing, wake, stop, tasks, scanning };
+        let batches = Self(Arc::new(inner));
         batches.0.tasks.spawn(run::run(Arc::clone(&batches.0)));
+        for schedule in schedules {
+            batches.0.tasks.spawn(schedule::run(batches.clone(), schedule));
+        }
         batches.0.tasks.close();
         batches
     }
@@ -158,10 +176,90 @@ impl Batches {
         format: Format,
         file: &[u8],
     ) -> Result<Result<Batch, Unreadable>, StoreUnavailable> {
-        let rows = match rows::read(format, file) {
-            Ok(rows) => rows,
-            Err(unreadable) => return Ok(Err(unreadable)),
+        match rows::read(format, file) {
+            Ok(rows) => self.preview_rows(organisation, by, rows).await.map(Ok),
+            Err(unreadable) => Ok(Err(unreadable)),
+        }
+    }
+
+    /// The same for the conversations of closures that match, the earliest accepted first. `Ok(Err(_))` where none or too many do.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be reached.
+    pub async fn preview_closures(
+        &self,
+        organisation: &Organisation,
+        by: &str,
+        filter: &Filter,
+    ) -> Result<Result<Batch, Unreadable>, StoreUnavailable> {
+        let filter = Filter { organisations: vec![organisation.as_str().to_owned()], ..filter.clone() };
+        let (mut rows, mut after): (Vec<Row>, Option<_>) = (Vec::new(), None);
+        loop {
+            let page = self.0.store.list(&filter, Order::OldestFirst, after, CLOSURES_AT_ONCE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.created_at, last.key));
+            // A closure whose lookup found nothing has no conversation that could be closed.
+            let conversations = page.iter().filter_map(|row| row.conversation);
+            rows.extend(conversations.map(|id| Ok(serde_json::json!({ "conversationId": id }).to_string())));
+            if rows.len() > MOST_ROWS {
+                return Ok(Err(Unreadable::TooMany));
+            }
+        }
+        if rows.is_empty() {
+            return Ok(Err(Unreadable::Empty));
+        }
+        self.preview_rows(organisation, by, rows).await.map(Ok)
+    }
+
+    /// Begins to look for conversations that nobody asked to be closed and that are stuck. What it finds becomes a preview.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be reached.
+    pub async fn scan(
+        &self,
+        organisation: &Organisation,
+        by: &str,
+        criteria: Criteria,
+    ) -> Result<Batch, StoreUnavailable> {
+        let scan = Scan {
+            criteria,
+            schedule: None,
+            lasts: TOKEN_LASTS_MILLIS,
+            closes: false,
+            listed: None,
+            more: false,
+            problem: None,
         };
+        self.begin_scan(organisation, by, scan).await
+    }
+
+    pub(crate) async fn begin_scan(
+        &self,
+        organisation: &Organisation,
+        by: &str,
+        scan: Scan,
+    ) -> Result<Batch, StoreUnavailable> {
+        let now = self.0.now();
+        let batch = Batch {
+            key: Uuid::now_v7(),
+            organisation: organisation.as_str().to_owned(),
+            state: BatchState::Scanning,
+            plan: Plan { scan: Some(scan), ..Plan::new(by, now) },
+            updated_at: now,
+        };
+        self.0.store.put_batch(batch.row(true), Vec::new()).await?;
+        self.0.wake.notify_one();
+        Ok(batch)
+    }
+
+    async fn preview_rows(
+        &self,
+        organisation: &Organisation,
+        by: &str,
+        rows: Vec<Row>,
+    ) -> Result<Batch, StoreUnavailable> {
         let key = Uuid::now_v7();
         let mut seen = Seen::default();
         let mut items = Vec::with_capacity(rows.len());
@@ -196,19 +294,12 @@ impl Batches {
             key,
             organisation: organisation.as_str().to_owned(),
             state: BatchState::Preview,
-            plan: Plan {
-                by: by.to_owned(),
-                created_at: now,
-                token,
-                expires_at: now.saturating_add(TOKEN_LASTS_MILLIS),
-                reason: None,
-                executed_by: None,
-            },
+            plan: Plan { token, expires_at: now.saturating_add(TOKEN_LASTS_MILLIS), ..Plan::new(by, now) },
             updated_at: now,
         };
         let items = items.iter().map(|(number, state, kept)| kept.item(*number, *state)).collect();
         self.0.store.put_batch(batch.row(false), items).await?;
-        Ok(Ok(batch))
+        Ok(batch)
     }
 
     /// Begins to run a previewed batch, for whoever holds its token. A batch that was begun already stays as it is.
@@ -380,6 +471,10 @@ impl Batch {
 }
 
 impl Inner {
+    pub(crate) fn scanning(&self) -> MutexGuard<'_, HashSet<Uuid>> {
+        self.scanning.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn now(&self) -> i64 {
         self.orchestrator.present().millis()
     }
@@ -413,7 +508,18 @@ impl Inner {
         if let Some(entry) = self.store.key(&scope, &key).await? {
             return Ok(Standing::KeyUsed { closure: entry.closure, same: entry.digest == asked.digest });
         }
-        let Some(conversation) = conversation(asked) else { return Ok(Standing::Free) };
+        match conversation(asked) {
+            Some(conversation) => self.standing_by_closures(organisation, conversation).await,
+            None => Ok(Standing::Free),
+        }
+    }
+
+    /// The same as far as closures tell.
+    pub(crate) async fn standing_by_closures(
+        &self,
+        organisation: &Organisation,
+        conversation: Uuid,
+    ) -> Result<Standing, StoreUnavailable> {
         if let Some(open) = self.store.open_of(organisation.as_str(), conversation).await? {
             return Ok(Standing::Open(open.key));
         }
@@ -454,8 +560,8 @@ fn conversation(asked: &Asked) -> Option<Uuid> {
 /// What rows before were about.
 #[derive(Default)]
 struct Seen {
-    conversations: std::collections::HashSet<Option<Uuid>>,
-    keys: std::collections::HashSet<String>,
+    conversations: HashSet<Option<Uuid>>,
+    keys: HashSet<String>,
 }
 
 impl Seen {

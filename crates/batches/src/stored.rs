@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use store::BatchItem;
 use uuid::Uuid;
 
-use crate::plan::{Fate, RowState};
+use crate::{
+    criteria::Criteria,
+    plan::{Fate, RowState},
+};
 
 /// What is kept of a batch beside its state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +27,48 @@ pub struct Plan {
     /// Who ran it.
     #[serde(default)]
     pub executed_by: Option<String>,
+    /// How its rows were looked for, where nobody gave them.
+    #[serde(default)]
+    pub scan: Option<Scan>,
+}
+
+impl Plan {
+    /// One that was made now, and has no token yet.
+    pub(crate) fn new(by: &str, now: i64) -> Self {
+        Self {
+            by: by.to_owned(),
+            created_at: now,
+            token: String::new(),
+            expires_at: now,
+            reason: None,
+            executed_by: None,
+            scan: None,
+        }
+    }
+}
+
+/// How the rows of a batch were looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scan {
+    /// What was looked for.
+    pub criteria: Criteria,
+    /// The name of the schedule that asked for it.
+    #[serde(default)]
+    pub schedule: Option<String>,
+    /// How long its preview can be executed, in milliseconds.
+    pub lasts: i64,
+    /// Whether what is found is closed without anybody's look.
+    #[serde(default)]
+    pub closes: bool,
+    /// How many conversations the list promised when it was asked last.
+    #[serde(default)]
+    pub listed: Option<u64>,
+    /// Whether the limit left some out that were not looked at.
+    #[serde(default)]
+    pub more: bool,
+    /// Why it could not be done.
+    #[serde(default)]
+    pub problem: Option<String>,
 }
 
 /// What is kept of a row beside its number and state.

@@ -8,11 +8,10 @@ use clap::{
 use crate::exit::Failure;
 
 /// Commands whose names are taken by later versions, and what can be done instead.
-const ABSENT: [(&str, &str); 5] = [
+const ABSENT: [(&str, &str); 4] = [
     ("sources", "commands come by HTTP, which is always there"),
     ("dead", "`closeout ghosts list` shows what needs somebody"),
     ("man", "every command has --help"),
-    ("ghosts scan", "`closeout ghosts list` shows those that are known"),
     ("hooks replay", "ask the sender to send it again; a second copy has no effect"),
 ];
 

@@ -34,6 +34,12 @@ const LONGEST_REASON: usize = 200;
 /// The largest body of a batch.
 pub(crate) const LARGEST_BODY: usize = LARGEST_FILE;
 
+mod wanted;
+
+#[cfg(test)]
+pub(crate) use self::wanted::{ASKED, FILTER, SCAN};
+use self::wanted::{How, Rows, ScanView};
+
 /// Reads rows as the API reads commands.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RowReader;
@@ -91,7 +97,7 @@ pub(crate) struct BatchView {
     #[schema(example = "bt_01jd5w3k9m2q8r7tb4x0y6z1ne")]
     id: String,
     organisation: String,
-    /// preview, running, paused, cancelled or finished.
+    /// scanning, preview, running, paused, cancelled, finished or failed.
     state: String,
     /// The key that made it.
     by: String,
@@ -104,6 +110,8 @@ pub(crate) struct BatchView {
     #[schema(value_type = String, format = DateTime)]
     updated_at: Stamp,
     progress: ProgressView,
+    /// How its rows were looked for; null where they were given.
+    scan: Option<ScanView>,
     /// What executes it: SHA-256 over this batch and the exact rows that it would close. Only of a preview.
     confirm_token: Option<String>,
     /// Until when the token can be used.
@@ -151,9 +159,11 @@ pub(crate) struct ItemView {
     conversation_id: Option<String>,
     /// The closure that answers for it, or stands in its way.
     closure: Option<String>,
-    /// Of a skipped row malformed, duplicate, repeated, open_closure, closed_already or cancelled; else that of its closure.
+    /// Of a skipped row malformed, duplicate, repeated, open_closure, closed_already or cancelled, and of a scan ended, not_found,
+    /// not_messaging, agent_connected, wrapup_pending, too_young, active_lately, other_queue, other_message_type or not_shown; else
+    /// that of its closure.
     reason: Option<String>,
-    /// What cannot be read in it.
+    /// What cannot be read in it, or what a scan has seen.
     detail: Option<String>,
 }
 
@@ -179,6 +189,7 @@ impl BatchView {
                 failed: progress.failed,
                 skipped: progress.skipped,
             },
+            scan: batch.plan.scan.as_ref().map(ScanView::of),
             confirm_until: preview.then(|| stamp(batch.plan.expires_at)),
             confirm_token: preview.then_some(batch.plan.token),
         }
@@ -203,21 +214,48 @@ impl ItemView {
 pub(crate) async fn preview(call: Call) -> Answer {
     let mut query = call.query()?;
     let named = query.one("organisation")?;
+    let how = How::of(&mut query)?;
     query.finish()?;
     let caller = call.caller();
-    let organisation = command::organisation(named, caller, &call.shared.organisations)?;
     let format = format(&call)?;
     let batches = &call.shared.api.batches;
-    match batches.preview(&organisation, &caller.name, format, &call.file).await? {
-        Ok(batch) => {
-            info!(batch = batch_id(batch.key), by = &*caller.name, "a batch was previewed");
-            answer(&call, StatusCode::CREATED, batch).await
+    let (wanted, how) = match wanted::read(&call, format)? {
+        Some((wanted, in_body)) => (wanted, how.or(in_body)),
+        None => (Rows::Given(format), how),
+    };
+    how.check(caller, &wanted)?;
+    let organisation = command::organisation(named, caller, &call.shared.organisations)?;
+    let previewed = match wanted {
+        Rows::Given(format) => batches.preview(&organisation, &caller.name, format, &call.file).await?,
+        Rows::OfClosures(filter) => {
+            match batches.preview_closures(&organisation, &caller.name, &filter).await? {
+                Err(Unreadable::Empty) => {
+                    return Err(Problem::invalid(
+                        "filter",
+                        "No closure with a conversation matches the filter.",
+                    ));
+                }
+                previewed => previewed,
+            }
         }
-        Err(Unreadable::TooLarge) => Err(too_large()),
+        Rows::Stuck(criteria) => {
+            let batch = batches.scan(&organisation, &caller.name, criteria).await?;
+            info!(batch = batch_id(batch.key), by = &*caller.name, "a scan for stuck sessions begins");
+            return answer(&call, StatusCode::ACCEPTED, batch).await;
+        }
+    };
+    let batch = match previewed {
+        Ok(batch) => batch,
+        Err(Unreadable::TooLarge) => return Err(too_large()),
         Err(unreadable @ (Unreadable::TooMany | Unreadable::Empty | Unreadable::Broken(_))) => {
-            Err(Problem::new(&kinds::UNREADABLE_BATCH, format!("The rows cannot be taken: {unreadable}.")))
+            let detail = format!("The rows cannot be taken: {unreadable}.");
+            return Err(Problem::new(&kinds::UNREADABLE_BATCH, detail));
         }
-    }
+    };
+    info!(batch = batch_id(batch.key), by = &*caller.name, "a batch was previewed");
+    let How::Execute(reason) = how else { return answer(&call, StatusCode::CREATED, batch).await };
+    let done = batches.execute(batch.key, &batch.plan.token, &reason, &caller.name).await;
+    acted(&call, "execute_batch", done).await
 }
 
 pub(crate) fn too_large() -> Problem {

@@ -23,7 +23,7 @@ pub(crate) fn read(node: Node) -> Result<Callback, Problem> {
         Some(Node::List(words)) => {
             words.into_iter().map(|word| read_word(&fields, word)).collect::<Result<_, _>>()?
         }
-        Some(other @ (Node::Null | Node::Bool(_) | Node::Number | Node::Text(_) | Node::Object(_))) => {
+        Some(other @ (Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::Object(_))) => {
             return Err(fields.wrong_type("on", &other, "a list of texts"));
         }
     };
@@ -42,7 +42,7 @@ fn read_word(fields: &Fields, word: Node) -> Result<String, Problem> {
             check_known("callback.on", &word, &callbacks::words().collect::<Vec<_>>())?;
             Ok(word)
         }
-        other @ (Node::Null | Node::Bool(_) | Node::Number | Node::List(_) | Node::Object(_)) => {
+        other @ (Node::Null | Node::Bool(_) | Node::Number(_) | Node::List(_) | Node::Object(_)) => {
             Err(fields.wrong_type("on", &other, "a list of texts"))
         }
     }

@@ -227,7 +227,7 @@ fn read_policy(policy: Node) -> Result<Overrides, Problem> {
             });
         }
         Some(code @ Node::Object(_)) => read_wrap_up(code, &mut overrides)?,
-        Some(other @ (Node::Null | Node::Bool(_) | Node::Number | Node::List(_))) => {
+        Some(other @ (Node::Null | Node::Bool(_) | Node::Number(_) | Node::List(_))) => {
             return Err(fields.wrong_type("wrapUp", &other, "none, skip, {\"id\"} or {\"name\"}"));
         }
     }
@@ -265,10 +265,10 @@ fn wrap_up_shape() -> String {
         .to_owned()
 }
 
-fn read_labels(fields: &Fields, labels: Node) -> Result<Vec<(String, String)>, Problem> {
+pub(crate) fn read_labels(fields: &Fields, labels: Node) -> Result<Vec<(String, String)>, Problem> {
     let given = match labels {
         Node::Object(given) => given,
-        other @ (Node::Null | Node::Bool(_) | Node::Number | Node::Text(_) | Node::List(_)) => {
+        other @ (Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_)) => {
             return Err(fields.wrong_type("labels", &other, "an object of texts"));
         }
     };
@@ -289,7 +289,7 @@ fn read_labels(fields: &Fields, labels: Node) -> Result<Vec<(String, String)>, P
                     check_text(&field, Some(&value), LONGEST_LABEL)?;
                     Ok((name, value))
                 }
-                Node::Null | Node::Bool(_) | Node::Number | Node::List(_) | Node::Object(_) => {
+                Node::Null | Node::Bool(_) | Node::Number(_) | Node::List(_) | Node::Object(_) => {
                     Err(Problem::invalid(field, "A label's value is a text."))
                 }
             }

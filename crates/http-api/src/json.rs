@@ -17,7 +17,8 @@ use crate::{
 pub(crate) enum Node {
     Null,
     Bool(bool),
-    Number,
+    /// A number; its value where it is a whole one that is not negative.
+    Number(Option<u64>),
     Text(String),
     List(Vec<Self>),
     Object(Vec<(String, Self)>),
@@ -34,7 +35,7 @@ impl Node {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
-            Self::Number => "a number",
+            Self::Number(_) => "a number",
             Self::Text(_) => "a text",
             Self::List(_) => "a list",
             Self::Object(_) => "an object",
@@ -65,16 +66,16 @@ impl<'de> Visitor<'de> for NodeVisitor {
         Ok(Node::Bool(value))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Node, E> {
-        Ok(Node::Number)
+    fn visit_i64<E>(self, number: i64) -> Result<Node, E> {
+        Ok(Node::Number(u64::try_from(number).ok()))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Node, E> {
-        Ok(Node::Number)
+    fn visit_u64<E>(self, number: u64) -> Result<Node, E> {
+        Ok(Node::Number(Some(number)))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Node, E> {
-        Ok(Node::Number)
+        Ok(Node::Number(None))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Node, E> {
@@ -124,7 +125,7 @@ impl Fields {
     pub(crate) fn of(node: Node, path: &'static str, known: &[&'static str]) -> Result<Self, Problem> {
         let left = match node {
             Node::Object(left) => left,
-            Node::Null | Node::Bool(_) | Node::Number | Node::Text(_) | Node::List(_) => {
+            Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_) => {
                 let what = if path.is_empty() { "The body" } else { path.trim_end_matches('.') };
                 return Err(Problem::invalid(
                     path.trim_end_matches('.'),

@@ -200,7 +200,7 @@ pub(crate) fn organisations(call: &Call, query: &mut Query) -> Result<Vec<String
 }
 
 /// Every reason, of a ghost, a block, a failure or an odd end.
-const REASONS: &[&str] = &[
+pub(crate) const REASONS: &[&str] = &[
     "no_confirmation",
     "conversation_open",
     "agent_still_connected",

@@ -27,8 +27,8 @@ use crate::{
     listing::ListView,
     problem::{ProblemView, kinds},
     requests::{
-        ActRequest, BatchExecution, BatchRow, ClaimRequest, ClosureRequest, CommentRequest, OutgoingRequest,
-        SnoozeRequest,
+        ActRequest, BatchExecution, BatchRow, BatchWanted, ClaimRequest, ClosureRequest, CommentRequest,
+        OutgoingRequest, SnoozeRequest,
     },
     routes::{Method, Place, ROUTES, Reply, Route, Shape},
     timeline::Timeline,
@@ -138,7 +138,8 @@ fn operation(route: &Route) -> OperationBuilder {
         let required = if body.required { Required::True } else { Required::False };
         let one = Ref::from_schema_name(body.schema);
         let content = if body.file {
-            Content::new(Some(ArrayBuilder::new().items(one)))
+            let rows = ArrayBuilder::new().items(one);
+            Content::new(Some(OneOfBuilder::new().item(rows).item(Ref::from_schema_name("BatchWanted"))))
         } else {
             Content::new(Some(one))
         };
@@ -240,6 +241,7 @@ fn components() -> Components {
     let components = with::<CommentRequest>(components);
     let components = with::<OutgoingRequest>(components);
     let components = with::<BatchRow>(components);
+    let components = with::<BatchWanted>(components);
     let components = with::<BatchExecution>(components);
     let components = with::<BatchList>(components);
     let components = with::<BatchItemList>(components);
@@ -341,6 +343,9 @@ mod tests {
             |names: &[&str]| -> BTreeSet<String> { names.iter().map(|&name| name.to_owned()).collect() };
         assert_eq!(fields("ClosureRequest"), known(command::FIELDS));
         assert_eq!(fields("BatchRow"), known(crate::batches::ROW));
+        assert_eq!(fields("BatchWanted"), known(crate::batches::ASKED));
+        assert_eq!(fields("BatchFilter"), known(crate::batches::FILTER));
+        assert_eq!(fields("BatchScanRequest"), known(crate::batches::SCAN));
         assert_eq!(fields("PolicyRequest"), known(command::POLICY));
         assert_eq!(fields("CallbackRequest"), known(crate::callback::CALLBACK));
     }

@@ -150,6 +150,59 @@ pub(crate) struct BatchRow {
     policy: Option<PolicyRequest>,
 }
 
+/// Rows that nobody gives: those of a filter or of a scan.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BatchWanted {
+    /// The conversations of closures that match. Open closures are acted on, not closed again: their rows are left out.
+    filter: Option<BatchFilter>,
+    /// Conversations that nobody asked to be closed and that are stuck. They are looked for; the answer comes at once.
+    scan: Option<BatchScanRequest>,
+    /// `preview` (usual), or `execute` to run what a filter finds at once, with a key of role operate. Never with a scan.
+    mode: Option<String>,
+    /// With `execute`: why. At most 200 characters.
+    reason: Option<String>,
+}
+
+/// Which closures. At least one field is given.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BatchFilter {
+    /// In these states; one, or a list.
+    #[schema(value_type = Option<Vec<String>>)]
+    state: Option<()>,
+    /// With these reasons; one, or a list.
+    #[schema(value_type = Option<Vec<String>>)]
+    closure_reason: Option<()>,
+    /// Where the command came from.
+    source: Option<String>,
+    /// With all of these labels.
+    labels: Option<BTreeMap<String, String>>,
+    /// Accepted at or after this time, or this long ago.
+    #[schema(example = "PT8H")]
+    since: Option<String>,
+    /// Accepted before this time, or this long ago.
+    until: Option<String>,
+}
+
+/// Which conversations are stuck. A human agent who is connected, or somebody who came or left lately, makes one none.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BatchScanRequest {
+    /// For how long it has been open, and nobody came or left: PT24H unless it is said, at least PT5M.
+    #[schema(example = "PT24H")]
+    older_than: Option<String>,
+    /// How long ago it may have begun: P7D unless it is said, at most P31D.
+    within: Option<String>,
+    /// Only conversations that were in this queue.
+    queue_id: Option<String>,
+    /// Only this message type.
+    #[schema(example = "webmessaging")]
+    message_type: Option<String>,
+    /// At most so many are looked at: 1,000 unless it is said, 10,000 at most. Each costs one read.
+    limit: Option<u32>,
+}
+
 /// What executes a batch.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]

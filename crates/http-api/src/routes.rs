@@ -301,14 +301,26 @@ pub(crate) static ROUTES: &[Route] = &[
         need: Need::Submit,
         run: run!(batches::preview),
         doc: Doc {
-            summary: "Show what closing many conversations would do. Nothing is done before its token is given.",
-            parameters: &[query(
-                "organisation",
-                "Whose conversations; chosen as for a closure when it is left out.",
-            )],
+            summary: "Show what closing many conversations would do: rows that are given, those of closures that match a \
+                      filter, or stuck sessions that a scan looks for. Nothing is done before its token is given.",
+            parameters: &[
+                query("organisation", "Whose conversations; chosen as for a closure when it is left out."),
+                query(
+                    "mode",
+                    "`preview` (usual), or `execute` to run given rows at once, with a key of role operate.",
+                ),
+                query("reason", "With `mode=execute`: why; it becomes the reason of every closure."),
+            ],
             body: Some(Body { schema: "BatchRow", required: true, file: true }),
-            answers: &[Reply { status: 201, about: "The preview.", shape: Shape::Json("Batch") }],
-            refusals: &[400, 413, 415, 422, 503],
+            answers: &[
+                Reply { status: 201, about: "The preview.", shape: Shape::Json("Batch") },
+                Reply {
+                    status: 202,
+                    about: "It runs, or a scan has begun: what it finds is a preview once its state is that.",
+                    shape: Shape::Json("Batch"),
+                },
+            ],
+            refusals: &[400, 404, 409, 413, 415, 422, 503],
         },
     },
     look(

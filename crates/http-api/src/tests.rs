@@ -7,4 +7,5 @@ mod doors;
 mod looks;
 mod lookups;
 mod operators;
+mod scans;
 mod world;

@@ -57,8 +57,16 @@ impl Orchestrator {
         page: usize,
     ) -> Result<OpenPage, SurveyError> {
         let org = self.surveyed(organisation)?;
-        let ask = async |permit| org.setup.remote.open_conversations(permit, query, page).await;
-        self.patiently(org, ask).await
+        let mut pauses = PAUSES.iter();
+        loop {
+            let permit = self.turn(org).await?;
+            let answer = org.setup.remote.open_conversations(permit, query, page).await;
+            org.nudge();
+            match answer {
+                Ok(page) => return Ok(page),
+                Err(outcome) => self.ask_again(outcome, &mut pauses).await?,
+            }
+        }
     }
 
     /// Reads a conversation; `None` where there is none. Waits for its turn, for as long as that takes.
@@ -72,12 +80,15 @@ impl Orchestrator {
         conversation: ConversationId,
     ) -> Result<Option<Snapshot>, SurveyError> {
         let org = self.surveyed(organisation)?;
-        let ask = async |permit| {
+        let mut pauses = PAUSES.iter();
+        loop {
+            let permit = self.turn(org).await?;
             let read = org.setup.remote.call(permit, conversation, Request::Read, CallDetails::default());
             let outcome = read.await;
+            org.nudge();
             match outcome.reply {
-                Reply::Saw(snapshot) => Ok(Some(snapshot)),
-                Reply::NotFound => Ok(None),
+                Reply::Saw(snapshot) => return Ok(Some(snapshot)),
+                Reply::NotFound => return Ok(None),
                 Reply::LookedUp(_)
                 | Reply::Accepted(_)
                 | Reply::Conflict
@@ -89,10 +100,9 @@ impl Orchestrator {
                 | Reply::RateLimited(_)
                 | Reply::NotSent
                 | Reply::Failed
-                | Reply::Unknown => Err(outcome),
+                | Reply::Unknown => self.ask_again(outcome, &mut pauses).await?,
             }
-        };
-        self.patiently(org, ask).await
+        }
     }
 
     fn surveyed(&self, organisation: &Organisation) -> Result<&Org, SurveyError> {
@@ -100,30 +110,17 @@ impl Orchestrator {
         Ok(org.as_ref())
     }
 
-    /// Asks until there is an answer, or asking again would not help.
-    async fn patiently<T>(
+    /// Waits before it is asked again; fails where that would not help, or was done often enough.
+    async fn ask_again(
         &self,
-        org: &Org,
-        ask: impl AsyncFn(Permit) -> Result<T, Outcome>,
-    ) -> Result<T, SurveyError> {
-        let mut pauses = PAUSES.into_iter();
-        loop {
-            let permit = self.turn(org).await?;
-            let answer = ask(permit).await;
-            org.nudge();
-            let outcome = match answer {
-                Ok(answer) => return Ok(answer),
-                Err(outcome) => outcome,
-            };
-            let pause = match passes(&outcome.reply) {
-                true => pauses.next(),
-                false => None,
-            };
-            let Some(pause) = pause else { return Err(not_shown(outcome)) };
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = self.inner.stopping.cancelled() => return Err(SurveyError::Stopping),
-            }
+        outcome: Outcome,
+        pauses: &mut std::slice::Iter<'_, Duration>,
+    ) -> Result<(), SurveyError> {
+        let pause = if passes(&outcome.reply) { pauses.next() } else { None };
+        let Some(pause) = pause else { return Err(not_shown(outcome)) };
+        tokio::select! {
+            () = tokio::time::sleep(*pause) => Ok(()),
+            () = self.inner.stopping.cancelled() => Err(SurveyError::Stopping),
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Args, Subcommand, ValueHint};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::look;
 use crate::{
@@ -58,8 +58,9 @@ pub enum BatchCommand {
   closeout batch preview --file stuck.csv
   mysql -Ne 'select id from stuck' | (echo conversationId; cat) | closeout batch preview --file -
   closeout batch preview --file rows.ndjson -o json
+  closeout batch preview --state failed --reason agent_connected --since 8h
 
-A file is a JSON list, a JSON object on each line, or CSV with the headings conversationId, participantId, \
+Rows come from a file, or are the conversations of closures that match. A file is a JSON list, a JSON object on each line, or CSV with the headings conversationId, participantId, \
 idempotencyKey, label.NAME and policy.NAME; which of them is seen from its first sign. It has 10,000 rows and \
 4,000,000 bytes at most. The token is for exactly the rows that would be closed, and lasts 15 minutes.")]
     Preview(PreviewArgs),
@@ -97,11 +98,57 @@ exit code tells: 0 every row is closed or was skipped, 6 still under way, 9 some
 #[derive(Debug, Clone, Args)]
 pub struct PreviewArgs {
     /// File with the rows; `-` for stdin
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    file: PathBuf,
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "filter")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    filter: ClosureFilter,
     /// Organisation, where the key has several
     #[arg(long, value_name = "NAME")]
     organisation: Option<String>,
+}
+
+/// Whose closures' conversations.
+#[derive(Debug, Clone, Args)]
+#[group(id = "filter", multiple = true, conflicts_with = "file")]
+pub struct ClosureFilter {
+    /// Of closures in these states; several with commas
+    #[arg(long, value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(orchestrator::names::STATES))]
+    state: Vec<String>,
+    /// Of closures with these reasons; several with commas
+    #[arg(long, value_name = "REASON", value_delimiter = ',')]
+    reason: Vec<String>,
+    /// Of closures with this label
+    #[arg(long, value_name = "NAME=VALUE", value_parser = crate::cli::label)]
+    label: Vec<(String, String)>,
+    /// Of closures accepted since then, as 8h
+    #[arg(long, value_name = "DURATION", value_parser = duration_flag)]
+    since: Option<Duration>,
+}
+
+impl ClosureFilter {
+    fn body(&self) -> Value {
+        let mut filter = Map::new();
+        if !self.state.is_empty() {
+            filter.insert("state".to_owned(), json!(self.state));
+        }
+        if !self.reason.is_empty() {
+            filter.insert("closureReason".to_owned(), json!(self.reason));
+        }
+        if !self.label.is_empty() {
+            let labels: Map<_, _> =
+                self.label.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+            filter.insert("labels".to_owned(), json!(labels));
+        }
+        if let Some(since) = self.since {
+            filter.insert("since".to_owned(), json!(iso(since)));
+        }
+        json!({ "filter": filter })
+    }
+}
+
+/// A duration as the API takes it.
+pub(super) fn iso(duration: Duration) -> String {
+    format!("PT{}S", duration.as_secs())
 }
 
 /// Which batch to run, and why.
@@ -176,10 +223,15 @@ pub async fn run(command: &BatchCommand, api: &Api, voice: &Voice) -> Result<Exi
 }
 
 async fn preview(args: &PreviewArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
-    let rows = read(&args.file)?;
     let query: Vec<_> =
         args.organisation.iter().map(|name| ("organisation".to_owned(), name.clone())).collect();
-    let batch = api.post_file("/v1/batches", &query, content_type(&rows), rows).await?.body;
+    let batch = match &args.file {
+        Some(file) => {
+            let rows = read(file)?;
+            api.post_file("/v1/batches", &query, content_type(&rows), rows).await?.body
+        }
+        None => api.post("/v1/batches", &query, &args.filter.body(), None, Duration::ZERO).await?.body,
+    };
     write(&batch, voice)?;
     let id = batch["id"].as_str().unwrap_or_default();
     let skipped = batch["progress"]["skipped"].as_u64().unwrap_or_default();
@@ -339,7 +391,7 @@ async fn act(args: &OneBatch, act: &str, api: &Api, voice: &Voice) -> Result<Exi
     Ok(Exit::Done)
 }
 
-fn write(batch: &Value, voice: &Voice) -> Result<(), Failure> {
+pub(super) fn write(batch: &Value, voice: &Voice) -> Result<(), Failure> {
     let items = std::slice::from_ref(batch);
     output::write(&Listing { columns: &BATCHES, items, id: "id" }.write(voice.form, voice.style))
 }

@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{close, look};
+use super::{close, look, scan};
 use crate::{
     client::Api,
     exit::{Exit, Failure},
@@ -48,6 +48,16 @@ pub enum GhostsCommand {
     List(GhostArgs),
     /// Count them by organisation and reason
     Summary,
+    /// Look for sessions that are stuck and that nobody asked to close
+    #[command(after_help = "Examples:
+  closeout ghosts scan
+  closeout ghosts scan --older-than 72h --queue 9bfb36aa-cde3-4706-9744-70f0645754cf
+  closeout ghosts scan --message-type webmessaging --limit 200 -o json
+
+The server lists conversations without an end by analytics, reads each, and says of every one why it is left out: ended \
+by now, an agent is connected, somebody came or left lately, and so on. What is left is shown as a batch, and nothing is \
+done until it is executed. It takes two fifths of the quota at most: some two conversations a second.")]
+    Scan(scan::ScanArgs),
     /// Write a report: what is stuck, since when, what it waits for, what is missing, what to do
     #[command(after_help = "Examples:
   closeout ghosts report --file ghosts.html
@@ -108,6 +118,7 @@ pub async fn run(command: &GhostsCommand, api: &Api, voice: &Voice) -> Result<Ex
     match command {
         GhostsCommand::List(args) => list(args, api, voice).await,
         GhostsCommand::Summary => summary(api, voice).await,
+        GhostsCommand::Scan(args) => scan::run(args, api, voice).await,
         GhostsCommand::Report(args) => report(args, api, voice).await,
     }
 }

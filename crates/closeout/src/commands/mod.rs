@@ -14,6 +14,7 @@ pub mod look;
 pub mod outgoing;
 mod plan;
 pub mod say;
+mod scan;
 pub mod store;
 pub mod target;
 mod wait;

@@ -76,7 +76,12 @@ fn receiver(
     Some(Receiver { name: name?, organisation: organisation?, url: url?, on, format, signature })
 }
 
-fn organisation(reader: &mut Reader<'_>, path: &str, known: &[Organisation]) -> Option<Organisation> {
+/// The organisation that a table is about.
+pub(super) fn organisation(
+    reader: &mut Reader<'_>,
+    path: &str,
+    known: &[Organisation],
+) -> Option<Organisation> {
     // The default is `main`; the only organisation that there is is meant too.
     let by_default = reader.layers.setting(path).is_some_and(|setting| setting.origin.rank() == 0);
     if let ([only], true) = (known, by_default) {

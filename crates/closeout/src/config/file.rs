@@ -148,7 +148,7 @@ fn is_section(path: &str) -> bool {
 }
 
 fn is_list_of_tables(path: &str) -> bool {
-    matches!(path, "callback" | "confirm" | "source")
+    matches!(path, "callback" | "confirm" | "scan" | "source")
 }
 
 fn given(form: Form, value: &DeValue<'_>) -> Option<Given> {

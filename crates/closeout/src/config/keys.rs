@@ -57,7 +57,7 @@ impl Key {
 }
 
 /// The sections, in the order of the file, with what stands above each.
-pub const SECTIONS: [(&str, &str); 11] = [
+pub const SECTIONS: [(&str, &str); 12] = [
     ("server", "Where the service listens. TLS belongs to a proxy in front of it."),
     ("store", "Where closures, their evidence and received events are kept."),
     (
@@ -81,6 +81,11 @@ pub const SECTIONS: [(&str, &str); 11] = [
         "callback.*",
         "One table for each receiver that is told of every closure of an organisation. Its host must stand in \
          callbacks.allowed_hosts.",
+    ),
+    (
+        "scan.*",
+        "One table for each scan that is made at intervals for sessions that are stuck and that nobody asked to close \
+         (docs/ghost-scan.md). Without a table none is made by itself.",
     ),
     ("source.*", "Where commands come from. The HTTP interface is always there and needs no table."),
     ("auth", "Who may use the HTTP interface."),
@@ -111,7 +116,7 @@ pub const DIMENSIONS: &[&str] = &["externalTag", "externalContactId", "journeyCu
 
 /// Every key.
 #[rustfmt::skip]
-pub const KEYS: [Key; 73] = [
+pub const KEYS: [Key; 82] = [
     with("server.listen", Form::Text, "127.0.0.1:8080", "Address and port."),
     with("server.shutdown_grace", Form::Duration, "20s", "How long calls and requests under way may take to finish at a stop."),
     with("server.max_connections", Form::Count(1, 1_000_000), "4096", "Connections at once; more are closed at once."),
@@ -190,6 +195,16 @@ pub const KEYS: [Key; 73] = [
     with("callback.*.on", Form::Texts, "[\"closed\", \"ghost\", \"failed\", \"cancelled\", \"resolved\", \"adapter_silent\", \"adapter_recovered\"]", "What is told: these, or accepted, participant_closed, confirmed, already_closed, blocked, ghost_cleared, guest_returned."),
     with("callback.*.format", Form::Choice(&["cloudevents", "chat"]), "cloudevents", "cloudevents; or chat, a line in the JSON that incoming webhooks of Slack and Teams take."),
     without("callback.*.secret", Form::Secret, "env:ORDERS_SECRET", "Signs what is told; a chat needs none."),
+
+    without("scan.*.name", Form::Text, "nightly", "The name, shown in the list of batches."),
+    with("scan.*.organisation", Form::Text, "main", "The organisation whose conversations are looked at."),
+    with("scan.*.every", Form::Duration, "24h", "The time from one scan to the next; 15m at least."),
+    with("scan.*.older_than", Form::Duration, "24h", "For how long a session has been open, and nobody came or left; 5m at least."),
+    with("scan.*.within", Form::Duration, "7d", "How long ago it may have begun; 31d at most."),
+    without("scan.*.queue", Form::Text, "9bfb36aa-cde3-4706-9744-70f0645754cf", "Only sessions that were in this queue."),
+    without("scan.*.message_type", Form::Text, "webmessaging", "Only this message type."),
+    with("scan.*.limit", Form::Count(1, 10_000), "1000", "At most so many are looked at; each costs one read."),
+    with("scan.*.then", Form::Choice(&["preview", "close_what_is_found"]), "preview", "preview: an operator looks and executes; close_what_is_found: closes without anybody's look."),
 
     without("source.*.name", Form::Text, "http", "The name."),
     without("source.*.kind", Form::Text, "http", "The kind; http."),

@@ -20,6 +20,7 @@ pub mod layers;
 pub mod notifications;
 pub mod origin;
 pub mod reference;
+mod scans;
 pub mod secret;
 pub mod settings;
 pub mod sqs;

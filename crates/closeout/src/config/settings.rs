@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr as _, sync::Arc, time::Duration};
 
+use batches::Schedule;
 use closure_machine::{AgentConnected, Evidence, GuestReturns, Order, Policy, WrapUpPolicy, WrapperClose};
 use genesys_client::{
     ClientConfig, Credentials, Dialect, ExternalIdDimension, LookupConfig, QuotaConfig, Region,
@@ -51,6 +52,8 @@ pub struct Settings {
     pub notifications: Vec<Notifications>,
     /// Who is told of closures.
     pub callbacks: callbacks::Setup,
+    /// When stuck sessions are looked for by itself.
+    pub scans: Vec<Schedule>,
     /// The keys.
     pub tokens: Vec<Token>,
 }
@@ -137,6 +140,7 @@ pub fn read_with(
     let silent_adapter_after = reader.duration("ghosts.silent_adapter_after").unwrap_or_default();
     let Confirm { hooks, queues, notifications } = confirm::read(&mut reader, variables, &names);
     let callbacks = super::callbacks::read(&mut reader, variables, &names);
+    let scans = super::scans::read(&mut reader, &names);
     sources(&mut reader);
     let tokens = tokens.unwrap_or_else(|| keys(&mut reader, &names));
     match (server, store) {
@@ -151,6 +155,7 @@ pub fn read_with(
             queues,
             notifications,
             callbacks,
+            scans,
             tokens,
         }),
         (Some(_) | None, Some(_) | None) => Err(reader.problems),

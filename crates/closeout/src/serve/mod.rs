@@ -133,7 +133,7 @@ impl Service {
         let adapters = Adapters::start(settings.notifications, &clients, &orchestrator, &stop);
         let (clock, ears) = (Arc::new(SystemClock::default()), Arc::new(orchestrator.clone()));
         let (rows, reader) = (Arc::clone(&store), Arc::new(RowReader));
-        let batches = Batches::start(rows, orchestrator.clone(), reader, stop.clone());
+        let batches = Batches::start(rows, orchestrator.clone(), reader, settings.scans, stop.clone());
         let callbacks =
             Callbacks::start(settings.callbacks, store, clock, ears, stop.clone()).map_err(|error| {
                 Failure::new(Exit::Unexpected, format!("callbacks cannot be posted: {error}"))

@@ -24,17 +24,17 @@ impl World {
         self.rows_as("submit", NDJSON, rows.to_owned()).await.ok(201)
     }
 
-    async fn execute(&self, batch: &Value) -> Answer {
+    pub(super) async fn execute(&self, batch: &Value) -> Answer {
         let path = format!("/v1/batches/{}/execute", batch["id"].as_str().unwrap());
         let body = json!({ "confirmToken": batch["confirmToken"], "reason": "stuck since the outage" });
         self.post_as("operate", &path, body, &[]).await
     }
 
-    async fn batch(&self, batch: &Value) -> Value {
+    pub(super) async fn batch(&self, batch: &Value) -> Value {
         self.get(&format!("/v1/batches/{}", batch["id"].as_str().unwrap())).await.ok(200)
     }
 
-    async fn items(&self, batch: &Value) -> Vec<Value> {
+    pub(super) async fn items(&self, batch: &Value) -> Vec<Value> {
         let path = format!("/v1/batches/{}/items?limit=500", batch["id"].as_str().unwrap());
         self.get(&path).await.ok(200)["items"].as_array().unwrap().clone()
     }
@@ -52,7 +52,7 @@ impl World {
     }
 
     /// The batch once it is in this state; time is virtual.
-    async fn until_batch(&self, batch: &Value, state: &str) -> Value {
+    pub(super) async fn until_batch(&self, batch: &Value, state: &str) -> Value {
         for _ in 0..600 {
             let now = self.batch(batch).await;
             if now["state"] == state {

@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use axum::{Router, body::Body};
-use batches::Batches;
+use batches::{Batches, Schedule};
 use closure_machine::{Candidate, Findings, Heard, Policy, ProofSource, Reply, Request, Target, What};
 use genesys_client::Class;
 use genesys_types::{
@@ -18,8 +18,8 @@ use genesys_types::{
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
 use orchestrator::{
-    CallDetails, CallFacts, Clock, Config, Delivery, Orchestrator, OrganisationSetup, Outcome, Permit,
-    Remote, parse_closure_id,
+    CallDetails, CallFacts, Clock, Config, Delivery, OPEN_PAGE, OpenOne, OpenPage, OpenQuery, Orchestrator,
+    OrganisationSetup, Outcome, Permit, Remote, parse_closure_id,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -61,6 +61,8 @@ pub(super) struct TestRemote {
     pub(super) known: Mutex<BTreeMap<String, Vec<ConversationId>>>,
     /// What is answered to the next calls instead.
     pub(super) instead: Mutex<VecDeque<Outcome>>,
+    /// What is listed as open.
+    pub(super) listed: Mutex<Vec<OpenOne>>,
     /// Whether closes have an effect.
     pub(super) deaf: Mutex<bool>,
     /// Whether an event tells of the guest's end.
@@ -169,6 +171,18 @@ impl Remote for TestRemote {
     }
 }
 
+impl TestRemote {
+    async fn list(&self, page: usize) -> Result<OpenPage, Outcome> {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        if let Some(instead) = self.instead.lock().unwrap().pop_front() {
+            return Err(instead);
+        }
+        let listed = self.listed.lock().unwrap();
+        let shown: Vec<_> = listed.iter().skip((page - 1) * OPEN_PAGE).take(OPEN_PAGE).cloned().collect();
+        Ok(OpenPage { rows: shown.len(), promised: Some(listed.len() as u64), shown })
+    }
+}
+
 struct Connection(Arc<TestRemote>);
 
 #[async_trait]
@@ -189,6 +203,10 @@ impl Remote for Connection {
         details: CallDetails,
     ) -> Outcome {
         self.0.call(permit, conversation, request, details).await
+    }
+
+    async fn open_conversations(&self, _: Permit, _: &OpenQuery, page: usize) -> Result<OpenPage, Outcome> {
+        self.0.list(page).await
     }
 
     async fn look_up(&self, permit: Permit, target: &Target) -> Outcome {
@@ -328,6 +346,11 @@ impl World {
     }
 
     pub(super) async fn with(policy: Policy, max_open: usize) -> Self {
+        Self::scheduled(policy, max_open, Vec::new()).await
+    }
+
+    /// One that scans at intervals.
+    pub(super) async fn scheduled(policy: Policy, max_open: usize, schedules: Vec<Schedule>) -> Self {
         let remote = Arc::new(TestRemote::default());
         let store = Arc::new(MemoryStore::new());
         let setup = |name: &str| OrganisationSetup {
@@ -357,6 +380,7 @@ impl World {
             Arc::clone(&store) as Arc<dyn store::Store>,
             orchestrator.clone(),
             Arc::new(RowReader),
+            schedules,
             CancellationToken::new(),
         );
         let router = router(ApiState {

@@ -1,0 +1,250 @@
+//! What `POST /v1/batches` is asked for: rows that are given, closures that match a filter, or stuck sessions to look for; shown, or
+//! executed at once.
+
+use batches::{Criteria, Format, Scan};
+use genesys_types::{QueueId, Span};
+use orchestrator::names;
+use serde::Serialize;
+use store::Filter;
+use utoipa::ToSchema;
+
+use super::LONGEST_REASON;
+use crate::{
+    access::{Caller, Role},
+    call::Call,
+    command::{check_text, read_labels},
+    json::{Fields, Node},
+    listing,
+    problem::{Problem, kinds},
+    query::Query,
+    spans,
+};
+
+/// The fields of a body that is an object.
+pub(crate) const ASKED: &[&str] = &["filter", "scan", "mode", "reason"];
+
+/// The fields of its `filter`.
+pub(crate) const FILTER: &[&str] = &["state", "closureReason", "source", "labels", "since", "until"];
+
+/// The fields of its `scan`.
+pub(crate) const SCAN: &[&str] = &["olderThan", "within", "queueId", "messageType", "limit"];
+
+/// Where rows come from.
+pub(super) enum Rows {
+    /// They are the body.
+    Given(Format),
+    /// They are the conversations of closures.
+    OfClosures(Box<Filter>),
+    /// They are looked for.
+    Stuck(Criteria),
+}
+
+/// What is done with them.
+pub(super) enum How {
+    /// They are shown.
+    Preview,
+    /// They are executed at once, for this reason.
+    Execute(String),
+}
+
+impl How {
+    /// By the query.
+    pub(super) fn of(query: &mut Query) -> Result<Self, Problem> {
+        let (mode, reason) = (query.one("mode")?, query.one("reason")?);
+        Self::read(mode.as_deref(), reason)
+    }
+
+    fn read(mode: Option<&str>, reason: Option<String>) -> Result<Self, Problem> {
+        check_text("reason", reason.as_deref(), LONGEST_REASON)?;
+        let reason = reason.filter(|reason| !reason.trim().is_empty());
+        match (mode, reason) {
+            (None | Some("preview"), None) => Ok(Self::Preview),
+            (Some("execute"), Some(reason)) => Ok(Self::Execute(reason)),
+            (Some("execute"), None) => Err(Problem::invalid(
+                "reason",
+                "reason is missing: with mode execute it becomes the reason of every closure.",
+            )),
+            (None | Some("preview"), Some(_)) => Err(Problem::invalid(
+                "reason",
+                "reason goes with mode execute; a preview needs none until it is executed.",
+            )),
+            (Some(_), _) => Err(Problem::invalid("mode", "mode is preview or execute.")),
+        }
+    }
+
+    /// This one, or the other where this says nothing.
+    pub(super) fn or(self, other: Self) -> Self {
+        match self {
+            Self::Execute(_) => self,
+            Self::Preview => other,
+        }
+    }
+
+    /// Whether the caller may have that done, and it is anything that is done unseen.
+    pub(super) fn check(&self, caller: &Caller, rows: &Rows) -> Result<(), Problem> {
+        let Self::Execute(_) = self else { return Ok(()) };
+        match caller.role {
+            Role::Operate | Role::Admin => {}
+            Role::Submit | Role::Read => {
+                let detail = "To execute a batch takes a key of role operate; its preview does not.";
+                return Err(Problem::new(&kinds::FORBIDDEN, detail).field("mode"));
+            }
+        }
+        match rows {
+            Rows::Given(_) | Rows::OfClosures(_) => Ok(()),
+            Rows::Stuck(_) => Err(Problem::invalid(
+                "mode",
+                "What a scan finds is shown before it is closed: give no mode, look at its rows, and execute the batch then.",
+            )),
+        }
+    }
+}
+
+/// Reads a body that is an object; nothing where the body is the rows themselves.
+pub(super) fn read(call: &Call, format: Format) -> Result<Option<(Rows, How)>, Problem> {
+    match format {
+        Format::Json if call.file.trim_ascii_start().first() == Some(&b'{') => {}
+        Format::Json | Format::Ndjson | Format::Csv => return Ok(None),
+    }
+    let mut fields = Fields::of(Node::parse(&call.file)?, "", ASKED)?;
+    let how = How::read(fields.text("mode")?.as_deref(), fields.text("reason")?)?;
+    let rows = match (fields.any("filter"), fields.any("scan")) {
+        (Some(filter), None) => Rows::OfClosures(Box::new(of_closures(call, filter)?)),
+        (None, Some(scan)) => Rows::Stuck(criteria(scan)?),
+        (None, None) | (Some(_), Some(_)) => {
+            let detail =
+                "A body that is an object has a filter or a scan, and not both; rows are a list of objects.";
+            return Err(Problem::invalid("filter", detail));
+        }
+    };
+    Ok(Some((rows, how)))
+}
+
+fn of_closures(call: &Call, filter: Node) -> Result<Filter, Problem> {
+    let mut fields = Fields::of(filter, "filter.", FILTER)?;
+    let labels = match fields.any("labels") {
+        None => Vec::new(),
+        Some(labels) => read_labels(&fields, labels)?,
+    };
+    let filter = Filter {
+        states: known(&mut fields, "state", &names::STATES)?,
+        reasons: known(&mut fields, "closureReason", listing::REASONS)?,
+        source: fields.text("source")?,
+        labels,
+        since: moment(call, &mut fields, "since")?,
+        until: moment(call, &mut fields, "until")?,
+        ..Filter::default()
+    };
+    if filter == Filter::default() {
+        let detail =
+            format!("filter names none of {}; a batch of every closure is not taken.", FILTER.join(", "));
+        return Err(Problem::invalid("filter", detail));
+    }
+    Ok(filter)
+}
+
+/// A name, or a list of names, of which each has to be known.
+fn known(fields: &mut Fields, name: &str, known: &[&str]) -> Result<Vec<String>, Problem> {
+    let given = match fields.any(name) {
+        None => return Ok(Vec::new()),
+        Some(Node::Text(one)) => vec![one],
+        Some(Node::List(list)) => list
+            .into_iter()
+            .map(|item| match item {
+                Node::Text(one) => Ok(one),
+                other @ (Node::Null | Node::Bool(_) | Node::Number(_) | Node::List(_) | Node::Object(_)) => {
+                    Err(fields.wrong_type(name, &other, "a text"))
+                }
+            })
+            .collect::<Result<_, _>>()?,
+        Some(other @ (Node::Null | Node::Bool(_) | Node::Number(_) | Node::Object(_))) => {
+            return Err(fields.wrong_type(name, &other, "a text or a list of texts"));
+        }
+    };
+    given.iter().try_for_each(|one| listing::check_known(&format!("filter.{name}"), one, known))?;
+    Ok(given)
+}
+
+fn moment(call: &Call, fields: &mut Fields, name: &str) -> Result<Option<i64>, Problem> {
+    let Some(text) = fields.text(name)? else { return Ok(None) };
+    if let Some(time) = spans::parse_time(&text) {
+        return Ok(Some(time.millis()));
+    }
+    let now = call.shared.api.orchestrator.present().millis();
+    match spans::parse_iso(&text) {
+        Some(ago) => Ok(Some(now.saturating_sub(i64::from(ago.millis())))),
+        None => Err(fields.invalid(
+            name,
+            format!("filter.{name} is a time such as 2026-11-21T09:15:00Z, or how long ago, such as PT8H."),
+        )),
+    }
+}
+
+fn criteria(scan: Node) -> Result<Criteria, Problem> {
+    let mut fields = Fields::of(scan, "scan.", SCAN)?;
+    let mut span = |name, usual| {
+        let shape = || "an ISO 8601 duration such as PT24H.".to_owned();
+        let given = fields.read(name, spans::parse_iso, shape)?;
+        Ok::<_, Problem>(given.map_or(usual, |span: Span| i64::from(span.millis())))
+    };
+    let (older_than, within) =
+        (span("olderThan", Criteria::USUAL_AGE)?, span("within", Criteria::USUAL_REACH)?);
+    let shape = || "a UUID in hyphenated form.".to_owned();
+    let queue = fields.read("queueId", |text| text.parse::<QueueId>().ok(), shape)?;
+    let limit = match fields.any("limit") {
+        None => Criteria::USUAL_LIMIT,
+        Some(Node::Number(Some(number))) => u32::try_from(number).unwrap_or(u32::MAX),
+        Some(other) => return Err(fields.wrong_type("limit", &other, "a whole number")),
+    };
+    let criteria = Criteria {
+        older_than,
+        within,
+        queue: queue.map(QueueId::uuid),
+        message_type: fields.text("messageType")?,
+        limit,
+    };
+    match criteria.flaw() {
+        None => Ok(criteria),
+        Some(flaw) => Err(Problem::invalid("scan", format!("scan cannot be taken: {flaw}."))),
+    }
+}
+
+/// How the rows of a batch were looked for.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = BatchScan)]
+pub(super) struct ScanView {
+    /// For how long a conversation has been open, and nobody came or left: an ISO 8601 duration.
+    older_than: String,
+    /// How long ago it may have begun.
+    within: String,
+    queue_id: Option<String>,
+    message_type: Option<String>,
+    /// At most so many are looked at.
+    limit: u32,
+    /// The schedule that asked for it; null where somebody did.
+    schedule: Option<String>,
+    /// How many conversations Genesys lists, as it said last.
+    listed: Option<u64>,
+    /// Whether the limit left some out that were not looked at.
+    more: bool,
+    /// Why it failed.
+    problem: Option<String>,
+}
+
+impl ScanView {
+    pub(super) fn of(scan: &Scan) -> Self {
+        let iso = |millis: i64| spans::iso(Span::from_millis(u32::try_from(millis).unwrap_or(u32::MAX)));
+        Self {
+            older_than: iso(scan.criteria.older_than),
+            within: iso(scan.criteria.within),
+            queue_id: scan.criteria.queue.map(|queue| queue.to_string()),
+            message_type: scan.criteria.message_type.clone(),
+            limit: scan.criteria.limit,
+            schedule: scan.schedule.clone(),
+            listed: scan.listed,
+            more: scan.more,
+            problem: scan.problem.clone(),
+        }
+    }
+}
