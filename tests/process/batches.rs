@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use closeout_tests::{Ended, Scene, SceneOptions, run, wait_until};
+use closeout_tests::{Ended, Scene, SceneOptions, wait_until};
 use genesys_simulator::NewConversation;
 use serde_json::Value;
 
@@ -29,21 +29,6 @@ fn rows(scene: &Scene, number: u32, file: &str) -> Vec<String> {
     };
     std::fs::write(scene.folder.path().join(file), text).unwrap();
     ids
-}
-
-async fn closeout(scene: &Scene, arguments: &[&str]) -> Ended {
-    let folder = scene.folder.path().to_path_buf();
-    let environment: Vec<(String, String)> =
-        scene.environment().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-    tokio::task::spawn_blocking(move || {
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let environment: Vec<(&str, &str)> =
-            environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        run(&folder, &arguments, &environment)
-    })
-    .await
-    .unwrap()
 }
 
 /// The one batch that a command has answered with.
@@ -83,26 +68,26 @@ async fn a_file_is_previewed_executed_and_waited_for() {
     let broken = format!("{}not-an-id,ops\n{},ops\n", std::fs::read_to_string(&path).unwrap(), ids[0]);
     std::fs::write(&path, broken).unwrap();
     let file = path.to_str().unwrap();
-    let shown = closeout(&scene, &["batch", "preview", "--file", file, "-o", "json"]).await;
+    let shown = scene.closeout(&["batch", "preview", "--file", file, "-o", "json"]).await;
     let previewed = batch(&shown);
     for says in ["row 21 is left out: malformed", "row 22 is left out: duplicate", "20 of 22 would be closed"]
     {
         assert!(shown.stderr.contains(says), "no {says}: {}", shown.stderr);
     }
     let (id, token) = (text(&previewed["id"]), text(&previewed["confirmToken"]));
-    let other = closeout(&scene, &["batch", "execute", id, "--token", "no", "--reason", "x"]).await;
+    let other = scene.closeout(&["batch", "execute", id, "--token", "no", "--reason", "x"]).await;
     assert_eq!(other.code, 5, "{other:?}");
     assert_eq!(progress(&scene, id).await["state"], "preview");
     let run =
         ["batch", "execute", id, "--token", token, "--reason", "cleanup", "--wait", "60s", "-o", "json"];
-    let done = batch(&closeout(&scene, &run).await);
+    let done = batch(&scene.closeout(&run).await);
     assert_eq!((&done["state"], &done["progress"]["closed"]), (&"finished".into(), &20.into()), "{done}");
-    let again = batch(&closeout(&scene, &run).await);
+    let again = batch(&scene.closeout(&run).await);
     assert_eq!(again["progress"], done["progress"]);
     assert_eq!(scene.count(&["closed"]).await, 20);
-    let skipped = closeout(&scene, &["batch", "show", id, "--rows", "--state", "skipped", "-o", "csv"]).await;
+    let skipped = scene.closeout(&["batch", "show", id, "--rows", "--state", "skipped", "-o", "csv"]).await;
     assert_eq!(skipped.stdout.lines().count(), 3, "{skipped:?}");
-    let listed = closeout(&scene, &["batch", "list", "-o", "id"]).await;
+    let listed = scene.closeout(&["batch", "list", "-o", "id"]).await;
     assert_eq!(listed.stdout.trim(), id);
 }
 
@@ -111,18 +96,18 @@ async fn no_row_is_lost_or_submitted_twice_when_the_service_is_killed_in_the_mid
     let mut scene = Scene::begin(begin()).await;
     let ids = rows(&scene, 500, "rows.ndjson");
     let file = scene.folder.path().join("rows.ndjson");
-    let shown = closeout(&scene, &["batch", "preview", "--file", file.to_str().unwrap(), "-o", "json"]).await;
+    let shown = scene.closeout(&["batch", "preview", "--file", file.to_str().unwrap(), "-o", "json"]).await;
     let previewed = batch(&shown);
     let (id, token) = (text(&previewed["id"]), text(&previewed["confirmToken"]));
     let execute = ["batch", "execute", id, "--token", token, "--reason", "outage", "-o", "json"];
-    batch(&closeout(&scene, &execute).await);
+    batch(&scene.closeout(&execute).await);
     let queued = |batch: &Value| batch["progress"]["queued"].as_u64().unwrap();
     for left in [430, 330, 230] {
         until(&scene, id, |batch| queued(batch) < left).await;
         scene.kill();
         scene.start().await;
     }
-    batch(&closeout(&scene, &["batch", "pause", id, "-o", "json"]).await);
+    batch(&scene.closeout(&["batch", "pause", id, "-o", "json"]).await);
     let before = progress(&scene, id).await;
     assert!(queued(&before) > 0, "{before}");
     scene.kill();
@@ -130,7 +115,7 @@ async fn no_row_is_lost_or_submitted_twice_when_the_service_is_killed_in_the_mid
     let all_settled = |batch: &Value| batch["progress"]["submitted"] == 0;
     let paused = until(&scene, id, all_settled).await;
     assert_eq!((text(&paused["state"]), queued(&paused)), ("paused", queued(&before)), "{paused}");
-    batch(&closeout(&scene, &["batch", "resume", id, "-o", "json"]).await);
+    batch(&scene.closeout(&["batch", "resume", id, "-o", "json"]).await);
     let done = until(&scene, id, |batch| batch["state"] == "finished").await;
     assert_eq!(done["progress"]["closed"], 500, "{done}");
 

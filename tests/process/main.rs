@@ -21,6 +21,7 @@ mod quota;
 mod recipes;
 mod returning;
 mod rotation;
+mod scans;
 mod silence;
 mod special_cases;
 mod together;

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::program;
+use crate::program::{Ended, program, run};
 
 /// The key of an administrator in every scene, and its SHA-256.
 const KEY: &str = "ck_scene_administrator_0123456789abcdef";
@@ -208,6 +208,21 @@ impl Scene {
     /// The environment with which the command line reaches the service.
     pub fn environment(&self) -> [(&str, &str); 2] {
         [("CLOSEOUT_SERVER", &self.base), ("CLOSEOUT_TOKEN", KEY)]
+    }
+
+    /// Runs the program as its operator does, against the service.
+    pub async fn closeout(&self, arguments: &[&str]) -> Ended {
+        let folder = self.folder.path().to_path_buf();
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let environment: Vec<(String, String)> = self.environment().into_iter().map(own).collect();
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let work = move || {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let environment: Vec<(&str, &str)> =
+                environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            run(&folder, &arguments, &environment)
+        };
+        tokio::task::spawn_blocking(work).await.expect("running a program does not panic")
     }
 
     /// Sends a request; answers with status and body (`null` where there is none).

@@ -66,6 +66,23 @@ pub(crate) struct Conversation {
 }
 
 impl Conversation {
+    /// Lets everything have happened so much earlier.
+    pub(crate) fn put_back(&mut self, millis: Millis) {
+        let earlier = |at: &mut Option<Millis>| *at = at.map(|at| at - millis);
+        self.started_at -= millis;
+        earlier(&mut self.ended_at);
+        for participant in &mut self.participants {
+            participant.started_at -= millis;
+            earlier(&mut participant.ended_at);
+            earlier(&mut participant.wrap_up.started_at);
+            earlier(&mut participant.wrap_up.ended_at);
+            for leg in &mut participant.legs {
+                leg.connected_at -= millis;
+                leg.ended = leg.ended.map(|(at, how)| (at - millis, how));
+            }
+        }
+    }
+
     pub(crate) fn participant(&self, id: Uuid) -> Option<&Participant> {
         self.participants.iter().find(|p| p.id == id)
     }

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::chaos::{ChaosSpec, FaultRule, Preset};
+use crate::clock::in_millis;
 use crate::conversation::{
     Conversation, ConversationDisconnect, Disconnect, DisconnectNotice, Purpose, Wrapper,
 };
@@ -80,6 +82,8 @@ pub struct NewConversation {
     pub ends_with_guest: bool,
     /// Whether it has ended already.
     pub ended: bool,
+    /// How long ago it began, in milliseconds, with everything that has happened in it; just now when absent.
+    pub open_for_ms: Option<u64>,
     /// What the guest is told of the end.
     pub messenger: MessengerSetting,
     /// Faults for these conversations alone, in place of the general ones.
@@ -221,6 +225,9 @@ impl World {
             for leg in talk.participants.iter_mut().flat_map(|p| p.legs.iter_mut()) {
                 leg.proven = true;
             }
+        }
+        if let Some(ago) = wanted.open_for_ms {
+            talk.put_back(in_millis(Duration::from_millis(ago)));
         }
         let guest = talk.participants.first().filter(|p| p.purpose == Purpose::Customer);
         let created = CreatedConversation {

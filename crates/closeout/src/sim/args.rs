@@ -107,7 +107,7 @@ pub struct ConversationArgs {
     #[command(flatten)]
     pub(super) place: Place,
     /// Show this one instead of making one
-    #[arg(value_name = "ID", conflicts_with_all = ["count", "agent", "external_id", "guest_legs", "attribute", "chaos", "ended"])]
+    #[arg(value_name = "ID", conflicts_with_all = ["count", "agent", "external_id", "guest_legs", "attribute", "chaos", "ended", "open_for"])]
     pub(super) show: Option<String>,
     /// How many, from 1 to 100,000
     #[arg(long, default_value_t = 1, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -130,6 +130,9 @@ pub struct ConversationArgs {
     /// It has ended already
     #[arg(long)]
     pub(super) ended: bool,
+    /// It began so long ago, as 48h
+    #[arg(long, value_name = "DURATION", value_parser = duration_flag)]
+    pub(super) open_for: Option<Duration>,
 }
 
 /// What event to send.

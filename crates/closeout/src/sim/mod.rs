@@ -150,6 +150,8 @@ async fn conversation(args: &ConversationArgs, voice: &Voice) -> Result<String, 
     if args.ended {
         body.insert("ended".to_owned(), json!(true));
     }
+    let millis = args.open_for.map(|ago| u64::try_from(ago.as_millis()).unwrap_or(u64::MAX));
+    body.extend(millis.map(|millis| ("openForMs".to_owned(), json!(millis))));
     if !args.chaos.is_empty() {
         body.insert("presets".to_owned(), names(&args.chaos));
     }
