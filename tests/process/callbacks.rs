@@ -258,3 +258,48 @@ async fn ghosts_of_a_silent_time_are_told_once_after_it_and_over_a_restart() {
     assert_eq!(ghosts, ids);
     assert_eq!((told(silent).len(), told(recovered).len()), (1, 1));
 }
+
+#[tokio::test]
+async fn a_table_is_told_what_a_scheduled_scan_has_found_and_how_its_batch_ended() {
+    let receiver = Receiver::listen().await;
+    let table = format!(
+        "[[callback]]\nname = \"night\"\nurl = \"{}\"\nsecret = \"{SECRET}\"\non = [\"batch_found\", \"batch_finished\"]\n",
+        receiver.url()
+    );
+    let mut scene = Scene::begin(receiver.tables(&table)).await;
+    let two_days = Some(48 * 3_600_000);
+    let wanted = NewConversation { count: Some(3), open_for_ms: two_days, ..NewConversation::default() };
+    scene.simulator.create(&wanted).unwrap();
+    scene.kill();
+    let path = scene.configuration();
+    let configuration = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{configuration}\n[[scan]]\nname = \"nightly\"\n")).unwrap();
+    scene.start().await;
+    let told = |word: &'static str| {
+        let receiver = &receiver;
+        wait_until(Duration::from_secs(30), move || async move {
+            let mut all = receiver.verified().into_iter();
+            all.find(|(_, event)| event["type"] == format!("closeout.batch.{word}.v1"))
+        })
+    };
+    let (id, found) = told("found").await.unwrap_or_else(|| panic!("never told: {}", scene.log()));
+    let batch = found["subject"].as_str().unwrap();
+    assert_eq!(id, format!("ev_{batch}_found"));
+    assert_eq!((&found["data"]["by"], &found["data"]["progress"]["queued"]), (&json!("nightly"), &json!(3)));
+    let shown = wait_until(Duration::from_secs(10), || async {
+        let (_, shown) = scene.ask("GET", &format!("/v1/batches/{batch}"), None).await;
+        (shown["state"] == "preview").then_some(shown)
+    });
+    let shown = shown.await.expect("what was found can be looked at");
+    let execution = json!({ "confirmToken": shown["confirmToken"], "reason": "stuck" });
+    let (status, _) = scene.ask("POST", &format!("/v1/batches/{batch}/execute"), Some(execution)).await;
+    assert_eq!(status, 202);
+    let (id, finished) = told("finished").await.unwrap_or_else(|| panic!("never told: {}", scene.log()));
+    assert_eq!(id, format!("ev_{batch}_finished"));
+    assert_eq!(
+        (&finished["data"]["state"], &finished["data"]["progress"]["closed"]),
+        (&json!("finished"), &json!(3))
+    );
+    let told: Vec<_> = receiver.verified().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(told.len(), 2, "each once: {told:?}");
+}

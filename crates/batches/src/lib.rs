@@ -12,15 +12,18 @@
 //! - **No second way to a closure.** Rows go through the orchestrator's ordinary submission, which reads before it closes.
 
 mod criteria;
+mod herald;
 mod plan;
 mod rows;
 mod run;
 mod scan;
 mod schedule;
 mod service;
+mod standing;
 mod stored;
 
 pub use criteria::Criteria;
+pub use herald::{Herald, News, NoHerald};
 pub use plan::{BatchState, RowState, Skip};
 pub use rows::{Format, LARGEST_FILE, LARGEST_ROW, MOST_ROWS, Unreadable};
 pub use run::SOURCE;

@@ -7,9 +7,11 @@ use store::{BatchFilter, StoreUnavailable};
 use uuid::Uuid;
 
 use crate::{
+    herald::News,
     plan::{self, BatchState, Fate, RowState, Skip},
     scan,
-    service::{Batch, Inner, scope_and_key},
+    service::{Batch, Inner},
+    standing::scope_and_key,
     stored::Kept,
 };
 
@@ -74,6 +76,7 @@ async fn tick(inner: &Arc<Inner>, looked_up_to: &mut HashMap<Uuid, u32>) -> Resu
                 batch.state = BatchState::Finished;
             }
             batch.updated_at = inner.now();
+            inner.herald.tell(News::Finished, &batch, progress).await?;
             inner.store.put_batch(batch.row(false), Vec::new()).await?;
             looked_up_to.remove(&batch.key);
             let id = orchestrator::batch_id(batch.key);

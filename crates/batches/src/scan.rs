@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     criteria::{Criteria, judged},
+    herald::News,
     plan::{self, BatchState, Fate, RowState, Skip},
     service::{Batch, Inner},
     stored::Kept,
@@ -194,6 +195,19 @@ impl Search<'_> {
         note(self.inner, self.key, items, change).await?.then_some(()).ok_or(Cut::Over)
     }
 
+    /// Tells of what a schedule has found. Whoever asked for a scan looks for its end.
+    async fn tell(&self, found: usize) -> Result<(), StoreUnavailable> {
+        let batch = self.inner.store.batch(self.key).await?.as_ref().and_then(Batch::read);
+        let scheduled = |batch: &Batch| batch.plan.scan.as_ref().is_some_and(|scan| scan.schedule.is_some());
+        match batch.filter(|batch| found > 0 && batch.state == BatchState::Scanning && scheduled(batch)) {
+            Some(batch) => {
+                let progress = self.inner.progress(self.key).await?;
+                self.inner.herald.tell(News::Found, &batch, progress).await
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Makes a preview of what was found; a schedule that says so begins to close it.
     async fn finish(&self) -> Result<(), Cut> {
         let mut accepted = Vec::new();
@@ -208,6 +222,7 @@ impl Search<'_> {
         let token = plan::token(self.key, self.organisation.as_str(), rows);
         let now = self.inner.now();
         let found = accepted.len();
+        self.tell(found).await?;
         self.note(Vec::new(), |batch| {
             batch.plan.token = token;
             let Some(scan) = &batch.plan.scan else { return BatchState::Preview };

@@ -18,6 +18,7 @@ mod delivery;
 mod event;
 mod fate;
 mod metrics;
+mod news;
 mod outbox;
 mod post;
 mod service;
@@ -29,6 +30,7 @@ mod wish;
 
 pub use allowed::{AllowedHosts, Forbidden, InvalidHost};
 pub use delivery::{Body, Owed, RESULTS};
+pub use news::News;
 pub use service::{Callbacks, NotTaken};
 pub use setup::{Format, Receiver, Setup};
 pub use silence::{Ears, NoAdapters};

@@ -107,6 +107,23 @@ impl Callbacks {
         callbacks
     }
 
+    pub(crate) fn setup(&self) -> &Setup {
+        &self.0.setup
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.0.store.as_ref()
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.0.clock.now()
+    }
+
+    /// Something may be due.
+    pub(crate) fn nudge(&self) {
+        self.0.due.notify_one();
+    }
+
     /// Checks the URL of a command's callback.
     ///
     /// # Errors

@@ -17,10 +17,12 @@ const WORDS: &[(&str, &[&str])] = &[
     ("guest_returned", &["closeout.closure.guest-returned.v1"]),
 ];
 
-/// The words that are about adapters, and so for tables alone: they belong to no closure.
-const ADAPTER_WORDS: &[(&str, &[&str])] = &[
+/// The words that are about adapters and batches, and so for tables alone: they belong to no closure.
+const TABLE_WORDS: &[(&str, &[&str])] = &[
     ("adapter_silent", &["closeout.adapter.silent.v1"]),
     ("adapter_recovered", &["closeout.adapter.recovered.v1"]),
+    ("batch_finished", &["closeout.batch.finished.v1"]),
+    ("batch_found", &["closeout.batch.found.v1"]),
 ];
 
 /// What is told to whoever does not say: every end, and the ghost, which is no end but wants to be seen.
@@ -37,7 +39,7 @@ pub fn table_words() -> impl Iterator<Item = &'static str> {
 }
 
 fn all() -> impl Iterator<Item = &'static (&'static str, &'static [&'static str])> {
-    WORDS.iter().chain(ADAPTER_WORDS)
+    WORDS.iter().chain(TABLE_WORDS)
 }
 
 /// Whether a receiver with these words wants to be told of an event of this type. Words that are not known tell nothing.

@@ -192,7 +192,7 @@ pub const KEYS: [Key; 82] = [
     without("callback.*.name", Form::Text, "orders", "The name, shown in the log of deliveries."),
     with("callback.*.organisation", Form::Text, "main", "The organisation whose closures are told."),
     without("callback.*.url", Form::Secret, "env:CALLBACK_URL", "Where to, https; kept as a secret, because the URLs of chats are."),
-    with("callback.*.on", Form::Texts, "[\"closed\", \"ghost\", \"failed\", \"cancelled\", \"resolved\", \"adapter_silent\", \"adapter_recovered\"]", "What is told: these, or accepted, participant_closed, confirmed, already_closed, blocked, ghost_cleared, guest_returned."),
+    with("callback.*.on", Form::Texts, "[\"closed\", \"ghost\", \"failed\", \"cancelled\", \"resolved\", \"adapter_silent\", \"adapter_recovered\"]", "What is told: these, or accepted, participant_closed, confirmed, already_closed, blocked, ghost_cleared, guest_returned, batch_finished, batch_found."),
     with("callback.*.format", Form::Choice(&["cloudevents", "chat"]), "cloudevents", "cloudevents; or chat, a line in the JSON that incoming webhooks of Slack and Teams take."),
     without("callback.*.secret", Form::Secret, "env:ORDERS_SECRET", "Signs what is told; a chat needs none."),
 

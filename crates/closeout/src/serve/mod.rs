@@ -9,6 +9,7 @@
 
 mod adapters;
 mod counters;
+mod herald;
 mod hooks;
 mod notify;
 mod queues;
@@ -32,6 +33,7 @@ use store_sqlite::SqliteStore;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+use self::herald::Herald;
 pub use self::signals::Signals;
 use self::{adapters::Adapters, queues::Queues, reload::Reloadable, signals::HangUp};
 use crate::{
@@ -133,11 +135,13 @@ impl Service {
         let adapters = Adapters::start(settings.notifications, &clients, &orchestrator, &stop);
         let (clock, ears) = (Arc::new(SystemClock::default()), Arc::new(orchestrator.clone()));
         let (rows, reader) = (Arc::clone(&store), Arc::new(RowReader));
-        let batches = Batches::start(rows, orchestrator.clone(), reader, settings.scans, stop.clone());
         let callbacks =
             Callbacks::start(settings.callbacks, store, clock, ears, stop.clone()).map_err(|error| {
                 Failure::new(Exit::Unexpected, format!("callbacks cannot be posted: {error}"))
             })?;
+        let herald = Arc::new(Herald(callbacks.clone()));
+        let batches =
+            Batches::start(rows, orchestrator.clone(), reader, herald, settings.scans, stop.clone());
         let api = http_api::router(ApiState {
             orchestrator: orchestrator.clone(),
             keys: keys.clone(),

@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use axum::{Router, body::Body};
-use batches::{Batches, Schedule};
+use batches::{Batches, NoHerald, Schedule};
 use closure_machine::{Candidate, Findings, Heard, Policy, ProofSource, Reply, Request, Target, What};
 use genesys_client::Class;
 use genesys_types::{
@@ -380,6 +380,7 @@ impl World {
             Arc::clone(&store) as Arc<dyn store::Store>,
             orchestrator.clone(),
             Arc::new(RowReader),
+            Arc::new(NoHerald),
             schedules,
             CancellationToken::new(),
         );
