@@ -6,7 +6,7 @@ use closure_machine::{
     Act, Announcement, Call, CallId, Event, Evidence, Moment, Policy, Rejected, Reply, Step, Turn,
 };
 use genesys_client::{Class, Requests};
-use genesys_types::{Organisation, Span, Time};
+use genesys_types::{ConversationId, Organisation, Span, Time};
 use store::{ClosureKey, Commit, CommitRefused, InboxEntry, Store, StoreUnavailable};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, debug, error, info, info_span, warn};
@@ -50,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) adapters: Adapters,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
+    /// Whether other processes work on the same store.
+    pub(crate) shared: bool,
     pub(crate) retention: Span,
     pub(crate) inbox_retention: Span,
 }
@@ -120,6 +122,25 @@ impl Orchestrator {
             return Ok(Some(record));
         }
         self.read(key).await
+    }
+
+    /// The record of a closure as it is in the store, where others may have written it meanwhile; else from memory.
+    pub(crate) async fn latest(&self, key: ClosureKey) -> Result<Option<Arc<Record>>, StoreUnavailable> {
+        if self.inner.shared { self.read(key).await } else { self.load(key).await }
+    }
+
+    /// The open closure of a conversation, as far as this process can know: of a shared store others may have opened it.
+    pub(crate) async fn open_of(
+        &self,
+        organisation: &Organisation,
+        conversation: ConversationId,
+    ) -> Result<Option<ClosureKey>, StoreUnavailable> {
+        let known = self.inner.registry.of_conversation(organisation, conversation);
+        if known.is_some() || !self.inner.shared {
+            return Ok(known);
+        }
+        let found = self.inner.store.open_of(organisation.as_str(), conversation.uuid()).await?;
+        Ok(found.map(|row| row.key))
     }
 
     async fn read(&self, key: ClosureKey) -> Result<Option<Arc<Record>>, StoreUnavailable> {
@@ -198,10 +219,21 @@ impl Orchestrator {
         let stored = self.load(key).await.map_err(NotAdvanced::Unavailable)?.ok_or(NotAdvanced::Missing)?;
         let expected = stored.closure.sequence;
         if trigger.if_version.is_some_and(|wanted| wanted != expected) {
+            if self.is_outdated(&stored).await.map_err(NotAdvanced::Unavailable)? {
+                return Ok(None);
+            }
             return Err(NotAdvanced::OtherVersion(expected));
         }
         let policy = self.policy(&stored);
-        let (first, last) = self.work_out(&stored, held, trigger, &policy)?;
+        let (first, last) = match self.work_out(&stored, held, trigger, &policy) {
+            Ok(moves) => moves,
+            Err(rejected) => {
+                if self.is_outdated(&stored).await.map_err(NotAdvanced::Unavailable)? {
+                    return self.start_anew(trigger);
+                }
+                return Err(rejected);
+            }
+        };
         let moves = first.iter().chain([&last]);
         let commit = Commit {
             closure: Some((last.next.row(), expected)),
@@ -226,6 +258,24 @@ impl Orchestrator {
             }
             Err(refused) => self.answer_refusal(key, refused, trigger).await.map(|()| None),
         }
+    }
+
+    /// Whether another process has written the closure since; what is in memory is forgotten then.
+    async fn is_outdated(&self, record: &Record) -> Result<bool, StoreUnavailable> {
+        if !self.inner.shared || self.inner.registry.record(record.key).is_none() {
+            return Ok(false);
+        }
+        let stored = self.inner.store.load(record.key).await?;
+        let outdated = stored.is_none_or(|row| row.version != record.closure.sequence);
+        if outdated {
+            self.inner.registry.remove(record.key);
+        }
+        Ok(outdated)
+    }
+
+    /// Works it out anew on what another process has written. A wake-up is that one's affair now.
+    fn start_anew(&self, trigger: &Trigger) -> Result<Option<Arc<Record>>, NotAdvanced> {
+        if matches!(trigger.event, Event::Woke) { Err(NotAdvanced::Missing) } else { Ok(None) }
     }
 
     /// What the event does to the closure, after the reply that was held for it.
@@ -274,6 +324,10 @@ impl Orchestrator {
         match refused {
             CommitRefused::Version(version) => {
                 debug!(closure.id = %closure_id(key), version, "somebody else wrote first");
+                if self.inner.shared {
+                    self.inner.registry.remove(key);
+                    return self.start_anew(trigger).map(|_| ());
+                }
                 self.inner.registry.forget(key);
                 if let Some(fresh) = self.read(key).await.map_err(NotAdvanced::Unavailable)? {
                     self.inner.registry.put(fresh);

@@ -91,9 +91,10 @@ impl Orchestrator {
         let Some(heard) = delivery.heard.take() else {
             return self.remember(&delivery, Delivered::NotAnEnding).await;
         };
-        let open = delivery.conversation.and_then(|conversation| {
-            self.inner.registry.of_conversation(&delivery.organisation, conversation)
-        });
+        let open = match delivery.conversation {
+            Some(conversation) => self.open_of(&delivery.organisation, conversation).await?,
+            None => None,
+        };
         let Some(key) = open else { return self.hear_after_the_end(&delivery, heard, None).await };
         let shows_a_guest = heard.shows_a_guest().then(|| heard.clone());
         // The closure may end before it hears this.

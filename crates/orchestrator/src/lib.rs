@@ -21,6 +21,7 @@ mod clock;
 mod config;
 mod deliver;
 mod due;
+mod fleet;
 mod handling;
 mod held;
 mod id;

@@ -302,6 +302,10 @@ impl Org {
         self.arrived.notify_one();
     }
 
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
+    }
+
     /// How it is doing; `open` closures are open.
     pub(crate) fn status(&self, open: usize) -> OrganisationStatus {
         OrganisationStatus {

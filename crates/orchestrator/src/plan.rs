@@ -157,9 +157,13 @@ impl Orchestrator {
         };
         let policy = org.policy_with(&submission.said.overrides);
         let code = wrap_up::foreseen(org, &policy, snapshot.as_ref()).await;
-        let joins = conversation.and_then(|conversation| {
-            self.inner.registry.of_conversation(&submission.organisation, conversation)
-        });
+        let joins = match conversation {
+            // A store that is away leaves only what this process knows, and a plan promises nothing.
+            Some(conversation) => {
+                self.open_of(&submission.organisation, conversation).await.unwrap_or_default()
+            }
+            None => None,
+        };
         if let Some(open) = joins
             && let Some(record) = self.load(open).await.ok().flatten()
             && let Some(what) = self.contradiction(submission, &record)

@@ -14,6 +14,9 @@ use crate::{
     record::{Overrides, Record},
 };
 
+/// How often a closure that somebody waits for is looked at, where another process may settle it.
+const LOOK_AT_OTHERS: Duration = Duration::from_millis(250);
+
 /// One page of a listing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
@@ -71,7 +74,7 @@ impl Orchestrator {
     ///
     /// When the store cannot be read.
     pub async fn closure(&self, key: ClosureKey) -> Result<Option<Arc<Record>>, QueryError> {
-        Ok(self.load(key).await?)
+        Ok(self.latest(key).await?)
     }
 
     /// One closure, as soon as it is settled as `settled` says, else as it is after `wait`.
@@ -90,12 +93,13 @@ impl Orchestrator {
         tokio::pin!(patience);
         loop {
             watch.mark_seen();
-            let found = self.load(key).await?;
+            let found = self.latest(key).await?;
             if found.as_deref().is_none_or(&settled) {
                 return Ok(found);
             }
             tokio::select! {
                 () = watch.changed() => {}
+                () = tokio::time::sleep(LOOK_AT_OTHERS), if self.inner.shared => {}
                 () = &mut patience => return Ok(found),
                 () = self.inner.stopping.cancelled() => return Ok(found),
             }

@@ -54,30 +54,37 @@ impl Orchestrator {
                 adapters: Adapters::default(),
                 tasks: TaskTracker::new(),
                 stopping: CancellationToken::new(),
+                shared: !config.sole_owner,
                 retention: config.retention,
                 inbox_retention: config.inbox_retention,
             }),
         };
         orchestrator.read_pauses().await.map_err(StartError::Store)?;
-        let lost = orchestrator.read_open(config.sole_owner).await.map_err(StartError::Store)?;
+        // What nobody works on is taken over when it is due.
+        let lost = match config.sole_owner {
+            true => orchestrator.read_open().await.map_err(StartError::Store)?,
+            false => Vec::new(),
+        };
         orchestrator.run();
         orchestrator.take_calls_for_lost(lost);
         Ok(orchestrator)
     }
 
     /// Takes up the pauses that operators have set.
-    async fn read_pauses(&self) -> Result<(), StoreUnavailable> {
+    pub(crate) async fn read_pauses(&self) -> Result<(), StoreUnavailable> {
         for (name, org) in &self.inner.organisations {
-            if self.inner.store.switch(&pause_switch(name)).await? {
-                warn!(organisation = %name, "calls are paused, as an operator has set it");
-                org.pause(true);
+            let _turn = org.pausing.lock().await;
+            let paused = self.inner.store.switch(&pause_switch(name)).await?;
+            if paused != org.is_paused() {
+                warn!(organisation = %name, paused, "calls are paused or go on, as an operator has set it");
+                org.pause(paused);
             }
         }
         Ok(())
     }
 
     /// Reads every open closure into memory; returns those with a call in flight that nobody can answer any more.
-    async fn read_open(&self, sole_owner: bool) -> Result<Vec<ClosureKey>, StoreUnavailable> {
+    async fn read_open(&self) -> Result<Vec<ClosureKey>, StoreUnavailable> {
         let mut lost = Vec::new();
         let mut after = None;
         loop {
@@ -88,7 +95,7 @@ impl Orchestrator {
                 match Record::from_row(row) {
                     Ok(mut record) => {
                         self.inner.registry.share_names(&mut record);
-                        if sole_owner && matches!(record.closure.turn, Turn::InFlight { .. }) {
+                        if matches!(record.closure.turn, Turn::InFlight { .. }) {
                             lost.push(record.key);
                         }
                         if !self.inner.organisations.contains_key(&record.organisation) {
@@ -110,7 +117,7 @@ impl Orchestrator {
     }
 
     /// Settles calls that were in flight when the only owner of the store stopped: their replies are lost for certain.
-    fn take_calls_for_lost(&self, lost: Vec<ClosureKey>) {
+    pub(crate) fn take_calls_for_lost(&self, lost: Vec<ClosureKey>) {
         let orchestrator = self.clone();
         self.inner.tasks.spawn(async move {
             for key in lost {

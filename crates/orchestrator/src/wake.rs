@@ -38,6 +38,10 @@ impl Orchestrator {
         self.inner.tasks.spawn(async move { releaser.release_held().await });
         let sweeper = self.clone();
         self.inner.tasks.spawn(async move { sweeper.sweep().await });
+        if self.inner.shared {
+            let one_of_many = self.clone();
+            self.inner.tasks.spawn(async move { one_of_many.work_with_others().await });
+        }
         let keeper = self.clone();
         self.inner.tasks.spawn(async move { keeper.keep_house().await });
     }

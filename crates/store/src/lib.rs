@@ -17,6 +17,8 @@
 //! - **In order of asking.** Commits of one caller are applied in the order in which `commit` was called, also
 //!   when the futures are awaited in another order. A future that is dropped after its first poll is still
 //!   applied: dropping stops the waiting, never the write.
+//! - **Several processes, if the store can.** Each row is worked on by one of them, which the store knows; when it is gone, another
+//!   one takes its rows over. Nothing hangs on that: a stale process is stopped by the version that it does not know.
 //! - **Positions grow.** A journal line's position is larger than that of every line committed before it.
 
 mod batches;

@@ -98,7 +98,8 @@ pub trait Store: Send + Sync + 'static {
     /// Finds the open closure of a conversation.
     async fn open_of(&self, organisation: &str, conversation: Uuid) -> Result<Option<Row>, StoreUnavailable>;
 
-    /// Open rows whose `wake_at` is at or before `now`, the earliest first, at most `limit`.
+    /// Open rows whose `wake_at` is at or before `now`, the earliest first, at most `limit`. Of a store that is
+    /// [shared](Store::is_shared) those alone that this process works on.
     ///
     /// With `after` (the `wake_at` and key of a row) those that come after it in this order.
     async fn due(
@@ -192,6 +193,26 @@ pub trait Store: Send + Sync + 'static {
 
     /// Counts the rows of a batch by state, in order of the state's name.
     async fn batch_tally(&self, batch: Uuid) -> Result<Vec<(String, u64)>, StoreUnavailable>;
+
+    /// Whether several processes may work on this store at the same time. Then every row is worked on by one of them: by the one
+    /// that committed it last, or took it over.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Takes over open rows whose `wake_at` is at or before `until` and whose process is gone, the earliest first, at most
+    /// `limit`. Each row is answered to one caller only. A store for one process has none.
+    ///
+    /// A process that was taken for gone and was not changes nothing by what it still holds: versions are compared.
+    async fn take_over(&self, _until: Millis, _limit: usize) -> Result<Vec<Row>, StoreUnavailable> {
+        Ok(Vec::new())
+    }
+
+    /// Whether this process holds an office: what one process at a time had better do for all. It keeps it while it lives, and
+    /// another one has it soon after. Two may believe for a moment that they hold it.
+    async fn holds(&self, _office: &str) -> Result<bool, StoreUnavailable> {
+        Ok(true)
+    }
 
     /// Whether a switch that an operator sets is on; one that was never set is off.
     async fn switch(&self, name: &str) -> Result<bool, StoreUnavailable>;

@@ -1,8 +1,11 @@
 //! The store as one driver sees it, which may die after any commit.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -18,6 +21,45 @@ pub struct Lifeline {
     pub inner: Arc<MemoryStore>,
     pub alive: Arc<AtomicBool>,
     pub commits_left: AtomicU64,
+    /// Where it works beside others.
+    pub fleet: Option<Member>,
+}
+
+/// Which driver works on which closure, and which of them live.
+#[derive(Default)]
+pub struct Fleet {
+    owners: Mutex<HashMap<ClosureKey, Uuid>>,
+    living: Mutex<HashMap<Uuid, Arc<AtomicBool>>>,
+}
+
+impl Fleet {
+    pub fn join(self: &Arc<Self>, alive: &Arc<AtomicBool>) -> Member {
+        let id = Uuid::new_v4();
+        self.living.lock().unwrap().insert(id, Arc::clone(alive));
+        Member { id, fleet: Arc::clone(self) }
+    }
+}
+
+/// One driver of a fleet.
+pub struct Member {
+    id: Uuid,
+    fleet: Arc<Fleet>,
+}
+
+impl Member {
+    fn works_on(&self, key: ClosureKey) {
+        self.fleet.owners.lock().unwrap().insert(key, self.id);
+    }
+
+    fn owns(&self, key: ClosureKey) -> bool {
+        self.fleet.owners.lock().unwrap().get(&key) == Some(&self.id)
+    }
+
+    fn is_orphan(&self, key: ClosureKey) -> bool {
+        let owner = self.fleet.owners.lock().unwrap().get(&key).copied();
+        let living = self.fleet.living.lock().unwrap();
+        !owner.and_then(|owner| living.get(&owner)).is_some_and(|alive| alive.load(Ordering::SeqCst))
+    }
 }
 
 impl Lifeline {
@@ -35,7 +77,11 @@ impl Store for Lifeline {
         self.check_alive().map_err(CommitRefused::Unavailable)?;
         // As a commit to a disk it is under way for a while before and after it is durable.
         tokio::task::yield_now().await;
+        let written = commit.closure.as_ref().map(|(row, _)| row.key);
         let result = self.inner.commit(commit).await;
+        if let (Some(member), Some(key), Ok(())) = (&self.fleet, written, &result) {
+            member.works_on(key);
+        }
         tokio::task::yield_now().await;
         if self.commits_left.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.alive.store(false, Ordering::SeqCst);
@@ -63,7 +109,25 @@ impl Store for Lifeline {
         limit: usize,
     ) -> Result<Vec<Row>, StoreUnavailable> {
         self.check_alive()?;
-        self.inner.due(now, after, limit).await
+        let mut due = self.inner.due(now, after, limit).await?;
+        if let Some(member) = &self.fleet {
+            due.retain(|row| member.owns(row.key));
+        }
+        Ok(due)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.fleet.is_some()
+    }
+
+    async fn take_over(&self, until: Millis, limit: usize) -> Result<Vec<Row>, StoreUnavailable> {
+        self.check_alive()?;
+        let Some(member) = &self.fleet else { return Ok(Vec::new()) };
+        let mut left = self.inner.due(until, None, usize::MAX).await?;
+        left.retain(|row| member.is_orphan(row.key));
+        left.truncate(limit);
+        left.iter().for_each(|row| member.works_on(row.key));
+        Ok(left)
     }
 
     async fn open_after(

@@ -6,6 +6,7 @@ mod alarms;
 mod crashes;
 mod deaf;
 mod faults;
+mod fleet;
 mod held;
 mod intake;
 mod lifeline;

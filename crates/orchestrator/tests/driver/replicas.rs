@@ -9,8 +9,8 @@ use crate::world::{World, submission};
 
 #[tokio::test(start_paused = true)]
 async fn two_drivers_on_one_store_never_make_the_same_call_twice() {
-    let world = World::begin().await;
-    let (other, _alive) = World::drive(&world.remote, &world.store, &world.policy, u64::MAX, false).await;
+    let world = World::of_several().await;
+    let (other, _alive) = world.another().await;
     let mut all = Vec::new();
     for _ in 0..50 {
         let conversation = world.guest();
@@ -28,12 +28,12 @@ async fn two_drivers_on_one_store_never_make_the_same_call_twice() {
 #[tokio::test(start_paused = true)]
 async fn a_command_is_not_attached_to_what_another_driver_has_ended() {
     for key in [None, Some("two")] {
-        let world = World::begin().await;
+        let world = World::of_several().await;
         world.remote.webhooks.store(false, std::sync::atomic::Ordering::SeqCst);
         let conversation = world.guest();
         let first = world.submit(conversation).await;
         world.settled(first.key, &["awaiting_confirmation"]).await;
-        let (other, _alive) = World::drive(&world.remote, &world.store, &world.policy, u64::MAX, false).await;
+        let (other, _alive) = world.another().await;
         let call_off = Operation {
             act: Act::Cancel,
             by: "alice".to_owned(),
@@ -56,12 +56,12 @@ async fn a_command_is_not_attached_to_what_another_driver_has_ended() {
 
 #[tokio::test(start_paused = true)]
 async fn what_one_driver_left_the_other_finishes() {
-    let world = World::begin().await;
+    let world = World::of_several().await;
     world.remote.webhooks.store(false, std::sync::atomic::Ordering::SeqCst);
     let conversation = world.guest();
     let record = world.submit(conversation).await;
     world.settled(record.key, &["awaiting_confirmation"]).await;
-    let (other, _alive) = World::drive(&world.remote, &world.store, &world.policy, u64::MAX, false).await;
+    let (other, _alive) = world.another().await;
     world.alive.store(false, std::sync::atomic::Ordering::SeqCst);
     tokio::time::sleep(Duration::from_secs(600)).await;
     let closed = other.closure(record.key).await.unwrap().unwrap();

@@ -306,10 +306,10 @@ async fn late_word_that_names_a_leg_known_without_a_name_is_no_return() {
 /// Two guests' events at two replicas at once, many times: one closure follows.
 #[tokio::test(start_paused = true)]
 async fn two_replicas_that_hear_of_one_return_open_one_closure() {
-    let world = World::with_policy(policy(GuestReturns::UpToThree)).await;
+    let world = World::of_several_with(policy(GuestReturns::UpToThree)).await;
     let conversation = world.guest();
     closed(&world, conversation).await;
-    let (other, _alive) = World::drive(&world.remote, &world.store, &world.policy, u64::MAX, false).await;
+    let (other, _alive) = world.another().await;
     let what = comes_back(&world, conversation);
     let at = world.driver.present();
     let events = (0..10).map(|number| told(&world, conversation, what.clone(), at, &format!("{number}")));

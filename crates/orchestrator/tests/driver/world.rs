@@ -15,7 +15,10 @@ use store::{ClosureKey, MemoryStore};
 use uuid::Uuid;
 
 pub use crate::remote::{Fault, SimRemote, Truth};
-use crate::{lifeline::Lifeline, remote::Connection};
+use crate::{
+    lifeline::{Fleet, Lifeline},
+    remote::Connection,
+};
 
 /// Everything at once.
 pub struct World {
@@ -24,6 +27,8 @@ pub struct World {
     pub driver: Orchestrator,
     pub alive: Arc<AtomicBool>,
     pub policy: Policy,
+    /// Where it is one of several.
+    fleet: Option<Arc<Fleet>>,
 }
 
 impl World {
@@ -48,24 +53,44 @@ impl World {
     }
 
     pub async fn with_remote(remote: Arc<SimRemote>, policy: Policy, commits: u64) -> Self {
-        let store = Arc::new(MemoryStore::new());
-        let (driver, alive) = Self::drive(&remote, &store, &policy, commits, true).await;
-        *remote.listener.lock().unwrap() = Some(driver.clone());
-        Self { remote, store, driver, alive, policy }
+        Self::one_of(None, remote, policy, commits).await
     }
 
-    pub async fn drive(
+    /// A world whose driver works beside others.
+    pub async fn of_several() -> Self {
+        Self::of_several_with(Policy::default()).await
+    }
+
+    pub async fn of_several_with(policy: Policy) -> Self {
+        Self::one_of(Some(Arc::default()), SimRemote::begin(), policy, u64::MAX).await
+    }
+
+    async fn one_of(fleet: Option<Arc<Fleet>>, remote: Arc<SimRemote>, policy: Policy, commits: u64) -> Self {
+        let store = Arc::new(MemoryStore::new());
+        let (driver, alive) = Self::drive(&remote, &store, &policy, commits, fleet.as_ref()).await;
+        *remote.listener.lock().unwrap() = Some(driver.clone());
+        Self { remote, store, driver, alive, policy, fleet }
+    }
+
+    /// Another driver of the same fleet, and what it lives by.
+    pub async fn another(&self) -> (Orchestrator, Arc<AtomicBool>) {
+        assert!(self.fleet.is_some(), "the world is one of several");
+        Self::drive(&self.remote, &self.store, &self.policy, u64::MAX, self.fleet.as_ref()).await
+    }
+
+    async fn drive(
         remote: &Arc<SimRemote>,
         store: &Arc<MemoryStore>,
         policy: &Policy,
         commits: u64,
-        sole_owner: bool,
+        fleet: Option<&Arc<Fleet>>,
     ) -> (Orchestrator, Arc<AtomicBool>) {
         let alive = Arc::new(AtomicBool::new(true));
         let lifeline = Lifeline {
             inner: Arc::clone(store),
             alive: Arc::clone(&alive),
             commits_left: AtomicU64::new(commits),
+            fleet: fleet.map(|fleet| fleet.join(&alive)),
         };
         let connection = Connection { remote: Arc::clone(remote), alive: Arc::clone(&alive) };
         let driver = Orchestrator::start(Config {
@@ -77,7 +102,7 @@ impl World {
                 remote: Arc::new(connection),
                 max_open: remote.max_open.load(Ordering::SeqCst),
             }],
-            sole_owner,
+            sole_owner: fleet.is_none(),
             retention: Span::from_secs(30 * 24 * 3_600),
             inbox_retention: Span::from_secs(48 * 3_600),
         })
@@ -95,7 +120,8 @@ impl World {
     pub async fn restart_crashing_after(&mut self, commits: u64) {
         self.alive.store(false, Ordering::SeqCst);
         self.driver.stop(Duration::ZERO).await;
-        let (driver, alive) = Self::drive(&self.remote, &self.store, &self.policy, commits, true).await;
+        let (driver, alive) =
+            Self::drive(&self.remote, &self.store, &self.policy, commits, self.fleet.as_ref()).await;
         *self.remote.listener.lock().unwrap() = Some(driver.clone());
         self.driver = driver;
         self.alive = alive;

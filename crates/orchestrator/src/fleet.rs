@@ -1,0 +1,69 @@
+//! Working beside other processes on one store.
+//!
+//! Each closure is worked on by the process that committed it last. When that one is gone, whoever comes first takes over what
+//! is due. There is no leader and no lock that could be lost: two that work on one closure are told apart by its version.
+
+use std::{sync::Arc, time::Duration};
+
+use closure_machine::Turn;
+use genesys_types::Span;
+use tracing::{debug, info};
+
+use crate::{advance::Orchestrator, record::Record};
+
+/// How often is looked for closures whose process is gone, and for what operators have set elsewhere.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How far ahead the wake-ups lie of what is taken over. A call in flight wakes its closure when it counts as lost, 20 s after it
+/// was made at the latest (`Policy::call_timeout`); its process being gone, it is lost already.
+const AHEAD: Span = Span::from_secs(20);
+
+/// How many are taken over at once.
+const AT_ONCE: usize = 1_024;
+
+impl Orchestrator {
+    /// Takes over what others have left, and takes up what operators have set, until the stop.
+    pub(crate) async fn work_with_others(&self) {
+        while !self.inner.stopping.is_cancelled() {
+            if let Err(unavailable) = self.read_pauses().await {
+                debug!(%unavailable, "what operators have set elsewhere cannot be seen now");
+            }
+            while self.take_over_some().await {}
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = self.inner.stopping.cancelled() => {}
+            }
+        }
+    }
+
+    /// Takes over some closures; whether there may be more.
+    async fn take_over_some(&self) -> bool {
+        if self.inner.stopping.is_cancelled() {
+            return false;
+        }
+        let until = (self.now() + AHEAD).millis();
+        let Ok(rows) = self.inner.store.take_over(until, AT_ONCE).await else { return false };
+        let mut lost = Vec::new();
+        for row in &rows {
+            let _guard = self.inner.registry.lock(row.key).await;
+            match Record::from_row(row) {
+                Ok(mut record) => {
+                    self.inner.registry.share_names(&mut record);
+                    if matches!(record.closure.turn, Turn::InFlight { .. }) {
+                        lost.push(record.key);
+                    }
+                    self.inner.registry.put(Arc::new(record));
+                }
+                Err(why) => {
+                    // What cannot be set aside now stays this process's, and is looked at again when it is due.
+                    let _ = self.set_aside(row.key, why).await;
+                }
+            }
+        }
+        if !rows.is_empty() {
+            info!(closures = rows.len(), in_flight = lost.len(), "took over what another process had left");
+        }
+        self.take_calls_for_lost(lost);
+        rows.len() == AT_ONCE
+    }
+}
