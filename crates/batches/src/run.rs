@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use orchestrator::{ProducerKey, QueryError, Submission, names};
-use store::{BatchFilter, StoreUnavailable};
+use store::{BatchFilter, BatchItem, StoreUnavailable};
 use uuid::Uuid;
 
 use crate::{
@@ -30,6 +30,9 @@ const FOLLOWED_A_TICK: usize = 500;
 /// How many batches are active at once at most; those that were made later wait.
 const MOST_ACTIVE: usize = 100;
 
+/// The office of whoever runs batches and scans, where several processes work on one store.
+pub(crate) const OFFICE: &str = "batches";
+
 /// The source of a batch's commands, in metrics and listings.
 pub const SOURCE: &str = "batch";
 
@@ -37,7 +40,7 @@ pub const SOURCE: &str = "batch";
 pub(crate) async fn run(inner: Arc<Inner>) {
     let mut looked_up_to = HashMap::new();
     while !inner.stop.is_cancelled() {
-        let pause = match tick(&inner, &mut looked_up_to).await {
+        let pause = match tick_in_office(&inner, &mut looked_up_to).await {
             Ok(()) => TICK,
             Err(error) => {
                 tracing::debug!(%error, "batches cannot go on now");
@@ -50,6 +53,14 @@ pub(crate) async fn run(inner: Arc<Inner>) {
             () = inner.stop.cancelled() => {}
         }
     }
+}
+
+/// Does the work of a tick, where no other process does.
+async fn tick_in_office(
+    inner: &Arc<Inner>,
+    looked_up_to: &mut HashMap<Uuid, u32>,
+) -> Result<(), StoreUnavailable> {
+    if inner.store.holds(OFFICE).await? { tick(inner, looked_up_to).await } else { Ok(()) }
 }
 
 async fn tick(inner: &Arc<Inner>, looked_up_to: &mut HashMap<Uuid, u32>) -> Result<(), StoreUnavailable> {
@@ -72,12 +83,13 @@ async fn tick(inner: &Arc<Inner>, looked_up_to: &mut HashMap<Uuid, u32>) -> Resu
         follow_some(inner, &batch, looked_up_to.entry(batch.key).or_default()).await?;
         let progress = inner.progress(batch.key).await?;
         if progress.queued == 0 && progress.submitted == 0 {
-            if batch.state != BatchState::Cancelled {
+            let from = batch.state;
+            if from != BatchState::Cancelled {
                 batch.state = BatchState::Finished;
             }
             batch.updated_at = inner.now();
             inner.herald.tell(News::Finished, &batch, progress).await?;
-            inner.store.put_batch(batch.row(false), Vec::new()).await?;
+            inner.store.change_batch(from.name(), batch.row(false), Vec::new()).await?;
             looked_up_to.remove(&batch.key);
             let id = orchestrator::batch_id(batch.key);
             tracing::info!(batch = id, state = batch.state.name(), ?progress, "a batch is done");
@@ -106,7 +118,15 @@ async fn submit_some(inner: &Inner, batch: &Batch) -> Result<(), StoreUnavailabl
         let (state, kept) = kept.with(fate);
         changed.push(kept.item(row.number, state));
     }
-    if changed.is_empty() { Ok(()) } else { inner.store.put_batch(batch.row(true), changed).await }
+    note(inner, batch, changed).await
+}
+
+/// Notes what became of rows, unless somebody has changed the batch meanwhile: what is not noted now is found by its keys.
+async fn note(inner: &Inner, batch: &Batch, changed: Vec<BatchItem>) -> Result<(), StoreUnavailable> {
+    if !changed.is_empty() {
+        inner.store.change_batch(batch.state.name(), batch.row(true), changed).await?;
+    }
+    Ok(())
 }
 
 /// Looks once more, and submits a row; nothing where it is to be tried again later.
@@ -149,7 +169,7 @@ async fn call_off_some(inner: &Inner, batch: &Batch) -> Result<(), StoreUnavaila
         let (state, kept) = kept.with(fate.unwrap_or_else(|| Fate::skipped(Skip::Cancelled, None)));
         changed.push(kept.item(row.number, state));
     }
-    if changed.is_empty() { Ok(()) } else { inner.store.put_batch(batch.row(true), changed).await }
+    note(inner, batch, changed).await
 }
 
 async fn submitted_before(
@@ -182,7 +202,7 @@ async fn follow_some(inner: &Inner, batch: &Batch, after: &mut u32) -> Result<()
             }
         }
     }
-    if changed.is_empty() { Ok(()) } else { inner.store.put_batch(batch.row(true), changed).await }
+    note(inner, batch, changed).await
 }
 
 async fn follow(inner: &Inner, kept: &Kept) -> Result<Fate, StoreUnavailable> {

@@ -265,8 +265,7 @@ async fn note(
     batch.state = change(&mut batch);
     batch.updated_at = inner.now();
     let active = matches!(batch.state, BatchState::Scanning | BatchState::Running);
-    inner.store.put_batch(batch.row(active), items).await?;
-    Ok(true)
+    inner.store.change_batch(BatchState::Scanning.name(), batch.row(active), items).await
 }
 
 /// The row by which an offered conversation is closed. Its closure reads before it closes, and leaves it alone where an agent has

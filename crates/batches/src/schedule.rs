@@ -51,6 +51,9 @@ pub(crate) async fn run(batches: Batches, schedule: Schedule) {
 }
 
 async fn look(batches: &Batches, schedule: &Schedule) -> Result<(), StoreUnavailable> {
+    if !batches.0.store.holds(crate::run::OFFICE).await? {
+        return Ok(());
+    }
     let last = last(batches, schedule).await?;
     if !is_due(
         last.as_ref().map(|batch| (batch.state, batch.plan.created_at)),

@@ -29,6 +29,9 @@ use crate::{
 /// How long a preview can be executed: long enough to read it, short enough that it is still true.
 const TOKEN_LASTS_MILLIS: i64 = 15 * 60 * 1_000;
 
+/// How often an act is worked out anew because another process has changed the batch first.
+const TRIES_AGAINST_OTHERS: u32 = 5;
+
 /// How many closures are read at once for a batch of those that match.
 const CLOSURES_AT_ONCE: usize = 500;
 
@@ -360,20 +363,25 @@ impl Batches {
         &self,
         key: Uuid,
         ask: Ask,
-        change: impl FnOnce(&mut Batch) -> Result<(), ActError>,
+        change: impl Fn(&mut Batch) -> Result<(), ActError>,
     ) -> Result<Batch, ActError> {
-        let writing = self.0.writing.lock().await;
-        let mut batch = self.one(key).await?.ok_or(ActError::Unknown)?;
-        change(&mut batch)?;
-        let next = plan::acted(batch.state, ask).ok_or(ActError::Unfit(batch.state))?;
-        if next != batch.state {
-            batch.state = next;
-            batch.updated_at = self.0.now();
-            self.0.store.put_batch(batch.row(true), Vec::new()).await?;
+        for _ in 0..TRIES_AGAINST_OTHERS {
+            let _writing = self.0.writing.lock().await;
+            let mut batch = self.one(key).await?.ok_or(ActError::Unknown)?;
+            change(&mut batch)?;
+            let from = batch.state;
+            batch.state = plan::acted(from, ask).ok_or(ActError::Unfit(from))?;
+            if batch.state != from {
+                batch.updated_at = self.0.now();
+                if !self.0.store.change_batch(from.name(), batch.row(true), Vec::new()).await? {
+                    continue;
+                }
+            }
+            self.0.wake.notify_one();
+            return Ok(batch);
         }
-        drop(writing);
-        self.0.wake.notify_one();
-        Ok(batch)
+        let why = "others kept changing the batch first".to_owned();
+        Err(ActError::Unavailable(StoreUnavailable { why }))
     }
 
     /// One batch.

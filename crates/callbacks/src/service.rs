@@ -32,6 +32,10 @@ const PER_LANE: usize = 4;
 /// How often the outbox is read, and deliveries that became due are looked for.
 const TICK: Duration = Duration::from_millis(500);
 
+/// The office of whoever tells, where several processes work on one store. Two that believe to hold it may tell the same twice, under
+/// one `webhook-id`.
+const OFFICE: &str = "callbacks";
+
 /// The pause after the store could not be reached.
 const STORE_AWAY: Duration = Duration::from_secs(1);
 
@@ -230,6 +234,15 @@ impl Drop for Claim {
 async fn read_outbox(inner: Arc<Inner>) {
     let mut memory: Option<Memory> = None;
     while !inner.stop.is_cancelled() {
+        match inner.store.holds(OFFICE).await {
+            Ok(true) => {}
+            Ok(false) | Err(_) => {
+                // Another process tells; what is known here grows old.
+                memory = None;
+                inner.pause(STORE_AWAY).await;
+                continue;
+            }
+        }
         match note_what_is_owed(&inner, &mut memory).await {
             Ok(true) => {}
             Ok(false) => inner.pause(TICK).await,
@@ -284,6 +297,10 @@ async fn note_what_is_owed(inner: &Inner, memory: &mut Option<Memory>) -> Result
 async fn deliver(inner: Arc<Inner>) {
     let tries = TaskTracker::new();
     while !inner.stop.is_cancelled() {
+        if !inner.store.holds(OFFICE).await.unwrap_or_default() {
+            inner.pause(STORE_AWAY).await;
+            continue;
+        }
         match inner.store.due_deliveries(inner.clock.now().millis(), PER_LANE).await {
             Ok(rows) => {
                 for row in rows {

@@ -12,6 +12,9 @@ const INTERVAL: Duration = Duration::from_secs(600);
 /// How many rows one sweep removes at most, so that the writer is never held up for long.
 const AT_ONCE: usize = 1_000;
 
+/// The office of whoever keeps house, where several processes work on one store.
+const OFFICE: &str = "upkeep";
+
 impl Orchestrator {
     pub(crate) async fn keep_house(&self) {
         loop {
@@ -19,7 +22,9 @@ impl Orchestrator {
                 () = tokio::time::sleep(INTERVAL) => {}
                 () = self.inner.stopping.cancelled() => return,
             }
-            self.prune().await;
+            if self.inner.store.holds(OFFICE).await.unwrap_or_default() {
+                self.prune().await;
+            }
         }
     }
 

@@ -29,6 +29,21 @@ pub(crate) fn put(connection: &Connection, batch: &BatchRow, items: &[BatchItem]
     Ok(0)
 }
 
+/// Puts a batch that stands in the state `from`. Answers how many there are: one, or none.
+pub(crate) fn change(
+    connection: &Connection,
+    from: &str,
+    batch: &BatchRow,
+    items: &[BatchItem],
+) -> rusqlite::Result<u64> {
+    let sql = "SELECT 1 FROM batches WHERE key = ? AND state = ?";
+    let stands = connection.prepare_cached(sql)?.exists(params![batch.key.as_bytes(), from])?;
+    if stands {
+        put(connection, batch, items)?;
+    }
+    Ok(u64::from(stands))
+}
+
 pub(crate) fn one(connection: &Connection, key: Uuid) -> rusqlite::Result<Option<BatchRow>> {
     let sql = format!("SELECT {COLUMNS} FROM batches WHERE key = ?");
     connection.prepare_cached(&sql)?.query_row([key.as_bytes()], batch).optional()

@@ -266,6 +266,18 @@ impl Store for SqliteStore {
         self.browse(move |connection| deliveries::list(connection, &filter, before, limit)).await
     }
 
+    async fn change_batch(
+        &self,
+        from: &str,
+        batch: BatchRow,
+        items: Vec<BatchItem>,
+    ) -> Result<bool, StoreUnavailable> {
+        let from = from.to_owned();
+        let written =
+            self.writer.write(move |connection, _| batches::change(connection, &from, &batch, &items));
+        written.await.map(|changed| changed > 0)
+    }
+
     async fn put_batch(&self, batch: BatchRow, items: Vec<BatchItem>) -> Result<(), StoreUnavailable> {
         let written = self.writer.write(move |connection, _| batches::put(connection, &batch, &items));
         written.await.map(drop)

@@ -51,6 +51,7 @@ macro_rules! conformance_tests {
             batches {
                 a_batch_is_written_together_with_its_rows
                 a_row_of_a_batch_is_replaced_and_its_neighbours_stay
+                a_batch_is_changed_from_the_state_that_was_seen_and_no_other
                 rows_of_a_batch_are_read_in_order
                 batches_are_listed_by_filter_and_page
                 pruning_takes_batches_that_need_nothing_any_more

@@ -228,6 +228,21 @@ impl Store for MemoryStore {
         self.write(|state| state.set_switch(name, on))
     }
 
+    async fn change_batch(
+        &self,
+        from: &str,
+        batch: BatchRow,
+        items: Vec<BatchItem>,
+    ) -> Result<bool, StoreUnavailable> {
+        self.write(|state| {
+            let stands = state.batches.one(batch.key).is_some_and(|stored| stored.state == from);
+            if stands {
+                state.batches.put(batch, items);
+            }
+            stands
+        })
+    }
+
     async fn put_batch(&self, batch: BatchRow, items: Vec<BatchItem>) -> Result<(), StoreUnavailable> {
         self.write(|state| state.batches.put(batch, items))
     }

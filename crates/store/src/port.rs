@@ -171,6 +171,15 @@ pub trait Store: Send + Sync + 'static {
     /// number is replaced; every other row of the batch stays.
     async fn put_batch(&self, batch: BatchRow, items: Vec<BatchItem>) -> Result<(), StoreUnavailable>;
 
+    /// The same where the batch stands in the state `from`; answers whether it does. Else nothing is written, as somebody else has
+    /// changed it meanwhile.
+    async fn change_batch(
+        &self,
+        from: &str,
+        batch: BatchRow,
+        items: Vec<BatchItem>,
+    ) -> Result<bool, StoreUnavailable>;
+
     /// Loads one batch, without its rows.
     async fn batch(&self, key: Uuid) -> Result<Option<BatchRow>, StoreUnavailable>;
 

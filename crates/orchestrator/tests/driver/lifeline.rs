@@ -194,6 +194,15 @@ impl Store for Lifeline {
         self.inner.due_deliveries(now, per_lane).await
     }
 
+    async fn change_batch(
+        &self,
+        from: &str,
+        batch: BatchRow,
+        items: Vec<BatchItem>,
+    ) -> Result<bool, StoreUnavailable> {
+        self.inner.change_batch(from, batch, items).await
+    }
+
     async fn put_batch(&self, batch: BatchRow, items: Vec<BatchItem>) -> Result<(), StoreUnavailable> {
         self.inner.put_batch(batch, items).await
     }

@@ -57,6 +57,20 @@ pub async fn a_row_of_a_batch_is_replaced_and_its_neighbours_stay(place: impl Pl
     assert_eq!(read(store.batch_tally(Uuid::from_u128(9))).await, []);
 }
 
+/// Who has seen an older state changes nothing, rows included.
+pub async fn a_batch_is_changed_from_the_state_that_was_seen_and_no_other(place: impl Place) {
+    let store = place.open().await;
+    read(store.put_batch(batch(1, true), vec![item(1, "queued")])).await;
+    let seen = batch(1, true).state;
+    let paused = BatchRow { state: "paused".to_owned(), ..batch(1, true) };
+    assert!(read(store.change_batch(&seen, paused.clone(), Vec::new())).await);
+    assert!(!read(store.change_batch(&seen, batch(1, true), vec![item(1, "closed")])).await);
+    assert!(!read(store.change_batch(&seen, batch(2, true), Vec::new())).await, "there is none");
+    assert_eq!(read(store.batch(paused.key)).await, Some(paused));
+    assert_eq!(read(store.batch_items(Uuid::from_u128(1), None, None, 9)).await, [item(1, "queued")]);
+    assert_eq!(read(store.batch(Uuid::from_u128(2))).await, None);
+}
+
 /// In order of their numbers, in pages, of one state where that is asked.
 pub async fn rows_of_a_batch_are_read_in_order(place: impl Place) {
     let store = place.open().await;
