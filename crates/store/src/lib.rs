@@ -22,6 +22,7 @@
 //! - **Positions grow.** A journal line's position is larger than that of every line committed before it.
 
 mod batches;
+mod budget;
 pub mod conformance;
 mod deliveries;
 mod memory;
@@ -30,6 +31,7 @@ mod port;
 mod shape;
 
 pub use batches::{BatchFilter, BatchItem, BatchRow};
+pub use budget::{Ask, Budget, Heard, Lease};
 pub use deliveries::{DeliveryFilter, DeliveryRow};
 pub use memory::MemoryStore;
 pub use model::*;

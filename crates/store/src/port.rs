@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     batches::{BatchFilter, BatchItem, BatchRow},
+    budget::{Ask, Lease},
     deliveries::{DeliveryFilter, DeliveryRow},
     model::*,
 };
@@ -221,6 +222,14 @@ pub trait Store: Send + Sync + 'static {
     /// another one has it soon after. Two may believe for a moment that they hold it.
     async fn holds(&self, _office: &str) -> Result<bool, StoreUnavailable> {
         Ok(true)
+    }
+
+    /// Leases requests of a budget that all processes share, and tells what was heard of it: [`Budget::lease`] on the stored one,
+    /// one caller after the other, by the store's clock.
+    async fn lease(&self, _budget: &str, _ask: Ask) -> Result<Lease, StoreUnavailable> {
+        Err(StoreUnavailable {
+            why: "no other process shares this store, so there is nothing to lease".to_owned(),
+        })
     }
 
     /// Whether a switch that an operator sets is on; one that was never set is off.
