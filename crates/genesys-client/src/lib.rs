@@ -42,7 +42,8 @@ pub use lookup::{ExternalIdDimension, Hit, LookupConfig};
 pub use notifications::{Channel, MOST_TOPICS, Refusal, Subscribed};
 pub use open_ones::{OPEN_PAGE, OpenOne, OpenPage, OpenQuery};
 pub use quota::{
-    Class, Clock, Permit, Quota, QuotaConfig, RateHeaders, Requests, Sent, Wait, WaitReason, monotonic_clock,
+    Class, Clock, LeaseAsk, LeaseHeard, Leased, Permit, Quota, QuotaConfig, RateHeaders, Requests, Sent,
+    Wait, WaitReason, monotonic_clock,
 };
 pub use read_many::{MOST_READ_TOGETHER, Over, OverLeg};
 pub use region::{InvalidRegion, Region};

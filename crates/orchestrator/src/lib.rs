@@ -26,6 +26,7 @@ mod handling;
 mod held;
 mod id;
 mod journal;
+mod lease;
 mod look_back;
 mod lookup;
 mod made;
@@ -67,6 +68,7 @@ pub use id::{
     parse_delivery_id,
 };
 pub use journal::{Answered, Asks, Entry, Fitting, HeardLine, OperatorLine, Seen};
+pub use lease::lease_from;
 pub use operate::{ActError, Operation};
 pub use organisation::OrganisationStatus;
 pub use plan::{Guard, Plan, PlanError};

@@ -4,7 +4,7 @@ use std::{any::Any, fmt, time::Duration};
 
 use async_trait::async_trait;
 use closure_machine::{Reply, Request, Target};
-use genesys_client::{Class, OpenPage, OpenQuery, Over, Requests, WrapUpCode};
+use genesys_client::{Class, OpenPage, OpenQuery, Over, Quota, Requests, WrapUpCode};
 use genesys_types::{ConversationId, QueueId, WrapUpCodeId};
 
 /// Leave to make one call. Dropping it unused gives it back.
@@ -98,6 +98,11 @@ pub trait Remote: Send + Sync + 'static {
     ///
     /// The time to wait.
     fn try_permit(&self, class: Class) -> Result<Permit, Duration>;
+
+    /// The quota behind its permits, where several processes can share it.
+    fn quota(&self) -> Option<&Quota> {
+        None
+    }
 
     /// Completes when asking for a permit may have a better answer than before.
     async fn changed(&self);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use closure_machine::{Reply, Request, Target, WrapperClose};
 use genesys_client::{
-    Answer, Class, CloseCode, Closed, DialectClient, Fault, OpenPage, OpenQuery, Requests, WrapUpCode,
+    Answer, Class, CloseCode, Closed, DialectClient, Fault, OpenPage, OpenQuery, Quota, Requests, WrapUpCode,
 };
 use genesys_types::{ConversationId, QueueId};
 
@@ -37,6 +37,10 @@ impl DialectRemote {
 impl Remote for DialectRemote {
     fn try_permit(&self, class: Class) -> Result<Permit, Duration> {
         self.published.try_permit(class)
+    }
+
+    fn quota(&self) -> Option<&Quota> {
+        self.published.quota()
     }
 
     async fn changed(&self) {

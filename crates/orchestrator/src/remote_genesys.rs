@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use closure_machine::{Candidate, Findings, Reply, Request, Target, WrapperClose};
 use genesys_client::{
     AgentLeg, Answer, Class, Client, Fault, FaultKind, Hit, MOST_READ_TOGETHER, NotGiven, OpenPage,
-    OpenQuery, Requests, WrapUpCode,
+    OpenQuery, Quota, Requests, WrapUpCode,
 };
 use genesys_types::{ConversationId, QueueId, Span};
 
@@ -98,6 +98,10 @@ impl Remote for GenesysRemote {
             }
             Err(wait) => Err(wait.at_most.unwrap_or(UNTIL_A_CALL_ENDS)),
         }
+    }
+
+    fn quota(&self) -> Option<&Quota> {
+        Some(self.client.quota())
     }
 
     async fn changed(&self) {

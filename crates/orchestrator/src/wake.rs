@@ -41,6 +41,7 @@ impl Orchestrator {
         if self.inner.shared {
             let one_of_many = self.clone();
             self.inner.tasks.spawn(async move { one_of_many.work_with_others().await });
+            self.share_quotas();
         }
         let keeper = self.clone();
         self.inner.tasks.spawn(async move { keeper.keep_house().await });

@@ -14,7 +14,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Class, RateHeaders, WaitReason, window::Boundary};
+use super::{Class, LeaseAsk, Leased, RateHeaders, WaitReason, leased::Credit, window::Boundary};
 
 /// Windows for which the boundary is not believed after a 429 that the bucket did not expect.
 const DISTRUST_WINDOWS: u64 = 10;
@@ -63,6 +63,8 @@ pub(super) struct Bucket {
     paused_until: u64,
     /// How many callers of each class are waiting.
     waiting: [u64; Class::ALL.len()],
+    /// What is leased of a budget that several processes share; `None` where this one has all of it.
+    credit: Option<Credit>,
 }
 
 impl Bucket {
@@ -83,6 +85,7 @@ impl Bucket {
             heard: allowed == 0,
             paused_until: 0,
             waiting: [0; Class::ALL.len()],
+            credit: None,
         }
     }
 
@@ -90,6 +93,11 @@ impl Bucket {
     pub(super) fn take(&mut self, now: u64, class: Class) -> Result<(), Refusal> {
         self.advance(now);
         self.check(now, class)?;
+        if let Some(credit) = self.credit.as_mut().filter(|_| self.allowed > 0)
+            && !credit.take(now)
+        {
+            return Err(Refusal { reason: WaitReason::Lease, for_ms: None });
+        }
         self.open += 1;
         self.in_flight += 1;
         Ok(())
@@ -97,6 +105,9 @@ impl Bucket {
 
     /// A permit was dropped unused, or its request never left: it counts for nothing.
     pub(super) fn give_back(&mut self) {
+        if let Some(credit) = &mut self.credit {
+            credit.give_back();
+        }
         self.open -= 1;
         self.in_flight -= 1;
     }
@@ -135,6 +146,32 @@ impl Bucket {
         if let Some(count) = rate.count {
             self.forget_uncounted(sent, now, u64::from(count));
         }
+        // An answer that is late, and about a window that is over, tells nothing of this one.
+        if let Some(credit) = self.credit.as_mut().filter(|_| self.boundary.is_before(sent)) {
+            credit.heard(self.boundary.end(), rate.count);
+        }
+    }
+
+    /// From now on every request is one of a budget that several processes share.
+    pub(super) fn share(&mut self) {
+        self.credit.get_or_insert_default();
+    }
+
+    /// What is asked of the budget now; `None` where there is no limit, or nobody else shares it.
+    pub(super) fn ask(&mut self, now: u64) -> Option<LeaseAsk> {
+        self.advance(now);
+        let credit = self.credit.as_mut().filter(|_| self.allowed > 0)?;
+        Some(credit.ask(now, self.allowed, self.window, self.paused_until))
+    }
+
+    /// Takes over what the budget has given.
+    pub(super) fn leased(&mut self, now: u64, leased: Leased) {
+        if leased.paused > 0 {
+            self.paused_until = self.paused_until.max(now + leased.paused);
+        }
+        if let Some(credit) = &mut self.credit {
+            credit.given(now, leased);
+        }
     }
 
     /// A request was sent and its answer never came: the remote may have counted it.
@@ -152,6 +189,9 @@ impl Bucket {
         }
         self.paused_until = self.paused_until.max(now + retry_after.min(LONGEST_PAUSE) + jitter);
         self.heard = self.allowed == 0;
+        if let Some(credit) = &mut self.credit {
+            credit.throttled();
+        }
     }
 
     /// How many requests are left in the present window; `None` without a limit.
@@ -179,7 +219,7 @@ impl Bucket {
         self.waiting[class.rank()] -= 1;
     }
 
-    fn check(&self, now: u64, class: Class) -> Result<(), Refusal> {
+    fn check(&mut self, now: u64, class: Class) -> Result<(), Refusal> {
         if now < self.paused_until {
             return Err(Refusal { reason: WaitReason::Paused, for_ms: Some(self.paused_until - now) });
         }
@@ -190,6 +230,14 @@ impl Bucket {
         }
         if self.allowed == 0 {
             return Ok(());
+        }
+        if let Some(credit) = &mut self.credit {
+            if !credit.has(now) {
+                return Err(Refusal { reason: WaitReason::Lease, for_ms: None });
+            }
+            // What was leased is free, whatever is known here of the others.
+            let free = self.free(now).saturating_sub(ahead).max(1);
+            return self.check_reserve(now, class, free);
         }
         if !self.heard && self.open > 0 {
             return Err(Refusal { reason: WaitReason::Learning, for_ms: None });

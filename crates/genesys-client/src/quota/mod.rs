@@ -10,6 +10,7 @@
 
 mod breaker;
 mod bucket;
+mod leased;
 mod permit;
 mod window;
 
@@ -21,8 +22,11 @@ use std::{
 
 use tokio::sync::Notify;
 
-pub use self::permit::{Permit, Requests};
 use self::{breaker::Breaker, bucket::Bucket};
+pub use self::{
+    leased::{LeaseAsk, LeaseHeard, Leased},
+    permit::{Permit, Requests},
+};
 
 /// What a request is for. Whoever stands further up goes first, and a share of the window is kept for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -91,6 +95,8 @@ pub enum WaitReason {
     Quota,
     /// What is left of the window is kept for more urgent classes.
     Reserve,
+    /// What was leased of a budget that several processes share is used up.
+    Lease,
     /// It is not yet known how much of the window others have used; an answer under way will tell.
     Learning,
     /// The service said 429 and for how long.
@@ -160,6 +166,8 @@ pub struct Quota {
 struct Shared {
     state: Mutex<State>,
     changed: Notify,
+    /// Something is to be asked, or told, of the budget that several processes share.
+    hungry: Notify,
     clock: Clock,
 }
 
@@ -182,7 +190,14 @@ impl Quota {
             throttled_since: None,
             throttled_ms: 0,
         };
-        Self { shared: Arc::new(Shared { state: Mutex::new(state), changed: Notify::new(), clock }) }
+        Self {
+            shared: Arc::new(Shared {
+                state: Mutex::new(state),
+                changed: Notify::new(),
+                hungry: Notify::new(),
+                clock,
+            }),
+        }
     }
 
     /// Gives the permit for one request, or says why not and how long at most.
@@ -198,6 +213,9 @@ impl Quota {
         let taken = state.take(now, class);
         state.note_throttled(now, taken.as_ref().err());
         drop(state);
+        if taken.as_ref().is_err_and(|wait| wait.reason == WaitReason::Lease) {
+            self.shared.hungry.notify_one();
+        }
         taken.map(|probe| Permit::unused(self.clone(), class, probe))
     }
 
@@ -234,6 +252,32 @@ impl Quota {
     /// given before may no longer hold. Take the future before asking, so that nothing falls between.
     pub fn changed(&self) -> tokio::sync::futures::Notified<'_> {
         self.shared.changed.notified()
+    }
+
+    /// From now on every request is one of a budget that several processes share: it is leased before, by whoever calls
+    /// [`Quota::lease_ask`] and [`Quota::leased`] when [`Quota::hungry`] says so.
+    pub fn share(&self) {
+        self.lock().bucket.share();
+    }
+
+    /// Completes when something is to be asked of the shared budget, or told to it.
+    pub async fn hungry(&self) {
+        self.shared.hungry.notified().await;
+    }
+
+    /// What is asked of the shared budget now, and told to it; `None` where there is no limit, or nobody shares it.
+    pub fn lease_ask(&self) -> Option<LeaseAsk> {
+        let now = self.now();
+        self.lock().bucket.ask(now)
+    }
+
+    /// Takes over what the shared budget has given.
+    pub fn leased(&self, leased: Leased) {
+        let now = self.now();
+        self.lock().bucket.leased(now, leased);
+        if leased.requests > 0 {
+            self.shared.changed.notify_waiters();
+        }
     }
 
     /// Requests left in the present window; `None` without a limit.
@@ -311,7 +355,7 @@ impl State {
 
     fn note_throttled(&mut self, now: u64, refused: Option<&Wait>) {
         match refused.map(|wait| wait.reason) {
-            Some(WaitReason::Quota | WaitReason::Reserve | WaitReason::Paused) => {
+            Some(WaitReason::Quota | WaitReason::Reserve | WaitReason::Paused | WaitReason::Lease) => {
                 self.throttled_since.get_or_insert(now);
             }
             Some(WaitReason::InFlight | WaitReason::Learning | WaitReason::HostDown) => {}

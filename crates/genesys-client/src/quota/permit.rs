@@ -102,6 +102,7 @@ impl Permit {
             (PermitState::Unused | PermitState::Settled, _) => return,
         };
         self.quota.lock().settle(sent_at, now, self.probe, sent);
+        self.quota.shared.hungry.notify_one();
         if let (PermitState::Sent { .. }, PermitState::Unused) = (self.state, next) {
             self.requests.one_less();
         }

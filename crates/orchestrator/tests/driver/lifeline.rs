@@ -6,15 +6,19 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
+use orchestrator::Clock as _;
 use store::{
-    BatchFilter, BatchItem, BatchRow, ClosureKey, Commit, CommitRefused, DeliveryFilter, DeliveryRow, Filter,
-    InboxEntry, KeyEntry, MemoryStore, Millis, Order, PlacedLine, Quarantined, Row, Store, StoreUnavailable,
-    Tally,
+    Ask, BatchFilter, BatchItem, BatchRow, Budget, ClosureKey, Commit, CommitRefused, DeliveryFilter,
+    DeliveryRow, Filter, InboxEntry, KeyEntry, Lease, MemoryStore, Millis, Order, PlacedLine, Quarantined,
+    Row, Store, StoreUnavailable, Tally,
 };
 use uuid::Uuid;
+
+use crate::remote::VirtualClock;
 
 /// A store as one driver sees it: from a certain commit on, the driver is as good as dead.
 pub struct Lifeline {
@@ -30,13 +34,14 @@ pub struct Lifeline {
 pub struct Fleet {
     owners: Mutex<HashMap<ClosureKey, Uuid>>,
     living: Mutex<HashMap<Uuid, Arc<AtomicBool>>>,
+    budgets: Mutex<HashMap<String, Budget>>,
 }
 
 impl Fleet {
-    pub fn join(self: &Arc<Self>, alive: &Arc<AtomicBool>) -> Member {
+    pub fn join(self: &Arc<Self>, alive: &Arc<AtomicBool>, clock: &Arc<VirtualClock>) -> Member {
         let id = Uuid::new_v4();
         self.living.lock().unwrap().insert(id, Arc::clone(alive));
-        Member { id, fleet: Arc::clone(self) }
+        Member { id, fleet: Arc::clone(self), clock: Arc::clone(clock) }
     }
 }
 
@@ -44,6 +49,7 @@ impl Fleet {
 pub struct Member {
     id: Uuid,
     fleet: Arc<Fleet>,
+    clock: Arc<VirtualClock>,
 }
 
 impl Member {
@@ -63,6 +69,13 @@ impl Member {
 }
 
 impl Lifeline {
+    /// One of several that all live.
+    pub fn in_fleet(inner: &Arc<MemoryStore>, fleet: &Arc<Fleet>, clock: &Arc<VirtualClock>) -> Self {
+        let alive = Arc::new(AtomicBool::new(true));
+        let fleet = Some(fleet.join(&alive, clock));
+        Self { inner: Arc::clone(inner), alive, commits_left: AtomicU64::new(u64::MAX), fleet }
+    }
+
     fn check_alive(&self) -> Result<(), StoreUnavailable> {
         match self.alive.load(Ordering::SeqCst) {
             true => Ok(()),
@@ -118,6 +131,15 @@ impl Store for Lifeline {
 
     fn is_shared(&self) -> bool {
         self.fleet.is_some()
+    }
+
+    async fn lease(&self, budget: &str, ask: Ask) -> Result<Lease, StoreUnavailable> {
+        self.check_alive()?;
+        let member = self.fleet.as_ref().expect("only one of several leases");
+        // As a journey to a database.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let now = member.clock.now().millis();
+        Ok(member.fleet.budgets.lock().unwrap().entry(budget.to_owned()).or_default().lease(now, &ask))
     }
 
     async fn take_over(&self, until: Millis, limit: usize) -> Result<Vec<Row>, StoreUnavailable> {

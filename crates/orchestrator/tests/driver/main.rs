@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 
 mod alarms;
+mod budget;
 mod crashes;
 mod deaf;
 mod faults;

@@ -24,6 +24,12 @@ use crate::world::delivery;
 /// Time as tokio's paused clock tells it.
 pub struct VirtualClock(Instant);
 
+impl Default for VirtualClock {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
 impl Clock for VirtualClock {
     fn now(&self) -> Time {
         let passed = i64::try_from(self.0.elapsed().as_millis()).unwrap();

@@ -90,7 +90,7 @@ impl World {
             inner: Arc::clone(store),
             alive: Arc::clone(&alive),
             commits_left: AtomicU64::new(commits),
-            fleet: fleet.map(|fleet| fleet.join(&alive)),
+            fleet: fleet.map(|fleet| fleet.join(&alive, &remote.clock)),
         };
         let connection = Connection { remote: Arc::clone(remote), alive: Arc::clone(&alive) };
         let driver = Orchestrator::start(Config {
