@@ -35,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "webhook-signature",
         ],
     ),
+    ("ghost-report", &[]),
     ("batches", &["closure-machine", "genesys-types", "orchestrator", "store"]),
     ("callbacks", &["genesys-types", "orchestrator", "store", "webhook-signature"]),
     ("http-api", &["batches", "callbacks", "closure-machine", "genesys-types", "orchestrator", "store"]),
@@ -50,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "genesys-client",
             "genesys-simulator",
             "genesys-types",
+            "ghost-report",
             "http-api",
             "http-listener",
             "notification-socket",
@@ -69,6 +71,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("genesys-types", &["uuid"]),
     ("closure-machine", &[]),
     ("event-bodies", &["jiff", "serde", "serde_json"]),
+    ("ghost-report", &["askama", "jiff", "serde_json"]),
     ("webhook-signature", &["base64", "hmac", "secrecy", "sha2", "subtle"]),
 ];
 

@@ -18,7 +18,6 @@ mod doctor;
 mod exit;
 mod log;
 mod output;
-mod report;
 mod serve;
 mod sim;
 mod unknown;

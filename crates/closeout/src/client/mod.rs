@@ -5,6 +5,7 @@ pub mod refusal;
 
 use std::{path::PathBuf, time::Duration};
 
+pub use ghost_report::plain;
 use reqwest::{Method, StatusCode, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
@@ -252,15 +253,6 @@ impl Api {
             failure.fix = Some("give a key with --token-file or CLOSEOUT_TOKEN".to_owned());
         }
         failure
-    }
-}
-
-/// A JSON value as a person writes it.
-pub fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use ghost_report::{Report, Told};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -12,7 +13,6 @@ use crate::{
     client::Api,
     exit::{Exit, Failure},
     output::{self, Column, Form, Listing, Voice},
-    report::{self, Report, Told},
 };
 
 /// How many ghosts are asked about at once.
@@ -157,8 +157,12 @@ async fn report(args: &ReportArgs, api: &Api, voice: &Voice) -> Result<Exit, Fai
             Listing { columns: &GHOSTS, items: &items, id: "id" }.write(voice.form, voice.style)
         }
         Form::Table | Form::Wide => Report::of(&told(items, api, voice).await?, api.server(), now).page(),
-        Form::Json => output::pretty(&report::as_json(&told(items, api, voice).await?, api.server(), now)),
-        Form::Ndjson => format!("{}\n", report::as_json(&told(items, api, voice).await?, api.server(), now)),
+        Form::Json => {
+            output::pretty(&ghost_report::as_json(&told(items, api, voice).await?, api.server(), now))
+        }
+        Form::Ndjson => {
+            format!("{}\n", ghost_report::as_json(&told(items, api, voice).await?, api.server(), now))
+        }
     };
     let Some(file) = &args.file else {
         output::write(&text)?;

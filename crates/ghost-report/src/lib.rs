@@ -13,7 +13,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use self::strip::{Happening, Strip};
-use crate::client::plain;
 
 /// A ghost as the server tells of it: the item of the list, its explanation, its timeline.
 #[derive(Debug, Clone)]
@@ -136,6 +135,15 @@ impl Ghost {
                 .map(|line| (time(&line["at"]).map(shown).unwrap_or_default(), plain(&line["says"])))
                 .collect(),
         }
+    }
+}
+
+/// A JSON value as a person writes it.
+pub fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }
 
