@@ -2,7 +2,9 @@
 
 use closeout_tests::{Scene, SceneOptions};
 use genesys_simulator::{AgentPresence, BodyFormat, ChaosSpec, GuestState, NewConversation, Preset};
-use serde_json::json;
+use serde_json::{Value, json};
+
+use crate::command_line::command;
 
 #[tokio::test]
 async fn a_clean_closure_costs_three_calls_and_the_guest_sees_the_end() {
@@ -92,6 +94,7 @@ async fn a_session_that_never_closes_becomes_a_ghost_with_a_reason_and_an_act_fo
     assert_eq!(ghosts["items"][0]["id"], id.as_str());
     let (_, summary) = scene.ask("GET", "/v1/ghosts/summary", None).await;
     assert!(summary.to_string().contains("no_confirmation"), "{summary}");
+    the_command_line_and_the_service_report_the_same(&scene).await;
     let (status, _) = scene.ask("POST", &format!("/v1/closures/{id}/force"), Some(json!({}))).await;
     assert_eq!(status, 422, "force without a reason");
     let reason = json!({ "reason": "the guest called and asked for it" });
@@ -99,4 +102,22 @@ async fn a_session_that_never_closes_becomes_a_ghost_with_a_reason_and_an_act_fo
     assert_eq!(status, 202);
     let forced = scene.settled(&id, &["closed"]).await;
     assert_eq!(forced["reason"], "forced");
+}
+
+async fn the_command_line_and_the_service_report_the_same(scene: &Scene) {
+    let [csv, json] = ["csv", "json"]
+        .map(|form| async move { command(scene, &["ghosts", "report", "-o", form]).await.stdout });
+    let [_, (_, key)] = scene.environment();
+    let request = reqwest::Client::new().get(format!("{}/v1/ghosts/report?format=csv", scene.base));
+    let answered = request.bearer_auth(key).send().await.unwrap().text().await.unwrap();
+    assert_eq!((answered.lines().count(), &answered), (2, &csv.await));
+    let (_, mut answered) = scene.ask("GET", "/v1/ghosts/report?format=json", None).await;
+    let mut written: Value = serde_json::from_str(&json.await).unwrap();
+    for report in [&mut answered, &mut written] {
+        report["madeAt"] = Value::Null;
+        // The command line writes the address, the service the host. Explanations tell how long ago things were.
+        report["server"] = Value::Null;
+        report["ghosts"][0]["explanation"] = Value::Null;
+    }
+    assert_eq!(answered, written);
 }

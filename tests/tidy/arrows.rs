@@ -38,7 +38,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ghost-report", &[]),
     ("batches", &["closure-machine", "genesys-types", "orchestrator", "store"]),
     ("callbacks", &["genesys-types", "orchestrator", "store", "webhook-signature"]),
-    ("http-api", &["batches", "callbacks", "closure-machine", "genesys-types", "orchestrator", "store"]),
+    (
+        "http-api",
+        &[
+            "batches",
+            "callbacks",
+            "closure-machine",
+            "genesys-types",
+            "ghost-report",
+            "orchestrator",
+            "store",
+        ],
+    ),
     ("genesys-simulator", &["webhook-signature"]),
     (
         "closeout",

@@ -1,9 +1,10 @@
 //! The ghost report: what is stuck, since when, what it waits for, which evidence is missing, and what to do.
 //!
 //! ```text
-//! /v1/ghosts, explain, timeline ─► Report (pure) ─► one HTML file · JSON
+//! /v1/ghosts, explain, timeline ─► Report (pure) ─► one HTML file · JSON · CSV
 //! ```
 
+mod csv;
 mod strip;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use askama::Template;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+pub use self::csv::{as_csv, csv_field};
 use self::strip::{Happening, Strip};
 
 /// A ghost as the server tells of it: the item of the list, its explanation, its timeline.
@@ -25,12 +27,24 @@ pub struct Told {
     pub timeline: Vec<Value>,
 }
 
+/// What is said of the report itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Making<'a> {
+    /// The server that told of the ghosts.
+    pub server: &'a str,
+    /// When it was made.
+    pub at: Timestamp,
+    /// That there are more ghosts than the report holds, in a sentence, where there are.
+    pub cut: Option<&'a str>,
+}
+
 /// The report, ready to be written.
 #[derive(Debug, Template)]
 #[template(path = "ghosts.html")]
 pub struct Report {
     made_at: String,
     server: String,
+    cut: Option<String>,
     version: &'static str,
     groups: Vec<Group>,
     oldest: Option<String>,
@@ -52,6 +66,7 @@ struct Ghost {
     id: String,
     conversation: String,
     organisation: String,
+    queue: Option<String>,
     reason: String,
     since: String,
     age: String,
@@ -65,8 +80,9 @@ struct Ghost {
 }
 
 impl Report {
-    /// Makes the report of what was told at `now`, the oldest ghost first.
-    pub fn of(told: &[Told], server: &str, now: Timestamp) -> Self {
+    /// Makes the report of what was told, the oldest ghost first.
+    pub fn of(told: &[Told], making: &Making<'_>) -> Self {
+        let now = making.at;
         let mut ghosts: Vec<_> = told.iter().map(|one| (since(&one.ghost), Ghost::of(one, now))).collect();
         ghosts.sort_by_key(|(since, ghost)| (*since, ghost.id.clone()));
         let mut groups: BTreeMap<(String, String), (usize, Timestamp)> = BTreeMap::new();
@@ -84,7 +100,8 @@ impl Report {
         });
         Self {
             made_at: shown(now),
-            server: server.to_owned(),
+            server: making.server.to_owned(),
+            cut: making.cut.map(str::to_owned),
             version: env!("CARGO_PKG_VERSION"),
             groups: groups.collect(),
             oldest: ghosts.first().map(|(_, ghost)| ghost.age.clone()),
@@ -98,12 +115,19 @@ impl Report {
     }
 }
 
-/// The same as data.
-pub fn as_json(told: &[Told], server: &str, now: Timestamp) -> Value {
+/// The same as data. What was cut off is said in `cut`, which is left out otherwise.
+pub fn as_json(told: &[Told], making: &Making<'_>) -> Value {
     let ghosts = told
         .iter()
         .map(|one| json!({ "ghost": one.ghost, "explanation": one.explanation, "timeline": one.timeline }));
-    json!({ "madeAt": shown(now), "server": server, "total": told.len(), "ghosts": ghosts.collect::<Vec<_>>() })
+    let ghosts: Vec<_> = ghosts.collect();
+    let mut report = json!({
+        "madeAt": shown(making.at), "server": making.server, "total": told.len(), "ghosts": ghosts,
+    });
+    if let Some(cut) = making.cut {
+        report["cut"] = cut.into();
+    }
+    report
 }
 
 impl Ghost {
@@ -117,6 +141,7 @@ impl Ghost {
             id: plain(&ghost["id"]),
             conversation: plain(&ghost["conversationId"]),
             organisation: plain(&ghost["organisation"]),
+            queue: ghost["ghost"]["queueId"].as_str().map(str::to_owned),
             reason: plain(&ghost["ghost"]["reason"]).replace('_', " "),
             since: shown(since),
             age: age(since, now),
@@ -191,6 +216,10 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn making() -> Making<'static> {
+        Making { server: "http://here", at: at("2026-11-21T10:00:00Z"), cut: None }
+    }
+
     fn told(id: &str, since: &str, hostile: &str) -> Told {
         Told {
             ghost: json!({
@@ -208,11 +237,8 @@ mod tests {
     #[test]
     fn what_the_remote_side_wrote_is_shown_as_text_whatever_it_is() {
         let hostile = "<script>alert(1)</script>\" onload=\"x' &amp; </title>";
-        let report = Report::of(
-            &[told("cl_1", "2026-11-21T09:02:00Z", hostile)],
-            "http://<b>",
-            at("2026-11-21T10:00:00Z"),
-        );
+        let making = Making { server: "http://<b>", ..making() };
+        let report = Report::of(&[told("cl_1", "2026-11-21T09:02:00Z", hostile)], &making);
         let page = report.page();
         assert!(
             !page.contains("<script") && !page.contains("\" onload=\"") && !page.contains("<b>"),
@@ -226,7 +252,7 @@ mod tests {
     fn the_oldest_comes_first_and_the_groups_count() {
         let all =
             [told("cl_2", "2026-11-21T09:30:00Z", "later"), told("cl_1", "2026-11-20T09:30:00Z", "earlier")];
-        let report = Report::of(&all, "http://here", at("2026-11-21T10:00:00Z"));
+        let report = Report::of(&all, &making());
         let ids: Vec<_> = report.ghosts.iter().map(|ghost| ghost.id.as_str()).collect();
         assert_eq!(ids, ["cl_1", "cl_2"]);
         let expected = Group {
@@ -237,12 +263,30 @@ mod tests {
         };
         assert_eq!(report.groups, [expected]);
         assert!(report.page().contains("closeout verify cl_1"));
-        assert_eq!(as_json(&all, "http://here", at("2026-11-21T10:00:00Z"))["total"], 2);
+        let data = as_json(&all, &making());
+        assert_eq!((&data["total"], data.get("cut")), (&json!(2), None));
+    }
+
+    #[test]
+    fn a_report_that_is_not_whole_says_so_in_every_form() {
+        let all = [told("cl_1", "2026-11-21T09:30:00Z", "text")];
+        let cut = "There are more: <narrow> it.";
+        let making = Making { cut: Some(cut), ..making() };
+        assert_eq!(as_json(&all, &making)["cut"], cut);
+        assert!(Report::of(&all, &making).page().contains("There are more: &#60;narrow&#62; it."));
+    }
+
+    #[test]
+    fn the_queue_is_shown_where_it_is_known() {
+        let mut one = told("cl_1", "2026-11-21T09:30:00Z", "text");
+        assert!(!Report::of(std::slice::from_ref(&one), &making()).page().contains("queue <code>"));
+        one.ghost["ghost"]["queueId"] = json!("7d1f3f0a");
+        assert!(Report::of(&[one], &making()).page().contains("queue <code>7d1f3f0a</code>"));
     }
 
     #[test]
     fn no_ghosts_are_good_news() {
-        let page = Report::of(&[], "http://here", at("2026-11-21T10:00:00Z")).page();
+        let page = Report::of(&[], &making()).page();
         assert!(page.contains("No ghosts"), "{page}");
     }
 }

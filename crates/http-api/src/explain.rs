@@ -228,7 +228,8 @@ pub(crate) fn sentences(lines: &[TimelineLine]) -> Vec<String> {
 }
 
 impl Explanation {
-    fn of(case: &Case<'_>, lines: &[TimelineLine]) -> Self {
+    /// Explains a closure whose journal is read already.
+    pub(crate) fn of(case: &Case<'_>, lines: &[TimelineLine]) -> Self {
         let record = case.record;
         let story: Vec<_> = lines
             .iter()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use closure_machine::{Ghost, Step};
 use genesys_types::Time;
 use http::StatusCode;
-use orchestrator::{Page, Record, closure_id, names};
+use orchestrator::{Orchestrator, Page, Record, closure_id, names};
 use serde::Serialize;
 use store::Filter;
 use utoipa::ToSchema;
@@ -15,6 +15,8 @@ use crate::{
     explain::{self, Advice, Case, Standing},
     handling::HandlingView,
     listing::{self, Listing},
+    problem::Problem,
+    query::Query,
     spans::Stamp,
     view::{Circumstances, ClosureView},
 };
@@ -52,6 +54,9 @@ pub(crate) struct Haunting {
     handling: Option<HandlingView>,
     /// What can be done, the best first.
     suggested: Vec<Advice>,
+    /// The queue of the agent's leg, where a read or an event named it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue_id: Option<String>,
     /// The conversation in Genesys Cloud's own pages; null where the organisation is not at Genesys.
     genesys_page: Option<String>,
 }
@@ -91,11 +96,7 @@ pub(crate) struct GhostGroup {
 /// `GET /v1/ghosts`
 pub(crate) async fn list(call: Call) -> Answer {
     let mut query = call.query()?;
-    let filter = Filter {
-        states: vec!["ghost".to_owned()],
-        reasons: listing::known_names(&mut query, "reason", &names::GHOST_REASONS)?,
-        ..listing::common_filter(&call, &mut query)?
-    };
+    let filter = filter(&call, &mut query)?;
     let wanted = query.one("q")?;
     let Listing { page, next_cursor } = listing::page(&call, query, filter, wanted).await?;
     let Page { records, .. } = page;
@@ -104,19 +105,28 @@ pub(crate) async fn list(call: Call) -> Answer {
     let items = records
         .iter()
         .zip(&ids)
-        .filter_map(|(record, id)| ghost(&call, record, id, &organisations))
+        .filter_map(|(record, id)| ghost(&call.shared.api.orchestrator, record, id, &organisations))
         .collect();
     Ok(json_answer(StatusCode::OK, &GhostList { items, next_cursor }))
 }
 
-fn ghost<'a>(
-    call: &Call,
+/// Which ghosts a list or a report is about, but for `q`.
+pub(crate) fn filter(call: &Call, query: &mut Query) -> Result<Filter, Problem> {
+    Ok(Filter {
+        states: vec!["ghost".to_owned()],
+        reasons: listing::known_names(query, "reason", &names::GHOST_REASONS)?,
+        ..listing::common_filter(call, query)?
+    })
+}
+
+/// A record as a ghost; `None` where it is none.
+pub(crate) fn ghost<'a>(
+    orchestrator: &Orchestrator,
     record: &'a Record,
     id: &'a str,
     organisations: &[Standing],
 ) -> Option<GhostView<'a>> {
     let Step::Ghost(Ghost { reason, since, looks }) = record.closure.step else { return None };
-    let orchestrator = &call.shared.api.orchestrator;
     let policy = orchestrator.policy_of(record);
     let case = Case {
         record,
@@ -136,6 +146,7 @@ fn ghost<'a>(
             missing: explain::missing(&case),
             handling: HandlingView::of(record),
             suggested: explain::suggestions(&case),
+            queue_id: record.closure.agent_queue.map(|queue| queue.to_string()),
             genesys_page: orchestrator.page_of(record),
         },
     })

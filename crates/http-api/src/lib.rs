@@ -35,6 +35,7 @@ mod outcome;
 mod policy_texts;
 mod problem;
 mod query;
+mod report;
 mod requests;
 mod routes;
 mod serve;

@@ -22,7 +22,7 @@ use crate::{
 
 /// How many items a page has, unless the caller says, and at most.
 const USUAL_PAGE: usize = 50;
-const LARGEST_PAGE: usize = 500;
+pub(crate) const LARGEST_PAGE: usize = 500;
 
 /// A page of a list.
 #[derive(Serialize, ToSchema)]
@@ -100,16 +100,13 @@ pub(crate) async fn page(
         Some(text) => Some(Cursor::read(&text, order, digest)?.after),
         None => None,
     };
-    if filter.organisations.is_empty() {
-        return Ok(Listing::empty());
-    }
     let page = find(call, filter, wanted, order, after, limit).await?;
     let next_cursor = page.next.map(|after| Cursor { after }.write(order, digest));
     Ok(Listing { page, next_cursor })
 }
 
-/// The records that match, or the one that `q` names.
-async fn find(
+/// The records that match, or the one that `q` names. Of no organisation there are none.
+pub(crate) async fn find(
     call: &Call,
     mut filter: Filter,
     wanted: Option<String>,
@@ -117,6 +114,9 @@ async fn find(
     after: Option<(i64, Uuid)>,
     limit: usize,
 ) -> Result<Page, Problem> {
+    if filter.organisations.is_empty() {
+        return Ok(Page { records: Vec::new(), next: None });
+    }
     let orchestrator = &call.shared.api.orchestrator;
     let page = match wanted.as_deref().map(Wanted::read).transpose()? {
         None => orchestrator.list(&filter, order, after, limit).await?,
@@ -140,10 +140,6 @@ async fn find(
 }
 
 impl Listing {
-    const fn empty() -> Self {
-        Self { page: Page { records: Vec::new(), next: None }, next_cursor: None }
-    }
-
     fn answer(&self, call: &Call) -> Response {
         let items = Views { records: &self.page.records, orchestrator: &call.shared.api.orchestrator };
         let view = ListView { items, next_cursor: self.next_cursor.as_deref() };

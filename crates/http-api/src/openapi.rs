@@ -26,6 +26,7 @@ use crate::{
     hooks::ReceivedList,
     listing::ListView,
     problem::{ProblemView, kinds},
+    report::GhostReport,
     requests::{
         ActRequest, BatchExecution, BatchRow, BatchWanted, ClaimRequest, ClosureRequest, CommentRequest,
         OutgoingRequest, SnoozeRequest,
@@ -178,6 +179,10 @@ fn good(reply: &Reply) -> Response {
         Shape::JsonOrText(schema) => response
             .content("application/json", Content::new(Some(Ref::from_schema_name(schema))))
             .content("text/plain", Content::new(Some(text()))),
+        Shape::Report(schema) => response
+            .content("application/json", Content::new(Some(Ref::from_schema_name(schema))))
+            .content("text/csv", Content::new(Some(text())))
+            .content("text/html", Content::new(Some(text()))),
         Shape::AnyJson => response.content("application/json", Content::new(None::<RefOr<Schema>>)),
         Shape::Text => response.content("text/plain", Content::new(Some(text()))),
         Shape::Empty => response,
@@ -252,6 +257,7 @@ fn components() -> Components {
     let components = with::<Explanation>(components);
     let components = with::<GhostList<'_>>(components);
     let components = with::<GhostSummary>(components);
+    let components = with::<GhostReport<'_>>(components);
     let components = with::<Outgoing>(components);
     let components = with::<ReceivedList>(components);
     let components = with::<DeliveryList>(components);

@@ -11,7 +11,7 @@ use crate::{
     call::{Answer, Call},
     closures, deliveries, evidence, explain,
     explain::needs_reason,
-    ghosts, handling, health, hooks, listing, submit, timeline,
+    ghosts, handling, health, hooks, listing, report, submit, timeline,
 };
 
 /// One route.
@@ -79,6 +79,8 @@ pub(crate) enum Shape {
     Json(&'static str),
     /// A schema by name, or text, as `Accept` says.
     JsonOrText(&'static str),
+    /// A schema by name, comma-separated values, or a page.
+    Report(&'static str),
     /// Any JSON.
     AnyJson,
     /// Text.
@@ -385,6 +387,25 @@ pub(crate) static ROUTES: &[Route] = &[
         "How many ghosts there are, by organisation and reason.",
         &[ORGANISATION],
         &[ok("GhostSummary", "The summary.")],
+        &[422, 503],
+    ),
+    look(
+        "/v1/ghosts/report",
+        Need::Read,
+        run!(report::report),
+        "The ghosts with their timelines as one document, the oldest first. One that does not hold all says so.",
+        &[
+            query("format", "`json` (usual), `csv`, or `html`: one file that needs nothing else."),
+            REASON,
+            SOURCE,
+            LABEL,
+            Q,
+            ORGANISATION,
+            SINCE,
+            UNTIL,
+            query("limit", "At most so many ghosts, those that were accepted first; 500 at most."),
+        ],
+        &[Reply { status: 200, about: "The report.", shape: Shape::Report("GhostReport") }],
         &[422, 503],
     ),
     say(

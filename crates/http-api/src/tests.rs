@@ -8,4 +8,5 @@ mod looks;
 mod lookups;
 mod operators;
 mod scans;
+mod report;
 mod world;

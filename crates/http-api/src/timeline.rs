@@ -28,7 +28,7 @@ pub(crate) struct Timeline {
 /// One transition, and what caused it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct TimelineItem {
+pub(crate) struct TimelineItem {
     /// The id of the event that announces it.
     #[schema(example = "ev_0000000000000012")]
     id: String,
@@ -150,13 +150,18 @@ pub(crate) async fn timeline(call: Call) -> Answer {
     call.query()?.finish()?;
     let record = call.closure().await?;
     let lines = call.shared.api.orchestrator.timeline(record.key).await?;
-    let says = explain::sentences(&lines);
     let view = Timeline {
         id: closure_id(record.key),
         conversation_id: record.closure.conversation.map(|conversation| conversation.to_string()),
-        items: lines.into_iter().zip(says).map(|(line, says)| TimelineItem::of(line, says)).collect(),
+        items: items(lines),
     };
     Ok(json_answer(StatusCode::OK, &view))
+}
+
+/// The lines of a journal as they are answered, in their order.
+pub(crate) fn items(lines: Vec<TimelineLine>) -> Vec<TimelineItem> {
+    let says = explain::sentences(&lines);
+    lines.into_iter().zip(says).map(|(line, says)| TimelineItem::of(line, says)).collect()
 }
 
 impl TimelineItem {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use ghost_report::{Report, Told};
+use ghost_report::{Making, Report, Told, as_csv, as_json};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -151,18 +151,13 @@ async fn summary(api: &Api, voice: &Voice) -> Result<Exit, Failure> {
 
 async fn report(args: &ReportArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
     let (items, _) = look::pages(api, "/v1/ghosts", &args.ghosts.query(), 0).await?;
-    let now = Timestamp::now();
+    let making = Making { server: api.server(), at: Timestamp::now(), cut: None };
     let text = match voice.form {
-        Form::Csv | Form::Id => {
-            Listing { columns: &GHOSTS, items: &items, id: "id" }.write(voice.form, voice.style)
-        }
-        Form::Table | Form::Wide => Report::of(&told(items, api, voice).await?, api.server(), now).page(),
-        Form::Json => {
-            output::pretty(&ghost_report::as_json(&told(items, api, voice).await?, api.server(), now))
-        }
-        Form::Ndjson => {
-            format!("{}\n", ghost_report::as_json(&told(items, api, voice).await?, api.server(), now))
-        }
+        Form::Csv => as_csv(&items, None),
+        Form::Id => Listing { columns: &GHOSTS, items: &items, id: "id" }.write(voice.form, voice.style),
+        Form::Table | Form::Wide => Report::of(&told(items, api, voice).await?, &making).page(),
+        Form::Json => output::pretty(&as_json(&told(items, api, voice).await?, &making)),
+        Form::Ndjson => format!("{}\n", as_json(&told(items, api, voice).await?, &making)),
     };
     let Some(file) = &args.file else {
         output::write(&text)?;

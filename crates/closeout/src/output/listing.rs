@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use comfy_table::{Cell, ContentArrangement, Table, presets};
+use ghost_report::csv_field;
 use serde_json::Value;
 
 use super::{Form, Style};
@@ -129,13 +130,6 @@ impl Listing<'_> {
     }
 }
 
-/// A field of CSV (RFC 4180). What a spreadsheet would take for a formula is kept from being one.
-fn csv_field(field: &str) -> String {
-    let field =
-        if field.starts_with(['=', '+', '-', '@', '\t']) { format!("'{field}") } else { field.to_owned() };
-    if field.contains([',', '"', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
-}
-
 /// Names and values beneath each other.
 pub fn pairs(rows: &[(&str, String)], style: Style) -> String {
     let mut table = bare_table(style);
@@ -219,12 +213,6 @@ mod tests {
         assert_eq!(Column::text("", "a.0.b").value(&item), "first");
         assert_eq!(Column::text("", "a.2.b").value(&item), "");
         assert_eq!(Column::text("", "0").value(&item), "named");
-    }
-
-    #[test]
-    fn a_field_of_csv_is_never_a_formula() {
-        assert_eq!(csv_field("=1+1"), "'=1+1");
-        assert_eq!(csv_field("a \"b\""), "\"a \"\"b\"\"\"");
     }
 
     #[test]
