@@ -117,7 +117,8 @@ fn cloud_event(turn: &Turn, id: &str, event_type: &str, setup: &Setup, now: Time
 /// One line in plain words.
 fn chat(turn: &Turn, setup: &Setup) -> Value {
     let (organisation, name) = &turn.adapter;
-    let link = link(setup);
+    // A path alone leads nowhere from a chat.
+    let link = if setup.public_url.is_some() { link(setup) } else { "`closeout adapters`".to_owned() };
     let text = match turn.silent_since {
         Some(since) => format!(
             "No event arrives by {name} of {organisation} since {} although sessions were closed. While no adapter is heard, \

@@ -5,6 +5,8 @@ use orchestrator::{Entry, Record, closure_id, event_id, names};
 use serde_json::{Map, Value, json};
 use store::{Millis, PlacedLine};
 
+use crate::advice::Hint;
+
 /// One event of one closure, as its journal line told it.
 #[derive(Debug)]
 pub(crate) struct Told<'a> {
@@ -87,20 +89,33 @@ impl Told<'_> {
         }
     }
 
-    /// One line in plain words, in the JSON that incoming webhooks of Slack and of Teams both take.
-    pub(crate) fn chat(&self) -> Value {
+    /// One line in plain words, with what can be done, in the JSON that incoming webhooks of Slack and of Teams both take.
+    pub(crate) fn chat(&self, hint: &Hint) -> Value {
         let conversation = self.record.closure.conversation.map_or_else(
             || "a conversation that is still looked up".to_owned(),
             |id| format!("conversation {id}"),
         );
         let reason = self.entry.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-        let text = format!(
-            "{}: {conversation} of {}{reason}. {}",
-            in_words(self.event),
-            self.record.organisation,
-            self.link("/explain"),
-        );
-        json!({ "text": text })
+        let Hint { first, page } = hint;
+        let sentences = [
+            Some(format!(
+                "{}: {conversation} of {}{reason}.",
+                in_words(self.event),
+                self.record.organisation
+            )),
+            first.clone(),
+            page.as_ref().map(|page| format!("At Genesys: {page}")),
+            Some(self.more()),
+        ];
+        json!({ "text": sentences.into_iter().flatten().collect::<Vec<_>>().join(" ") })
+    }
+
+    /// Where a person finds the rest. A path alone leads nowhere from a chat.
+    fn more(&self) -> String {
+        match self.public_url {
+            Some(_) => self.link("/explain"),
+            None => format!("`closeout explain {}`", closure_id(self.record.key)),
+        }
     }
 
     fn link(&self, rest: &str) -> String {

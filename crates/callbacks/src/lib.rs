@@ -13,6 +13,7 @@
 //!   no redirects and no proxy; what is allowed is asked again at every try.
 
 mod adapters;
+mod advice;
 mod allowed;
 mod delivery;
 mod event;
@@ -28,6 +29,7 @@ mod silence;
 mod tests;
 mod wish;
 
+pub use advice::{Advisor, Hint, NoAdvice};
 pub use allowed::{AllowedHosts, Forbidden, InvalidHost};
 pub use delivery::{Body, Owed, RESULTS};
 pub use news::News;

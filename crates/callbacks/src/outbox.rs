@@ -10,6 +10,7 @@ use store::{ClosureKey, DeliveryFilter, PlacedLine, Row, Store, StoreUnavailable
 use uuid::Uuid;
 
 use crate::{
+    advice::{Advisor, Hint},
     delivery::{HELD, Occasion, Owed, To},
     event::Told,
     setup::{Format, Receiver, Setup},
@@ -85,6 +86,7 @@ pub(crate) struct Outbox<'a> {
     pub(crate) store: &'a dyn Store,
     pub(crate) setup: &'a Setup,
     pub(crate) ears: &'a dyn Ears,
+    pub(crate) advisor: &'a dyn Advisor,
 }
 
 impl Outbox<'_> {
@@ -111,7 +113,7 @@ impl Outbox<'_> {
             }
             let Some(record) = record(self.store, placed.closure, &mut records).await? else { continue };
             let Some(entry) = entry(placed) else { continue };
-            let mut owed = owed_by(placed, &entry, record, self.setup, now);
+            let mut owed = self.owed_by(placed, &entry, record, now);
             let haunts = entry.announces.iter().any(|event| event == GHOST || event == CLEARED);
             if haunts && (!owed.is_empty() || held.has(&record.organisation)) {
                 let filter = DeliveryFilter { closure: Some(placed.closure), ..DeliveryFilter::default() };
@@ -178,6 +180,44 @@ impl Outbox<'_> {
                 None => return Ok(held),
             }
         }
+    }
+
+    /// What a line owes to whom.
+    fn owed_by(
+        &self,
+        placed: &PlacedLine,
+        entry: &orchestrator::Entry,
+        record: &Record,
+        now: Time,
+    ) -> Vec<Owed> {
+        let setup = self.setup;
+        let mut owed = Vec::new();
+        for (index, event) in entry.announces.iter().enumerate() {
+            let told = Told { record, entry, placed, event, index, public_url: setup.public_url.as_deref() };
+            let mut note = |to: To, payload: &Value| {
+                let organisation = &record.organisation;
+                let occasion =
+                    Occasion { closure: record.key, organisation, id: told.id(), event_type: event };
+                owed.push(Owed::new(occasion, to, payload, now));
+            };
+            let callback = record.said.as_ref().and_then(|said| said.callback.as_ref());
+            if let Some(callback) = callback.filter(|callback| wants(&callback.on, event)) {
+                note(To::command(&callback.url), &told.cloud_event());
+            }
+            for receiver in setup.receivers.iter().filter(|receiver| is_told(receiver, record, event)) {
+                let payload = match receiver.format {
+                    Format::CloudEvents => told.cloud_event(),
+                    Format::Chat => told.chat(&self.hint(record, event)),
+                };
+                note(To::receiver(receiver), &payload);
+            }
+        }
+        owed
+    }
+
+    /// What a chat is told to do. There is nothing to do about what is no ghost any more when its line is read.
+    fn hint(&self, record: &Record, event: &str) -> Hint {
+        if event == GHOST && is_ghost(record) { self.advisor.hint(record) } else { Hint::default() }
     }
 }
 
@@ -266,37 +306,6 @@ fn read(key: ClosureKey, row: &Row) -> Option<Record> {
         tracing::warn!(closure, why, "nobody is told of a closure that cannot be read");
     }
     read.ok()
-}
-
-/// What a line owes to whom.
-fn owed_by(
-    placed: &PlacedLine,
-    entry: &orchestrator::Entry,
-    record: &Record,
-    setup: &Setup,
-    now: Time,
-) -> Vec<Owed> {
-    let mut owed = Vec::new();
-    for (index, event) in entry.announces.iter().enumerate() {
-        let told = Told { record, entry, placed, event, index, public_url: setup.public_url.as_deref() };
-        let mut note = |to: To, payload: &Value| {
-            let organisation = &record.organisation;
-            let occasion = Occasion { closure: record.key, organisation, id: told.id(), event_type: event };
-            owed.push(Owed::new(occasion, to, payload, now));
-        };
-        let callback = record.said.as_ref().and_then(|said| said.callback.as_ref());
-        if let Some(callback) = callback.filter(|callback| wants(&callback.on, event)) {
-            note(To::command(&callback.url), &told.cloud_event());
-        }
-        for receiver in setup.receivers.iter().filter(|receiver| is_told(receiver, record, event)) {
-            let payload = match receiver.format {
-                Format::CloudEvents => told.cloud_event(),
-                Format::Chat => told.chat(),
-            };
-            note(To::receiver(receiver), &payload);
-        }
-    }
-    owed
 }
 
 fn is_told(receiver: &Receiver, record: &Record, event: &str) -> bool {

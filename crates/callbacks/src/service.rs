@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     adapters::ToldSilent,
+    advice::Advisor,
     allowed::Forbidden,
     delivery::{Owed, counted},
     fate::{Outcome, fate},
@@ -48,6 +49,7 @@ struct Inner {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     ears: Arc<dyn Ears>,
+    advisor: Arc<dyn Advisor>,
     post: Arc<dyn Post>,
     under_way: Mutex<HashSet<Uuid>>,
     /// Something may be due.
@@ -76,10 +78,11 @@ impl Callbacks {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         ears: Arc<dyn Ears>,
+        advisor: Arc<dyn Advisor>,
         stop: CancellationToken,
     ) -> Result<Self, reqwest::Error> {
         let post = HttpPost::new(setup.allowed.clone(), setup.timeout)?;
-        Ok(Self::with(setup, store, clock, ears, Arc::new(post), stop))
+        Ok(Self::with(setup, store, clock, ears, advisor, Arc::new(post), stop))
     }
 
     pub(crate) fn with(
@@ -87,6 +90,7 @@ impl Callbacks {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         ears: Arc<dyn Ears>,
+        advisor: Arc<dyn Advisor>,
         post: Arc<dyn Post>,
         stop: CancellationToken,
     ) -> Self {
@@ -96,6 +100,7 @@ impl Callbacks {
             store,
             clock,
             ears,
+            advisor,
             post,
             under_way: Mutex::default(),
             due: Notify::new(),
@@ -270,7 +275,8 @@ struct Memory {
 
 /// Notes what is owed now. Answers whether there may be more at once.
 async fn note_what_is_owed(inner: &Inner, memory: &mut Option<Memory>) -> Result<bool, StoreUnavailable> {
-    let outbox = Outbox { store: &*inner.store, setup: &inner.setup, ears: &*inner.ears };
+    let outbox =
+        Outbox { store: &*inner.store, setup: &inner.setup, ears: &*inner.ears, advisor: &*inner.advisor };
     let now = inner.clock.now();
     if memory.is_none() {
         *memory = Some(Memory {

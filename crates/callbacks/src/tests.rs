@@ -26,7 +26,8 @@ use uuid::Uuid;
 use webhook_signature::{Scheme, WebhookSignature};
 
 use crate::{
-    AllowedHosts, Callbacks, Ears, Format, NoAdapters, NotTaken, Owed, Receiver, Setup,
+    Advisor, AllowedHosts, Callbacks, Ears, Format, Hint, NoAdapters, NoAdvice, NotTaken, Owed, Receiver,
+    Setup,
     fate::Outcome,
     outbox::{Outbox, Place, READER},
     post::{HttpPost, Letter, Post, that_may_be_connected_to},
@@ -34,6 +35,7 @@ use crate::{
 };
 
 mod attacks;
+mod chats;
 mod silence;
 
 const START: i64 = 1_795_252_504_712;
@@ -132,7 +134,7 @@ impl World {
         let shared = Arc::clone(&store) as Arc<dyn Store>;
         let post = Arc::clone(&receivers) as Arc<dyn Post>;
         let heard = Arc::clone(&ears) as Arc<dyn Ears>;
-        let callbacks = Callbacks::with(setup, shared, clock, heard, post, stop.clone());
+        let callbacks = Callbacks::with(setup, shared, clock, heard, Arc::new(NoAdvice), post, stop.clone());
         Self { store, ears, receivers, callbacks, stop }
     }
 
@@ -288,7 +290,7 @@ async fn what_was_noted_and_not_posted_is_posted_after_the_next_start() {
     announce(&store, Some("https://shop.example/"), &["closed"], &[CLOSED]).await;
     // The process ends between the note and the post.
     let setup = setup(&["shop.example"]);
-    let outbox = Outbox { store: &*store, setup: &setup, ears: &NoAdapters };
+    let outbox = Outbox { store: &*store, setup: &setup, ears: &NoAdapters, advisor: &NoAdvice };
     let now = Time::from_millis(START);
     let mut place = Place::read(&*store, now).await.unwrap();
     let passed = outbox.pass(&mut place, &mut Held::default(), now).await.unwrap();
@@ -342,7 +344,8 @@ fn a_command_is_told_why_its_callback_cannot_be_taken() {
         let _guard = runtime.enter();
         let clock = Arc::new(VirtualClock(Instant::now()));
         let (ears, post) = (Arc::new(NoAdapters), Arc::new(Receivers::default()));
-        Callbacks::with(setup, store, clock, ears, post, CancellationToken::new()).check(url)
+        Callbacks::with(setup, store, clock, ears, Arc::new(NoAdvice), post, CancellationToken::new())
+            .check(url)
     };
     assert_eq!(check(setup(&["shop.example"]), "https://shop.example/a"), Ok(()));
     assert_eq!(check(setup(&[]), "https://shop.example/a"), Err(NotTaken::NotConfigured));
@@ -432,7 +435,9 @@ async fn a_real_receiver_gets_signed_events_and_a_chat_its_line() {
     let key = announce_at(&store, None, &[], &[ghost, CLOSED], now).await;
     let clock = Arc::new(orchestrator::SystemClock::default());
     let stop = CancellationToken::new();
-    let callbacks = Callbacks::start(setup, store, clock, Arc::new(NoAdapters), stop.clone()).unwrap();
+    let callbacks =
+        Callbacks::start(setup, store, clock, Arc::new(NoAdapters), Arc::new(NoAdvice), stop.clone())
+            .unwrap();
     let end = Instant::now() + Duration::from_secs(10);
     while got.lock().unwrap().len() < 2 {
         assert!(Instant::now() < end, "{:?}", callbacks.list(&DeliveryFilter::default(), None, 9).await);

@@ -25,6 +25,7 @@ mod explain;
 mod ghosts;
 mod handling;
 mod health;
+mod hint;
 mod hooks;
 mod json;
 mod listing;
@@ -53,6 +54,7 @@ mod waiting;
 pub use access::{AccessKey, InvalidRole, Keys, Role};
 pub use adapters::{AdapterStanding, RefusedTopic};
 pub use batches::RowReader;
+pub use hint::GhostAdvice;
 pub use serve::router;
 pub use state::{
     ApiState, HookStanding, MetricsPage, NoHooks, ReceivedHook, ReceivedHooks, UNKNOWN_HOOK, Version,

@@ -4,8 +4,8 @@ use closure_machine::{Ghost, GhostReason};
 
 use super::*;
 
-const GHOST: &str = "closeout.closure.ghost-detected.v1";
-const CLEARED: &str = "closeout.closure.ghost-cleared.v1";
+pub(super) const GHOST: &str = "closeout.closure.ghost-detected.v1";
+pub(super) const CLEARED: &str = "closeout.closure.ghost-cleared.v1";
 const HOST: &str = "shop.example";
 
 fn at(seconds: i64) -> Time {
@@ -41,7 +41,7 @@ fn restart(world: &World, setup: Setup) -> World {
 }
 
 /// A closure becomes a ghost, or is one no more: its row, and the line that announces it.
-async fn change(store: &MemoryStore, key: Uuid, is_ghost: bool, event: &str) {
+pub(super) async fn change(store: &MemoryStore, key: Uuid, is_ghost: bool, event: &str) {
     let row = store.load(key).await.unwrap().unwrap();
     let version = row.version;
     let mut record = Record::from_row(&row).unwrap();
@@ -60,7 +60,7 @@ async fn change(store: &MemoryStore, key: Uuid, is_ghost: bool, event: &str) {
     store.commit(commit).await.unwrap();
 }
 
-async fn ghost(store: &MemoryStore) -> Uuid {
+pub(super) async fn ghost(store: &MemoryStore) -> Uuid {
     let key = announce(store, None, &[], &["closeout.closure.accepted.v1"]).await;
     change(store, key, true, GHOST).await;
     key

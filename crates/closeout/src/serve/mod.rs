@@ -23,7 +23,7 @@ use batches::Batches;
 use callbacks::Callbacks;
 use genesys_client::{Client, Dialect, DialectClient};
 use genesys_types::Organisation;
-use http_api::{AccessKey, ApiState, Keys, MetricsPage, Role, RowReader, Version};
+use http_api::{AccessKey, ApiState, GhostAdvice, Keys, MetricsPage, Role, RowReader, Version};
 use http_listener::Limits;
 use orchestrator::{
     Config, DialectRemote, GenesysRemote, Orchestrator, OrganisationSetup, Remote, SystemClock,
@@ -135,8 +135,9 @@ impl Service {
         let adapters = Adapters::start(settings.notifications, &clients, &orchestrator, &stop);
         let (clock, ears) = (Arc::new(SystemClock::default()), Arc::new(orchestrator.clone()));
         let (rows, reader) = (Arc::clone(&store), Arc::new(RowReader));
-        let callbacks =
-            Callbacks::start(settings.callbacks, store, clock, ears, stop.clone()).map_err(|error| {
+        let advisor = Arc::new(GhostAdvice(orchestrator.clone()));
+        let callbacks = Callbacks::start(settings.callbacks, store, clock, ears, advisor, stop.clone())
+            .map_err(|error| {
                 Failure::new(Exit::Unexpected, format!("callbacks cannot be posted: {error}"))
             })?;
         let herald = Arc::new(Herald(callbacks.clone()));

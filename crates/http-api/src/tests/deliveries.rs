@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use callbacks::{AllowedHosts, Body, Callbacks, NoAdapters, Setup};
+use callbacks::{AllowedHosts, Body, Callbacks, NoAdapters, NoAdvice, Setup};
 use orchestrator::{SystemClock, delivery_id};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -56,7 +56,8 @@ pub(super) async fn callbacks(store: &Arc<MemoryStore>) -> Callbacks {
     let stopped = CancellationToken::new();
     stopped.cancel();
     let store = Arc::clone(store) as Arc<dyn Store>;
-    Callbacks::start(setup, store, Arc::new(SystemClock::default()), Arc::new(NoAdapters), stopped).unwrap()
+    let clock = Arc::new(SystemClock::default());
+    Callbacks::start(setup, store, clock, Arc::new(NoAdapters), Arc::new(NoAdvice), stopped).unwrap()
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,12 @@
 //! Ghosts, acts, and words.
 
+use callbacks::{Advisor as _, Hint};
 use closure_machine::{Evidence, Policy, Reply};
+use orchestrator::parse_closure_id;
 use orchestrator::{CallFacts, Outcome};
 use serde_json::{Value, json};
+
+use crate::GhostAdvice;
 
 use super::world::World;
 
@@ -29,6 +33,11 @@ async fn a_ghost_is_listed_with_what_is_missing_and_what_can_be_done() {
             format!("closeout cancel {id}"),
         ]
     );
+    let record = world.orchestrator.closure(parse_closure_id(&id).unwrap()).await.unwrap().unwrap();
+    let hint = GhostAdvice(world.orchestrator.clone()).hint(&record);
+    let first = &ghost["suggested"][0];
+    let words = format!("{} `{}`", first["what"].as_str().unwrap(), first["command"].as_str().unwrap());
+    assert_eq!(hint, Hint { first: Some(words), page: None }, "a chat is told the same");
     let none = world.get("/v1/ghosts?reason=rejected").await.ok(200);
     assert_eq!(none["items"], json!([]));
     let summary = world.get("/v1/ghosts/summary").await.ok(200);
