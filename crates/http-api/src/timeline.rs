@@ -36,7 +36,7 @@ pub(crate) struct TimelineItem {
     sequence: u64,
     #[schema(value_type = String, format = DateTime)]
     at: Stamp,
-    /// accepted, woke, replied, heard or acted.
+    /// accepted, woke, replied, heard, missed, acted or snooze_over.
     kind: String,
     /// The same in plain words.
     says: String,

@@ -399,6 +399,8 @@ impl Orchestrator {
                     self.wake_blocked(org);
                 }
                 Event::Replied { .. } => {}
+                // What is said of a ghost wants nothing tried.
+                Event::Act(Act::Note) => {}
                 Event::Act(_) if !next.closure.has_ended() => org.want(next.key),
                 Event::Woke | Event::Heard(_) | Event::Act(_) | Event::Missed => {}
             }

@@ -79,8 +79,13 @@ impl Handling {
         }
     }
 
+    /// When a snooze is over.
+    pub(crate) fn snooze_ends(&self) -> Option<Time> {
+        self.snoozed.as_ref().map(|(until, _)| *until)
+    }
+
     /// What stands after a transition, and what is told of it. A snoozed ghost is not told again; once its time is over, the
-    /// next transition tells it. A ghost that is over takes what was said with it.
+    /// next transition tells it, and a wake-up at that time makes one. A ghost that is over takes what was said with it.
     pub(crate) fn after(
         mut self,
         next: &Closure,
@@ -88,7 +93,7 @@ impl Handling {
         now: Time,
     ) -> Option<Self> {
         next.haunted?;
-        match self.snoozed.as_ref().map(|(until, _)| *until) {
+        match self.snooze_ends() {
             Some(until) if now < until => announces.retain(|told| *told != Announcement::GhostDetected),
             Some(_) => {
                 self.snoozed = None;

@@ -1,7 +1,8 @@
 //! The journal: one line per transition, with the evidence for it.
 
 use closure_machine::{
-    Announcement, BlockReason, Closure, Event, Findings, Reply, Request, Step, Target, What, WrapperClose,
+    Act, Announcement, BlockReason, Closure, Event, Findings, Reply, Request, Step, Target, What,
+    WrapperClose,
 };
 use genesys_types::{LegState, Purpose, Snapshot, Time};
 use serde::{Deserialize, Serialize};
@@ -221,6 +222,8 @@ impl Happening<'_> {
             Some(Event::Woke) => "woke",
             Some(Event::Replied { .. }) => "replied",
             Some(Event::Heard(_)) => "heard",
+            // Nobody acts when the time of a snooze is over.
+            Some(Event::Act(Act::Note)) if self.cause.note.is_none() => "snooze_over",
             Some(Event::Act(_)) => "acted",
             Some(Event::Missed) => "missed",
         }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use closure_machine::{
-    AgentConnected, Closure, Evidence, GuestReturns, Order, Policy, ProofSource, WrapUpPolicy, WrapperClose,
+    AgentConnected, Closure, Evidence, GuestReturns, Order, Policy, ProofSource, Step, WrapUpPolicy,
+    WrapperClose,
 };
 use genesys_types::{ConversationId, Organisation, ParticipantId, Span, Time};
 use store::{ClosureKey, Row};
@@ -137,6 +138,30 @@ impl Record {
         self.closure.calls.saturating_add(self.further_requests)
     }
 
+    /// When it wants to be woken: when its closure does, or earlier where the time of a snooze is over then. `None` exactly
+    /// when it has ended.
+    pub fn wake_at(&self) -> Option<Time> {
+        let closure = self.closure.wake_at()?;
+        Some(self.snooze_ends().map_or(closure, |at| at.min(closure)))
+    }
+
+    /// When a snoozed ghost is told again. One that is tried, or whose organisation is blocked, is told with its next
+    /// transition, which is minutes away at most.
+    pub(crate) fn snooze_ends(&self) -> Option<Time> {
+        match self.closure.step {
+            Step::Ghost(_) => self.handling.as_ref()?.snooze_ends(),
+            Step::Scheduled
+            | Step::Resolving
+            | Step::Verifying
+            | Step::ClosingParticipant
+            | Step::AwaitingConfirmation
+            | Step::ClosingWrapper(_)
+            | Step::Forcing
+            | Step::Blocked(_)
+            | Step::Ended(_) => None,
+        }
+    }
+
     /// The row that the store keeps.
     pub fn row(&self) -> Row {
         let closure = &self.closure;
@@ -150,7 +175,7 @@ impl Record {
             reason: names::reason(closure).map(str::to_owned),
             source: self.source.as_ref().to_owned(),
             ended: closure.has_ended(),
-            wake_at: closure.wake_at().map(Time::millis),
+            wake_at: self.wake_at().map(Time::millis),
             created_at: closure.accepted_at.millis(),
             updated_at: self.updated_at.millis(),
             labels: self.said.as_ref().map(|said| said.labels.clone()).unwrap_or_default(),

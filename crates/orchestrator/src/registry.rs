@@ -86,7 +86,7 @@ impl Registry {
     pub(crate) fn put(&self, record: Arc<Record>) {
         let key = record.key;
         let conversation = self.conversation_of(&record);
-        let wake_at = record.closure.wake_at();
+        let wake_at = record.wake_at();
         let version = record.closure.sequence;
         if record.closure.has_ended() {
             self.forget(key);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use closure_machine::{Event, Step};
+use closure_machine::{Act, Event, Step};
 use genesys_types::{Organisation, Time};
 use store::ClosureKey;
 use tracing::{debug, info, warn};
@@ -11,7 +11,6 @@ use crate::{
     advance::{NotAdvanced, Orchestrator, Trigger},
     lookup::looks_up,
     organisation::{Next, Org, class_of, waits_for_permit},
-    remote::Permit,
 };
 
 /// How many closures one round of the loop wakes before it looks at the clock again.
@@ -70,6 +69,9 @@ impl Orchestrator {
     fn wake(&self, key: ClosureKey) {
         let Some(record) = self.inner.registry.record(key) else { return };
         let Some(org) = self.inner.organisations.get(&record.organisation) else { return };
+        if record.snooze_ends().is_some_and(|at| at <= self.now()) {
+            return self.spawn_woken(key, Trigger::new(Event::Act(Act::Note)));
+        }
         if waits_for_permit(&record.closure) {
             if looks_up(&record.closure)
                 && let Some(from) = org.lookups_held(self.now())
@@ -80,7 +82,7 @@ impl Orchestrator {
                 org.make_ready(key, class_of(&record.closure, &self.policy(&record)));
             }
         } else {
-            self.spawn_woken(key, None);
+            self.spawn_woken(key, Trigger::new(Event::Woke));
         }
     }
 
@@ -117,10 +119,9 @@ impl Orchestrator {
         });
     }
 
-    fn spawn_woken(&self, key: ClosureKey, permit: Option<Permit>) {
+    fn spawn_woken(&self, key: ClosureKey, trigger: Trigger) {
         let orchestrator = self.clone();
         self.inner.tasks.spawn(async move {
-            let trigger = Trigger { permit, ..Trigger::new(Event::Woke) };
             match orchestrator.advance(key, trigger).await {
                 Ok(_) | Err(NotAdvanced::Missing) => {}
                 Err(NotAdvanced::Rejected(rejected, _)) => {
@@ -153,7 +154,10 @@ impl Orchestrator {
             };
             match org.next(self.now(), is_blocked) {
                 Next::Wake(key, permit) => match self.must_wait_to_look_up(org, key) {
-                    None => self.spawn_woken(key, Some(permit)),
+                    None => {
+                        let trigger = Trigger { permit: Some(permit), ..Trigger::new(Event::Woke) };
+                        self.spawn_woken(key, trigger);
+                    }
                     Some(from) => {
                         drop(permit);
                         self.inner.registry.due.reset(key, None, Some(from));

@@ -60,6 +60,7 @@ pub(super) fn sentence(line: &TimelineLine, calls: &Calls) -> String {
         "missed" => "Events may have been lost on their way; a read looks for itself.".to_owned(),
         "woke" if entry.asks.is_some() => "Its time came.".to_owned(),
         "woke" => "The call in flight brought no answer in time and counts as lost.".to_owned(),
+        "snooze_over" => "The snooze is over: the ghost is told again.".to_owned(),
         other => format!("{other}."),
     };
     said.push_str(&what_followed(entry, calls));

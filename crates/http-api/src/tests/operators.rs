@@ -2,11 +2,12 @@
 
 use callbacks::{Advisor as _, Hint};
 use closure_machine::{Evidence, Policy, Reply};
+use genesys_types::Span;
 use orchestrator::parse_closure_id;
 use orchestrator::{CallFacts, Outcome};
 use serde_json::{Value, json};
 
-use crate::GhostAdvice;
+use crate::{GhostAdvice, spans::Stamp};
 
 use super::world::World;
 
@@ -97,6 +98,21 @@ async fn what_operators_say_of_a_ghost_is_shown_everywhere_and_goes_with_it() {
         let refused = say(what, body).await;
         assert_eq!(refused.status, 409, "{what}: {}", refused.text);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_snooze_stands_in_the_timeline() {
+    let world = World::new().await;
+    let id = world.ghost(1).await;
+    let until = Stamp(world.orchestrator.present() + Span::from_secs(60)).to_string();
+    world.post(&format!("/v1/ghosts/{id}/snooze"), json!({ "until": until })).await.ok(200);
+    tokio::time::sleep(std::time::Duration::from_secs(61)).await;
+    let timeline = world.get(&format!("/v1/closures/{id}/timeline")).await.ok(200);
+    let last = timeline["items"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["kind"], &last["at"]), (&json!("snooze_over"), &json!(until)));
+    assert_eq!(last["says"], "The snooze is over: the ghost is told again.");
+    assert_eq!(last["announces"], json!(["closeout.closure.ghost-detected.v1"]));
+    assert_eq!(world.get("/v1/ghosts").await.ok(200)["items"][0]["ghost"].get("handling"), None);
 }
 
 #[tokio::test(start_paused = true)]

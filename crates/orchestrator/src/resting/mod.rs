@@ -31,6 +31,8 @@ pub(crate) struct Glance {
     pub(crate) step: Step,
     pub(crate) turn: Turn,
     pub(crate) conversation: Option<ConversationId>,
+    /// When a snoozed ghost is told again. One that is snoozed does not rest.
+    pub(crate) snooze_ends: Option<Time>,
 }
 
 impl Glance {
@@ -45,7 +47,8 @@ impl Glance {
     }
 
     pub(crate) fn wake_at(&self) -> Option<Time> {
-        self.turn.wake_at()
+        let turn = self.turn.wake_at()?;
+        Some(self.snooze_ends.map_or(turn, |at| at.min(turn)))
     }
 }
 
@@ -59,6 +62,7 @@ impl From<&Record> for Glance {
             step: closure.step.clone(),
             turn: closure.turn,
             conversation: closure.conversation,
+            snooze_ends: record.snooze_ends(),
         }
     }
 }
@@ -124,6 +128,7 @@ impl Resting {
             step: Packed::read(from)?,
             turn: Packed::read(from)?,
             conversation: Packed::read(from)?,
+            snooze_ends: None,
         })
     }
 }
@@ -131,7 +136,7 @@ impl Resting {
 /// A record in memory.
 #[derive(Debug)]
 pub(crate) enum Kept {
-    /// As it is: a call is in flight, so that it is needed soon.
+    /// As it is: a call is in flight, so that it is needed soon; or it is a snoozed ghost, of which there are few.
     Awake(Arc<Record>),
     /// Written as bytes.
     Resting(Resting),
@@ -142,6 +147,7 @@ impl Kept {
     pub(crate) fn of(record: Arc<Record>, names: &Shared) -> Self {
         match record.closure.turn {
             Turn::InFlight { .. } => Self::Awake(record),
+            Turn::Due { .. } if record.snooze_ends().is_some() => Self::Awake(record),
             Turn::Due { .. } | Turn::Over => Self::Resting(Resting::of(&record, names)),
         }
     }

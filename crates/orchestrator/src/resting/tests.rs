@@ -20,8 +20,17 @@ proptest! {
     fn a_record_is_read_back_as_it_was(record in records()) {
         let names = Shared::default();
         let resting = Resting::of(&record, &names);
-        prop_assert_eq!(resting.glance(&names), Some(Glance::from(&record)));
+        let glance = Glance { snooze_ends: None, ..Glance::from(&record) };
+        prop_assert_eq!(resting.glance(&names), Some(glance));
         prop_assert_eq!(resting.record(record.key, &names), Some(record));
+    }
+
+    #[test]
+    fn whatever_form_it_is_kept_in_it_is_woken_at_the_same_time(record in records()) {
+        let names = Shared::default();
+        let wakes = record.wake_at();
+        let kept = Kept::of(Arc::new(record), &names);
+        prop_assert_eq!(kept.glance(&names).and_then(|glance| glance.wake_at()), wakes);
     }
 
     #[test]

@@ -172,10 +172,7 @@ pub(crate) fn read(row: &Row) -> Result<Record, String> {
         follows: stored.following,
         returned: stored.returned.map(GuestReturn::from),
     };
-    if closure.wake_at().map(Time::millis) != row.wake_at || closure.has_ended() != row.ended {
-        return Err("its columns contradict its state".to_owned());
-    }
-    Ok(Record {
+    let record = Record {
         key: row.key,
         organisation,
         closure,
@@ -188,7 +185,13 @@ pub(crate) fn read(row: &Row) -> Result<Record, String> {
         followed_by: stored.followed_by,
         further_requests: stored.further_requests,
         handling: stored.handling.map(|handling| Box::new(handling.into())),
-    })
+    };
+    // A snooze of before it woke anybody has the closure's own time.
+    let wakes = [record.wake_at(), record.closure.wake_at()].map(|at| at.map(Time::millis));
+    if !wakes.contains(&row.wake_at) || record.closure.has_ended() != row.ended {
+        return Err("its columns contradict its state".to_owned());
+    }
+    Ok(record)
 }
 
 impl From<&Record> for StoredRecord {

@@ -1,7 +1,8 @@
 //! What operators do.
 
 use closure_machine::{Act, Evidence, Policy, Rejected, Reply};
-use orchestrator::{ActError, Operation, names};
+use genesys_types::Span;
+use orchestrator::{ActError, Note, Operation, TimelineLine, names};
 
 use crate::world::{Fault, World};
 
@@ -97,4 +98,56 @@ async fn a_blocked_closure_that_is_retried_probes_at_once_and_frees_all() {
         let closed = world.driver.closure(record.key).await.unwrap().unwrap();
         assert_eq!(names::state(&closed.closure), "closed");
     }
+}
+
+/// The lines that announce the ghost.
+async fn told(world: &World, key: store::ClosureKey) -> Vec<TimelineLine> {
+    let ghost = names::announcement(closure_machine::Announcement::GhostDetected);
+    let mut lines = world.driver.timeline(key).await.unwrap();
+    lines.retain(|line| line.entry.announces.iter().any(|told| told == ghost));
+    lines
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snoozed_ghost_is_told_again_when_its_time_is_over_and_not_at_the_next_look() {
+    let (mut world, ghost) = ghost().await;
+    let (second, key) = (std::time::Duration::from_secs(1), ghost.key);
+    let (calls, look) = (world.remote.calls(), ghost.closure.wake_at().unwrap());
+    let until = world.driver.present() + Span::from_secs(60);
+    assert!(look > until + Span::from_secs(60), "the next look is far away");
+    let snooze = Operation { note: Some(Note::Snooze(until)), ..operation(Act::Note) };
+    let snoozed = world.driver.act(key, snooze).await.unwrap();
+    assert_eq!((snoozed.wake_at(), snoozed.closure.wake_at()), (Some(until), Some(look)));
+    tokio::time::sleep(30 * second).await;
+    // It is in the store.
+    world.restart().await;
+    tokio::time::sleep(29 * second).await;
+    assert_eq!(told(&world, key).await.len(), 1, "it is snoozed");
+    tokio::time::sleep(2 * second).await;
+    let again = told(&world, key).await;
+    assert_eq!((again.len(), again[1].kind.as_str(), again[1].at), (2, "snooze_over", until));
+    assert_eq!(again[1].entry.operator, None);
+    let after = world.driver.closure(key).await.unwrap().unwrap();
+    assert_eq!((after.closure.wake_at(), after.handling.is_none()), (Some(look), true));
+    tokio::time::sleep(120 * second).await;
+    assert_eq!(
+        (told(&world, key).await.len(), world.remote.calls()),
+        (2, calls),
+        "once, and nobody is asked"
+    );
+    assert!(told(&world, key).await.len() == 2 && world.driver.present() < look);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snooze_that_is_over_while_nothing_runs_is_told_at_the_start() {
+    let (mut world, ghost) = ghost().await;
+    let until = world.driver.present() + Span::from_secs(60);
+    let snooze = Operation { note: Some(Note::Snooze(until)), ..operation(Act::Note) };
+    world.driver.act(ghost.key, snooze).await.unwrap();
+    world.driver.stop(std::time::Duration::from_secs(1)).await;
+    tokio::time::sleep(std::time::Duration::from_secs(90)).await;
+    assert_eq!(told(&world, ghost.key).await.len(), 1);
+    world.restart().await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(told(&world, ghost.key).await.len(), 2);
 }
