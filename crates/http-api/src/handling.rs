@@ -119,8 +119,10 @@ fn read(call: &mut Call, kind: Kind) -> Result<(Note, Option<String>), Problem> 
         |known: &'static [&'static str]| body.clone().map(|body| Fields::of(body, "", known)).transpose();
     let (note, field, text) = match kind {
         Kind::Claim => {
-            let text = fields(&["reason"])?.map(|mut fields| fields.text("reason")).transpose()?.flatten();
-            (Note::Claim, "reason", text)
+            let mut fields = fields(&["reason", "takeOver"])?;
+            let text = fields.as_mut().map(|fields| fields.text("reason")).transpose()?.flatten();
+            let take_over = fields.as_mut().map(|fields| fields.boolean("takeOver")).transpose()?.flatten();
+            (Note::Claim { take_over: take_over.unwrap_or(false) }, "reason", text)
         }
         Kind::Snooze => {
             let mut fields = fields(&["until", "reason"])?;

@@ -243,6 +243,8 @@ pub(crate) mod kinds {
             "Follow the closure that is open, leave the option out to be content with it, or cancel it first.";
         UNFIT = CONFLICT, "act_does_not_fit", "The act does not fit the closure's state", retryable: false,
             "GET the closure's /explain: it names what can be done.";
+        CLAIMED = CONFLICT, "claimed_by_another", "Somebody else sees to the ghost", retryable: false,
+            "Speak with whoever claims it, or take it over with {\"takeOver\": true}.";
         BATCH_UNFIT = CONFLICT, "batch_act_does_not_fit", "The act does not fit the batch's state", retryable: false,
             "GET the batch: only a preview is executed, and only what runs is paused, resumed or cancelled.";
         OTHER_TOKEN = CONFLICT, "confirm_token_mismatch", "The token is for other rows", retryable: false,

@@ -103,9 +103,12 @@ pub(crate) struct ActRequest {
 
 /// Who sees to a ghost is the key that says so.
 #[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
 pub(crate) struct ClaimRequest {
     /// At most 1,000 characters.
     reason: Option<String>,
+    /// Whether to claim it also where somebody else has; without it that is refused.
+    take_over: Option<bool>,
 }
 
 /// Until when a ghost need not be announced again.

@@ -120,6 +120,7 @@ struct HeardView {
 
 /// What an operator did.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = TimelineAct)]
 pub(crate) struct OperatorView {
     /// retry, cancel, verify, force or resolve; of a ghost also claim, snooze or comment.
@@ -131,6 +132,9 @@ pub(crate) struct OperatorView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     until: Option<Stamp>,
+    /// Whose claim it took over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken_over_from: Option<String>,
 }
 
 /// A call that was made.
@@ -180,12 +184,7 @@ impl TimelineItem {
             reason,
             answered: answered.map(AnsweredView::of),
             heard: heard.map(HeardView::of),
-            operator: operator.map(|OperatorLine { act, by, reason, until }| OperatorView {
-                act,
-                by,
-                reason,
-                until: until.map(|at| Stamp(Time::from_millis(at))),
-            }),
+            operator: operator.map(OperatorView::of),
             asks: asks.map(|Asks { call, request, participant, http }| AsksView {
                 call,
                 request,
@@ -196,6 +195,13 @@ impl TimelineItem {
             followed_by,
             next_wake_at: wake_at.map(|at| Stamp(Time::from_millis(at))),
         }
+    }
+}
+
+impl OperatorView {
+    fn of(line: OperatorLine) -> Self {
+        let OperatorLine { act, by, reason, until, taken_over_from } = line;
+        Self { act, by, reason, until: until.map(|at| Stamp(Time::from_millis(at))), taken_over_from }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     adapters::{Adapters, begins_to_wait},
     clock::Clock,
     closure_id,
+    handling::Word,
     held::{Held, HeldReplies},
     journal::Cause,
     lookup::{Question, is_looking_up, left_to},
@@ -82,6 +83,8 @@ pub(crate) enum NotAdvanced {
     Missing,
     /// It is at another version than the caller expects.
     OtherVersion(u64),
+    /// Somebody else sees to the ghost.
+    Claimed(Box<Word>),
     /// The event was taken before.
     SameEvent,
     /// Another event was taken before under its id.
@@ -186,6 +189,7 @@ impl Orchestrator {
                 NotAdvanced::Rejected(..)
                 | NotAdvanced::Missing
                 | NotAdvanced::OtherVersion(_)
+                | NotAdvanced::Claimed(_)
                 | NotAdvanced::SameEvent
                 | NotAdvanced::OtherBody,
             ) => self.let_go(key, held).await.map_err(NotAdvanced::Unavailable)?,
@@ -223,6 +227,9 @@ impl Orchestrator {
                 return Ok(None);
             }
             return Err(NotAdvanced::OtherVersion(expected));
+        }
+        if let Some(word) = trigger.cause.hindering_claim(&stored) {
+            return Err(NotAdvanced::Claimed(Box::new(word.clone())));
         }
         let policy = self.policy(&stored);
         let (first, last) = match self.work_out(&stored, held, trigger, &policy) {
@@ -484,6 +491,7 @@ impl Orchestrator {
                 Err(
                     NotAdvanced::Missing
                     | NotAdvanced::OtherVersion(_)
+                    | NotAdvanced::Claimed(_)
                     | NotAdvanced::SameEvent
                     | NotAdvanced::OtherBody,
                 ) => return,

@@ -113,7 +113,7 @@ impl Orchestrator {
                 Some(heard) => self.hear_after_the_end(&delivery, heard, Some(key)).await,
                 None => self.remember(&delivery, Delivered::NothingNew(key)).await,
             },
-            Err(NotAdvanced::Missing | NotAdvanced::OtherVersion(_)) => {
+            Err(NotAdvanced::Missing | NotAdvanced::OtherVersion(_) | NotAdvanced::Claimed(_)) => {
                 self.remember(&delivery, Delivered::Unmatched).await
             }
             Err(NotAdvanced::Unavailable(unavailable)) => Err(unavailable),

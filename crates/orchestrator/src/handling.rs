@@ -8,8 +8,11 @@ use genesys_types::Time;
 /// What an operator says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
-    /// I see to it.
-    Claim,
+    /// I see to it; `take_over`: also where somebody else has said so.
+    Claim {
+        /// Whether what somebody else said is no hindrance.
+        take_over: bool,
+    },
     /// It is known; it need not be told again before this time.
     Snooze(Time),
     /// Something that others should know.
@@ -42,7 +45,7 @@ impl Note {
     /// The name, as of an act.
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Claim => "claim",
+            Self::Claim { .. } => "claim",
             Self::Snooze(_) => "snooze",
             Self::Comment => "comment",
         }
@@ -51,7 +54,7 @@ impl Note {
     pub(crate) const fn until(&self) -> Option<Time> {
         match self {
             Self::Snooze(until) => Some(*until),
-            Self::Claim | Self::Comment => None,
+            Self::Claim { .. } | Self::Comment => None,
         }
     }
 }
@@ -60,7 +63,7 @@ impl Handling {
     /// The same with what is said now.
     pub(crate) fn with(mut self, note: &Note, word: Word) -> Self {
         match note {
-            Note::Claim => self.claimed = Some(word),
+            Note::Claim { .. } => self.claimed = Some(word),
             Note::Snooze(until) => self.snoozed = Some((*until, word)),
             Note::Comment => self.comment = Some(word),
         }
@@ -71,12 +74,17 @@ impl Handling {
     pub(crate) fn has(&self, note: &Note, by: &str, text: Option<&str>) -> bool {
         let same = |word: &Word| word.by == by && word.text.as_deref() == text;
         match note {
-            Note::Claim => self.claimed.as_ref().is_some_and(same),
+            Note::Claim { .. } => self.claimed.as_ref().is_some_and(same),
             Note::Snooze(until) => {
                 self.snoozed.as_ref().is_some_and(|(stands, word)| stands == until && same(word))
             }
             Note::Comment => self.comment.as_ref().is_some_and(same),
         }
+    }
+
+    /// Who else claims it.
+    pub(crate) fn held_by_another(&self, by: &str) -> Option<&Word> {
+        self.claimed.as_ref().filter(|word| word.by != by)
     }
 
     /// When a snooze is over.
@@ -115,6 +123,8 @@ mod tests {
 
     use super::*;
 
+    const CLAIM: Note = Note::Claim { take_over: false };
+
     fn at(millis: i64) -> Time {
         Time::from_millis(millis)
     }
@@ -142,23 +152,32 @@ mod tests {
         let mut told = vec![Announcement::GhostDetected];
         let stands = snoozed.after(&closure(true), &mut told, at(99)).unwrap();
         assert_eq!((told.len(), stands.snoozed.is_some()), (0, true));
-        let stands = stands.with(&Note::Claim, word("a")).after(&closure(true), &mut told, at(100)).unwrap();
+        let stands = stands.with(&CLAIM, word("a")).after(&closure(true), &mut told, at(100)).unwrap();
         assert_eq!((told.as_slice(), stands.snoozed.is_none()), (&[Announcement::GhostDetected][..], true));
         told.clear();
         assert!(stands.after(&closure(true), &mut told, at(200)).is_some() && told.is_empty());
     }
 
     #[test]
+    fn a_claim_is_another_s_for_everybody_else() {
+        let claimed = Handling::default().with(&CLAIM, word("a"));
+        assert_eq!(claimed.held_by_another("b"), Some(&word("a")));
+        assert_eq!((claimed.held_by_another("a"), Handling::default().held_by_another("b")), (None, None));
+        let taken = claimed.with(&Note::Claim { take_over: true }, word("b"));
+        assert_eq!(taken.held_by_another("a"), Some(&word("b")));
+    }
+
+    #[test]
     fn what_was_said_goes_with_the_ghost() {
         let mut told = vec![Announcement::GhostCleared];
-        let claimed = Handling::default().with(&Note::Claim, word("a"));
+        let claimed = Handling::default().with(&CLAIM, word("a"));
         assert_eq!(claimed.after(&closure(false), &mut told, at(5)), None);
         assert_eq!(told, [Announcement::GhostCleared]);
     }
 
     #[test]
     fn the_same_word_of_the_same_operator_is_no_news() {
-        for note in [Note::Claim, Note::Snooze(at(100)), Note::Comment] {
+        for note in [CLAIM, Note::Snooze(at(100)), Note::Comment] {
             let handling = Handling::default().with(&note, word("a"));
             assert!(handling.has(&note, "a", Some("seen")), "{note:?}");
             assert!(!handling.has(&note, "b", Some("seen")) && !handling.has(&note, "a", None), "{note:?}");

@@ -10,8 +10,9 @@ use store::{ClosureKey, Line};
 
 use crate::{
     closure_id,
-    handling::Note,
+    handling::{Note, Word},
     names,
+    record::Record,
     remote::{CallFacts, Remote},
 };
 
@@ -149,6 +150,9 @@ pub struct OperatorLine {
     /// Until when a snooze lasts, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<i64>,
+    /// Whose claim it takes over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_over_from: Option<String>,
 }
 
 /// A call that is made.
@@ -178,6 +182,20 @@ pub(crate) struct Cause {
     pub(crate) followed_by: Option<ClosureKey>,
 }
 
+impl Cause {
+    /// The claim of somebody else, where the operator claims the ghost too.
+    pub(crate) fn other_claim<'a>(&self, record: &'a Record) -> Option<&'a Word> {
+        let (Some(Note::Claim { .. }), Some((by, _))) = (&self.note, &self.operator) else { return None };
+        record.handling.as_ref()?.held_by_another(by)
+    }
+
+    /// The same, where it hinders the operator, who does not mean to take it over.
+    pub(crate) fn hindering_claim<'a>(&self, record: &'a Record) -> Option<&'a Word> {
+        let takes_over = matches!(self.note, Some(Note::Claim { take_over: true }));
+        self.other_claim(record).filter(|_| !takes_over)
+    }
+}
+
 /// Where an event came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AdapterFacts {
@@ -197,6 +215,8 @@ pub(crate) struct Happening<'a> {
     /// The closure that is opened because of this.
     pub(crate) followed_by: Option<ClosureKey>,
     pub(crate) now: Time,
+    /// Whose claim an operator takes over.
+    pub(crate) taken_over_from: Option<String>,
     /// Where the call is made, as far as that is known.
     pub(crate) remote: Option<&'a dyn Remote>,
 }
@@ -308,7 +328,8 @@ impl Happening<'_> {
         let (by, reason) = self.cause.operator.clone()?;
         let note = self.cause.note.as_ref();
         let act = note.map_or_else(|| names::act(*act), Note::name).to_owned();
-        Some(OperatorLine { act, by, reason, until: note.and_then(Note::until).map(Time::millis) })
+        let until = note.and_then(Note::until).map(Time::millis);
+        Some(OperatorLine { act, by, reason, until, taken_over_from: self.taken_over_from.clone() })
     }
 }
 

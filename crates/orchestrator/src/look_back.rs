@@ -100,6 +100,7 @@ impl Orchestrator {
                 Err(
                     NotAdvanced::Missing
                     | NotAdvanced::OtherVersion(_)
+                    | NotAdvanced::Claimed(_)
                     | NotAdvanced::SameEvent
                     | NotAdvanced::OtherBody,
                 ) => return Looked::NotConcerned,

@@ -186,6 +186,7 @@ impl Orchestrator {
             announces: &announces,
             cause: &Cause::default(),
             followed_by: None,
+            taken_over_from: None,
             now,
             remote: Some(remote),
         }

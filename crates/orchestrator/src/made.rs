@@ -87,6 +87,7 @@ impl Made {
             announces: &announces,
             cause,
             followed_by,
+            taken_over_from: cause.other_claim(record).map(|word| word.by.clone()),
             now,
             remote,
         }

@@ -8,7 +8,7 @@ use store::{ClosureKey, StoreUnavailable};
 
 use crate::{
     advance::{NotAdvanced, Orchestrator, Trigger},
-    handling::Note,
+    handling::{Note, Word},
     journal::Cause,
     metrics, names,
     record::Record,
@@ -41,6 +41,8 @@ pub enum ActError {
     Unfit(Rejected, Arc<Record>),
     /// The closure is at this version by now.
     OtherVersion(u64),
+    /// Somebody else sees to the ghost: who, since when, and why.
+    Claimed(Box<Word>),
     /// Nothing could be written.
     Unavailable(StoreUnavailable),
 }
@@ -56,6 +58,7 @@ impl fmt::Display for ActError {
                 write!(f, "the act does not fit a closure that is {}", names::state(&record.closure))
             }
             Self::OtherVersion(version) => write!(f, "the closure is at version {version} by now"),
+            Self::Claimed(word) => write!(f, "{} sees to it already", word.by),
             Self::Unavailable(unavailable) => unavailable.fmt(f),
         }
     }
@@ -94,6 +97,7 @@ impl Orchestrator {
             Err(NotAdvanced::Rejected(rejected, record)) => Err(ActError::Unfit(rejected, record)),
             Err(NotAdvanced::Missing) => Err(ActError::Missing),
             Err(NotAdvanced::OtherVersion(version)) => Err(ActError::OtherVersion(version)),
+            Err(NotAdvanced::Claimed(word)) => Err(ActError::Claimed(word)),
             Err(NotAdvanced::Unavailable(unavailable)) => Err(ActError::Unavailable(unavailable)),
             Err(NotAdvanced::SameEvent | NotAdvanced::OtherBody) => Err(ActError::Missing),
         }

@@ -56,9 +56,12 @@ impl Orchestrator {
                 self.open_what_follows(key).await?;
                 self.remember(delivery, Delivered::NothingNew(key)).await
             }
-            Err(NotAdvanced::Rejected(..) | NotAdvanced::Missing | NotAdvanced::OtherVersion(_)) => {
-                self.remember(delivery, otherwise).await
-            }
+            Err(
+                NotAdvanced::Rejected(..)
+                | NotAdvanced::Missing
+                | NotAdvanced::OtherVersion(_)
+                | NotAdvanced::Claimed(_),
+            ) => self.remember(delivery, otherwise).await,
             Err(NotAdvanced::Unavailable(unavailable)) => Err(unavailable),
         }
     }

@@ -205,6 +205,7 @@ impl Orchestrator {
             announces: &announces,
             cause: &Cause::default(),
             followed_by: None,
+            taken_over_from: None,
             now,
             remote: Some(org.setup.remote.as_ref()),
         }

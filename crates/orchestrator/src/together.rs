@@ -167,6 +167,7 @@ impl Orchestrator {
                     NotAdvanced::Rejected(..)
                     | NotAdvanced::Missing
                     | NotAdvanced::OtherVersion(_)
+                    | NotAdvanced::Claimed(_)
                     | NotAdvanced::SameEvent
                     | NotAdvanced::OtherBody,
                 ) => return,

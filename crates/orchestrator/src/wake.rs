@@ -133,7 +133,12 @@ impl Orchestrator {
                     tokio::time::sleep(LONGEST_SLEEP).await;
                     orchestrator.inner.registry.due_again(key);
                 }
-                Err(NotAdvanced::OtherVersion(_) | NotAdvanced::SameEvent | NotAdvanced::OtherBody) => {
+                Err(
+                    NotAdvanced::OtherVersion(_)
+                    | NotAdvanced::Claimed(_)
+                    | NotAdvanced::SameEvent
+                    | NotAdvanced::OtherBody,
+                ) => {
                     orchestrator.inner.registry.due_again(key);
                 }
             }

@@ -21,6 +21,9 @@ pub struct ClaimArgs {
     /// Why; kept in the timeline
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// Claim it also where somebody else has
+    #[arg(long)]
+    take_over: bool,
 }
 
 /// Which ghost is snoozed, and until when.
@@ -52,9 +55,9 @@ pub struct CommentArgs {
 ///
 /// # Errors
 ///
-/// When it is no ghost, or the server does not answer.
+/// When it is no ghost, somebody else sees to it, or the server does not answer.
 pub async fn claim(args: &ClaimArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
-    say(&args.id, "claim", &json!({ "reason": args.reason }), api, voice).await
+    say(&args.id, "claim", &json!({ "reason": args.reason, "takeOver": args.take_over }), api, voice).await
 }
 
 /// Says until when a ghost need not be announced again.

@@ -205,7 +205,10 @@ fn by_way_of(heard: &HeardLine, what: &str) -> String {
 
 fn acted(operator: &OperatorLine) -> String {
     let did = match (operator.act.as_str(), operator.until) {
-        ("claim", _) => "claimed it".to_owned(),
+        ("claim", _) => match &operator.taken_over_from {
+            Some(other) => format!("took it over from {other}"),
+            None => "claimed it".to_owned(),
+        },
         ("comment", _) => "commented".to_owned(),
         ("snooze", Some(until)) => format!("snoozed it until {}", Stamp(Time::from_millis(until))),
         (act, _) => format!("ordered {act}"),

@@ -101,6 +101,34 @@ async fn what_operators_say_of_a_ghost_is_shown_everywhere_and_goes_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_claim_of_somebody_else_is_taken_over_on_purpose_only() {
+    let world = World::new().await;
+    let id = world.ghost(1).await;
+    let path = format!("/v1/ghosts/{id}/claim");
+    let claim = async |key: &str, body: Value| world.post_as(key, &path, body, &[]).await;
+    claim("operate", json!({ "reason": "on it" })).await.ok(200);
+    let since = Stamp(world.orchestrator.present()).to_string();
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    for body in [json!({}), json!({ "takeOver": false })] {
+        let refused = claim("admin", body).await.problem(409, "claimed_by_another");
+        assert_eq!(refused["detail"], format!("operate sees to it since {since}: \"on it\"."));
+        assert!(refused["fix"].as_str().unwrap().contains("--take-over"), "{refused}");
+    }
+    let handling = |list: Value| list["items"][0]["ghost"]["handling"].clone();
+    assert_eq!(handling(world.get("/v1/ghosts").await.ok(200))["claimed"]["by"], "operate");
+    claim("operate", json!({ "reason": "still on it" })).await.ok(200);
+    claim("admin", json!({ "takeOver": "yes" })).await.problem(422, "invalid_field");
+    world.post_as("admin", &format!("/v1/ghosts/{id}/comment"), json!({ "comment": "?" }), &[]).await.ok(200);
+    claim("admin", json!({ "takeOver": true })).await.ok(200);
+    assert_eq!(handling(world.get("/v1/ghosts").await.ok(200))["claimed"]["by"], "admin");
+    claim("operate", json!({})).await.problem(409, "claimed_by_another");
+    let timeline = world.get(&format!("/v1/closures/{id}/timeline")).await.ok(200);
+    let last = timeline["items"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["operator"]["takenOverFrom"], "operate");
+    assert_eq!(last["says"], "admin took it over from operate.");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_end_of_a_snooze_stands_in_the_timeline() {
     let world = World::new().await;
     let id = world.ghost(1).await;
