@@ -7,12 +7,12 @@ use store::{ClosureKey, DeliveryRow};
 use uuid::Uuid;
 
 use crate::{
-    fate::{Fate, Outcome},
+    fate::{Fate, Outcome, Tries},
     setup::Receiver,
 };
 
 /// What became of a delivery, as it is stored, listed and counted.
-pub const RESULTS: [&str; 7] = [WAITING, DELIVERED, GONE, GIVEN_UP, REFUSED, HELD, WITHDRAWN];
+pub const RESULTS: [&str; 8] = [WAITING, DELIVERED, GONE, FAILED, GIVEN_UP, REFUSED, HELD, WITHDRAWN];
 
 /// It was not taken yet, and is tried again.
 pub(crate) const WAITING: &str = "waiting";
@@ -20,6 +20,8 @@ pub(crate) const WAITING: &str = "waiting";
 const DELIVERED: &str = "delivered";
 /// The receiver answered 410.
 const GONE: &str = "gone";
+/// The receiver answered several times in a row that it does not take it as it is.
+const FAILED: &str = "failed";
 /// It was tried for as long as is allowed.
 const GIVEN_UP: &str = "given_up";
 /// It may not be sent.
@@ -114,6 +116,9 @@ pub struct Body {
     /// How often it was tried since then.
     #[serde(default)]
     pub attempts: u32,
+    /// How many of the latest tries in a row were refused as they are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refusals: u32,
     /// When it was tried last, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tried_at: Option<i64>,
@@ -145,6 +150,7 @@ impl Owed {
                 noted_at: now.millis(),
                 tried_since: now.millis(),
                 attempts: 0,
+                refusals: 0,
                 tried_at: None,
                 status: None,
                 why: None,
@@ -211,18 +217,28 @@ impl Owed {
         }
     }
 
+    /// Counts a try, and answers what was tried up to now.
+    pub(crate) fn count(&mut self, outcome: &Outcome) -> Tries {
+        let body = &mut self.body;
+        body.attempts = body.attempts.saturating_add(1);
+        body.refusals = if outcome.refusal().is_some() { body.refusals.saturating_add(1) } else { 0 };
+        Tries { all: body.attempts, refused: body.refusals, since: Time::from_millis(body.tried_since) }
+    }
+
     /// Notes what came of a try, and what becomes of the delivery.
     pub(crate) fn tried(&mut self, outcome: Outcome, fate: Fate, now: Time) {
         self.updated_at = now;
         self.body.tried_at = Some(now.millis());
+        let refusal = outcome.refusal().map(str::to_owned);
         (self.body.status, self.body.why) = match outcome {
-            Outcome::Answered { status, .. } => (Some(status), None),
+            Outcome::Answered { status, .. } => (Some(status), refusal),
             Outcome::NoAnswer(why) => (None, Some(why.to_owned())),
             Outcome::NotSent(why) => (None, Some(why)),
         };
         (self.result, self.due_at) = match fate {
             Fate::Delivered => (DELIVERED.to_owned(), None),
             Fate::Gone => (GONE.to_owned(), None),
+            Fate::Failed => (FAILED.to_owned(), None),
             Fate::Again(at) => (WAITING.to_owned(), Some(at)),
             Fate::GivenUp => (GIVEN_UP.to_owned(), None),
             Fate::Refused => (REFUSED.to_owned(), None),
@@ -236,6 +252,7 @@ impl Owed {
         self.updated_at = now;
         self.body.tried_since = now.millis();
         self.body.attempts = 0;
+        self.body.refusals = 0;
     }
 
     /// The host, with its port where that is not the scheme's own.
@@ -255,11 +272,17 @@ impl Owed {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference to the field")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// A word for the metrics: how a try ended.
 pub(crate) const fn counted(fate: Fate) -> &'static str {
     match fate {
         Fate::Delivered => DELIVERED,
         Fate::Gone => GONE,
+        Fate::Failed => FAILED,
         Fate::Again(_) => "retry",
         Fate::GivenUp => GIVEN_UP,
         Fate::Refused => REFUSED,

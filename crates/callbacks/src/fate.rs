@@ -7,6 +7,13 @@ use genesys_types::{Span, Time};
 /// How often a delivery is tried at most.
 pub const MOST_TRIES: u32 = 12;
 
+/// How often in a row a receiver may answer that it does not take the event as it is. It may be the hiccup of a deployment, so
+/// once is not enough.
+pub const MOST_REFUSALS: u32 = 3;
+
+/// After such an answer the wait is that of so many tries more: what is not there now is not there in five seconds.
+const SKIPPED_WAITS: u32 = 2;
+
 /// No try begins later than this after the first one could have begun.
 pub const TRIED_FOR: Span = Span::from_secs(24 * 3_600);
 
@@ -30,6 +37,34 @@ pub enum Outcome {
     NotSent(String),
 }
 
+impl Outcome {
+    /// What a receiver means that takes the event neither now nor later as it is; nothing for every other outcome.
+    pub fn refusal(&self) -> Option<&'static str> {
+        let Self::Answered { status, .. } = self else { return None };
+        match status {
+            400 | 422 => Some("the receiver cannot use the event"),
+            401 | 403 => Some("the receiver lets nobody in with this signature"),
+            404 => Some("there is nothing at the URL"),
+            405 => Some("the URL takes no POST"),
+            410 => Some("the receiver wants no more of it"),
+            413 => Some("the event is too large for the receiver"),
+            415 => Some("the receiver does not take the type of the event"),
+            _ => None,
+        }
+    }
+}
+
+/// What was tried up to now, this try included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tries {
+    /// How many tries, from 1.
+    pub all: u32,
+    /// How many of the latest in a row were [refused](Outcome::refusal).
+    pub refused: u32,
+    /// Since when.
+    pub since: Time,
+}
+
 /// What is done next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -37,6 +72,8 @@ pub enum Fate {
     Delivered,
     /// The receiver wants no more of it (410).
     Gone,
+    /// The receiver does not take it as it is, and said so in several tries.
+    Failed,
     /// It is tried again then.
     Again(Time),
     /// It was tried as often, or for as long, as is allowed.
@@ -45,9 +82,8 @@ pub enum Fate {
     Refused,
 }
 
-/// What is done after the try of number `tries` (from 1) of a delivery that is under way since `since`. `jitter` lies between 0 and
-/// 1 and spreads the waits over their second half, so that a receiver that comes back is not met by all at once.
-pub fn fate(outcome: &Outcome, tries: u32, since: Time, now: Time, jitter: f64) -> Fate {
+/// What is done after a try. `jitter` lies between 0 and 1 and spreads the waits over their second half, so that a receiver that comes back is not met by all at once.
+pub fn fate(outcome: &Outcome, tries: Tries, now: Time, jitter: f64) -> Fate {
     let asked = match outcome {
         Outcome::Answered { status: 200..=299, .. } => return Fate::Delivered,
         Outcome::Answered { status: 410, .. } => return Fate::Gone,
@@ -55,8 +91,13 @@ pub fn fate(outcome: &Outcome, tries: u32, since: Time, now: Time, jitter: f64) 
         Outcome::Answered { retry_after, .. } => retry_after.map_or(Span::ZERO, Span::from),
         Outcome::NoAnswer(_) => Span::ZERO,
     };
-    let (next, last) = (now + wait(tries, jitter), since + TRIED_FOR);
-    if tries >= MOST_TRIES || next > last {
+    let refused = outcome.refusal().is_some();
+    if refused && tries.refused >= MOST_REFUSALS {
+        return Fate::Failed;
+    }
+    let rank = tries.all.saturating_add(if refused { SKIPPED_WAITS } else { 0 });
+    let (next, last) = (now + wait(rank, jitter), tries.since + TRIED_FOR);
+    if tries.all >= MOST_TRIES || next > last {
         return Fate::GivenUp;
     }
     // A receiver that asks for ages, by mistake perhaps, gets a last try when the time is up.
@@ -78,6 +119,10 @@ mod tests {
         Outcome::Answered { status, retry_after: retry_after.map(Duration::from_secs) }
     }
 
+    fn tries(all: u32, refused: u32) -> Tries {
+        Tries { all, refused, since: NOW }
+    }
+
     #[test]
     fn every_answer_has_its_fate() {
         let again = |seconds| Fate::Again(NOW + Span::from_secs(seconds));
@@ -86,8 +131,17 @@ mod tests {
             (answered(204, Some(9)), Fate::Delivered),
             (answered(410, None), Fate::Gone),
             (answered(301, None), again(5)),
-            (answered(400, None), again(5)),
-            (answered(404, None), again(5)),
+            (answered(400, None), again(45)),
+            (answered(401, None), again(45)),
+            (answered(403, None), again(45)),
+            (answered(404, None), again(45)),
+            (answered(405, None), again(45)),
+            (answered(408, None), again(5)),
+            (answered(409, None), again(5)),
+            (answered(413, None), again(45)),
+            (answered(415, None), again(45)),
+            (answered(422, None), again(45)),
+            (answered(425, None), again(5)),
             (answered(429, Some(90)), again(90)),
             (answered(429, Some(1)), again(5)),
             (answered(503, Some(3_600)), again(3_600)),
@@ -99,30 +153,42 @@ mod tests {
             (Outcome::NotSent("not allowed".to_owned()), Fate::Refused),
         ];
         for (outcome, expected) in cases {
-            assert_eq!(fate(&outcome, 1, NOW, NOW, 1.0), expected, "{outcome:?}");
+            let refused = u32::from(outcome.refusal().is_some());
+            assert_eq!(fate(&outcome, tries(1, refused), NOW, 1.0), expected, "{outcome:?}");
         }
+    }
+
+    #[test]
+    fn what_is_refused_three_times_in_a_row_fails_and_nothing_else_does() {
+        let refused = answered(404, None);
+        let again = |seconds| Fate::Again(NOW + Span::from_secs(seconds));
+        assert_eq!(fate(&refused, tries(2, 2), NOW, 1.0), again(135));
+        assert_eq!(fate(&refused, tries(3, 3), NOW, 1.0), Fate::Failed);
+        assert_eq!(fate(&refused, tries(4, 1), NOW, 1.0), again(1_215), "after three answers of 500");
+        assert_eq!(fate(&refused, tries(MOST_TRIES, 1), NOW, 1.0), Fate::GivenUp);
+        assert_eq!(fate(&answered(500, None), tries(4, 0), NOW, 1.0), again(135));
     }
 
     #[test]
     fn waits_grow_to_an_hour_and_end_after_twelve_tries() {
         let mut now = NOW;
         let mut waits = Vec::new();
-        for tries in 1..MOST_TRIES {
-            let Fate::Again(next) = fate(&answered(500, None), tries, NOW, now, 1.0) else {
-                panic!("given up at try {tries}")
+        for number in 1..MOST_TRIES {
+            let Fate::Again(next) = fate(&answered(500, None), tries(number, 0), now, 1.0) else {
+                panic!("given up at try {number}")
             };
             waits.push(next.since(now).millis() / 1_000);
             now = next;
         }
         assert_eq!(waits, [5, 15, 45, 135, 405, 1_215, 3_600, 3_600, 3_600, 3_600, 3_600]);
-        assert_eq!(fate(&answered(500, None), MOST_TRIES, NOW, now, 1.0), Fate::GivenUp);
+        assert_eq!(fate(&answered(500, None), tries(MOST_TRIES, 0), now, 1.0), Fate::GivenUp);
     }
 
     #[test]
     fn nothing_is_tried_for_more_than_a_day() {
         let late = NOW + TRIED_FOR - Span::from_secs(4);
-        assert_eq!(fate(&answered(500, None), 1, NOW, late, 1.0), Fate::GivenUp);
-        assert!(matches!(fate(&answered(500, None), 1, NOW, late, 0.0), Fate::Again(_)));
+        assert_eq!(fate(&answered(500, None), tries(1, 0), late, 1.0), Fate::GivenUp);
+        assert!(matches!(fate(&answered(500, None), tries(1, 0), late, 0.0), Fate::Again(_)));
     }
 
     #[test]

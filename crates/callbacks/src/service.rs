@@ -348,9 +348,8 @@ async fn one_try(claim: Claim) {
         Err(why) => Outcome::NotSent(why),
     };
     let now = inner.clock.now();
-    owed.body.attempts = owed.body.attempts.saturating_add(1);
-    let since = Time::from_millis(owed.body.tried_since);
-    let fate = fate(&outcome, owed.body.attempts, since, now, fastrand::f64());
+    let tries = owed.count(&outcome);
+    let fate = fate(&outcome, tries, now, fastrand::f64());
     crate::metrics::tried(counted(fate));
     owed.tried(outcome, fate, now);
     if owed.due_at.is_none() && owed.body.status.is_none_or(|status| !(200..300).contains(&status)) {

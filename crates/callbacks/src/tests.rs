@@ -252,6 +252,27 @@ async fn a_receiver_that_fails_is_tried_at_growing_intervals_and_given_up_after_
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_receiver_refuses_as_it_is_fails_after_three_tries_in_a_row() {
+    let world = World::new(setup(&["shop.example", "hiccup.example"]));
+    world.receivers.answer("shop.example", [status(500), status(401), status(503), status(401)]);
+    world.receivers.answer("hiccup.example", [status(404), status(404), status(204)]);
+    announce(&world.store, Some("https://shop.example/"), &["closed"], &[CLOSED]).await;
+    announce(&world.store, Some("https://hiccup.example/"), &["closed"], &[CLOSED]).await;
+    let settled = |owed: &[Owed]| owed.len() == 2 && owed.iter().all(|owed| owed.due_at.is_none());
+    let mut owed = until(async || Some(world.owed().await).filter(|owed| settled(owed))).await;
+    owed.sort_by(|one, other| one.lane.cmp(&other.lane));
+    assert_eq!((owed[0].result.as_str(), owed[0].body.attempts), ("delivered", 3));
+    let failed = &owed[1];
+    assert_eq!((failed.result.as_str(), failed.body.attempts, failed.body.status), ("failed", 6, Some(401)));
+    assert_eq!(failed.body.why.as_deref(), Some("the receiver lets nobody in with this signature"));
+    // An operator who has put it right begins anew, with three tries again.
+    world.callbacks.redeliver(failed.key).await.unwrap().unwrap();
+    until(async || (world.receivers.got("shop.example").len() == 9).then_some(())).await;
+    until(async || world.owed().await.iter().all(|owed| owed.due_at.is_none()).then_some(())).await;
+    assert_eq!(world.receivers.got("shop.example").len(), 9);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_of_410_ends_it_and_one_of_429_is_waited_for() {
     let world = World::new(setup(&["gone.example", "busy.example"]));
     world.receivers.answer("gone.example", [status(410)]);

@@ -53,7 +53,7 @@ pub(crate) struct DeliveryView {
     receiver: Option<String>,
     /// Where to, without a query; of a configured receiver the host alone.
     url: String,
-    /// waiting, delivered, gone (the receiver answered 410), given_up, refused (it may not be sent), held (a ghost, kept while
+    /// waiting, delivered, gone (the receiver answered 410), failed (it answered three times that it does not take this as it is), given_up, refused (it may not be sent), held (a ghost, kept while
     /// no adapter is heard), or withdrawn (it was a ghost no more when one was heard).
     result: String,
     /// How often it was tried, since it was noted or since an operator asked for it again.

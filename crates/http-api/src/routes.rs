@@ -468,7 +468,7 @@ pub(crate) static ROUTES: &[Route] = &[
         &[
             query(
                 "result",
-                "With these results only: waiting, delivered, gone, given_up, refused, held, withdrawn; several with commas.",
+                "With these results only: waiting, delivered, gone, failed, given_up, refused, held, withdrawn; several with commas.",
             ),
             query("closure", "Of this closure only."),
             ORGANISATION,

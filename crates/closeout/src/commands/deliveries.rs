@@ -31,7 +31,7 @@ const DELIVERIES: [Column; 13] = [
 pub enum DeliveriesCommand {
     /// List them, the latest first
     #[command(after_help = "Examples:
-  closeout deliveries list --result given_up,refused -o wide
+  closeout deliveries list --result failed,given_up,refused -o wide
   closeout deliveries list --closure cl_01jd5w3k9m2q8r7tb4x0y6z1ne
   closeout deliveries list --result given_up --limit 0 -o id | xargs closeout deliveries redeliver --yes
 
@@ -39,6 +39,7 @@ Results:
   waiting    not taken yet; it is tried again
   delivered  the receiver has it
   gone       the receiver answered 410 and wants no more of it
+  failed     the receiver answered three times in a row that it does not take it as it is; WHY says how
   given_up   tried for as long as is allowed
   refused    it may not be sent: see callbacks.allowed_hosts
   held       a ghost, kept while no adapter is heard; told when one is, if it stays

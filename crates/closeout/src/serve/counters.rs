@@ -25,7 +25,7 @@ const ACTIONS: [&str; 8] =
     ["retry", "cancel", "verify", "force", "resolve", "pause_outgoing", "resume_outgoing", "redeliver"];
 
 /// What comes of a try to tell a receiver.
-const CALLBACK_RESULTS: [&str; 5] = ["delivered", "retry", "gone", "given_up", "refused"];
+const CALLBACK_RESULTS: [&str; 6] = ["delivered", "retry", "gone", "failed", "given_up", "refused"];
 
 /// What becomes of a message of a queue.
 const MESSAGE_RESULTS: [HookResult; 9] = [

@@ -31,6 +31,7 @@ pub(super) async fn callbacks(store: &Arc<MemoryStore>) -> Callbacks {
         noted_at: START,
         tried_since: START,
         attempts: 12,
+        refusals: 0,
         tried_at: Some(START),
         status: Some(500),
         why: None,
