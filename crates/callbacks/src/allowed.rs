@@ -1,6 +1,7 @@
 //! Where may be posted to: hosts that the configuration lists, and addresses that are public or listed themselves.
 
 use std::{
+    collections::BTreeSet,
     error::Error,
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -21,6 +22,9 @@ struct Place {
     /// `None` for the port that the scheme has by itself.
     port: Option<u16>,
 }
+
+/// The ports that the schemes have by themselves, https and, on loopback, http.
+const USUAL_PORTS: [u16; 2] = [443, 80];
 
 /// A text that is neither a host nor a host with a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +70,9 @@ impl fmt::Display for Forbidden {
 impl Error for Forbidden {}
 
 impl AllowedHosts {
-    /// Reads the list: `host` for the scheme's own port, `host:port` for another. An address in the list stands for itself,
-    /// also where a listed name leads to it: that is how private networks are allowed.
+    /// Reads the list: `host` for the scheme's own port, `host:port` for that port and no other. An address in the list stands
+    /// for itself, also where a listed name leads to it: that is how private networks are allowed. With a port it stands for
+    /// what is posted to that port; without one the port of the name counts.
     ///
     /// # Errors
     ///
@@ -102,22 +107,34 @@ impl AllowedHosts {
         if !(url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&host))) {
             return Err(Forbidden::NotHttps);
         }
-        let wanted = Place { host: host.to_owned(), port: url.port() };
-        if self.0.contains(&wanted) {
+        let (own, port) = (url.port().is_none(), url.port_or_known_default());
+        let holds = |place: &Place| match place.port {
+            None => own,
+            Some(listed) => port == Some(listed),
+        };
+        if self.0.iter().any(|place| place.host == host.to_owned() && holds(place)) {
             return Ok(url);
         }
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         Err(Forbidden::NotListed(format!("{host}{port}")))
     }
 
-    /// Whether a connection may go to this address, to which the name `host` leads.
-    pub fn may_connect(&self, host: &str, address: IpAddr) -> bool {
+    /// Every port that may be posted to.
+    pub(crate) fn ports(&self) -> BTreeSet<u16> {
+        self.0.iter().filter_map(|place| place.port).chain(USUAL_PORTS).collect()
+    }
+
+    /// Whether a connection may go to this address and port, to which the name `host` leads.
+    pub fn may_connect(&self, host: &str, address: IpAddr, port: u16) -> bool {
         let itself = match address {
             IpAddr::V4(address) => Host::<String>::Ipv4(address),
             IpAddr::V6(address) => Host::<String>::Ipv6(address),
         };
         is_public(address)
-            || self.0.iter().any(|place| place.host == itself)
+            || self
+                .0
+                .iter()
+                .any(|place| place.host == itself && place.port.is_none_or(|listed| listed == port))
             || (host == "localhost" && address.is_loopback())
     }
 }
@@ -125,7 +142,7 @@ impl AllowedHosts {
 fn place(text: &str) -> Option<Place> {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => {
-            (host, Some(port.parse().ok().filter(|port| *port != 443)?))
+            (host, Some(port.parse().ok().filter(|port| *port != 0)?))
         }
         Some(_) | None => (text, None),
     };
@@ -194,8 +211,17 @@ mod tests {
 
     #[test]
     fn only_what_is_listed_may_be_posted_to() {
-        let allowed =
-            allowed(&["shop.example", "shop.example:8443", "127.0.0.1:9000", "localhost:9000", "[::1]:9000"]);
+        let allowed = allowed(&[
+            "shop.example",
+            "shop.example:8443",
+            "127.0.0.1:9000",
+            "localhost:9000",
+            "[::1]:9000",
+            "other.example:443",
+            "odd.example:8443",
+            "127.0.0.1:80",
+            "[::1]",
+        ]);
         let not_listed = |place: &str| Err(Forbidden::NotListed(place.to_owned()));
         let cases = [
             ("https://shop.example/hooks?a=b", Ok(())),
@@ -205,6 +231,18 @@ mod tests {
             ("http://0x7f.1:9000/", Ok(())),
             ("http://localhost:9000/", Ok(())),
             ("http://[::1]:9000/", Ok(())),
+            ("https://other.example/", Ok(())),
+            ("https://other.example:443/", Ok(())),
+            ("https://odd.example:8443/", Ok(())),
+            ("https://odd.example/", not_listed("odd.example")),
+            ("https://other.example:8443/", not_listed("other.example:8443")),
+            ("http://127.0.0.1/", Ok(())),
+            ("http://127.0.0.1:80/", Ok(())),
+            ("https://127.0.0.1/", not_listed("127.0.0.1")),
+            ("https://127.0.0.1:80/", Ok(())),
+            ("http://[::1]/", Ok(())),
+            ("https://[::1]/", Ok(())),
+            ("http://localhost/", not_listed("localhost")),
             ("https://shop.example:8444/", not_listed("shop.example:8444")),
             ("https://a.shop.example/", not_listed("a.shop.example")),
             ("https://shop.example.evil.example/", not_listed("shop.example.evil.example")),
@@ -254,10 +292,32 @@ mod tests {
             ("fe80::1", false),
             ("ff02::1", false),
         ] {
-            assert_eq!(allowed.may_connect("shop.example", address.parse().unwrap()), may, "{address}");
+            assert_eq!(allowed.may_connect("shop.example", address.parse().unwrap(), 443), may, "{address}");
         }
-        assert!(allowed.may_connect("localhost", "127.0.0.1".parse().unwrap()));
-        assert!(!allowed.may_connect("localhost", "10.1.2.4".parse().unwrap()));
+        assert!(allowed.may_connect("localhost", "127.0.0.1".parse().unwrap(), 9_000));
+        assert!(!allowed.may_connect("localhost", "10.1.2.4".parse().unwrap(), 9_000));
+    }
+
+    #[test]
+    fn an_address_with_a_port_is_one_for_that_port_also_behind_a_name() {
+        let allowed =
+            allowed(&["shop.example", "shop.example:8443", "10.1.2.3:8443", "10.1.2.4", "[fd00::1]:8443"]);
+        for (address, port, may) in [
+            ("10.1.2.3", 8_443, true),
+            ("10.1.2.3", 443, false),
+            ("10.1.2.4", 443, true),
+            ("10.1.2.4", 8_443, true),
+            ("fd00::1", 8_443, true),
+            ("fd00::1", 443, false),
+            ("93.184.215.14", 443, true),
+        ] {
+            assert_eq!(
+                allowed.may_connect("shop.example", address.parse().unwrap(), port),
+                may,
+                "{address} {port}"
+            );
+        }
+        assert_eq!(allowed.ports().into_iter().collect::<Vec<_>>(), [80, 443, 8_443]);
     }
 
     #[test]
@@ -270,6 +330,8 @@ mod tests {
             "shop.example/hooks",
             "a@shop.example",
             "shop.example:x",
+            "shop.example:0",
+            "shop.example:",
         ] {
             assert!(AllowedHosts::read(&[text.to_owned()]).is_err(), "{text}");
         }

@@ -1,6 +1,7 @@
 //! One request to one receiver.
 
 use std::{
+    collections::BTreeMap,
     error::Error,
     fmt, io,
     net::SocketAddr,
@@ -39,28 +40,35 @@ pub(crate) trait Post: Send + Sync + 'static {
     async fn post(&self, letter: Letter) -> Outcome;
 }
 
-/// Posts by HTTP: no redirects, no proxy, no address that is not allowed.
+/// Posts by HTTP: no redirects, no proxy, no address that is not allowed. A client for each port, because whoever looks a name
+/// up is not told for which port.
 #[derive(Debug)]
-pub(crate) struct HttpPost(Client);
+pub(crate) struct HttpPost(BTreeMap<u16, Client>);
 
 impl HttpPost {
     pub(crate) fn new(allowed: AllowedHosts, timeout: Duration) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .timeout(timeout)
-            .redirect(Policy::none())
-            // A proxy would look the name up itself, and the address could not be checked.
-            .no_proxy()
-            .referer(false)
-            .dns_resolver(Arc::new(AllowedAddresses(Arc::new(allowed))))
-            .user_agent(concat!("closeout/", env!("CARGO_PKG_VERSION")));
-        client.build().map(Self)
+        let (ports, allowed) = (allowed.ports(), Arc::new(allowed));
+        let client = |port| {
+            let client = Client::builder()
+                .timeout(timeout)
+                .redirect(Policy::none())
+                // A proxy would look the name up itself, and the address could not be checked.
+                .no_proxy()
+                .referer(false)
+                .dns_resolver(Arc::new(AllowedAddresses { allowed: Arc::clone(&allowed), port }))
+                .user_agent(concat!("closeout/", env!("CARGO_PKG_VERSION")));
+            Ok((port, client.build()?))
+        };
+        ports.into_iter().map(client).collect::<Result<_, _>>().map(Self)
     }
 }
 
 #[async_trait]
 impl Post for HttpPost {
     async fn post(&self, letter: Letter) -> Outcome {
-        let mut request = self.0.post(letter.url).header(header::CONTENT_TYPE, letter.content_type);
+        let client = letter.url.port_or_known_default().and_then(|port| self.0.get(&port));
+        let Some(client) = client else { return Outcome::NotSent("its port is not listed".to_owned()) };
+        let mut request = client.post(letter.url).header(header::CONTENT_TYPE, letter.content_type);
         for (name, value) in letter.signature {
             request = request.header(name, value);
         }
@@ -113,8 +121,11 @@ fn in_words(error: &reqwest::Error) -> &'static str {
     }
 }
 
-/// Looks names up, and lets only those addresses through that may be connected to.
-struct AllowedAddresses(Arc<AllowedHosts>);
+/// Looks names up for one port, and lets only those addresses through that may be connected to.
+struct AllowedAddresses {
+    allowed: Arc<AllowedHosts>,
+    port: u16,
+}
 
 #[derive(Debug)]
 pub(crate) struct NoAllowedAddress;
@@ -129,10 +140,10 @@ impl Error for NoAllowedAddress {}
 
 impl Resolve for AllowedAddresses {
     fn resolve(&self, name: Name) -> Resolving {
-        let allowed = Arc::clone(&self.0);
+        let (allowed, port) = (Arc::clone(&self.allowed), self.port);
         Box::pin(async move {
             let host = name.as_str();
-            let found = tokio::net::lookup_host((host, 0)).await.map_err(Box::<io::Error>::new)?;
+            let found = tokio::net::lookup_host((host, port)).await.map_err(Box::<io::Error>::new)?;
             let may = that_may_be_connected_to(&allowed, host, found)?;
             Ok(Box::new(may.into_iter()) as Addrs)
         })
@@ -145,6 +156,7 @@ pub(crate) fn that_may_be_connected_to(
     host: &str,
     found: impl IntoIterator<Item = SocketAddr>,
 ) -> Result<Vec<SocketAddr>, NoAllowedAddress> {
-    let may: Vec<_> = found.into_iter().filter(|address| allowed.may_connect(host, address.ip())).collect();
+    let may: Vec<_> =
+        found.into_iter().filter(|address| allowed.may_connect(host, address.ip(), address.port())).collect();
     if may.is_empty() { Err(NoAllowedAddress) } else { Ok(may) }
 }

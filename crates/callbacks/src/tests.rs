@@ -392,7 +392,7 @@ async fn real_receiver() -> (String, Arc<Mutex<Vec<(HeaderMap, String)>>>) {
         .route("/never", post(never))
         .route("/huge", post(huge))
         .route("/elsewhere", post(|| async { Redirect::temporary("/take") }));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:443").await.unwrap();
     let place = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     (place, got)
@@ -427,9 +427,12 @@ async fn answers_of_a_real_receiver_are_read_and_redirects_are_not_followed() {
 async fn a_name_that_leads_to_addresses_that_are_not_allowed_is_not_connected_to() {
     let found = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
     let allowed = AllowedHosts::read(&["shop.example".to_owned()]).unwrap();
-    let all = found(&["127.0.0.1:0", "93.184.215.14:0", "10.0.0.1:0"]);
-    assert_eq!(that_may_be_connected_to(&allowed, "shop.example", all).unwrap(), found(&["93.184.215.14:0"]));
-    let private = found(&["127.0.0.1:0", "[::1]:0", "169.254.169.254:0"]);
+    let all = found(&["127.0.0.1:443", "93.184.215.14:443", "10.0.0.1:443"]);
+    assert_eq!(
+        that_may_be_connected_to(&allowed, "shop.example", all).unwrap(),
+        found(&["93.184.215.14:443"])
+    );
+    let private = found(&["127.0.0.1:443", "[::1]:443", "169.254.169.254:443"]);
     let error = that_may_be_connected_to(&allowed, "shop.example", private).unwrap_err();
     assert_eq!(error.to_string(), "the name leads to no address that is allowed");
 }
