@@ -82,6 +82,9 @@ async fn once_closes_the_guest_again_and_only_once() {
     let next = first["guestReturned"]["followedBy"].as_str().unwrap().to_owned();
     let next = scene.settled(&next, &["closed"]).await;
     assert_eq!((&next["follows"], &next["source"]), (&first["id"], &json!("guest-returned")));
+    let (_, of_source) = scene.ask("GET", "/v1/closures?source=guest-returned", None).await;
+    let ids: Vec<_> = of_source["items"].as_array().unwrap().iter().map(|item| &item["id"]).collect();
+    assert_eq!(ids, [&next["id"]], "{of_source}");
     assert_eq!(scene.simulator.guest_state(conversation), Some(GuestState::Disconnected));
     let headline = explained(&scene, &first).await["headline"].as_str().unwrap().to_owned();
     assert!(headline.contains(next["id"].as_str().unwrap()), "{headline}");

@@ -221,7 +221,7 @@ pub(crate) const REASONS: &[&str] = &[
 /// The source that a list is narrowed to.
 fn source(query: &mut Query) -> Result<Option<String>, Problem> {
     let Some(given) = query.one("source")? else { return Ok(None) };
-    check_known("source", &given, &[SOURCE, batches::SOURCE])?;
+    check_known("source", &given, &[SOURCE, batches::SOURCE, orchestrator::GUEST_RETURNED])?;
     Ok(Some(given))
 }
 

@@ -166,7 +166,7 @@ const CURSOR: Parameter = query("cursor", "The `nextCursor` of the page before."
 const SORT: Parameter = query("sort", "`-acceptedAt` for the latest first (usual), or `acceptedAt`.");
 const ORGANISATION: Parameter = query("organisation", "Of these organisations only; several with commas.");
 
-const SOURCE: Parameter = query("source", "From this source only.");
+const SOURCE: Parameter = query("source", "From this source only: http, batch or guest-returned.");
 const REASON: Parameter = query("reason", "With these reasons only; several with commas.");
 const LABEL: Parameter = query("label.NAME", "With this label; several labels must all be there.");
 const Q: Parameter = query("q", "The id of a closure, a conversation or a participant.");

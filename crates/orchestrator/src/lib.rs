@@ -77,6 +77,7 @@ pub use record::{Callback, ConfirmedBy, Overrides, Record, Said};
 pub use remote::{CallDetails, CallFacts, Outcome, Permit, ReadTogether, Remote};
 pub use remote_dialect::DialectRemote;
 pub use remote_genesys::GenesysRemote;
+pub use returning::SOURCE as GUEST_RETURNED;
 pub use submit::{Follows, ProducerKey, Submission, SubmitError, Submitted};
 pub use survey::SurveyError;
 

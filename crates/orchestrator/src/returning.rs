@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The source of closures that were opened because a guest came back.
-const SOURCE: &str = "guest-returned";
+pub const SOURCE: &str = "guest-returned";
 
 /// So many ended closures of a conversation are looked through for the one that claims its end.
 const LOOKED_THROUGH: usize = 20;

@@ -178,6 +178,8 @@ async fn a_list_is_narrowed_by_every_filter() {
         ("label.team=checkout".to_owned(), vec![&closed_id]),
         ("label.team=other".to_owned(), vec![]),
         ("source=http".to_owned(), vec![&late, &closed_id, &failed]),
+        ("source=batch".to_owned(), vec![]),
+        ("source=guest-returned".to_owned(), vec![]),
         (format!("q={agent}"), vec![&failed]),
         (format!("q={closed_id}"), vec![&closed_id]),
         (format!("q={closed_id}&state=failed"), vec![]),
