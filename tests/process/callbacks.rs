@@ -13,7 +13,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     routing::post,
 };
-use closeout_tests::{Scene, SceneOptions, wait_until};
+use closeout_tests::{Scene, SceneOptions, run, wait_until};
 use genesys_simulator::{ChaosSpec, FaultRule, NewConversation, Preset};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -302,4 +302,32 @@ async fn a_table_is_told_what_a_scheduled_scan_has_found_and_how_its_batch_ended
     );
     let told: Vec<_> = receiver.verified().into_iter().map(|(id, _)| id).collect();
     assert_eq!(told.len(), 2, "each once: {told:?}");
+}
+
+#[test]
+fn the_check_warns_of_a_receiver_that_would_not_hear_why_no_ghosts_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let checked = |on: &str| {
+        let text = format!(
+            "[genesys.main]\nregion = \"eu-central-1\"\nclient_id = \"c\"\nclient_secret = \"s\"\n[[confirm]]\nname = \"relay\"\n\
+             kind = \"webhook\"\nverify = \"bearer\"\nsecrets = [\"a-secret-of-more-than-16-bytes\"]\n[callbacks]\n\
+             allowed_hosts = [\"chat.example\"]\n[[callback]]\nname = \"chat\"\nformat = \"chat\"\n\
+             url = \"https://chat.example/a\"\non = [{on}]\n"
+        );
+        let initialised = run(folder.path(), &["config", "init"], &[]);
+        assert_eq!(initialised.code, 0, "{initialised:?}");
+        std::fs::write(folder.path().join("closeout.toml"), text).unwrap();
+        let checked = run(folder.path(), &["config", "check"], &[]);
+        let examined = run(folder.path(), &["doctor"], &[]);
+        for file in ["closeout.toml", "tokens.toml"] {
+            std::fs::remove_file(folder.path().join(file)).unwrap();
+        }
+        assert_eq!(checked.code, 0, "{checked:?}");
+        (checked.stderr, format!("{}{}", examined.stdout, examined.stderr))
+    };
+    let (checked_text, examined) = checked("\"ghost\"");
+    assert!(checked_text.contains("warning: the receiver chat is told of ghosts"), "{checked_text}");
+    assert!(examined.contains("add \"adapter_silent\" to `on`"), "{examined}");
+    let (checked_text, examined) = checked("\"ghost\", \"adapter_silent\"");
+    assert!(!checked_text.contains("receiver chat") && !examined.contains("adapter_silent"), "{examined}");
 }

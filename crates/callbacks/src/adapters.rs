@@ -16,7 +16,7 @@ use crate::{
     wish::wants,
 };
 
-const SILENT: &str = "closeout.adapter.silent.v1";
+pub(crate) const SILENT: &str = "closeout.adapter.silent.v1";
 const RECOVERED: &str = "closeout.adapter.recovered.v1";
 
 /// The adapters that were told to be silent. It is in the store: a silence that outlasts a restart is one incident.

@@ -22,7 +22,7 @@ use crate::{
 pub(crate) const READER: &str = "callbacks";
 
 /// A ghost was found, and it is none any more.
-const GHOST: &str = "closeout.closure.ghost-detected.v1";
+pub(crate) const GHOST: &str = "closeout.closure.ghost-detected.v1";
 const CLEARED: &str = "closeout.closure.ghost-cleared.v1";
 
 /// How many deliveries of one closure are looked at, the latest ones.

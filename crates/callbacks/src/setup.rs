@@ -6,7 +6,7 @@ use genesys_types::Organisation;
 use url::Url;
 use webhook_signature::WebhookSignature;
 
-use crate::allowed::AllowedHosts;
+use crate::{adapters::SILENT, allowed::AllowedHosts, outbox::GHOST, wish::wants};
 
 /// How an event is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,13 @@ pub struct Receiver {
     pub format: Format,
     /// Signs; a chat needs no signature.
     pub signature: Option<Arc<WebhookSignature>>,
+}
+
+impl Receiver {
+    /// Whether it is told of ghosts and not of silent adapters: while none is heard it is told nothing, and not why.
+    pub fn misses_silence(&self) -> bool {
+        wants(&self.on, GHOST) && !wants(&self.on, SILENT)
+    }
 }
 
 impl fmt::Debug for Receiver {

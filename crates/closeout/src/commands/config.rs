@@ -170,6 +170,12 @@ fn check(args: &ConfigArgs, voice: &Voice) -> Result<Exit, Failure> {
     for hook in settings.hooks.iter().filter(|hook| hook.believes_anybody()) {
         voice.note(format_args!("warning: the hook {} believes anybody (verify = \"unsigned\")", hook.name));
     }
+    for name in settings.receivers_that_miss_silence() {
+        voice.note(format_args!(
+            "warning: the receiver {name} is told of ghosts and not why none come while no adapter is heard; add \
+             \"adapter_silent\" to its on"
+        ));
+    }
     for organisation in &settings.organisations {
         if let Some(dialect) = &organisation.dialect {
             let (name, dialect) = (&organisation.client.organisation, dialect.name());

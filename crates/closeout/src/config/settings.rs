@@ -58,6 +58,21 @@ pub struct Settings {
     pub tokens: Vec<Token>,
 }
 
+impl Settings {
+    /// The receivers that are told of ghosts and not why none come while no adapter is heard. Where an organisation has no
+    /// adapter, none can fall silent.
+    pub fn receivers_that_miss_silence(&self) -> impl Iterator<Item = &str> {
+        let listens = |organisation: &Organisation| {
+            self.hooks.iter().any(|hook| hook.organisation == *organisation)
+                || self.queues.iter().any(|queue| queue.setup.organisation == *organisation)
+                || self.notifications.iter().any(|socket| socket.organisation == *organisation)
+        };
+        let receivers = self.callbacks.receivers.iter();
+        let deaf = receivers.filter(move |one| one.misses_silence() && listens(&one.organisation));
+        deaf.map(|receiver| receiver.name.as_str())
+    }
+}
+
 /// Where to listen.
 #[derive(Debug, Clone, Copy)]
 pub struct Server {

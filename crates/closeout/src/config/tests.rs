@@ -377,6 +377,24 @@ fn receivers_are_read_and_what_is_wrong_with_one_is_told_without_its_url() {
 }
 
 #[test]
+fn a_receiver_of_ghosts_that_is_not_told_of_silence_is_found() {
+    let named = |on: &str, confirm: &str| {
+        let scene = Scene::usual(&format!(
+            "[callbacks]\nallowed_hosts = [\"chat.example\"]\n[[callback]]\nname = \"chat\"\nformat = \"chat\"\n\
+             url = \"https://chat.example/a\"\n{on}{confirm}"
+        ));
+        scene.settings().unwrap().receivers_that_miss_silence().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let hook = "[[confirm]]\nname = \"relay\"\nkind = \"webhook\"\nverify = \"unsigned\"\n";
+    assert_eq!(named("on = [\"ghost\"]\n", hook), ["chat"]);
+    assert_eq!(named("on = [\"ghost\", \"adapter_recovered\"]\n", hook), ["chat"]);
+    for on in ["", "on = [\"closed\"]\n", "on = [\"ghost\", \"adapter_silent\"]\n"] {
+        assert!(named(on, hook).is_empty(), "{on}");
+    }
+    assert!(named("on = [\"ghost\"]\n", "").is_empty(), "without an adapter none falls silent");
+}
+
+#[test]
 fn the_file_with_every_key_is_true() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/closeout.toml");
     let text = super::reference::file();

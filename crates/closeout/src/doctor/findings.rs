@@ -56,6 +56,8 @@ pub struct Configuration {
     pub hooks: Vec<Hook>,
     /// How many adapters fetch events by themselves.
     pub fetching: usize,
+    /// The receivers of callbacks that are told of ghosts and not of silent adapters.
+    pub miss_silence: Vec<String>,
     /// Whether only an event proves that a guest is gone.
     pub needs_events: bool,
     /// Whether closures whose events did not come may be read together, by analytics.

@@ -52,6 +52,11 @@ fn configured(configuration: &Configuration, queues: usize) -> Vec<Check> {
             "set the variable of the same meaning that begins with GENESYSCLOUD_",
         )
     }));
+    checks.extend(configuration.miss_silence.iter().map(|receiver| {
+        let what = "It is told of ghosts, and while no adapter is heard none are told; it is not told why.";
+        let fix = format!("add \"adapter_silent\" to `on` of the [[callback]] {receiver}");
+        Check::warning("receiver", what, fix).about(receiver)
+    }));
     let new_key = format!("closeout config new-key --name NAME --role submit >> {}", file.display());
     checks.push(match submitters {
         0 => Check::warning(

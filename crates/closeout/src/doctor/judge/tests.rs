@@ -129,6 +129,14 @@ fn after_in(name: &str, change: impl FnOnce(&mut Organisation)) -> (Check, Exit)
 }
 
 #[test]
+fn a_receiver_that_hears_nothing_of_a_silence_is_warned_of() {
+    let (check, exit) =
+        after("receiver", |findings| findings.configuration.miss_silence = vec!["chat".to_owned()]);
+    assert_eq!((check.verdict, check.about.as_str(), exit), (Verdict::Warning, "chat", Exit::Done));
+    assert!(check.fix.unwrap().contains("adapter_silent"));
+}
+
+#[test]
 fn what_is_healthy_is_all_well_and_ends_with_0() {
     let report = judge(&healthy());
     let other: Vec<_> = report.0.iter().filter(|check| check.verdict != Verdict::Ok).collect();

@@ -92,6 +92,7 @@ fn configuration(layers: &Layers, settings: &Settings, from: &FromCommandLine) -
         speaks: settings.organisations.iter().filter_map(speaks).collect(),
         hooks: settings.hooks.iter().map(hook).collect(),
         fetching: settings.notifications.len(),
+        miss_silence: settings.receivers_that_miss_silence().map(str::to_owned).collect(),
         reads_together: settings.reads_together,
         needs_events: settings.policy.evidence == closure_machine::Evidence::WebhookOnly,
         keys: (tokens_file, settings.tokens.len(), submitters),
