@@ -22,7 +22,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("evidence-sqs", &["closure-machine", "event-bodies", "evidence-log", "genesys-types", "orchestrator"]),
     (
         "notification-socket",
-        &["closure-machine", "event-bodies", "genesys-client", "genesys-types", "orchestrator"],
+        &[
+            "closure-machine",
+            "event-bodies",
+            "evidence-log",
+            "genesys-client",
+            "genesys-types",
+            "orchestrator",
+        ],
     ),
     (
         "webhook-receiver",

@@ -1,4 +1,4 @@
-//! `GET /v1/hooks/received`: what came in by webhooks, and why it was not taken.
+//! `GET /v1/hooks/received`: what came in by webhooks, queues and sockets, and why it was not taken.
 
 use http::StatusCode;
 use serde::Serialize;

@@ -451,10 +451,10 @@ pub(crate) static ROUTES: &[Route] = &[
         "/v1/hooks/received",
         Need::Read,
         run!(hooks::received),
-        "What came in by webhooks lately, and why it was not taken.",
+        "What came in by webhooks, queues and sockets lately, and why it was not taken.",
         &[
             query("result", "With these results only; several with commas."),
-            query("hook", "Of this hook only."),
+            query("hook", "Of this hook, queue or socket only."),
             LIMIT,
         ],
         &[ok("ReceivedList", "The latest first.")],

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use evidence_log::ReceivedLog;
 use genesys_client::{Client, Subscribed};
 use genesys_types::Organisation;
 use orchestrator::Orchestrator;
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) client: Client,
     pub(crate) orchestrator: Orchestrator,
     pub(crate) board: StandingBoard,
+    pub(crate) log: ReceivedLog,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
 }
@@ -54,6 +56,7 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub struct Adapter {
     board: StandingBoard,
+    log: ReceivedLog,
     running: JoinHandle<()>,
 }
 
@@ -66,6 +69,7 @@ impl Adapter {
         stop: CancellationToken,
     ) -> Self {
         let board = StandingBoard::new(settings.name.clone(), settings.organisation.clone());
+        let log = ReceivedLog::new([Arc::from(settings.name.as_str())]);
         let shared = Arc::new(Shared {
             name: settings.name,
             organisation: settings.organisation,
@@ -73,16 +77,22 @@ impl Adapter {
             client,
             orchestrator,
             board: board.clone(),
+            log: log.clone(),
             tasks: TaskTracker::new(),
             stop,
         });
         let running = tokio::spawn(Running::new(shared).run(settings.limits));
-        Self { board, running }
+        Self { board, log, running }
     }
 
     /// Where its standing can be seen.
     pub fn board(&self) -> StandingBoard {
         self.board.clone()
+    }
+
+    /// What came in by it lately, and why it was not taken.
+    pub fn log(&self) -> ReceivedLog {
+        self.log.clone()
     }
 
     /// Completes after the stop, when what was heard is delivered or had its time.

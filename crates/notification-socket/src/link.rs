@@ -3,9 +3,11 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use event_bodies::Unreadable;
+use evidence_log::{HookResult, Received};
 use futures_util::{SinkExt as _, StreamExt as _};
 use genesys_client::{Channel, Class, Client, Fault, Subscribed};
 use genesys_types::Time;
+use orchestrator::Delivery;
 use tokio::{
     net::TcpStream,
     sync::{Semaphore, mpsc},
@@ -159,24 +161,59 @@ async fn take(shared: &Arc<Shared>, places: &Arc<Semaphore>, text: &str) {
     let at = shared.orchestrator.present();
     let delivery = match frame::delivery(&shared.name, &shared.organisation, text, at) {
         Ok(delivery) => delivery,
-        Err(why) => return unreadable(shared, &why),
+        Err(why) => return unreadable(shared, at, &why),
     };
     shared.board.change(|standing| standing.last_event_at = Some(at));
     let Ok(place) = Arc::clone(places).acquire_owned().await else { return };
     let shared_too = Arc::clone(shared);
     shared.tasks.spawn(async move {
-        while let Err(unavailable) = shared_too.orchestrator.deliver(delivery.clone()).await {
-            tracing::debug!(adapter = shared_too.name, %unavailable, "an event waits for the store");
-            tokio::select! {
-                () = tokio::time::sleep(STORE_AWAY) => {}
-                () = shared_too.stop.cancelled() => break,
-            }
-        }
+        deliver(&shared_too, at, delivery).await;
         drop(place);
     });
 }
 
-fn unreadable(shared: &Shared, why: &Unreadable) {
+/// Delivers an event, also while the store is away for a while, and notes what became of it.
+async fn deliver(shared: &Shared, at: Time, delivery: Delivery) {
+    let about = Received {
+        event_type: Some(delivery.event_type.clone()),
+        event_id: Some(delivery.event_id.clone()),
+        conversation: delivery.conversation,
+        ..entry(shared, at, HookResult::Unavailable)
+    };
+    loop {
+        match shared.orchestrator.deliver(delivery.clone()).await {
+            Ok(delivered) => {
+                return shared.log.note(Some(0), Received { result: delivered.into(), ..about });
+            }
+            Err(unavailable) => {
+                tracing::debug!(adapter = shared.name, %unavailable, "an event waits for the store");
+                tokio::select! {
+                    () = tokio::time::sleep(STORE_AWAY) => {}
+                    () = shared.stop.cancelled() => {
+                        return shared.log.note(Some(0), Received { reason: Some("store_unavailable"), ..about });
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn entry(shared: &Shared, at: Time, result: HookResult) -> Received {
+    Received {
+        at,
+        hook: Some(Arc::from(shared.name.as_str())),
+        result,
+        reason: None,
+        event_type: None,
+        event_id: None,
+        conversation: None,
+    }
+}
+
+/// A frame that cannot be read is told of; what it is about may be read back at its time.
+fn unreadable(shared: &Shared, at: Time, why: &Unreadable) {
+    let received = Received { reason: Some(why.reason()), ..entry(shared, at, HookResult::Undecodable) };
+    shared.log.note(Some(0), received);
     tracing::warn!(
         adapter = shared.name,
         reason = why.reason(),

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use evidence_log::ReceivedLog;
 use genesys_client::Client;
 use genesys_types::Organisation;
 use http_api::{AdapterStanding, RefusedTopic};
@@ -37,6 +38,11 @@ impl Adapters {
             Some(Adapter::start(settings, client, orchestrator.clone(), stop.clone()))
         };
         Self { sockets: notifications.into_iter().filter_map(start).collect() }
+    }
+
+    /// What came in by each.
+    pub fn logs(&self) -> impl Iterator<Item = ReceivedLog> {
+        self.sockets.iter().map(Adapter::log)
     }
 
     /// What tells how each stands, for the API.

@@ -1,4 +1,4 @@
-//! The webhooks of the configuration as the receiver takes them, and what came in by them and by queues as the API shows it.
+//! The webhooks of the configuration as the receiver takes them, and what came in by every adapter as the API shows it.
 
 use std::str::FromStr as _;
 
@@ -30,9 +30,9 @@ pub fn of_settings(hooks: Vec<config::hooks::Hook>) -> Result<Vec<Hook>, Failure
 /// What came in, for the API.
 #[derive(Debug)]
 pub struct CameIn {
-    /// The logs of the webhooks, and of each queue.
+    /// The logs of the webhooks, and of each queue and socket.
     pub logs: Vec<ReceivedLog>,
-    /// Whose each hook and queue is.
+    /// Whose each adapter is.
     pub owners: Vec<(String, Organisation)>,
 }
 

@@ -127,12 +127,11 @@ impl Service {
         let stop = CancellationToken::new();
         let hooks = watched.len();
         let queues = Queues::start(settings.queues, &orchestrator, &stop).await;
-        let owners: Vec<_> = watched.into_iter().chain(queues.owners()).collect();
-        let logs = std::iter::once(log).chain(queues.logs()).collect();
         let sockets = settings.notifications.iter().map(|one| (one.name.clone(), one.organisation.clone()));
-        let heard = owners.iter().cloned().chain(sockets).collect();
-        orchestrator.watch_adapters(heard, settings.silent_adapter_after);
+        let owners: Vec<_> = watched.into_iter().chain(queues.owners()).chain(sockets).collect();
+        orchestrator.watch_adapters(owners.clone(), settings.silent_adapter_after);
         let adapters = Adapters::start(settings.notifications, &clients, &orchestrator, &stop);
+        let logs = std::iter::once(log).chain(queues.logs()).chain(adapters.logs()).collect();
         let (clock, ears) = (Arc::new(SystemClock::default()), Arc::new(orchestrator.clone()));
         let (rows, reader) = (Arc::clone(&store), Arc::new(RowReader));
         let advisor = Arc::new(GhostAdvice(orchestrator.clone()));

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use closure_machine::{Policy, ProofSource};
+use evidence_log::{HookResult, ReceivedFilter};
 use genesys_simulator::{
     ChaosSpec, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_QUEUE, FaultRule, OauthClient, Preset,
     SocketAct,
 };
 use genesys_types::Span;
 use notification_socket::Limits;
+
+use serde_json::json;
 
 use crate::world::{World, hasty, messages, patient, quick};
 
@@ -26,6 +29,28 @@ async fn an_event_on_the_queue_proves_that_the_guest_is_gone() {
         assert!(world.board.standing().last_event_at.is_some());
         world.stopped().await;
     }
+}
+
+#[tokio::test]
+async fn what_came_in_is_listed_also_where_it_cannot_be_read() {
+    let world = World::begin(quick(), patient()).await;
+    let (conversation, key) = world.submit().await;
+    world.closed(key).await;
+    let all = ReceivedFilter::default();
+    let listed = |result| world.log.recent(&ReceivedFilter { result: Some(result), ..all.clone() });
+    let taken = listed(HookResult::Taken).pop().unwrap();
+    assert_eq!((taken.hook.as_deref(), taken.reason), (Some("socket"), None));
+    assert_eq!(taken.conversation.map(|id| id.uuid()), Some(conversation));
+    let heard = world.board.standing().last_event_at;
+    for frame in [json!({ "topicName": messages(), "eventBody": { "participants": "secret" } }), json!(7)] {
+        assert_eq!(world.simulator.tell_sockets(&messages(), &frame), 1);
+    }
+    world.until("both are listed", || listed(HookResult::Undecodable).len() == 2).await;
+    let refused = listed(HookResult::Undecodable);
+    assert!(refused.iter().all(|one| one.reason.is_some() && one.event_id.is_none()), "{refused:?}");
+    assert!(!format!("{refused:?}").contains("secret"));
+    assert_eq!(world.board.standing().last_event_at, heard, "what cannot be read is no event");
+    assert!(world.listens(), "and no reason to leave");
 }
 
 #[tokio::test]

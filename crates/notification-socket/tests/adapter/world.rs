@@ -7,6 +7,7 @@ use std::{
 };
 
 use closure_machine::{Command, Policy, Subject};
+use evidence_log::ReceivedLog;
 use genesys_client::{Client, ClientConfig, Credentials, QuotaConfig, Region};
 use genesys_simulator::{
     DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_QUEUE, DelayRange, NewConversation, Quota, Simulator,
@@ -28,6 +29,7 @@ pub struct World {
     pub simulator: Simulator,
     pub driver: Orchestrator,
     pub board: StandingBoard,
+    pub log: ReceivedLog,
     adapter: Option<Adapter>,
     stop: CancellationToken,
 }
@@ -104,7 +106,8 @@ impl World {
         .unwrap();
         let settings = Settings { name: "socket".to_owned(), organisation: name, topics, limits };
         let adapter = Adapter::start(settings, client, driver.clone(), stop.clone());
-        let world = Self { simulator, driver, board: adapter.board(), adapter: Some(adapter), stop };
+        let (board, log) = (adapter.board(), adapter.log());
+        let world = Self { simulator, driver, board, log, adapter: Some(adapter), stop };
         world.until("the adapter listens", || world.listens()).await;
         world
     }
