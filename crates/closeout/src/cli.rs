@@ -102,7 +102,7 @@ pub enum Command {
     /// Those that are clients of a server
     #[command(flatten)]
     Client(ClientCommand),
-    /// Sign and check webhooks on this machine; show what a server has received
+    /// Sign, check and replay webhooks; show what a server has received
     #[command(subcommand)]
     Hooks(HooksCommand),
     /// The simulator of Genesys Cloud

@@ -8,11 +8,10 @@ use clap::{
 use crate::exit::Failure;
 
 /// Commands whose names are taken by later versions, and what can be done instead.
-const ABSENT: [(&str, &str); 4] = [
+const ABSENT: [(&str, &str); 3] = [
     ("sources", "commands come by HTTP, which is always there"),
     ("dead", "`closeout ghosts list` shows what needs somebody"),
     ("man", "every command has --help"),
-    ("hooks replay", "ask the sender to send it again; a second copy has no effect"),
 ];
 
 /// How alike two names must be (Jaro-Winkler) for one to be suggested. Found by trying slips: `batch` is 0.78 like `watch`.

@@ -1,17 +1,24 @@
 //! `closeout hooks`: signs and checks webhooks on this machine, by the schemes of the configuration, and shows what a server
 //! has received.
 
-use std::{io::Read as _, path::PathBuf, time::SystemTime};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
 use clap::{Args, Subcommand, ValueHint};
 use serde_json::json;
 use webhook_signature::{Finding, Refused, Scheme, SignatureLayout, ordinal};
 
-use super::heard::{self, ReceivedArgs};
+use super::{
+    heard::{self, ReceivedArgs},
+    replay::{self, ReplayArgs},
+};
 use crate::{
     cli::ConfigArgs,
     client::Api,
-    config::{FromCommandLine, Problem, Variables, confirm, hooks, layers, layers::Reader},
+    config::{FromCommandLine, Layers, Problem, Variables, confirm, hooks, layers, layers::Reader},
     exit::{Exit, Failure},
     output::{self, Form, Voice},
 };
@@ -42,6 +49,17 @@ Exit code 0 for a signature that holds, 4 for one that does not.")]
 
 A delivery that was refused for its signature is explained by `closeout hooks verify`.")]
     Received(ReceivedArgs),
+    /// Post the body of an event again, signed with the hook's own secret, and say what came of it
+    #[command(after_help = "Examples:
+  closeout hooks replay --hook relay --file event.json
+  jq -c .event saved.json | closeout hooks replay --hook relay
+
+Bodies that came in are not kept, as they hold personal data: the file is one that the sender or a relay has saved. The \
+configuration has to be that of the service. A second copy has no effect.
+
+Exit code 0 when the service took it, 4 where it does not believe the signature, 3 where it has no such hook, 2 for a body \
+that it cannot read.")]
+    Replay(ReplayArgs),
 }
 
 /// Which hook: one of the configuration, or one that is described here.
@@ -149,6 +167,7 @@ pub async fn run(
 ) -> Result<Exit, Failure> {
     match command {
         HooksCommand::Received(args) => heard::received(args, &api()?, voice).await,
+        HooksCommand::Replay(args) => replay::run(args, &api()?, voice).await,
         HooksCommand::Sign(args) => {
             output::no_rows(voice, "a signature")?;
             sign(args, voice)
@@ -162,8 +181,8 @@ pub async fn run(
 
 fn sign(args: &SignArgs, voice: &Voice) -> Result<Exit, Failure> {
     let hook = args.hook.find(&Variables::of_this_process())?;
-    let body = args.hook.read_body()?;
-    let fresh = format!("msg_{}", uuid::Uuid::new_v4().simple());
+    let body = read_body(&args.hook.body)?;
+    let fresh = fresh_id();
     let id = args.id.as_deref().unwrap_or(&fresh);
     let headers = hook
         .signature
@@ -185,7 +204,7 @@ fn sign(args: &SignArgs, voice: &Voice) -> Result<Exit, Failure> {
 
 fn verify(args: &VerifyArgs, voice: &Voice) -> Result<Exit, Failure> {
     let Found { hook, others } = args.hook.find_among(&Variables::of_this_process())?;
-    let body = args.hook.read_body()?;
+    let body = read_body(&args.hook.body)?;
     let lines = args.header.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let diagnosis = hook.signature.diagnose(lines, &body, args.hook.time());
     let mut findings: Vec<_> = diagnosis.findings.iter().map(ToString::to_string).collect();
@@ -237,8 +256,8 @@ fn takes(hook: &hooks::Hook, args: &VerifyArgs, body: &[u8]) -> bool {
 }
 
 /// A hook, and the others of the same configuration.
-struct Found {
-    hook: hooks::Hook,
+pub(super) struct Found {
+    pub(super) hook: hooks::Hook,
     others: Vec<hooks::Hook>,
 }
 
@@ -270,37 +289,16 @@ impl HookArgs {
 
     /// The same, with the others of the configuration.
     fn find_among(&self, variables: &Variables) -> Result<Found, Failure> {
-        let from = match &self.hook {
-            Some(_) => FromCommandLine::from(&self.config),
-            // The flags stand for one table, so they are read by the same rules, with the same words.
-            None => FromCommandLine { file: None, flags: self.described() },
-        };
-        let problems = |problems: Vec<Problem>| Failure::of_problems(&problems);
-        let layers = match &self.hook {
-            Some(_) => layers::gather(&from, variables).map_err(problems)?,
-            None => layers::gather_flags(&from).map_err(problems)?,
-        };
-        let known: Vec<_> = layers.organisations.iter().filter_map(|name| name.parse().ok()).collect();
-        let mut reader = Reader::new(&layers);
-        let found = confirm::read(&mut reader, variables, &known).hooks;
-        match &self.hook {
-            Some(name) => {
-                let names: Vec<_> = found.iter().map(|hook| hook.name.clone()).collect();
-                let (named, others): (Vec<_>, Vec<_>) =
-                    found.into_iter().partition(|hook| hook.name == *name);
-                match named.into_iter().next() {
-                    Some(hook) => Ok(Found { hook, others }),
-                    None if reader.problems.is_empty() => Err(Failure::usage(format!(
-                        "the configuration has no hook {name:?}; it has {}",
-                        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-                    ))),
-                    None => Err(Failure::of_problems(&confirm::by_name(reader.problems, &layers))),
-                }
-            }
-            None => match found.into_iter().next() {
-                Some(hook) if reader.problems.is_empty() => Ok(Found { hook, others: Vec::new() }),
-                Some(_) | None => Err(Failure::of_problems(&in_flags(reader.problems))),
-            },
+        if let Some(name) = &self.hook {
+            return configured(name, &self.config, variables);
+        }
+        // The flags stand for one table, so they are read by the same rules, with the same words.
+        let from = FromCommandLine { file: None, flags: self.described() };
+        let layers = layers::gather_flags(&from).map_err(|problems| Failure::of_problems(&problems))?;
+        let (found, problems) = hooks_of(&layers, variables);
+        match found.into_iter().next() {
+            Some(hook) if problems.is_empty() => Ok(Found { hook, others: Vec::new() }),
+            Some(_) | None => Err(Failure::of_problems(&in_flags(problems))),
         }
     }
 
@@ -324,22 +322,58 @@ impl HookArgs {
         std::iter::once(name).chain(given).collect()
     }
 
-    fn read_body(&self) -> Result<Vec<u8>, Failure> {
-        let mut body = Vec::new();
-        let read = if self.body.as_os_str() == "-" {
-            std::io::stdin().read_to_end(&mut body).map(|_| body)
-        } else {
-            std::fs::read(&self.body)
-        };
-        read.map_err(|error| {
-            Failure::usage(format!("the body {} cannot be read: {error}", self.body.display()))
-        })
-    }
-
     fn time(&self) -> i64 {
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         self.now.unwrap_or_else(|| i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX))
     }
+}
+
+/// The hook of this name in the configuration, and the others of it.
+///
+/// # Errors
+///
+/// When there is none, or it cannot be used.
+pub(super) fn configured(name: &str, config: &ConfigArgs, variables: &Variables) -> Result<Found, Failure> {
+    let layers = layers::gather(&FromCommandLine::from(config), variables)
+        .map_err(|problems| Failure::of_problems(&problems))?;
+    let (found, problems) = hooks_of(&layers, variables);
+    let names: Vec<_> = found.iter().map(|hook| hook.name.clone()).collect();
+    let (named, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|hook| hook.name == *name);
+    match named.into_iter().next() {
+        Some(hook) => Ok(Found { hook, others }),
+        None if problems.is_empty() => Err(Failure::usage(format!(
+            "the configuration has no hook {name:?}; it has {}",
+            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        ))),
+        None => Err(Failure::of_problems(&confirm::by_name(problems, &layers))),
+    }
+}
+
+fn hooks_of(layers: &Layers, variables: &Variables) -> (Vec<hooks::Hook>, Vec<Problem>) {
+    let known: Vec<_> = layers.organisations.iter().filter_map(|name| name.parse().ok()).collect();
+    let mut reader = Reader::new(layers);
+    let found = confirm::read(&mut reader, variables, &known).hooks;
+    (found, reader.problems)
+}
+
+/// The body in a file, byte for byte; `-` for stdin.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub(super) fn read_body(file: &Path) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    let read = if file.as_os_str() == "-" {
+        std::io::stdin().read_to_end(&mut body).map(|_| body)
+    } else {
+        std::fs::read(file)
+    };
+    read.map_err(|error| Failure::usage(format!("the body {} cannot be read: {error}", file.display())))
+}
+
+/// An id for a message that has none.
+pub(super) fn fresh_id() -> String {
+    format!("msg_{}", uuid::Uuid::new_v4().simple())
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod hooks;
 pub mod look;
 pub mod outgoing;
 mod plan;
+mod replay;
 pub mod say;
 mod scan;
 pub mod store;
