@@ -6,6 +6,7 @@ use crate::{
     closure::{End, Step, Turn},
     draft::Draft,
     event::Act,
+    mutation::Mutation,
     transition::Rejected,
 };
 
@@ -29,8 +30,9 @@ impl Draft<'_> {
     }
 
     /// Lets an operator say something about a ghost, whatever is under way; all stays as it is.
-    fn noted(&self) -> Result<(), Rejected> {
+    fn noted(&mut self) -> Result<(), Rejected> {
         match self.next.step {
+            Step::Ghost(_) if self.policy.has(Mutation::NoteMoves) => self.verify(),
             Step::Ghost(_) => Ok(()),
             Step::Scheduled
             | Step::Resolving

@@ -62,6 +62,8 @@ pub enum Mutation {
     LateWordIsAReturn,
     /// Closures follow one another without end.
     ReturnsWithoutEnd,
+    /// What is said of a ghost makes it look at once.
+    NoteMoves,
 }
 
 impl Policy {
@@ -82,7 +84,7 @@ impl Policy {
 #[cfg(feature = "mutants")]
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::ReplyIsEvidence,
         Self::WrapperWithoutProof,
         Self::TimeoutRepeatsTheWrite,
@@ -111,5 +113,6 @@ impl Mutation {
         Self::LooksWithoutEnd,
         Self::LateWordIsAReturn,
         Self::ReturnsWithoutEnd,
+        Self::NoteMoves,
     ];
 }

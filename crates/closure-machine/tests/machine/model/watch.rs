@@ -122,6 +122,14 @@ impl Witness {
         }
     }
 
+    /// Something was said of a ghost: but for its version the closure stays as it is, and nobody is asked or told.
+    pub fn noted(&mut self, before: &Closure, transition: &Transition) {
+        let stays = Closure { sequence: transition.next.sequence, ..before.clone() };
+        if stays != transition.next || !transition.effects.is_empty() {
+            self.breaks("note", "what was said of a ghost moved it");
+        }
+    }
+
     fn told(&mut self, told: Announcement, next: &Closure) {
         match told {
             Announcement::GhostDetected => {
@@ -202,8 +210,8 @@ impl Witness {
 }
 
 /// What must never happen, by the name under which the witness notes it.
-pub const INVARIANTS: [&str; 11] =
-    ["I1", "I2", "I4", "I5", "I6", "I7", "I8", "I9", "ask", "agent", "liveness"];
+pub const INVARIANTS: [&str; 12] =
+    ["I1", "I2", "I4", "I5", "I6", "I7", "I8", "I9", "ask", "agent", "note", "liveness"];
 
 /// A name, and whether a world has it.
 type Goal = (&'static str, fn(&World) -> bool);

@@ -189,6 +189,9 @@ impl Model {
             next.witness.asked &= !8;
             next.witness.cut_off |= self.cast.agent;
         }
+        if *event == Event::Act(Act::Note) {
+            next.witness.noted(&world.row, &transition);
+        }
         next.witness.committed(&self.cast, &world.row, &transition, &world.remote);
         self.second_replica_comes_late(world, event, &transition, moment, &mut next.witness);
         self.same_input_again(event, &transition, moment, &mut next.witness);
@@ -368,7 +371,7 @@ impl stateright::Model for Model {
             actions.extend(permits.iter().map(|permit| Happening::EventsAreMissed(*permit)));
         }
         if self.cast.operators {
-            let acts = [Act::Retry, Act::Cancel, Act::Verify, Act::Force, Act::Resolve];
+            let acts = [Act::Retry, Act::Cancel, Act::Verify, Act::Force, Act::Resolve, Act::Note];
             actions.extend(acts.map(Happening::Operator));
         }
         let legs = world.remote.legs.iter().enumerate();
@@ -423,7 +426,7 @@ impl stateright::Model for Model {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let mut properties = numbered!(invariant: 0 1 2 3 4 5 6 7 8 9 10);
+        let mut properties = numbered!(invariant: 0 1 2 3 4 5 6 7 8 9 10 11);
         assert_eq!(properties.len(), INVARIANTS.len());
         properties.extend(numbered!(goal: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24));
         assert_eq!(properties.len(), INVARIANTS.len() + GOALS.len());
