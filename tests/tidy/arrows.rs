@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("genesys-client", &["genesys-types"]),
     ("store", &[]),
     ("store-sqlite", &["store"]),
+    ("store-postgres", &["store"]),
     ("http-listener", &[]),
     ("orchestrator", &["closure-machine", "genesys-client", "genesys-types", "store"]),
     ("evidence-log", &["genesys-types", "orchestrator"]),
