@@ -180,6 +180,13 @@ fn without_answer(failure: &tokio_postgres::Error) -> (Reach, String) {
     }
     let why = match source.and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionRefused) => "nothing listens where the database should be".to_owned(),
+        Some(
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::TimedOut,
+        ) => "the connection to the database was lost".to_owned(),
         Some(_) | None if failure.is_closed() => "the connection to the database was lost".to_owned(),
         Some(_) | None => format!("the database cannot be reached ({cause})"),
     };

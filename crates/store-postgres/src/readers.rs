@@ -1,6 +1,10 @@
 //! Connections that only read.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use deadpool_postgres::{
     Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
@@ -10,7 +14,7 @@ use tokio::time::error::Elapsed;
 
 use crate::{
     failure::{Reach, Trouble},
-    session::{CONNECT_WITHIN, Connector},
+    session::{CONNECT_WITHIN, Connector, PAUSE},
 };
 
 /// Connections at once. Reads are short; those that wait for one wait for the database.
@@ -20,7 +24,10 @@ const MOST: usize = 8;
 const WAIT_WITHIN: Duration = Duration::from_secs(5);
 
 /// The connections, made when they are first needed.
-pub(crate) struct Readers(Pool);
+pub(crate) struct Readers {
+    pool: Pool,
+    failed: Mutex<Option<(Instant, StoreUnavailable)>>,
+}
 
 impl Readers {
     pub(crate) fn new(connector: &Connector) -> Self {
@@ -30,7 +37,10 @@ impl Readers {
         let timeouts =
             Timeouts { wait: Some(WAIT_WITHIN), create: Some(CONNECT_WITHIN), recycle: Some(CONNECT_WITHIN) };
         let pool = Pool::builder(manager).max_size(MOST).runtime(Runtime::Tokio1).timeouts(timeouts).build();
-        Self(pool.expect("a pool with a runtime is made without asking anybody"))
+        Self {
+            pool: pool.expect("a pool with a runtime is made without asking anybody"),
+            failed: Mutex::default(),
+        }
     }
 
     /// A read's turns; see [`reading`].
@@ -38,9 +48,26 @@ impl Readers {
         Turns { readers: self, taken: 0 }
     }
 
+    /// A connection that is free, or a new one. A server that is away, or about to start, is not asked by every read.
+    async fn connection(&self) -> Result<Object, StoreUnavailable> {
+        if self.pool.status().available == 0
+            && let Some((when, why)) = &*self.failed()
+            && when.elapsed() < PAUSE
+        {
+            return Err(why.clone());
+        }
+        let got = self.pool.get().await.map_err(|failure| no_connection(failure).unavailable());
+        *self.failed() = got.as_ref().err().map(|why| (Instant::now(), why.clone()));
+        got
+    }
+
+    fn failed(&self) -> MutexGuard<'_, Option<(Instant, StoreUnavailable)>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Lets all connections go.
     pub(crate) fn close(&self) {
-        self.0.close();
+        self.pool.close();
     }
 }
 
@@ -71,7 +98,7 @@ pub(crate) struct Turns<'a> {
 impl Turns<'_> {
     pub(crate) async fn connection(&mut self) -> Result<Object, StoreUnavailable> {
         self.taken += 1;
-        self.readers.0.get().await.map_err(|failure| no_connection(failure).unavailable())
+        self.readers.connection().await
     }
 
     /// The answer, or nothing when the read is to be tried again.
@@ -92,7 +119,7 @@ impl Turns<'_> {
             Reach::Connection => {
                 // It is of no use to anybody else, and those that were lost with it neither.
                 drop(Object::take(client));
-                self.readers.0.retain(|client, _| !client.is_closed());
+                self.readers.pool.retain(|client, _| !client.is_closed());
                 true
             }
             Reach::Again => true,
@@ -114,6 +141,6 @@ fn no_connection(failure: PoolError) -> Trouble {
 
 impl fmt::Debug for Readers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Readers").field(&self.0.status()).finish()
+        f.debug_tuple("Readers").field(&self.pool.status()).finish()
     }
 }

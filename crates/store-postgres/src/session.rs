@@ -18,6 +18,9 @@ use crate::{
 /// and one try more.
 pub(crate) const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
+/// How long nobody tries to connect after a try that failed.
+pub(crate) const PAUSE: Duration = Duration::from_millis(100);
+
 /// How long a statement of the writer may take, and the wait for the writers of other services before it.
 const WRITE_WITHIN: &str = "10s";
 

@@ -24,7 +24,7 @@ use crate::{
     failure::{OpenError, Reach, Trouble},
     judge::{Questions, Writes, judge},
     metrics, schema,
-    session::Connector,
+    session::{Connector, PAUSE},
     statements::Statements,
     upkeep::Write,
 };
@@ -36,13 +36,10 @@ const BATCH_LIMIT: usize = 1_024;
 const QUEUE_LIMIT: usize = 32_768;
 
 /// How long a transaction may take in all, as seen from here. The server's own limit for each statement is shorter.
-const TRANSACTION_WITHIN: Duration = Duration::from_secs(15);
+const TRANSACTION_WITHIN: Duration = Duration::from_secs(12);
 
 /// How often a transaction is tried that others stood in the way of.
 const TRIES: usize = 8;
-
-/// How long nobody tries to connect after a try that failed.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a new sole owner waits for the one before it to let go, and how often it asks.
 const OWN_WITHIN: Duration = Duration::from_secs(5);

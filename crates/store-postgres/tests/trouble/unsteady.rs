@@ -1,0 +1,108 @@
+//! The server goes away, and comes back.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use store::{CommitRefused, Store, conformance::samples};
+use store_postgres::PostgresStore;
+
+use crate::{
+    lives::Lives,
+    proxy::{Mode, Proxy},
+    server,
+};
+
+/// Within what the store has to work again once the database is back.
+const BACK_WITHIN: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_of_the_server_in_the_middle_of_commits_loses_none_that_was_answered() {
+    let store = open(&server::address(&server::schema())).await;
+    let lives = Lives::begin(&store, 16);
+    for mode in ["fast", "immediate", "fast", "immediate"] {
+        lives.go_on(300, Duration::from_secs(20)).await;
+        server::control(&["--mode", mode, "restart"]).await;
+        let back = lives.go_on(16, BACK_WITHIN).await;
+        println!("{mode}: back after {back:?}");
+    }
+    lives.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_the_writers_session_loses_no_commit_that_was_answered() {
+    let store = open(&server::address(&server::schema())).await;
+    let lives = Lives::begin(&store, 16);
+    for _ in 0..10 {
+        lives.go_on(100, Duration::from_secs(20)).await;
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'closeout writer %'";
+        server::session().await.execute(sql, &[]).await.expect("it can be asked");
+        lives.go_on(16, BACK_WITHIN).await;
+    }
+    lives.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_process_of_the_server_loses_no_commit_that_was_answered() {
+    let store = open(&server::address(&server::schema())).await;
+    let lives = Lives::begin(&store, 16);
+    for _ in 0..3 {
+        lives.go_on(300, Duration::from_secs(20)).await;
+        server::kill_writers().await;
+        let back = lives.go_on(16, BACK_WITHIN).await;
+        println!("back after {back:?}");
+    }
+    lives.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_connection_is_told_at_once_and_made_again() {
+    let proxy = Proxy::begin().await;
+    let store = open(&proxy.address(&server::schema())).await;
+    let lives = Lives::begin(&store, 16);
+    for _ in 0..3 {
+        lives.go_on(100, Duration::from_secs(20)).await;
+        proxy.set(Mode::Closed);
+        refused_within(&store, Duration::from_secs(5)).await;
+        assert!(store.load(samples::key(0)).await.is_err(), "nothing can be read either");
+        proxy.set(Mode::Open);
+        let back = lives.go_on(16, BACK_WITHIN).await;
+        println!("back after {back:?}");
+    }
+    lives.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silence_has_an_end_and_nothing_is_answered_meanwhile() {
+    let proxy = Proxy::begin().await;
+    let store = open(&proxy.address(&server::schema())).await;
+    let lives = Lives::begin(&store, 16);
+    lives.go_on(100, Duration::from_secs(20)).await;
+    proxy.set(Mode::Silent);
+    refused_within(&store, Duration::from_secs(20)).await;
+    let taken = lives.taken();
+    refused_within(&store, Duration::from_secs(20)).await;
+    assert_eq!(lives.taken(), taken, "nothing is durable without its server");
+    proxy.set(Mode::Open);
+    let back = lives.go_on(16, BACK_WITHIN).await;
+    println!("back after {back:?}");
+    lives.end().await;
+}
+
+async fn open(address: &store_postgres::Address) -> Arc<dyn Store> {
+    Arc::new(PostgresStore::open(address, true).await.expect("the server of the test answers"))
+}
+
+async fn refused_within(store: &Arc<dyn Store>, within: Duration) {
+    let begin = Instant::now();
+    loop {
+        let refused = store.commit(samples::insert(&samples::row(1_000_000))).await;
+        if let Err(CommitRefused::Unavailable(why)) = refused {
+            println!("{} after {:?}", why.why, begin.elapsed());
+            assert!(!why.why.contains("closeout@"), "{}", why.why);
+            return;
+        }
+        assert!(begin.elapsed() < within, "commits are still answered: {refused:?}");
+    }
+}
