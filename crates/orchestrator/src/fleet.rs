@@ -1,22 +1,17 @@
 //! Working beside other processes on one store.
 //!
 //! Each closure is worked on by the process that committed it last. When that one is gone, whoever comes first takes over what
-//! is due. There is no leader and no lock that could be lost: two that work on one closure are told apart by its version.
+//! it has left. There is no leader and no lock that could be lost: two that work on one closure are told apart by its version.
 
 use std::{sync::Arc, time::Duration};
 
 use closure_machine::Turn;
-use genesys_types::Span;
 use tracing::{debug, info};
 
 use crate::{advance::Orchestrator, record::Record};
 
 /// How often is looked for closures whose process is gone, and for what operators have set elsewhere.
 const LOOK: Duration = Duration::from_millis(500);
-
-/// How far ahead the wake-ups lie of what is taken over. A call in flight wakes its closure when it counts as lost, 20 s after it
-/// was made at the latest (`Policy::call_timeout`); its process being gone, it is lost already.
-const AHEAD: Span = Span::from_secs(20);
 
 /// How many are taken over at once.
 const AT_ONCE: usize = 1_024;
@@ -41,14 +36,14 @@ impl Orchestrator {
         if self.inner.stopping.is_cancelled() {
             return false;
         }
-        let until = (self.now() + AHEAD).millis();
-        let Ok(rows) = self.inner.store.take_over(until, AT_ONCE).await else { return false };
+        let Ok(rows) = self.inner.store.take_over(AT_ONCE).await else { return false };
         let mut lost = Vec::new();
         for row in &rows {
             let _guard = self.inner.registry.lock(row.key).await;
             match Record::from_row(row) {
                 Ok(mut record) => {
                     self.inner.registry.share_names(&mut record);
+                    // Its process being gone, the answer is lost.
                     if matches!(record.closure.turn, Turn::InFlight { .. }) {
                         lost.push(record.key);
                     }

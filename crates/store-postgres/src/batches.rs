@@ -48,6 +48,22 @@ pub(crate) async fn put(
     Ok(0)
 }
 
+/// Puts a batch that stands in the state `from`. Answers how many there are: one, or none.
+pub(crate) async fn change(
+    client: &ClientWrapper,
+    from: &str,
+    batch: &BatchRow,
+    items: &[BatchItem],
+) -> Result<u64, Trouble> {
+    let sql = "SELECT key FROM batches WHERE key = $1 AND state = $2 FOR UPDATE";
+    let read = |row: &Columns| Ok(row.try_get::<_, Uuid>(0)?);
+    if optional(client, sql, &[&batch.key, &written(from)], read).await?.is_none() {
+        return Ok(0);
+    }
+    put(client, batch, items).await?;
+    Ok(1)
+}
+
 pub(crate) async fn one(client: &ClientWrapper, key: Uuid) -> Result<Option<BatchRow>, Trouble> {
     optional(client, &format!("SELECT {COLUMNS} FROM batches WHERE key = $1"), &[&key], batch).await
 }

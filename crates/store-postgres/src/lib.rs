@@ -15,6 +15,7 @@ mod address;
 mod batches;
 mod deliveries;
 mod failure;
+mod fleet;
 mod judge;
 mod listing;
 mod metrics;

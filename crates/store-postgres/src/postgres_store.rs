@@ -4,8 +4,9 @@ use std::{future::Future, pin::Pin};
 
 use async_trait::async_trait;
 use store::{
-    BatchFilter, BatchItem, BatchRow, ClosureKey, Commit, CommitRefused, DeliveryFilter, DeliveryRow, Filter,
-    InboxEntry, KeyEntry, Millis, Order, PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
+    Ask, BatchFilter, BatchItem, BatchRow, ClosureKey, Commit, CommitRefused, DeliveryFilter, DeliveryRow,
+    Filter, InboxEntry, KeyEntry, Lease, Millis, Order, PlacedLine, Quarantined, Row, Store,
+    StoreUnavailable, Tally,
 };
 use uuid::Uuid;
 
@@ -13,6 +14,7 @@ use crate::{
     address::Address,
     batches, deliveries,
     failure::OpenError,
+    fleet::Fleet,
     listing, metrics, read,
     readers::{Readers, reading},
     session::{Connector, Role},
@@ -31,6 +33,8 @@ use crate::{
 pub struct PostgresStore {
     writer: Writer,
     readers: Readers,
+    /// Where other services work on the same schema.
+    fleet: Option<Fleet>,
 }
 
 impl PostgresStore {
@@ -51,7 +55,13 @@ impl PostgresStore {
         }
         metrics::describe();
         let readers = Readers::new(&connector.of(Role::Reader));
-        Ok(Self { writer: Writer::start(connector, sole_owner).await?, readers })
+        let (me, clerks) = (connector.instance(), Readers::new(&connector.of(Role::Clerk)));
+        let writer = Writer::start(connector, sole_owner).await?;
+        let fleet = match sole_owner {
+            true => None,
+            false => Some(Fleet::join(me, clerks).await.map_err(OpenError::Database)?),
+        };
+        Ok(Self { writer, readers, fleet })
     }
 
     /// Counts the transactions that were made durable since the store was opened. Commits that were in line together
@@ -93,7 +103,35 @@ impl Store for PostgresStore {
         after: Option<(Millis, ClosureKey)>,
         limit: usize,
     ) -> Result<Vec<Row>, StoreUnavailable> {
-        reading!(self.readers, client => read::due(&client, now, after, limit))
+        let owner = self.fleet.as_ref().map(Fleet::me);
+        reading!(self.readers, client => read::due(&client, owner, now, after, limit))
+    }
+
+    fn is_shared(&self) -> bool {
+        self.fleet.is_some()
+    }
+
+    async fn take_over(&self, limit: usize) -> Result<Vec<Row>, StoreUnavailable> {
+        match &self.fleet {
+            Some(fleet) => fleet.take_over(limit).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn holds(&self, office: &str) -> Result<bool, StoreUnavailable> {
+        match &self.fleet {
+            Some(fleet) => fleet.holds(office).await,
+            None => Ok(true),
+        }
+    }
+
+    async fn lease(&self, budget: &str, ask: Ask) -> Result<Lease, StoreUnavailable> {
+        match &self.fleet {
+            Some(fleet) => fleet.lease(budget, &ask).await,
+            None => {
+                Err(StoreUnavailable { why: "this service is the only one, and leases nothing".to_owned() })
+            }
+        }
     }
 
     async fn open_after(
@@ -168,6 +206,16 @@ impl Store for PostgresStore {
         reading!(self.readers, client => deliveries::list(&client, filter, before, limit))
     }
 
+    async fn change_batch(
+        &self,
+        from: &str,
+        batch: BatchRow,
+        items: Vec<BatchItem>,
+    ) -> Result<bool, StoreUnavailable> {
+        let change = Write::ChangeBatch { from: from.to_owned(), batch, items };
+        Ok(self.writer.write(change).await? > 0)
+    }
+
     async fn put_batch(&self, batch: BatchRow, items: Vec<BatchItem>) -> Result<(), StoreUnavailable> {
         self.write(Write::PutBatch { batch, items }).await
     }
@@ -235,6 +283,10 @@ impl Store for PostgresStore {
     /// Waits until all that is in line is durable, and lets the connections that read go.
     async fn close(&self) -> Result<(), StoreUnavailable> {
         let settled = self.write(Write::Settle).await;
+        if let Some(fleet) = &self.fleet {
+            // If this fails, the others wait until it counts as gone.
+            let _ = fleet.leave().await;
+        }
         self.readers.close();
         settled
     }

@@ -30,8 +30,10 @@ pub(crate) async fn open_of(
 }
 
 /// Rows at rest come from the index by wake-up; those that move are looked through.
+/// The rows that are due; of a schema that several services share, those of this `owner`.
 pub(crate) async fn due(
     client: &ClientWrapper,
+    owner: Option<Uuid>,
     now: Millis,
     after: Option<(Millis, ClosureKey)>,
     limit: usize,
@@ -39,9 +41,12 @@ pub(crate) async fn due(
     let (wake_at, key) = after.unwrap_or((Millis::MIN, Uuid::nil()));
     // Before the first of all keys there is none, so a nil key must not leave out one that is due at that moment.
     let from = if after.is_some() { ">" } else { ">=" };
+    // Bound in any case, so that there is one statement.
+    let mine = "($5::uuid IS NULL OR c.owner = $5)";
     let part = |condition: &str, column: &str| {
         format!(
-            "(SELECT {ROW_COLUMNS} FROM closures c WHERE {condition} AND {column} <= $1 AND ({column}, c.key) {from} ($2, $3)
+            "(SELECT {ROW_COLUMNS} FROM closures c
+              WHERE {condition} AND {mine} AND {column} <= $1 AND ({column}, c.key) {from} ($2, $3)
               ORDER BY {column}, c.key LIMIT $4)"
         )
     };
@@ -50,7 +55,7 @@ pub(crate) async fn due(
         part("c.rest_wake_at IS NOT NULL AND c.standing = 0", "c.rest_wake_at"),
         part("c.standing = 0 AND c.moving", "c.wake_at")
     );
-    let mut due = all(client, &sql, &[&now, &wake_at, &key, &rows(limit)], record::row).await?;
+    let mut due = all(client, &sql, &[&now, &wake_at, &key, &rows(limit), &owner], record::row).await?;
     due.sort_by_key(|row| (row.wake_at, row.key));
     due.truncate(limit);
     Ok(due)

@@ -41,6 +41,8 @@ const LOCKS: i32 = 0x436c_6f73;
 pub(crate) enum Role {
     Reader,
     Writer,
+    /// Looks after what services that share the schema know of each other: short statements, each a transaction of its own.
+    Clerk,
 }
 
 /// Makes connections.
@@ -70,6 +72,11 @@ impl Connector {
     /// The same for another role.
     pub(crate) fn of(&self, role: Role) -> Self {
         Self { role, ..self.clone() }
+    }
+
+    /// This store, among all that share the schema.
+    pub(crate) fn instance(&self) -> Uuid {
+        self.instance
     }
 
     pub(crate) fn schema(&self) -> &str {
@@ -105,6 +112,7 @@ impl Connector {
     fn name(&self) -> String {
         match self.role {
             Role::Reader => "closeout reader".to_owned(),
+            Role::Clerk => "closeout clerk".to_owned(),
             Role::Writer => format!("closeout writer {}", self.instance.simple()),
         }
     }
@@ -116,6 +124,7 @@ impl Connector {
                 "('default_transaction_read_only', 'on'), ('statement_timeout', '{}s')",
                 READ_WITHIN.as_secs()
             ),
+            Role::Clerk => format!("('statement_timeout', '{WRITE_WITHIN}')"),
             // All that a writer looks for it finds by an index, however few rows the planner has seen so far.
             Role::Writer => format!(
                 "('statement_timeout', '{WRITE_WITHIN}'), ('idle_in_transaction_session_timeout', '{IDLE_WITHIN}'),

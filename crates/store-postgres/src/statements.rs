@@ -32,6 +32,7 @@ pub(crate) struct Statements {
     put_lines: Statement,
     put_events: Statement,
     put_keys: Statement,
+    owner: Uuid,
 }
 
 /// Whoever holds this row is the only writer of closures, lines, keys and events until its commit. Positions are given under it,
@@ -58,10 +59,10 @@ const EVENTS: &str = "SELECT fingerprint, digest FROM inbox WHERE fingerprint = 
 // The rows are written in the order of the arrays.
 const PUT_CLOSURES: &str = "INSERT INTO closures (key, version, standing, organisation, conversation, participant, source,
         created_at, labels, state, reason, wake_at, updated_at, last_sequence, moving, body,
-        rest_state, rest_reason, rest_wake_at, ended_at)
+        rest_state, rest_reason, rest_wake_at, ended_at, owner)
     SELECT w.*,
         CASE WHEN NOT w.moving THEN w.state END, CASE WHEN NOT w.moving THEN w.reason END,
-        CASE WHEN NOT w.moving THEN w.wake_at END, CASE WHEN w.standing = 1 THEN w.updated_at END
+        CASE WHEN NOT w.moving THEN w.wake_at END, CASE WHEN w.standing = 1 THEN w.updated_at END, $17::uuid
     FROM unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::text[], $5::uuid[], $6::uuid[], $7::text[], $8::bigint[],
         $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::boolean[], $16::bytea[])
         AS w (key, version, standing, organisation, conversation, participant, source, created_at, labels, state, reason,
@@ -72,7 +73,8 @@ const PUT_CLOSURES: &str = "INSERT INTO closures (key, version, standing, organi
         created_at = excluded.created_at, labels = excluded.labels, state = excluded.state, reason = excluded.reason,
         wake_at = excluded.wake_at, updated_at = excluded.updated_at, last_sequence = excluded.last_sequence,
         moving = excluded.moving, body = excluded.body, rest_state = excluded.rest_state,
-        rest_reason = excluded.rest_reason, rest_wake_at = excluded.rest_wake_at, ended_at = excluded.ended_at";
+        rest_reason = excluded.rest_reason, rest_wake_at = excluded.rest_wake_at, ended_at = excluded.ended_at,
+        owner = excluded.owner";
 
 const DROP_LABELS: &str = "DELETE FROM labels WHERE closure = ANY ($1)";
 
@@ -91,7 +93,8 @@ const PUT_KEYS: &str = "INSERT INTO idempotency_keys (fingerprint, scope, key, d
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::uuid[], $6::boolean[], $7::bigint[])";
 
 impl Statements {
-    pub(crate) async fn prepare(client: &ClientWrapper) -> Result<Self, Trouble> {
+    /// Prepares them; `owner` is the service that writes.
+    pub(crate) async fn prepare(client: &ClientWrapper, owner: Uuid) -> Result<Self, Trouble> {
         let uuids = &[Type::UUID_ARRAY][..];
         let prepare = |sql| client.prepare_typed(sql, &[]);
         Ok(Self {
@@ -108,6 +111,7 @@ impl Statements {
             put_lines: prepare(PUT_LINES).await?,
             put_events: prepare(PUT_EVENTS).await?,
             put_keys: prepare(PUT_KEYS).await?,
+            owner,
         })
     }
 
@@ -252,6 +256,7 @@ impl Statements {
                     &changes.iter().map(|change| signed(change.last_sequence)).collect::<Vec<_>>(),
                     &rows().map(moves).collect::<Vec<_>>(),
                     &rows().map(|row| &row.body[..]).collect::<Vec<_>>(),
+                    &self.owner,
                 ],
             )
             .await

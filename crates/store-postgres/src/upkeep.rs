@@ -29,6 +29,11 @@ pub(crate) enum Write {
         batch: BatchRow,
         items: Vec<BatchItem>,
     },
+    ChangeBatch {
+        from: String,
+        batch: BatchRow,
+        items: Vec<BatchItem>,
+    },
     SetSwitch {
         name: String,
         on: bool,
@@ -55,6 +60,7 @@ impl Write {
             }
             Self::PutDelivery(row) => deliveries::put(client, row).await,
             Self::PutBatch { batch, items } => batches::put(client, batch, items).await,
+            Self::ChangeBatch { from, batch, items } => batches::change(client, from, batch, items).await,
             Self::SetSwitch { name, on } => set_switch(client, name, *on).await,
             Self::Quarantine(record) => quarantine(client, record).await,
             Self::Prune { rows_before, inbox_before, limit } => {

@@ -240,7 +240,7 @@ impl Desk {
             if self.sole_owner && !self.owned(&client, PAUSE * 5).await? {
                 return Err(Trouble::not_owner());
             }
-            Statements::prepare(&client).await
+            Statements::prepare(&client, self.connector.instance()).await
         };
         let statements =
             timeout(TRANSACTION_WITHIN, ready).await.map_err(|_| Trouble::late("a connection"))??;
@@ -254,7 +254,7 @@ impl Desk {
             return Err(OpenError::InUse);
         }
         schema::bring_up(&client, &self.connector).await?;
-        let statements = Statements::prepare(&client).await?;
+        let statements = Statements::prepare(&client, self.connector.instance()).await?;
         self.session = Some(Session { client, statements });
         Ok(())
     }

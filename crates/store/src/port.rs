@@ -210,11 +210,11 @@ pub trait Store: Send + Sync + 'static {
         false
     }
 
-    /// Takes over open rows whose `wake_at` is at or before `until` and whose process is gone, the earliest first, at most
-    /// `limit`. Each row is answered to one caller only. A store for one process has none.
+    /// Takes over open rows whose process is gone, at most `limit`. Each row is answered to one caller only. A store for one
+    /// process has none.
     ///
     /// A process that was taken for gone and was not changes nothing by what it still holds: versions are compared.
-    async fn take_over(&self, _until: Millis, _limit: usize) -> Result<Vec<Row>, StoreUnavailable> {
+    async fn take_over(&self, _limit: usize) -> Result<Vec<Row>, StoreUnavailable> {
         Ok(Vec::new())
     }
 

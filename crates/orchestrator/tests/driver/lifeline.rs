@@ -142,10 +142,10 @@ impl Store for Lifeline {
         Ok(member.fleet.budgets.lock().unwrap().entry(budget.to_owned()).or_default().lease(now, &ask))
     }
 
-    async fn take_over(&self, until: Millis, limit: usize) -> Result<Vec<Row>, StoreUnavailable> {
+    async fn take_over(&self, limit: usize) -> Result<Vec<Row>, StoreUnavailable> {
         self.check_alive()?;
         let Some(member) = &self.fleet else { return Ok(Vec::new()) };
-        let mut left = self.inner.due(until, None, usize::MAX).await?;
+        let mut left = self.inner.open_after(None, usize::MAX).await?;
         left.retain(|row| member.is_orphan(row.key));
         left.truncate(limit);
         left.iter().for_each(|row| member.works_on(row.key));

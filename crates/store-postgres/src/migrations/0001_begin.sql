@@ -23,6 +23,8 @@ CREATE TABLE closures (
     rest_reason text COLLATE "C",
     rest_wake_at bigint,
     ended_at bigint,
+    -- The service that wrote it last, which works on it.
+    owner uuid NOT NULL,
     body bytea NOT NULL
 ) WITH (fillfactor = 60);
 
@@ -30,6 +32,8 @@ CREATE UNIQUE INDEX closures_open_conversation ON closures (organisation, conver
     WHERE standing = 0 AND conversation IS NOT NULL;
 CREATE INDEX closures_open ON closures (moving, key) WHERE standing = 0;
 CREATE INDEX closures_wake_at ON closures (rest_wake_at, key) WHERE rest_wake_at IS NOT NULL;
+-- The owner of a closure seldom changes, so this index seldom does.
+CREATE INDEX closures_owner ON closures (owner, key) WHERE standing = 0;
 CREATE INDEX closures_ended ON closures (ended_at, key) WHERE ended_at IS NOT NULL;
 CREATE INDEX closures_created_at ON closures (created_at, key);
 CREATE INDEX closures_conversation ON closures (conversation) WHERE conversation IS NOT NULL;
@@ -137,3 +141,28 @@ CREATE TABLE marks (
     value bigint NOT NULL
 );
 INSERT INTO marks (name, value) VALUES ('journal', 0);
+
+-- The services that share this schema, and when each was heard last.
+CREATE TABLE replicas (
+    id uuid PRIMARY KEY,
+    seen_at timestamptz NOT NULL
+);
+
+-- What one of them at a time does for all.
+CREATE TABLE offices (
+    name text COLLATE "C" PRIMARY KEY,
+    holder uuid NOT NULL
+);
+
+-- The quotas that they share. Moments are in milliseconds of the server's clock.
+CREATE TABLE budgets (
+    name text COLLATE "C" PRIMARY KEY,
+    revision bigint NOT NULL,
+    number bigint NOT NULL,
+    earliest_end bigint,
+    latest_end bigint,
+    leased bigint NOT NULL,
+    paused_until bigint NOT NULL,
+    scout_until bigint NOT NULL,
+    blind boolean NOT NULL
+);
