@@ -76,6 +76,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "notification-socket",
             "orchestrator",
             "store",
+            "store-postgres",
             "store-sqlite",
             "webhook-receiver",
             "webhook-signature",

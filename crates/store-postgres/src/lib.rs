@@ -35,4 +35,4 @@ mod writer;
 pub use address::Address;
 pub use failure::OpenError;
 pub use postgres_store::PostgresStore;
-pub use schema::OLDEST_SERVER;
+pub use schema::{Looked, OLDEST_SERVER, look};

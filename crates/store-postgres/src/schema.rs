@@ -6,8 +6,9 @@
 use deadpool_postgres::ClientWrapper;
 
 use crate::{
+    address::Address,
     failure::{OpenError, Trouble},
-    session::Connector,
+    session::{Connector, Role},
 };
 
 /// The oldest server that is known to work.
@@ -46,7 +47,12 @@ enum Due {
 
 /// Looks at the server and the tables, and makes or migrates them where needed. Services that do so at once wait for one another.
 pub(crate) async fn bring_up(client: &ClientWrapper, connector: &Connector) -> Result<(), OpenError> {
-    check_server(client).await?;
+    let (_, durable) = check_server(client).await?;
+    if !durable {
+        tracing::warn!(
+            "the database runs with fsync = off: a loss of power loses closures that were accepted"
+        );
+    }
     let found = inspect(client, connector.schema()).await?;
     if due(&found, VERSION, connector.schema())? == Due::Nothing {
         return Ok(());
@@ -75,7 +81,38 @@ fn due(found: &Found, known: i32, schema: &str) -> Result<Due, OpenError> {
     }
 }
 
-async fn check_server(client: &ClientWrapper) -> Result<(), OpenError> {
+/// What a database is found to be, by [`look`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Looked {
+    /// What the server says of itself, for example `15.4`.
+    pub server: String,
+    /// The version of the tables; nothing where there are none yet.
+    pub version: Option<i32>,
+    /// Whether what the server calls durable survives a loss of power (`fsync`).
+    pub durable: bool,
+}
+
+/// Looks whether a store could be opened there: connects, and reads what server and tables say of themselves. Nothing is changed, and
+/// a service that has the store open is not disturbed.
+///
+/// # Errors
+///
+/// See [`OpenError`]; never [`OpenError::InUse`].
+pub async fn look(address: &Address) -> Result<Looked, OpenError> {
+    let connector = Connector::new(address)?.of(Role::Reader);
+    let client = connector.session().await?;
+    let (server, durable) = check_server(&client).await?;
+    let found = inspect(&client, connector.schema()).await?;
+    due(&found, VERSION, connector.schema())?;
+    let version = match found {
+        Found::Ours { version, .. } => Some(version),
+        Found::Empty | Found::NotOurs => None,
+    };
+    Ok(Looked { server, version, durable })
+}
+
+/// What the server says of itself, and whether it syncs.
+async fn check_server(client: &ClientWrapper) -> Result<(String, bool), OpenError> {
     let asked = client
         .query_one(
             "SELECT current_setting('server_version_num'), current_setting('server_version'), current_setting('fsync')",
@@ -84,15 +121,11 @@ async fn check_server(client: &ClientWrapper) -> Result<(), OpenError> {
         .await
         .map_err(Trouble::from)?;
     let text = |number| asked.try_get::<_, String>(number).map_err(Trouble::from);
+    let server = text(1)?;
     if text(0)?.parse::<u32>().is_ok_and(|number| number / 10_000 < OLDEST_SERVER) {
-        return Err(OpenError::TooOld { server: text(1)? });
+        return Err(OpenError::TooOld { server });
     }
-    if text(2)? == "off" {
-        tracing::warn!(
-            "the database runs with fsync = off: a loss of power loses closures that were accepted"
-        );
-    }
-    Ok(())
+    Ok((server, text(2)? != "off"))
 }
 
 async fn inspect(client: &ClientWrapper, schema: &str) -> Result<Found, Trouble> {

@@ -94,7 +94,11 @@ impl BackupArgs {
         from.flags.extend(self.store.iter().map(|url| ("--store", "store.url".to_owned(), url.clone())));
         let problems = |problems: Vec<crate::config::Problem>| Failure::of_problems(&problems);
         let layers = layers::gather(&from, variables).map_err(problems)?;
-        match settings::store_place(&layers).map_err(problems)? {
+        match settings::store_place(&layers, variables).map_err(problems)? {
+            StorePlace::Postgres(address) => Err(Failure::usage(format!(
+                "the store {address} is a database, which PostgreSQL's own tools copy, also while the service runs"
+            ))
+            .fix("pg_dump --schema=closeout --format=custom --file=closeout.dump, or a base backup with the archived log")),
             StorePlace::Memory => Err(Failure::usage("the store is memory:, of which no copy can be made")
                 .fix("keep the state in a file: store.url = \"sqlite:FILE\"")),
             StorePlace::Sqlite(path) if path.is_file() => Ok(path),

@@ -134,10 +134,17 @@ fn masked(secret: &SecretString) -> &str {
 
 /// A text in which the credentials of a URL are hidden: `postgres://********@host/db`.
 pub fn without_credentials(text: &str) -> String {
-    match (text.find("://"), text.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme < at => format!("{}://********{}", &text[..scheme], &text[at..]),
-        (Some(_) | None, Some(_) | None) => text.to_owned(),
+    let Some(scheme) = text.find("://") else { return text.to_owned() };
+    let mut shown = match text.rfind('@') {
+        Some(at) if scheme < at => format!("{}://********{}", &text[..scheme], &text[at..]),
+        Some(_) | None => text.to_owned(),
+    };
+    // As `?password=…` of a database.
+    if let Some(begin) = shown.find("password=").map(|begin| begin + "password=".len()) {
+        let end = shown[begin..].find('&').map_or(shown.len(), |length| begin + length);
+        shown.replace_range(begin..end, "********");
     }
+    shown
 }
 
 impl fmt::Display for Given {
@@ -241,5 +248,9 @@ mod tests {
         let given = Given::Text("postgres://user:hunter2@host/db".to_owned());
         assert_eq!(given.to_string(), "\"postgres://********@host/db\"");
         assert_eq!(without_credentials("a@b"), "a@b");
+        assert_eq!(
+            without_credentials("postgres://u@h/d?password=geheim&sslmode=require"),
+            "postgres://********@h/d?password=********&sslmode=require"
+        );
     }
 }

@@ -8,6 +8,7 @@ use genesys_client::{
     ClientConfig, Credentials, Dialect, ExternalIdDimension, LookupConfig, QuotaConfig, Region,
 };
 use genesys_types::{Organisation, Span, WrapUpCodeId};
+use store_postgres::Address;
 
 use super::{
     confirm::{self, Confirm},
@@ -100,6 +101,8 @@ pub struct StoreSettings {
 pub enum StorePlace {
     /// In an SQLite file.
     Sqlite(PathBuf),
+    /// In a PostgreSQL database, with the password for it.
+    Postgres(Box<Address>),
     /// In memory: gone with the process.
     Memory,
 }
@@ -136,7 +139,7 @@ pub fn read_with(
 ) -> Result<Settings, Vec<Problem>> {
     let mut reader = Reader::new(layers);
     let server = server(&mut reader);
-    let store = store(&mut reader);
+    let store = store(&mut reader, variables);
     let mut organisations: Vec<OrganisationSettings> = Vec::new();
     let mut names = Vec::new();
     for name in &layers.organisations {
@@ -207,14 +210,20 @@ pub fn listen_address(layers: &Layers) -> Result<SocketAddr, Vec<Problem>> {
 ///
 /// # Errors
 ///
-/// What is wrong with `store.url`.
-pub fn store_place(layers: &Layers) -> Result<StorePlace, Vec<Problem>> {
+/// What is wrong with `store.url` or `store.password`.
+pub fn store_place(layers: &Layers, variables: &Variables) -> Result<StorePlace, Vec<Problem>> {
     let mut reader = Reader::new(layers);
-    place(&mut reader).ok_or(reader.problems)
+    match place(&mut reader, variables) {
+        Some(place) if reader.problems.is_empty() => Ok(place),
+        Some(_) | None => Err(reader.problems),
+    }
 }
 
-fn place(reader: &mut Reader<'_>) -> Option<StorePlace> {
+fn place(reader: &mut Reader<'_>, variables: &Variables) -> Option<StorePlace> {
     let layers = reader.layers;
+    let password = reader.secrets("store.password", variables).into_iter().next();
+    // As PostgreSQL's own programs take it.
+    let password = password.or_else(|| variables.value("PGPASSWORD").map(|value| value.to_owned().into()));
     reader.parsed("store.url", |text| {
         if text == "memory:" {
             return Ok(StorePlace::Memory);
@@ -226,15 +235,22 @@ fn place(reader: &mut Reader<'_>) -> Option<StorePlace> {
                 Ok(StorePlace::Sqlite(place.unwrap_or_else(|| path.into())))
             }
             Some(("postgres" | "postgresql", _)) => {
-                Err("names PostgreSQL, which is not part of this version; use sqlite:FILE".to_owned())
+                let address = Address::parse(text)?;
+                let address = match &password {
+                    Some(password) => address.with_password(password),
+                    None => address,
+                };
+                Ok(StorePlace::Postgres(Box::new(address)))
             }
-            Some(_) | None => Err("is not a store; use sqlite:FILE or memory:".to_owned()),
+            Some(_) | None => {
+                Err("is not a store; use sqlite:FILE, postgres://USER@HOST/DATABASE or memory:".to_owned())
+            }
         }
     })
 }
 
-fn store(reader: &mut Reader<'_>) -> Option<StoreSettings> {
-    let place = place(reader);
+fn store(reader: &mut Reader<'_>, variables: &Variables) -> Option<StoreSettings> {
+    let place = place(reader, variables);
     let retention = reader.duration("store.retention");
     let inbox = reader.duration("store.inbox_retention");
     if inbox.is_some_and(|inbox| inbox < INBOX_AT_LEAST) {

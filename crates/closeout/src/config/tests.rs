@@ -136,6 +136,25 @@ fn a_relative_path_in_the_file_is_meant_from_its_folder() {
 }
 
 #[test]
+fn a_database_has_its_password_from_elsewhere_and_never_shows_it() {
+    let mut scene = Scene::usual("[store]\nurl = \"postgres://u@h/d\"\n");
+    let place = |scene: &Scene| match scene.settings().unwrap().store.place {
+        StorePlace::Postgres(address) => *address,
+        StorePlace::Sqlite(_) | StorePlace::Memory => panic!("it is a database"),
+    };
+    let bare = store_postgres::Address::parse("postgres://u@h/d").unwrap();
+    assert_eq!(place(&scene), bare);
+    scene.set("PGPASSWORD", "planted");
+    let with = place(&scene);
+    assert_eq!(with, bare.clone().with_password(&"planted".to_owned().into()));
+    assert!(!format!("{with} {with:?} {:?}", scene.settings().unwrap().store).contains("planted"));
+    let told = "[store]\nurl = \"postgres://u@h/d\"\npassword = \"other\"\n";
+    let mut scene = Scene::usual(told);
+    scene.set("PGPASSWORD", "planted");
+    assert_eq!(place(&scene), bare.with_password(&"other".to_owned().into()));
+}
+
+#[test]
 fn a_missing_client_is_one_sentence_with_the_variables() {
     let mut scene = Scene::usual("");
     scene.unset("GENESYSCLOUD_OAUTHCLIENT_ID");
@@ -170,7 +189,13 @@ fn wrong_values_name_their_line_and_what_would_be_right() {
         ("[closing]\nwrap_up = { name = \" \" }", "must be \"none\", \"skip\", { name = "),
         ("[closing]\nwrap_up = { code = \"x\" }", "must be \"none\", \"skip\", { name = "),
         ("[closing]\ndeadline = \"1s\"", "must not be shorter than closing.confirm_within"),
-        ("[store]\nurl = \"postgres://u@h/db\"", "not part of this version; use sqlite:FILE"),
+        ("[store]\nurl = \"mysql://u@h/db\"", "use sqlite:FILE, postgres://USER@HOST/DATABASE or memory:"),
+        ("[store]\nurl = \"postgres://u:planted@h/db\"", "url \"postgres://********@h/db\" holds a password"),
+        ("[store]\nurl = \"postgres://u@h/db?sslmode=maybe\"", "has an sslmode that is not"),
+        (
+            "[store]\nurl = \"postgres://u@h/db\"\npassword = \"env:NOT_THERE\"",
+            "store.password names the environment",
+        ),
         ("[store]\ninbox_retention = \"24h\"", "at least 25h"),
         ("[server]\nlisten = \"8080\"", "is not an address and port, such as 127.0.0.1:8080"),
         ("[[source]]\nname = \"n\"\nkind = \"nats\"", "source.0.kind = \"nats\" is not part of this version"),

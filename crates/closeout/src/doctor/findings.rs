@@ -103,6 +103,15 @@ pub struct Hook {
 pub enum Store {
     /// In memory.
     Memory,
+    /// In a database.
+    Database {
+        /// Where it is.
+        address: String,
+        /// Whether the server is not asked to prove who it is, though it is elsewhere.
+        trusts_anybody: bool,
+        /// What was found, or why it cannot be used.
+        looked: Result<store_postgres::Looked, String>,
+    },
     /// In a file.
     File {
         /// The file.

@@ -29,6 +29,7 @@ use orchestrator::{
     Config, DialectRemote, GenesysRemote, Orchestrator, OrganisationSetup, Remote, SystemClock,
 };
 use store::{MemoryStore, Store};
+use store_postgres::PostgresStore;
 use store_sqlite::SqliteStore;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -201,6 +202,7 @@ impl Service {
             .collect();
         let place = match &self.place {
             StorePlace::Sqlite(path) => path.display().to_string(),
+            StorePlace::Postgres(address) => address.to_string(),
             StorePlace::Memory => "memory (nothing outlives the process)".to_owned(),
         };
         format!(
@@ -251,6 +253,10 @@ fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
 async fn open_store(place: &StorePlace) -> Result<Arc<dyn Store>, Failure> {
     match place {
         StorePlace::Memory => Ok(Arc::new(MemoryStore::new())),
+        StorePlace::Postgres(address) => match PostgresStore::open(address, true).await {
+            Ok(store) => Ok(Arc::new(store)),
+            Err(error) => Err(Failure::usage(format!("the store {address} cannot be opened: {error}"))),
+        },
         StorePlace::Sqlite(path) => {
             let opened = {
                 let path = path.clone();
@@ -296,7 +302,7 @@ async fn orchestrate(
         store,
         clock: Arc::new(SystemClock::default()),
         organisations,
-        // Neither store can be opened by two processes.
+        // No store is opened in a way that two processes could write to it.
         sole_owner: true,
         retention: settings.store.retention,
         inbox_retention: settings.store.inbox_retention,

@@ -1,6 +1,7 @@
 //! The machine's side: configuration, keys, hooks, store, port, clock.
 
 use jiff::{SignedDuration, Timestamp};
+use store_postgres::Looked;
 use webhook_signature::Strength;
 
 use super::{
@@ -129,6 +130,43 @@ fn hook(hook: &Hook) -> Check {
     .about(name)
 }
 
+fn database(address: &str, trusts_anybody: bool, looked: &Result<Looked, String>) -> Check {
+    let looked = match looked {
+        Ok(looked) => looked,
+        Err(why) => {
+            return Check::wrong(
+                "store",
+                Fault::Machine,
+                format!("The database {address} cannot be used: {why}."),
+                "put that right, or name another in store.url (docs/postgresql.md)",
+            );
+        }
+    };
+    if !looked.durable {
+        return Check::warning(
+            "store",
+            format!(
+                "The database {address} runs with fsync = off: a loss of power loses closures that were accepted."
+            ),
+            "set fsync = on in postgresql.conf, and reload it",
+        );
+    }
+    if trusts_anybody {
+        return Check::warning(
+            "store",
+            format!(
+                "The database {address} is not asked to prove who it is: whoever stands between reads and changes all."
+            ),
+            "set sslmode=verify-full in store.url, with sslrootcert=FILE where the authority is your own",
+        );
+    }
+    let tables = match looked.version {
+        Some(version) => format!("tables of version {version}"),
+        None => "no tables yet, which can be made".to_owned(),
+    };
+    Check::ok("store", format!("{address} answers: PostgreSQL {}, {tables}.", looked.server))
+}
+
 fn store(store: &Store) -> Check {
     let (path, obstacle, bytes) = match store {
         Store::Memory => {
@@ -137,6 +175,9 @@ fn store(store: &Store) -> Check {
                 "The store is memory: all closures and their evidence are lost at the stop.",
                 "set store.url = \"sqlite:/var/lib/closeout/closeout.db\"",
             );
+        }
+        Store::Database { address, trusts_anybody, looked } => {
+            return database(address, *trusts_anybody, looked);
         }
         Store::File { path, obstacle, bytes } => (path.display(), obstacle, bytes),
     };

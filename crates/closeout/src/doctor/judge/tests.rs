@@ -200,6 +200,20 @@ fn store_port_and_clock_of_this_machine_are_faults_of_2() {
         assert!(check.fix.as_ref().unwrap().contains(says), "{check:?}");
     }
     assert_eq!(after("store", |findings| findings.store = Some(Store::Memory)).1, Exit::Done);
+    let database = |trusts_anybody, looked: Result<bool, &str>| {
+        let looked = looked
+            .map(|durable| store_postgres::Looked { server: "15.1".to_owned(), version: Some(1), durable })
+            .map_err(str::to_owned);
+        let address = "postgres://db.example/closeout".to_owned();
+        after("store", |findings| findings.store = Some(Store::Database { address, trusts_anybody, looked }))
+            .0
+    };
+    assert_eq!(database(false, Ok(true)).verdict, Verdict::Ok);
+    assert_eq!(database(true, Ok(true)).verdict, Verdict::Warning);
+    assert_eq!(database(false, Ok(false)).verdict, Verdict::Warning);
+    let away = database(false, Err("nothing listens where the database should be"));
+    assert_eq!(away.verdict, Verdict::Wrong(Fault::Machine));
+    assert!(away.fix.unwrap().contains("docs/postgresql.md"));
     let port = |holder| after("port", |findings| findings.port.as_mut().unwrap().holder = holder);
     assert_eq!(port(Holder::Closeout { ready: true }).0.verdict, Verdict::Ok);
     assert_eq!(port(Holder::Closeout { ready: false }).0.verdict, Verdict::Warning);

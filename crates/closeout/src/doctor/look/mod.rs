@@ -33,11 +33,13 @@ pub(super) async fn at_everything(
 ) -> Findings {
     let layers = layers::gather_what_can_be_read(from, variables).ok().map(|(layers, _)| layers);
     let loaded = config::load(from, variables);
-    let store =
-        layers.as_ref().and_then(|layers| settings::store_place(layers).ok()).map(|place| match place {
-            StorePlace::Memory => Store::Memory,
-            StorePlace::Sqlite(path) => store::look(path),
-        });
+    let place_of_store = layers.as_ref().and_then(|layers| settings::store_place(layers, variables).ok());
+    let store = match place_of_store {
+        Some(StorePlace::Memory) => Some(Store::Memory),
+        Some(StorePlace::Sqlite(path)) => Some(store::look(path)),
+        Some(StorePlace::Postgres(address)) => Some(store::look_at_database(&address).await),
+        None => None,
+    };
     let listen = layers.as_ref().and_then(|layers| settings::listen_address(layers).ok());
     let port = match listen {
         Some(address) => Some(service::port(address).await),
@@ -116,7 +118,7 @@ fn speaks(settings: &OrganisationSettings) -> Option<Speaks> {
 fn clock(layers: Option<&Layers>, configuration: &Configuration, store: Option<&Store>) -> Clock {
     let of_store = store.and_then(|store| match store {
         Store::File { path, .. } => Some(path.clone()),
-        Store::Memory => None,
+        Store::Memory | Store::Database { .. } => None,
     });
     let files =
         layers.and_then(|layers| layers.file.clone()).into_iter().chain([configuration.keys.0.clone()]);

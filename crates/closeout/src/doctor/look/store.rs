@@ -1,4 +1,4 @@
-//! The file of the store: whether it could be opened, without opening it as a store. No lock is taken and nothing is made.
+//! The store: whether it could be opened, without opening it as a store. No lock is taken and nothing is made.
 
 use std::{
     ffi::OsString,
@@ -8,6 +8,7 @@ use std::{
 };
 
 use rustix::fs::{Access, access};
+use store_postgres::Address;
 
 use super::super::findings::{Store, StoreObstacle};
 
@@ -16,6 +17,12 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// The files that lie beside a store while it is in use.
 const BESIDE: [&str; 3] = ["-wal", "-shm", ".lock"];
+
+/// Looks at the database.
+pub(super) async fn look_at_database(address: &Address) -> Store {
+    let looked = store_postgres::look(address).await.map_err(|error| error.to_string());
+    Store::Database { address: address.to_string(), trusts_anybody: address.trusts_anybody(), looked }
+}
 
 /// Looks at the file.
 pub(super) fn look(path: PathBuf) -> Store {
