@@ -39,6 +39,8 @@ pub struct SceneOptions {
     pub callbacks: String,
     /// Where the relay posts to; `None` for that webhook.
     pub relay_to: Option<String>,
+    /// Where the service keeps its state; `None` for an SQLite file in the folder.
+    pub store: Option<String>,
     /// Variables of the service's environment.
     pub environment: Vec<(String, String)>,
     /// How the relay writes its bodies.
@@ -60,6 +62,7 @@ impl Default for SceneOptions {
             confirm: None,
             callbacks: String::new(),
             relay_to: None,
+            store: None,
             environment: Vec::new(),
             format: BodyFormat::Eventbridge,
             queue_topic: false,
@@ -280,14 +283,15 @@ fn write_configuration(folder: &Path, port: u16, region: &str, options: &SceneOp
         "[[confirm]]\nname = \"relay\"\nkind = \"webhook\"\nverify = \"hub-sha256-base64\"\nsecrets = [\"{SECRET}\"]\n"
     );
     let confirm = options.confirm.as_ref().unwrap_or(&webhook);
-    let database = folder.join("closeout.db");
+    let file = format!("sqlite:{}", folder.join("closeout.db").display());
+    let store = options.store.as_ref().unwrap_or(&file);
     let tokens = folder.join("tokens.toml");
     let configuration = format!(
         r#"[server]
 listen = "127.0.0.1:{port}"
 
 [store]
-url = "sqlite:{database}"
+url = "{store}"
 
 [genesys.main]
 region = "{region}"
@@ -308,7 +312,6 @@ quota_window = "2s"
 [auth]
 tokens_file = "{tokens}"
 "#,
-        database = database.display(),
         tokens = tokens.display(),
         callbacks = options.callbacks,
     );

@@ -1,0 +1,8 @@
+//! The service as a process, with its state in PostgreSQL, on a real server that `tests/postgres/run` starts. Some of these stop
+//! the server, so they run one after the other.
+
+#![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
+
+mod crashes;
+mod setting;
+mod words;

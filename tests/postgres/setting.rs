@@ -1,0 +1,39 @@
+//! A scene whose store is a schema of its own in the server of the test.
+
+use std::{process::Command, time::Duration};
+
+use closeout_tests::{Scene, SceneOptions, wait_until};
+use uuid::Uuid;
+
+/// The address of a new schema.
+pub fn store() -> String {
+    let server = std::env::var("CLOSEOUT_TEST_POSTGRES").expect("tests/postgres/run names a server");
+    format!("{server}?schema=service_{}", Uuid::new_v4().simple())
+}
+
+/// Begins the scene.
+pub async fn scene(store: &str) -> Scene {
+    let environment = vec![("RUST_LOG".to_owned(), "info".to_owned())];
+    Scene::begin(SceneOptions { store: Some(store.to_owned()), environment, ..SceneOptions::default() }).await
+}
+
+/// Restarts the server as a crash would, and waits until it takes sessions.
+pub fn restart_server() {
+    let command = std::env::var("CLOSEOUT_TEST_PG_CTL").expect("tests/postgres/run says how");
+    let mut words = command.split_whitespace();
+    let ran =
+        Command::new(words.next().unwrap()).args(words).args(["--mode", "immediate", "restart"]).status();
+    assert!(ran.unwrap().success());
+}
+
+/// Waits until so many closures are closed.
+pub async fn closed(scene: &Scene, number: usize) {
+    let done = wait_until(Duration::from_secs(90), || async {
+        let (status, page) = scene.ask("GET", "/v1/closures?limit=500&state=closed", None).await;
+        (status == 200 && page["items"].as_array()?.len() >= number).then_some(())
+    });
+    if done.await.is_none() {
+        let (_, page) = scene.ask("GET", "/v1/closures?limit=500&state=!closed", None).await;
+        panic!("not all are closed: {page} {}", scene.log());
+    }
+}
