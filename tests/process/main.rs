@@ -22,6 +22,7 @@ mod recipes;
 mod returning;
 mod rotation;
 mod scans;
+mod service_manager;
 mod silence;
 mod special_cases;
 mod together;

@@ -15,6 +15,7 @@ mod notify;
 mod queues;
 mod reload;
 mod signals;
+mod standing;
 mod telemetry;
 
 use std::{collections::HashMap, net::SocketAddr, path::Path, sync::Arc};
@@ -36,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::herald::Herald;
 pub use self::signals::Signals;
-use self::{adapters::Adapters, queues::Queues, reload::Reloadable, signals::HangUp};
+use self::{adapters::Adapters, notify::Manager, queues::Queues, reload::Reloadable, signals::HangUp};
 use crate::{
     config::{
         self, FromCommandLine, Layers, Settings, Variables,
@@ -59,20 +60,29 @@ pub async fn run(from: &FromCommandLine) -> Result<Exit, Failure> {
         tracing::info!(variable, setting = path, "an older variable was taken; better use GENESYSCLOUD_…");
     }
     let (mut signals, mut hang_up) = (Signals::take()?, HangUp::take()?);
-    let service = Service::start(settings, shown(&layers)).await?;
+    let manager = Manager::of_environment(&variables);
+    manager.status("opening the store");
+    let service = manager.while_it_goes_on(Box::pin(Service::start(settings, shown(&layers)))).await;
+    let service = service.inspect_err(|failure| manager.status(&failure.message))?;
     println!("{}", service.greeting());
-    notify::tell(notify::State::Ready);
+    manager.ready();
+    let mut watched = std::pin::pin!(service.watched_by(manager.clone()));
     let signal = loop {
         tokio::select! {
             signal = signals.next() => break signal,
-            () = hang_up.next() => service.reloadable.reload(from, &variables),
+            () = hang_up.next() => {
+                manager.reloading();
+                service.reloadable.reload(from, &variables);
+                manager.ready();
+            }
+            () = &mut watched => {}
             failure = service.broken() => return Err(failure),
         }
     };
     tracing::info!(signal, "stopping: no more work is taken, what is under way may finish");
-    notify::tell(notify::State::Stopping);
+    manager.stopping();
     tokio::select! {
-        finished = service.stop() => {
+        finished = manager.while_it_goes_on(service.stop()) => {
             if finished {
                 tracing::info!("stopped");
             } else {
@@ -215,6 +225,15 @@ impl Service {
             self.orchestrator.open_closures(),
             if self.orchestrator.open_closures() == 1 { "" } else { "s" },
         )
+    }
+
+    /// Tells the service manager how it stands, for as long as it is polled. It borrows nothing of the service.
+    fn watched_by(&self, manager: Manager) -> impl Future<Output = ()> + use<> {
+        let orchestrator = self.orchestrator.clone();
+        async move {
+            let line = |checked| standing::line(&orchestrator.status(), checked);
+            manager.watched(async || orchestrator.check_store().await, line).await;
+        }
     }
 
     /// Completes when the listener is of no use any more.

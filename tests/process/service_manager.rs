@@ -1,0 +1,50 @@
+//! The service under a service manager: what it tells on the manager's socket.
+
+use std::{
+    os::unix::net::UnixDatagram,
+    time::{Duration, Instant},
+};
+
+use closeout_tests::{Scene, SceneOptions};
+
+/// Reads what is told until something contains `wanted`; answers with all that came until then.
+fn heard_until(manager: &UnixDatagram, wanted: &str) -> Vec<String> {
+    let (mut told, mut buffer) = (Vec::new(), [0; 512]);
+    let give_up = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < give_up {
+        let Ok(length) = manager.recv(&mut buffer) else { continue };
+        let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        let found = text.contains(wanted);
+        told.push(text);
+        if found {
+            return told;
+        }
+    }
+    panic!("{wanted} is not told, only {told:?}");
+}
+
+#[tokio::test]
+async fn a_service_manager_hears_of_the_start_the_life_a_reload_and_the_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let environment =
+        vec![variable("NOTIFY_SOCKET", path.to_str().unwrap()), variable("WATCHDOG_USEC", "1000000")];
+    let mut scene = Scene::begin(SceneOptions { environment, ..SceneOptions::default() }).await;
+
+    assert_eq!(heard_until(&manager, "STATUS=")[0], "STATUS=opening the store");
+    heard_until(&manager, "READY=1");
+    let alive = heard_until(&manager, "WATCHDOG=1");
+    assert!(alive.last().unwrap().contains("STATUS=main: 0 open closures"), "{alive:?}");
+    heard_until(&manager, "WATCHDOG=1");
+
+    scene.reload();
+    let reloading = heard_until(&manager, "RELOADING=1");
+    assert!(reloading.last().unwrap().contains("\nMONOTONIC_USEC="), "{reloading:?}");
+    heard_until(&manager, "READY=1");
+
+    assert_eq!(scene.terminate(), 0);
+    heard_until(&manager, "STOPPING=1");
+}
