@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use closeout_tests::{Scene, SceneOptions};
+use closeout_tests::{Scene, SceneOptions, run};
 
 /// Reads what is told until something contains `wanted`; answers with all that came until then.
 fn heard_until(manager: &UnixDatagram, wanted: &str) -> Vec<String> {
@@ -47,4 +47,22 @@ async fn a_service_manager_hears_of_the_start_the_life_a_reload_and_the_stop() {
 
     assert_eq!(scene.terminate(), 0);
     heard_until(&manager, "STOPPING=1");
+}
+
+#[tokio::test]
+async fn a_health_check_knows_a_service_that_takes_work_from_one_that_does_not() {
+    let mut scene = Scene::begin(SceneOptions::default()).await;
+    let server = scene.base.clone();
+    let without_key = |scene: &Scene, arguments: &[&str]| {
+        run(scene.folder.path(), arguments, &[("CLOSEOUT_SERVER", &server)])
+    };
+    let ready = without_key(&scene, &["ready"]);
+    assert_eq!((ready.code, ready.stdout), (0, format!("{server} is ready\n")));
+    let json = without_key(&scene, &["ready", "-o", "json"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&json.stdout).unwrap()["store"], true);
+
+    assert_eq!(scene.terminate(), 0);
+    let gone = without_key(&scene, &["ready", "--wait", "600ms"]);
+    assert_eq!(gone.code, 10, "{}", gone.stderr);
+    assert!(gone.stderr.contains("not ready"), "{}", gone.stderr);
 }

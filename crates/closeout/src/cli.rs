@@ -16,6 +16,7 @@ use crate::{
         hooks::HooksCommand,
         look::{ListArgs, OneArgs},
         outgoing::OutgoingCommand,
+        ready::ReadyArgs,
         say::{ClaimArgs, CommentArgs, SnoozeArgs},
         store::StoreCommand,
         watch::WatchArgs,
@@ -196,6 +197,8 @@ pub enum ClientCommand {
     /// Calls to Genesys: how they stand; stop them, let them go on
     #[command(subcommand)]
     Outgoing(OutgoingCommand),
+    /// Whether the server takes work: for health checks and scripts; needs no key
+    Ready(ReadyArgs),
     /// The server's description of its interface (OpenAPI)
     Openapi,
     /// The version of this program, and of the server if one answers
@@ -277,7 +280,7 @@ mod tests {
         let command = Cli::command();
         for name in [
             "serve", "close", "list", "watch", "retry", "cancel", "verify", "force", "resolve", "claim",
-            "snooze", "comment", "demo", "dev", "doctor",
+            "snooze", "comment", "ready", "demo", "dev", "doctor",
         ] {
             let sub = command.find_subcommand(name).unwrap();
             let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();

@@ -138,6 +138,7 @@ async fn ask(command: &ClientCommand, global: &Global, voice: &Voice) -> Result<
         ClientCommand::Comment(args) => commands::say::comment(args, &api, voice).await,
         ClientCommand::Resolve(args) => commands::act::run(Act::Resolve, args, &api, voice).await,
         ClientCommand::Outgoing(command) => commands::outgoing::run(command, &api, voice).await,
+        ClientCommand::Ready(args) => commands::ready::run(args, &api, voice).await,
         ClientCommand::Openapi => commands::openapi(&api, voice).await,
         ClientCommand::Version => commands::version(&api, voice).await,
     }

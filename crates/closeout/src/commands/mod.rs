@@ -14,6 +14,7 @@ pub mod look;
 pub mod outgoing;
 mod plan;
 mod replay;
+pub mod ready;
 pub mod say;
 mod scan;
 pub mod store;
