@@ -93,6 +93,9 @@ fn of_organisation(organisation: &Organisation) {
     for reason in names::GHOST_REASONS {
         counter!("closeout_ghosts_total", "org" => org(), "reason" => reason).increment(0);
     }
+    for followed in ["yes", "no"] {
+        counter!("closeout_guest_returns_total", "org" => org(), "followed" => followed).increment(0);
+    }
     counter!("closeout_genesys_throttled_seconds_total", "org" => org()).increment(0);
 }
 
@@ -101,6 +104,7 @@ fn describe() {
         ("closeout_commands_received_total", "Commands received, by source and what became of them."),
         ("closeout_closures_total", "Closures that ended, by end."),
         ("closeout_ghosts_total", "Ghosts found, by reason."),
+        ("closeout_guest_returns_total", "Guests who came back after the end, by whether they are closed again."),
         ("closeout_confirmations_total", "Events of proven senders, by adapter and what became of them."),
         ("closeout_queue_messages_total", "Messages of queues, by adapter and what became of them."),
         ("closeout_queue_faults_total", "Requests to queues that failed, by adapter, action and kind."),
