@@ -29,6 +29,10 @@ lint:
 sqs *ARGS:
     tests/sqs/run {{ARGS}}
 
+# Dockerfile, Compose file, chart, unit, package and alerts: linted, rendered, and read by the program.
+deploy:
+    tests/deploy/run
+
 # Advisories, bans, licences, sources (needs cargo-deny; the advisories need the network).
 deny *WHAT:
     cargo deny check {{WHAT}}

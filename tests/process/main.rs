@@ -16,6 +16,7 @@ mod intentions;
 mod lookups;
 mod metrics;
 mod notifications;
+mod operations;
 mod page;
 mod quota;
 mod recipes;

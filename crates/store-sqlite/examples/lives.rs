@@ -1,7 +1,7 @@
-//! Writes the lives of many closures into a store on disk, 256 at a time, and tells what one costs the writer.
+//! Writes the lives of many closures into a store on disk, 256 at a time or as many as one says, and tells what one costs the writer.
 //!
 //! ```sh
-//! cargo run --release -p store-sqlite --example lives -- 50000 [FOLDER]
+//! cargo run --release -p store-sqlite --example lives -- 50000 [FOLDER [AT_ONCE]]
 //! ```
 //!
 //! A life is what a clean closure writes: accepted with an idempotency key and a read under way; the guest's close under way;
@@ -16,20 +16,22 @@ use store_sqlite::SqliteStore;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-const AT_ONCE: u32 = 256;
+/// How many lives are under way at once, where nobody says.
+const AT_ONCE: usize = 256;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let mut arguments = std::env::args().skip(1);
     let count: usize = arguments.next().map_or(50_000, |count| count.parse().expect("a number of closures"));
     let folder = PathBuf::from(arguments.next().unwrap_or_else(|| "target".to_owned()));
+    let at_once = arguments.next().map_or(AT_ONCE, |at_once| at_once.parse().expect("how many at once"));
     let folder = tempfile::tempdir_in(folder).expect("a folder on disk");
     let store = Arc::new(SqliteStore::open(folder.path().join("lives.db")).expect("a new store"));
 
-    run(&store, count / 10).await;
+    run(&store, count / 10, at_once).await;
     let (cpu, written, transactions, started) =
         (cpu_seconds(), bytes_written(), store.transactions(), Instant::now());
-    run(&store, count).await;
+    run(&store, count, at_once).await;
     let closures = count as f64;
     println!("closures a second         {:>9.0}", closures / started.elapsed().as_secs_f64());
     println!("CPU microseconds each     {:>9.1}", (cpu_seconds() - cpu) * 1e6 / closures);
@@ -43,8 +45,8 @@ async fn main() {
     println!("bytes kept each           {:>9.0}", kept as f64 / (count + count / 10) as f64);
 }
 
-async fn run(store: &Arc<SqliteStore>, count: usize) {
-    let turns = Arc::new(Semaphore::new(AT_ONCE as usize));
+async fn run(store: &Arc<SqliteStore>, count: usize, at_once: usize) {
+    let turns = Arc::new(Semaphore::new(at_once));
     for _ in 0..count {
         let turn = Arc::clone(&turns).acquire_owned().await.expect("the semaphore is never closed");
         let store = Arc::clone(store);
@@ -53,7 +55,10 @@ async fn run(store: &Arc<SqliteStore>, count: usize) {
             drop(turn);
         });
     }
-    let _all = turns.acquire_many(AT_ONCE).await.expect("the semaphore is never closed");
+    let _all = turns
+        .acquire_many(u32::try_from(at_once).expect("a small number"))
+        .await
+        .expect("the semaphore is never closed");
 }
 
 async fn live(store: &SqliteStore) {

@@ -104,7 +104,10 @@ fn describe() {
         ("closeout_commands_received_total", "Commands received, by source and what became of them."),
         ("closeout_closures_total", "Closures that ended, by end."),
         ("closeout_ghosts_total", "Ghosts found, by reason."),
-        ("closeout_guest_returns_total", "Guests who came back after the end, by whether they are closed again."),
+        (
+            "closeout_guest_returns_total",
+            "Guests who came back after the end, by whether they are closed again.",
+        ),
         ("closeout_confirmations_total", "Events of proven senders, by adapter and what became of them."),
         ("closeout_queue_messages_total", "Messages of queues, by adapter and what became of them."),
         ("closeout_queue_faults_total", "Requests to queues that failed, by adapter, action and kind."),
