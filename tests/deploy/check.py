@@ -4,13 +4,14 @@ import pathlib
 import sys
 
 import chart
+import confined
 import containers
 import machine
 from world import Wrong
 
 work = pathlib.Path(sys.argv[1])
 failed = 0
-for check in [*containers.CHECKS, *chart.CHECKS, *machine.CHECKS]:
+for check in [*containers.CHECKS, *chart.CHECKS, *machine.CHECKS, *confined.CHECKS]:
     try:
         check(work)
         print(f"ok  {check.__doc__.splitlines()[0]}")
