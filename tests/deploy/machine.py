@@ -82,7 +82,7 @@ def package_is_built(work):
     shutil.rmtree(control, ignore_errors=True)
     run("dpkg-deb", "--control", package(work), control)
     demand((control / "conffiles").read_text().split() == ["/etc/closeout/closeout.toml"], "conffiles")
-    demand(re.search(r"Depends: .*libc6 \(>= .*systemd \(>= 252\)", (control / "control").read_text()), "what it depends on")
+    demand(re.search(r"Depends: .*libc6 \(>= .*procps, systemd \(>= 252\)", (control / "control").read_text()), "what it depends on")
     for script in ("postinst", "prerm", "postrm"):
         run("sh", "-n", control / script)
         text = (control / script).read_text()
@@ -100,10 +100,12 @@ def package_makes_its_user(work):
     root = work / "root"
     shutil.rmtree(root, ignore_errors=True)
     run("dpkg-deb", "--extract", package(work), root)
-    # What the unit refers to beside its own files is systemd's and Debian's.
-    for file in ["bin/kill", "etc/passwd", "etc/group"]:
-        (root / file).parent.mkdir(parents=True, exist_ok=True)
+    # What the unit refers to beside its own files is Debian's.
+    for file in ["etc/passwd", "etc/group"]:
         shutil.copy(pathlib.Path("/") / file, root / file)
+    (root / "bin").mkdir()
+    (root / "bin/kill").write_text("#!/bin/sh\n")
+    (root / "bin/kill").chmod(0o755)
     run("systemd-sysusers", f"--root={root}", "closeout.conf")
     demand(re.search(r"(?m)^closeout:[^:]*:\d+:\d+:Closeout:/var/lib/closeout:", (root / "etc/passwd").read_text()), "no user")
     (root / "etc/closeout/tokens.toml").write_text("")
