@@ -35,7 +35,8 @@ async fn a_service_manager_hears_of_the_start_the_life_a_reload_and_the_stop() {
     let mut scene = Scene::begin(SceneOptions { environment, ..SceneOptions::default() }).await;
 
     assert_eq!(heard_until(&manager, "STATUS=")[0], "STATUS=opening the store");
-    heard_until(&manager, "READY=1");
+    let starting = heard_until(&manager, "READY=1");
+    assert!(starting.iter().any(|told| told.starts_with("EXTEND_TIMEOUT_USEC=")), "{starting:?}");
     let alive = heard_until(&manager, "WATCHDOG=1");
     assert!(alive.last().unwrap().contains("STATUS=main: 0 open closures"), "{alive:?}");
     heard_until(&manager, "WATCHDOG=1");
