@@ -4,5 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 
 mod crashes;
+mod fleet;
 mod setting;
 mod words;

@@ -258,6 +258,8 @@ pub struct Config {
     pub token_lifetime: Duration,
     /// The quota of each token.
     pub quota: Quota,
+    /// Whether all tokens of a client share one quota, as several services have to assume that use one client.
+    pub quota_of_clients: bool,
     /// The time between an accepted (202) close and its effect.
     pub effect_delay: DelayRange,
     /// The time between a happening and the sending of its event.
@@ -294,6 +296,7 @@ impl Default for Config {
             clients: vec![OauthClient::new(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET)],
             token_lifetime: Duration::from_secs(86_400),
             quota: Quota::default(),
+            quota_of_clients: false,
             effect_delay: DelayRange::millis(5, 40),
             event_delay: DelayRange::millis(1, 20),
             analytics_lag: Duration::from_secs(3),

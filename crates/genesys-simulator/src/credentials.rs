@@ -17,6 +17,8 @@ const EARLY_EXPIRY_APART: Millis = 1_000;
 #[derive(Debug)]
 pub(crate) struct Credentials {
     quota: Quota,
+    /// Whether all tokens of a client share one quota.
+    of_clients: bool,
     lifetime: std::time::Duration,
     inner: Mutex<Inner>,
 }
@@ -25,6 +27,8 @@ pub(crate) struct Credentials {
 struct Inner {
     clients: HashMap<String, OauthClient>,
     tokens: HashMap<String, Token>,
+    /// The windows of clients, where their tokens share one quota.
+    windows: HashMap<String, Window>,
     issued: u64,
     expired_early_at: Option<Millis>,
 }
@@ -33,7 +37,13 @@ struct Inner {
 struct Token {
     client: String,
     expires_at: Millis,
-    window_from: Millis,
+    window: Window,
+}
+
+/// What was counted in the present window.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    from: Millis,
     requests: u32,
 }
 
@@ -77,7 +87,12 @@ impl Credentials {
     pub(crate) fn new(clients: Vec<OauthClient>, lifetime: std::time::Duration, quota: Quota) -> Self {
         let clients = clients.into_iter().map(|client| (client.id.clone(), client)).collect();
         let inner = Mutex::new(Inner { clients, ..Inner::default() });
-        Self { quota, lifetime, inner }
+        Self { quota, of_clients: false, lifetime, inner }
+    }
+
+    /// Lets all tokens of a client share one quota.
+    pub(crate) fn sharing(self, of_clients: bool) -> Self {
+        Self { of_clients, ..self }
     }
 
     /// Issues a token; answers it with its life in seconds.
@@ -99,8 +114,7 @@ impl Credentials {
         let record = Token {
             client: id.to_owned(),
             expires_at: now.saturating_add(in_millis(self.lifetime)),
-            window_from: now,
-            requests: 0,
+            window: Window { from: now, requests: 0 },
         };
         inner.tokens.insert(token.clone(), record);
         Ok((token, self.lifetime.as_secs()))
@@ -110,21 +124,24 @@ impl Credentials {
     pub(crate) fn admit(&self, token: &str, now: Millis) -> Result<Admission, TokenRefused> {
         let quota = self.quota;
         let mut inner = self.locked();
-        let Inner { clients, tokens, .. } = &mut *inner;
+        let Inner { clients, tokens, windows, .. } = &mut *inner;
         let record = tokens.get_mut(token).ok_or(TokenRefused::Unknown)?;
         if record.expires_at <= now {
             return Err(TokenRefused::Expired);
         }
         let client = clients.get(&record.client).ok_or(TokenRefused::Unknown)?.clone();
         let quota = quota.requests.map(|allowed| {
-            let window = in_millis(quota.window).max(1);
-            if now - record.window_from >= window {
-                record.window_from = now;
-                record.requests = 0;
+            let length = in_millis(quota.window).max(1);
+            let window = match self.of_clients {
+                true => windows.entry(record.client.clone()).or_insert(Window { from: now, requests: 0 }),
+                false => &mut record.window,
+            };
+            if now - window.from >= length {
+                *window = Window { from: now, requests: 0 };
             }
-            record.requests = record.requests.saturating_add(1);
-            let left = u64::try_from(record.window_from + window - now).unwrap_or(0);
-            QuotaState { count: record.requests, allowed, reset_seconds: left.div_ceil(1_000) }
+            window.requests = window.requests.saturating_add(1);
+            let left = u64::try_from(window.from + length - now).unwrap_or(0);
+            QuotaState { count: window.requests, allowed, reset_seconds: left.div_ceil(1_000) }
         });
         Ok(Admission { client, expires_at: record.expires_at, quota })
     }
@@ -174,6 +191,15 @@ mod tests {
         assert!(!state(1).is_exceeded());
         assert!(state(9_999).is_exceeded());
         assert_eq!(state(10_000), QuotaState { count: 1, allowed: 2, reset_seconds: 10 });
+    }
+
+    #[test]
+    fn tokens_of_a_client_share_a_window_where_that_is_wanted() {
+        let credentials =
+            with_quota(Quota { requests: Some(2), window: Duration::from_secs(10) }).sharing(true);
+        let [one, other] = [1, 2].map(|seed| credentials.log_in("c", "s", seed, 0).unwrap().0);
+        let count = |token: &str, now| credentials.admit(token, now).unwrap().quota.unwrap().count;
+        assert_eq!([count(&one, 0), count(&other, 5_000), count(&one, 10_000)], [1, 2, 1]);
     }
 
     #[test]

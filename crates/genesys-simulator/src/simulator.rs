@@ -226,6 +226,13 @@ impl SimulatorBuilder {
         self
     }
 
+    /// Lets all tokens of a client share one quota.
+    #[must_use]
+    pub fn quota_of_clients(mut self, yes: bool) -> Self {
+        self.config.quota_of_clients = yes;
+        self
+    }
+
     /// Sets the time between an accepted close and its effect.
     #[must_use]
     pub fn effect_delay(mut self, delay: DelayRange) -> Self {

@@ -67,7 +67,8 @@ impl World {
             conversations: DashMap::new(),
             purged: DashMap::new(),
             wrap_up_codes: WrapUpCodes::default(),
-            credentials: Credentials::new(config.clients.clone(), config.token_lifetime, config.quota),
+            credentials: Credentials::new(config.clients.clone(), config.token_lifetime, config.quota)
+                .sharing(config.quota_of_clients),
             journal: Journal::new(config.journal_capacity),
             relay: Relay::new(config.webhooks.clone())?,
             sockets: Sockets::default(),

@@ -7,6 +7,6 @@ mod doors;
 mod looks;
 mod lookups;
 mod operators;
-mod scans;
 mod report;
+mod scans;
 mod world;

@@ -14,7 +14,7 @@ use tracing::{Instrument, debug, error, info, info_span, warn};
 use crate::{
     adapters::{Adapters, begins_to_wait},
     clock::Clock,
-    closure_id,
+    closure_id, fleet,
     handling::Word,
     held::{Held, HeldReplies},
     journal::Cause,
@@ -434,8 +434,12 @@ impl Orchestrator {
         let org = Arc::clone(org);
         let Some(question) = Question::of(&record.closure, call.request) else { return };
         let (details, requests) = (wrap_up::details(record, policy), permit.requests());
+        let shared = self.inner.shared;
         let asking = async move {
-            let outcome = question.ask(org.setup.remote.as_ref(), permit, details).await;
+            let outcome = match shared && fleet::stood_still(&permit) {
+                true => fleet::not_sent(),
+                false => question.ask(org.setup.remote.as_ref(), permit, details).await,
+            };
             org.nudge();
             outcome
         };

@@ -5,16 +5,36 @@
 
 use std::{sync::Arc, time::Duration};
 
-use closure_machine::Turn;
+use closure_machine::{Reply, Turn};
 use tracing::{debug, info};
 
-use crate::{advance::Orchestrator, record::Record};
+use crate::{
+    advance::Orchestrator,
+    record::Record,
+    remote::{CallFacts, Outcome, Permit},
+};
 
 /// How often is looked for closures whose process is gone, and for what operators have set elsewhere.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// How many are taken over at once.
 const AT_ONCE: usize = 1_024;
+
+/// The longest time between the permit of a call and its sending. A process that stood still for longer may have been taken for gone,
+/// and its call for lost; it had better not make it any more. Shorter than that after which a store tells that a process is gone.
+const LONGEST_STEP: Duration = Duration::from_secs(2);
+
+/// Whether this process stood still since the permit was taken.
+pub(crate) fn stood_still(permit: &Permit) -> bool {
+    permit.age() > LONGEST_STEP
+}
+
+/// What comes of a call that is not made for that.
+pub(crate) fn not_sent() -> Outcome {
+    let message =
+        Some("this process stood still before it made the call, and another may have made it".to_owned());
+    Outcome { reply: Reply::NotSent, facts: CallFacts { message, ..CallFacts::default() } }
+}
 
 impl Orchestrator {
     /// Takes over what others have left, and takes up what operators have set, until the stop.

@@ -6,27 +6,34 @@ use async_trait::async_trait;
 use closure_machine::{Reply, Request, Target};
 use genesys_client::{Class, OpenPage, OpenQuery, Over, Quota, Requests, WrapUpCode};
 use genesys_types::{ConversationId, QueueId, WrapUpCodeId};
+use tokio::time::Instant;
 
 /// Leave to make one call. Dropping it unused gives it back.
 pub struct Permit {
     inner: Box<dyn Any + Send>,
     requests: Option<Requests>,
+    taken: Instant,
 }
 
 impl Permit {
     /// Wraps what the remote side hands out.
     pub fn new(inner: impl Any + Send) -> Self {
-        Self { inner: Box::new(inner), requests: None }
+        Self { inner: Box::new(inner), requests: None, taken: Instant::now() }
     }
 
     /// The same, where the requests that leave with it are counted.
     pub fn counted(inner: impl Any + Send, requests: Requests) -> Self {
-        Self { inner: Box::new(inner), requests: Some(requests) }
+        Self { inner: Box::new(inner), requests: Some(requests), taken: Instant::now() }
     }
 
     /// Where the requests that leave with it are counted.
     pub(crate) fn requests(&self) -> Option<Requests> {
         self.requests.clone()
+    }
+
+    /// How long ago it was taken.
+    pub(crate) fn age(&self) -> Duration {
+        self.taken.elapsed()
     }
 
     /// Takes the inner permit out again; `None` when it is of another type.

@@ -111,6 +111,10 @@ impl Budget {
             }
             return;
         };
+        // What was heard of a window that has ended meanwhile tells nothing of this one.
+        if latest <= 0 {
+            return;
+        }
         let told = (now + earliest.min(latest), now + latest);
         match self.ends.filter(|_| !self.blind) {
             None => {
@@ -272,6 +276,19 @@ mod tests {
         assert_eq!((budget.ends, budget.leased), (Some((30_500, 31_000)), 5), "of a window that is over");
         budget.lease(3_000, &Ask { heard: heard(59_000, 60_000, 7), ..ask(0) });
         assert_eq!((budget.window, budget.ends, budget.leased), (1, Some((62_000, 63_000)), 7));
+    }
+
+    #[test]
+    fn what_was_heard_of_a_window_that_is_over_begins_no_new_one() {
+        let mut budget = known();
+        budget.lease(31_000, &ask(1));
+        let (before, late) = (budget, Ask { heard: heard(0, 0, 299), ..ask(0) });
+        budget.lease(31_010, &late);
+        assert_eq!(budget, before, "one was sent ahead, and is still waited for");
+        budget.lease(31_020, &Ask { heard: heard(59_000, 60_000, 1), ..ask(0) });
+        let leased = budget.lease(31_030, &ask(50)).requests;
+        budget.lease(31_040, &late);
+        assert_eq!(budget.leased, 1 + leased);
     }
 
     #[test]

@@ -116,13 +116,14 @@ pub const DIMENSIONS: &[&str] = &["externalTag", "externalContactId", "journeyCu
 
 /// Every key.
 #[rustfmt::skip]
-pub const KEYS: [Key; 83] = [
+pub const KEYS: [Key; 84] = [
     with("server.listen", Form::Text, "127.0.0.1:8080", "Address and port."),
     with("server.shutdown_grace", Form::Duration, "20s", "How long calls and requests under way may take to finish at a stop."),
     with("server.max_connections", Form::Count(1, 1_000_000), "4096", "Connections at once; more are closed at once."),
 
     with("store.url", Form::Text, "sqlite:closeout.db", "sqlite:FILE, postgres://USER@HOST/DATABASE (docs/postgresql.md), or memory: for trying things out (all is lost at the stop)."),
     without("store.password", Form::Secret, "env:MY_DATABASE_PASSWORD", "The password for PostgreSQL: env:NAME, file:PATH, or the text itself; without it, PGPASSWORD."),
+    with("store.replicas", Form::Flag, "false", "Whether several services work on this store at once; PostgreSQL only (docs/scaling-out.md)."),
     with("store.retention", Form::Duration, "30d", "How long ended closures and their evidence are kept (at most 49d)."),
     with("store.inbox_retention", Form::Duration, "26h", "How long events and idempotency keys are remembered; at least 25h, as EventBridge repeats for 24h."),
 

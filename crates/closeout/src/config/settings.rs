@@ -90,6 +90,8 @@ pub struct Server {
 pub struct StoreSettings {
     /// Where.
     pub place: StorePlace,
+    /// Whether several services work on it.
+    pub replicas: bool,
     /// How long ended closures are kept.
     pub retention: Span,
     /// How long events and keys are remembered.
@@ -256,8 +258,16 @@ fn store(reader: &mut Reader<'_>, variables: &Variables) -> Option<StoreSettings
     if inbox.is_some_and(|inbox| inbox < INBOX_AT_LEAST) {
         reader.refuse("store.inbox_retention", "must be at least 25h: events are repeated for 24h");
     }
+    let replicas = reader.flag("store.replicas");
+    if replicas && !matches!(place, Some(StorePlace::Postgres(_)) | None) {
+        reader.refuse(
+            "store.replicas",
+            "needs PostgreSQL: only such a store can be written by several services",
+        );
+    }
     Some(StoreSettings {
         place: place?,
+        replicas,
         retention: Span::from(retention?),
         inbox_retention: Span::from(inbox?),
     })

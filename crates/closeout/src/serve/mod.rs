@@ -41,7 +41,7 @@ use self::{adapters::Adapters, notify::Manager, queues::Queues, reload::Reloadab
 use crate::{
     config::{
         self, FromCommandLine, Layers, Settings, Variables,
-        settings::{OrganisationSettings, Server, StorePlace},
+        settings::{OrganisationSettings, Server, StorePlace, StoreSettings},
         tokens::Token,
     },
     exit::{Exit, Failure},
@@ -123,7 +123,7 @@ impl Service {
         let listener = bind(settings.server.listen)?;
         let address = listener.local_addr()?;
         let metrics = telemetry::recorder();
-        let store = open_store(&settings.store.place).await?;
+        let store = open_store(&settings.store).await?;
         let clients = clients(&settings)?;
         let orchestrator = orchestrate(&settings, &clients, Arc::clone(&store)).await?;
         let keys = Keys::new(access_keys(settings.tokens));
@@ -269,10 +269,10 @@ fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     http_listener::bind(address).map_err(|error| Failure::usage(error.to_string()))
 }
 
-async fn open_store(place: &StorePlace) -> Result<Arc<dyn Store>, Failure> {
-    match place {
+async fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Store>, Failure> {
+    match &settings.place {
         StorePlace::Memory => Ok(Arc::new(MemoryStore::new())),
-        StorePlace::Postgres(address) => match PostgresStore::open(address, true).await {
+        StorePlace::Postgres(address) => match PostgresStore::open(address, !settings.replicas).await {
             Ok(store) => Ok(Arc::new(store)),
             Err(error) => Err(Failure::usage(format!("the store {address} cannot be opened: {error}"))),
         },
@@ -317,12 +317,12 @@ async fn orchestrate(
         }
     });
     let organisations = organisations.collect();
+    let sole_owner = !store.is_shared();
     let config = Config {
         store,
         clock: Arc::new(SystemClock::default()),
         organisations,
-        // No store is opened in a way that two processes could write to it.
-        sole_owner: true,
+        sole_owner,
         retention: settings.store.retention,
         inbox_retention: settings.store.inbox_retention,
     };
