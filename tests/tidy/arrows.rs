@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("event-bodies", &["closure-machine", "genesys-types"]),
     ("genesys-client", &["genesys-types"]),
     ("store", &[]),
+    ("queue", &[]),
     ("store-sqlite", &["store"]),
     ("store-postgres", &["store"]),
     ("http-listener", &[]),
