@@ -13,6 +13,7 @@
 mod apply;
 mod backup;
 mod batches;
+mod dead_letters;
 mod deliveries;
 mod failure;
 mod file;

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use store::{Filter, Order, conformance::samples};
 
 use crate::{
-    batches, deliveries, file, finder,
+    batches, dead_letters, deliveries, file, finder,
     listing::{self, Part},
     read,
 };
@@ -89,6 +89,15 @@ fn the_questions_of_the_orchestrator_walk_an_index_in_order() {
         assert!(plan.contains(index), "{plan}");
         assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{plan}");
     }
+}
+
+#[test]
+fn dead_letters_are_counted_in_an_index_and_found_by_their_mark() {
+    let connection = file::open_in_memory().unwrap();
+    let counted = plan(&connection, dead_letters::TALLY);
+    assert!(counted.contains("COVERING INDEX dead_letters_open"), "{counted}");
+    let found = plan(&connection, &dead_letters::marked_query());
+    assert!(found.contains("SEARCH dead_letters USING INDEX dead_letters_mark (mark=?)"), "{found}");
 }
 
 #[test]

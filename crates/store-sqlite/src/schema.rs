@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_write_less.sql"),
     include_str!("migrations/0004_deliveries.sql"),
     include_str!("migrations/0005_batches.sql"),
+    include_str!("migrations/0006_dead_letters.sql"),
 ];
 
 /// The schema version that this program reads and writes.

@@ -10,14 +10,15 @@ use std::{
 use async_trait::async_trait;
 use rusqlite::Connection;
 use store::{
-    BatchFilter, BatchItem, BatchRow, ClosureKey, Commit, CommitRefused, DeliveryFilter, DeliveryRow, Filter,
-    InboxEntry, KeyEntry, Millis, Order, PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
+    BatchFilter, BatchItem, BatchRow, ClosureKey, Commit, CommitRefused, DeadLetterFilter, DeadLetterRow,
+    DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Millis, Order, PlacedLine, Quarantined, Row,
+    Store, StoreUnavailable, Tally,
 };
 use uuid::Uuid;
 
 use crate::{
     backup::{self, BackupError, BackupProgress},
-    batches, deliveries,
+    batches, dead_letters, deliveries,
     failure::{OpenError, unavailable},
     file::{self, Lock},
     finder::{self, Name},
@@ -310,6 +311,36 @@ impl Store for SqliteStore {
 
     async fn batch_tally(&self, batch: Uuid) -> Result<Vec<(String, u64)>, StoreUnavailable> {
         self.browse(move |connection| batches::tally(connection, batch)).await
+    }
+
+    async fn bury(&self, letter: DeadLetterRow) -> Result<(), StoreUnavailable> {
+        self.writer.write(move |connection, _| dead_letters::bury(connection, &letter)).await.map(drop)
+    }
+
+    async fn put_dead_letter(&self, letter: DeadLetterRow) -> Result<(), StoreUnavailable> {
+        self.writer.write(move |connection, _| dead_letters::put(connection, &letter)).await.map(drop)
+    }
+
+    async fn dead_letter(&self, key: Uuid) -> Result<Option<DeadLetterRow>, StoreUnavailable> {
+        self.read(move |connection| dead_letters::one(connection, key)).await
+    }
+
+    async fn dead_letter_marked(&self, mark: [u8; 32]) -> Result<Option<DeadLetterRow>, StoreUnavailable> {
+        self.read(move |connection| dead_letters::marked(connection, mark)).await
+    }
+
+    async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetterRow>, StoreUnavailable> {
+        let filter = filter.clone();
+        self.browse(move |connection| dead_letters::list(connection, &filter, before, limit)).await
+    }
+
+    async fn dead_letter_tally(&self) -> Result<Vec<(String, u64)>, StoreUnavailable> {
+        self.browse(dead_letters::tally).await
     }
 
     async fn cursor(&self, name: &str) -> Result<u64, StoreUnavailable> {

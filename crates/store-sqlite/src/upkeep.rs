@@ -5,7 +5,7 @@ use store::{ClosureKey, Millis, Quarantined};
 use uuid::Uuid;
 
 use crate::{
-    batches, deliveries,
+    batches, dead_letters, deliveries,
     finder::{self, Name, Place},
     read::{CHAIN, all, rows},
     record::signed,
@@ -67,7 +67,8 @@ pub(crate) fn prune(
     let keys = prune_keys(connection, inbox_before, limit)?;
     let deliveries = deliveries::prune(connection, rows_before, limit)?;
     let batches = batches::prune(connection, rows_before, limit)?;
-    Ok((old.len() + events + keys + deliveries + batches) as u64)
+    let letters = dead_letters::prune(connection, rows_before, limit)?;
+    Ok((old.len() + events + keys + deliveries + batches + letters) as u64)
 }
 
 fn prune_events(connection: &Connection, before: Millis, limit: usize) -> rusqlite::Result<usize> {

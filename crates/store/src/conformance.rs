@@ -27,6 +27,7 @@ use crate::{Commit, CommitRefused, Row, Store};
 pub mod batches;
 pub mod checks;
 pub mod commits;
+pub mod dead_letters;
 pub mod deliveries;
 pub mod journal;
 pub mod lasting;
@@ -72,6 +73,12 @@ macro_rules! conformance_tests {
                 of_racing_writers_exactly_one_wins_each_version
                 commits_are_applied_in_the_order_of_asking
                 a_dropped_future_is_still_applied
+            }
+            dead_letters {
+                a_dead_letter_is_kept_once
+                a_dead_letter_is_rewritten_but_never_made_by_it
+                dead_letters_are_listed_and_counted
+                pruning_takes_dead_letters_that_were_seen_to
             }
             deliveries {
                 what_is_owed_is_noted_together_with_the_cursor

@@ -24,6 +24,7 @@
 mod batches;
 mod budget;
 pub mod conformance;
+mod dead_letters;
 mod deliveries;
 mod memory;
 mod model;
@@ -32,6 +33,7 @@ mod shape;
 
 pub use batches::{BatchFilter, BatchItem, BatchRow};
 pub use budget::{Ask, Budget, Heard, Lease};
+pub use dead_letters::{DeadLetterFilter, DeadLetterRow};
 pub use deliveries::{DeliveryFilter, DeliveryRow};
 pub use memory::MemoryStore;
 pub use model::*;

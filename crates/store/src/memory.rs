@@ -1,6 +1,7 @@
 //! The double in memory: the guarantees of a store without the durability, and failures on demand.
 
 mod batches;
+mod dead_letters;
 mod owed;
 mod state;
 
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     batches::{BatchFilter, BatchItem, BatchRow},
+    dead_letters::{DeadLetterFilter, DeadLetterRow},
     deliveries::{DeliveryFilter, DeliveryRow},
     model::*,
     port::*,
@@ -273,6 +275,35 @@ impl Store for MemoryStore {
 
     async fn batch_tally(&self, batch: Uuid) -> Result<Vec<(String, u64)>, StoreUnavailable> {
         self.read(|state| state.batches.tally(batch))
+    }
+
+    async fn bury(&self, letter: DeadLetterRow) -> Result<(), StoreUnavailable> {
+        self.write(|state| state.dead_letters.bury(letter))
+    }
+
+    async fn put_dead_letter(&self, letter: DeadLetterRow) -> Result<(), StoreUnavailable> {
+        self.write(|state| state.dead_letters.put(letter))
+    }
+
+    async fn dead_letter(&self, key: Uuid) -> Result<Option<DeadLetterRow>, StoreUnavailable> {
+        self.read(|state| state.dead_letters.one(key))
+    }
+
+    async fn dead_letter_marked(&self, mark: [u8; 32]) -> Result<Option<DeadLetterRow>, StoreUnavailable> {
+        self.read(|state| state.dead_letters.marked(mark))
+    }
+
+    async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetterRow>, StoreUnavailable> {
+        self.read(|state| state.dead_letters.list(filter, before, limit))
+    }
+
+    async fn dead_letter_tally(&self) -> Result<Vec<(String, u64)>, StoreUnavailable> {
+        self.read(|state| state.dead_letters.tally())
     }
 
     async fn cursor(&self, name: &str) -> Result<u64, StoreUnavailable> {

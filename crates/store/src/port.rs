@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::{
     batches::{BatchFilter, BatchItem, BatchRow},
     budget::{Ask, Lease},
+    dead_letters::{DeadLetterFilter, DeadLetterRow},
     deliveries::{DeliveryFilter, DeliveryRow},
     model::*,
 };
@@ -232,6 +233,29 @@ pub trait Store: Send + Sync + 'static {
         })
     }
 
+    /// Keeps a dead letter. One whose mark, or key, is there already is not kept a second time, in whatever state the first is.
+    async fn bury(&self, letter: DeadLetterRow) -> Result<(), StoreUnavailable>;
+
+    /// Writes how a dead letter stands now; its mark stays. One that was pruned meanwhile stays gone.
+    async fn put_dead_letter(&self, letter: DeadLetterRow) -> Result<(), StoreUnavailable>;
+
+    /// Loads one dead letter.
+    async fn dead_letter(&self, key: Uuid) -> Result<Option<DeadLetterRow>, StoreUnavailable>;
+
+    /// Finds the dead letter with a mark.
+    async fn dead_letter_marked(&self, mark: [u8; 32]) -> Result<Option<DeadLetterRow>, StoreUnavailable>;
+
+    /// One page of dead letters that match, the latest kept first, with keys less than `before`, at most `limit`.
+    async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetterRow>, StoreUnavailable>;
+
+    /// Counts the dead letters that are open by source, in order of its name.
+    async fn dead_letter_tally(&self) -> Result<Vec<(String, u64)>, StoreUnavailable>;
+
     /// Whether a switch that an operator sets is on; one that was never set is off.
     async fn switch(&self, name: &str) -> Result<bool, StoreUnavailable>;
 
@@ -253,9 +277,9 @@ pub trait Store: Send + Sync + 'static {
     /// What was set aside, the latest first.
     async fn quarantined(&self) -> Result<Vec<Quarantined>, StoreUnavailable>;
 
-    /// Removes rows that ended before `rows_before` with their journals, deliveries that were settled before it, batches that
-    /// needed nothing any more, with their rows, and inbox entries and keys from before `inbox_before`; at most `limit` of each, the
-    /// oldest first. Returns how many rows, deliveries, batches, entries and keys went, so that 0 means that nothing is left to do. Positions of lines that went are never given out again.
+    /// Removes rows that ended before `rows_before` with their journals, deliveries that were settled before it, batches
+    /// that needed nothing any more, with their rows, dead letters that were seen to, and inbox entries and keys from before `inbox_before`; at most `limit` of each, the
+    /// oldest first. Returns how many rows, deliveries, batches, dead letters, entries and keys went, so that 0 means that nothing is left to do. Positions of lines that went are never given out again.
     async fn prune(
         &self,
         rows_before: Millis,

@@ -26,6 +26,9 @@ fn every_case_is_in_the_list_of_cases() {
     let groups = [
         include_str!("../src/conformance/checks.rs"),
         include_str!("../src/conformance/commits.rs"),
+        include_str!("../src/conformance/batches.rs"),
+        include_str!("../src/conformance/dead_letters.rs"),
+        include_str!("../src/conformance/deliveries.rs"),
         include_str!("../src/conformance/journal.rs"),
         include_str!("../src/conformance/lasting.rs"),
         include_str!("../src/conformance/listing.rs"),

@@ -12,9 +12,9 @@ use std::{
 use async_trait::async_trait;
 use orchestrator::Clock as _;
 use store::{
-    Ask, BatchFilter, BatchItem, BatchRow, Budget, ClosureKey, Commit, CommitRefused, DeliveryFilter,
-    DeliveryRow, Filter, InboxEntry, KeyEntry, Lease, MemoryStore, Millis, Order, PlacedLine, Quarantined,
-    Row, Store, StoreUnavailable, Tally,
+    Ask, BatchFilter, BatchItem, BatchRow, Budget, ClosureKey, Commit, CommitRefused, DeadLetterFilter,
+    DeadLetterRow, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Lease, MemoryStore, Millis, Order,
+    PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
 };
 use uuid::Uuid;
 
@@ -189,6 +189,35 @@ impl Store for Lifeline {
     async fn set_switch(&self, name: &str, on: bool) -> Result<(), StoreUnavailable> {
         self.check_alive()?;
         self.inner.set_switch(name, on).await
+    }
+
+    async fn bury(&self, letter: DeadLetterRow) -> Result<(), StoreUnavailable> {
+        self.inner.bury(letter).await
+    }
+
+    async fn put_dead_letter(&self, letter: DeadLetterRow) -> Result<(), StoreUnavailable> {
+        self.inner.put_dead_letter(letter).await
+    }
+
+    async fn dead_letter(&self, key: Uuid) -> Result<Option<DeadLetterRow>, StoreUnavailable> {
+        self.inner.dead_letter(key).await
+    }
+
+    async fn dead_letter_marked(&self, mark: [u8; 32]) -> Result<Option<DeadLetterRow>, StoreUnavailable> {
+        self.inner.dead_letter_marked(mark).await
+    }
+
+    async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetterRow>, StoreUnavailable> {
+        self.inner.dead_letters(filter, before, limit).await
+    }
+
+    async fn dead_letter_tally(&self) -> Result<Vec<(String, u64)>, StoreUnavailable> {
+        self.inner.dead_letter_tally().await
     }
 
     async fn cursor(&self, name: &str) -> Result<u64, StoreUnavailable> {

@@ -7,7 +7,7 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{batches::Batches, owed::Owed};
+use super::{batches::Batches, dead_letters::DeadLetters, owed::Owed};
 use crate::{model::*, port::*};
 
 #[derive(Debug, Default)]
@@ -28,6 +28,7 @@ pub(super) struct State {
     switches: HashSet<String>,
     pub(super) owed: Owed,
     pub(super) batches: Batches,
+    pub(super) dead_letters: DeadLetters,
 }
 
 impl State {
@@ -269,7 +270,8 @@ impl State {
     pub(super) fn prune(&mut self, rows_before: Millis, inbox_before: Millis, limit: usize) -> u64 {
         let mut pruned = self.prune_rows(rows_before, limit)
             + self.owed.prune(rows_before, limit)
-            + self.batches.prune(rows_before, limit);
+            + self.batches.prune(rows_before, limit)
+            + self.dead_letters.prune(rows_before, limit);
         let old: Vec<_> =
             self.inbox_order.range(..(inbox_before, 0)).take(limit).map(|(place, _)| *place).collect();
         pruned += old.len() as u64;
