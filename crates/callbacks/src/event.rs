@@ -5,7 +5,36 @@ use orchestrator::{Entry, Record, closure_id, event_id, names};
 use serde_json::{Map, Value, json};
 use store::{Millis, PlacedLine};
 
-use crate::advice::Hint;
+use crate::{
+    advice::Hint,
+    wish::{USUAL, wants},
+};
+
+/// An event as whoever publishes it elsewhere than by HTTP needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announced {
+    /// Its id, the same by every way and at every try.
+    pub id: String,
+    /// Its type.
+    pub event_type: String,
+    /// The event in the structured mode of CloudEvents 1.0, as JSON.
+    pub event: String,
+}
+
+/// The events of a journal line that are told to whoever does not say what it wants to know: every end, and ghosts. A line that
+/// cannot be read tells nothing. Without a `public_url` its links are paths.
+pub fn usual_events(record: &Record, placed: &PlacedLine, public_url: Option<&str>) -> Vec<Announced> {
+    let Ok(entry) = serde_json::from_slice::<Entry>(&placed.line.body) else { return Vec::new() };
+    let told = |(index, event): (usize, &String)| {
+        let told = Told { record, entry: &entry, placed, event, index, public_url };
+        wants(USUAL, event).then(|| Announced {
+            id: told.id(),
+            event_type: event.clone(),
+            event: told.cloud_event().to_string(),
+        })
+    };
+    entry.announces.iter().enumerate().filter_map(told).collect()
+}
 
 /// One event of one closure, as its journal line told it.
 #[derive(Debug)]

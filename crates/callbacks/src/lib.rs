@@ -33,6 +33,7 @@ pub use advice::{Advisor, Hint, NoAdvice};
 pub use allowed::{AllowedHosts, Forbidden, InvalidHost};
 pub use delivery::{Body, Owed, RESULTS};
 pub use news::News;
+pub use event::{Announced, usual_events};
 pub use service::{Callbacks, NotTaken};
 pub use setup::{Format, Receiver, Setup};
 pub use silence::{Ears, NoAdapters};

@@ -72,7 +72,7 @@ fn read_row(organisation: &Organisation, row: &str) -> Result<Asked, Problem> {
             not_before: None,
             follows: 0,
         },
-        said: Said { reason: None, overrides, labels, callback: None },
+        said: Said { overrides, labels, ..Said::default() },
         dry_run: false,
     };
     let digest = wanted.digest();

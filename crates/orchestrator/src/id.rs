@@ -56,6 +56,16 @@ pub fn parse_batch_id(text: &str) -> Option<Uuid> {
     read(text.strip_prefix("bt_")?).ok()
 }
 
+/// Writes the key of a dead letter as its id.
+pub fn dead_letter_id(key: Uuid) -> String {
+    write("dl_", key)
+}
+
+/// Reads a dead letter's id; nothing for anything that [`dead_letter_id`] does not write.
+pub fn parse_dead_letter_id(text: &str) -> Option<Uuid> {
+    read(text.strip_prefix("dl_")?).ok()
+}
+
 /// Writes the id of an event that is told to the outside: the closure and the line's place in its journal.
 pub fn event_id(position: u64) -> String {
     format!("ev_{position:016x}")

@@ -64,8 +64,8 @@ pub use config::{Config, OrganisationSetup, StartError};
 pub use deliver::{Delivered, Delivery};
 pub use handling::{Handling, Note, Word};
 pub use id::{
-    InvalidClosureId, batch_id, closure_id, delivery_id, event_id, parse_batch_id, parse_closure_id,
-    parse_delivery_id,
+    InvalidClosureId, batch_id, closure_id, dead_letter_id, delivery_id, event_id, parse_batch_id,
+    parse_closure_id, parse_dead_letter_id, parse_delivery_id,
 };
 pub use journal::{Answered, Asks, Entry, Fitting, HeardLine, OperatorLine, Seen};
 pub use lease::lease_from;
@@ -73,7 +73,7 @@ pub use operate::{ActError, Operation};
 pub use organisation::OrganisationStatus;
 pub use plan::{Guard, Plan, PlanError};
 pub use query::{Page, QueryError, TimelineLine};
-pub use record::{Callback, ConfirmedBy, Overrides, Record, Said};
+pub use record::{Callback, ConfirmedBy, Overrides, Record, ReplyTo, Said};
 pub use remote::{CallDetails, CallFacts, Outcome, Permit, ReadTogether, Remote};
 pub use remote_dialect::DialectRemote;
 pub use remote_genesys::GenesysRemote;

@@ -53,6 +53,19 @@ pub struct Said {
     pub labels: Vec<(String, String)>,
     /// Where to report, as the producer gave it.
     pub callback: Option<Callback>,
+    /// Where to publish the ending, for a command that came by a queue.
+    pub reply: Option<ReplyTo>,
+}
+
+/// Where at its broker a producer waits for the ending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplyTo {
+    /// The address, as the producer gave it and the source allowed it.
+    pub address: String,
+    /// What the producer recognises the ending by.
+    pub correlation: Option<String>,
+    /// The trace that the command belongs to, as `traceparent`.
+    pub trace: Option<String>,
 }
 
 /// Where a producer wants to be told.

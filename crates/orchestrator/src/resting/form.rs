@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::bytes::{Packed, Reader, Writer};
 use crate::{
     handling::{Handling, Word},
-    record::{Callback, ConfirmedBy, Overrides, Said},
+    record::{Callback, ConfirmedBy, Overrides, ReplyTo, Said},
 };
 
 /// Writes the parts of a struct one after the other.
@@ -205,13 +205,15 @@ packs_one_of!(ProofSource {
 
 packs_one_of!(WrapUp { 0 => NotRequired, 1 => Pending, 2 => Done });
 
-packs!(Said { reason, overrides, labels, callback });
+packs!(Said { reason, overrides, labels, callback, reply });
 
 packs!(Handling { claimed, snoozed, comment });
 
 packs!(Word { by, at, text });
 
 packs!(Callback { url, on });
+
+packs!(ReplyTo { address, correlation, trace });
 
 packs!(Overrides {
     evidence,

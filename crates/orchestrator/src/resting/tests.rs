@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::handling::{Handling, Word};
-use crate::record::{Callback, ConfirmedBy, Overrides, Said};
+use crate::record::{Callback, ConfirmedBy, Overrides, ReplyTo, Said};
 
 proptest! {
     #[test]
@@ -378,9 +378,12 @@ fn wrap_ups() -> impl Strategy<Value = WrapUp> {
 
 fn said() -> impl Strategy<Value = Option<Box<Said>>> {
     let callback = (".{0,9}", vec(".{0,9}", 0..3)).prop_map(|(url, on)| Callback { url, on });
-    let parts = (option::of(".{0,200}"), overrides(), vec((".{0,9}", ".{0,9}"), 0..4), option::of(callback));
-    option::of(parts.prop_map(|(reason, overrides, labels, callback)| {
-        Box::new(Said { reason, overrides, labels, callback })
+    let reply = (".{0,9}", option::of(".{0,9}"), option::of(".{0,9}"))
+        .prop_map(|(address, correlation, trace)| ReplyTo { address, correlation, trace });
+    let labels = vec((".{0,9}", ".{0,9}"), 0..4);
+    let parts = (option::of(".{0,200}"), overrides(), labels, option::of(callback), option::of(reply));
+    option::of(parts.prop_map(|(reason, overrides, labels, callback, reply)| {
+        Box::new(Said { reason, overrides, labels, callback, reply })
     }))
 }
 

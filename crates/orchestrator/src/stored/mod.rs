@@ -19,7 +19,7 @@ use self::{
     life::{StoredGhost, StoredStep, StoredTurn},
     sought::StoredSought,
 };
-use crate::record::{Callback, Overrides, Record, Said};
+use crate::record::{Callback, Overrides, Record, ReplyTo, Said};
 
 /// The only form so far. A reader refuses a larger number in plain words.
 const FORM: u8 = 1;
@@ -109,6 +109,30 @@ struct StoredRecord {
     overrides: Option<StoredOverrides>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     callback: Option<(String, Vec<String>)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reply: Option<StoredReplyTo>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredReplyTo {
+    address: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    correlation: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
+}
+
+impl From<StoredReplyTo> for ReplyTo {
+    fn from(stored: StoredReplyTo) -> Self {
+        Self { address: stored.address, correlation: stored.correlation, trace: stored.trace }
+    }
+}
+
+impl From<&ReplyTo> for StoredReplyTo {
+    fn from(reply: &ReplyTo) -> Self {
+        let ReplyTo { address, correlation, trace } = reply.clone();
+        Self { address, correlation, trace }
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -136,6 +160,7 @@ pub(crate) fn read(row: &Row) -> Result<Record, String> {
         overrides: stored.overrides.map(Overrides::from).unwrap_or_default(),
         labels: row.labels.clone(),
         callback: stored.callback.map(|(url, on)| Callback { url, on }),
+        reply: stored.reply.map(ReplyTo::from),
     };
     let closure = Closure {
         sequence: row.version,
@@ -235,6 +260,7 @@ impl From<&Record> for StoredRecord {
             reason: said.and_then(|said| said.reason.clone()),
             overrides: record.overrides().map(StoredOverrides::from),
             callback: said.and_then(|said| said.callback.as_ref()).map(|to| (to.url.clone(), to.on.clone())),
+            reply: said.and_then(|said| said.reply.as_ref()).map(StoredReplyTo::from),
         }
     }
 }
@@ -284,6 +310,42 @@ mod tests {
             for name in ["agent_queue", "handling"] {
                 assert_eq!(String::from_utf8_lossy(&row.body).contains(name), queue.is_some());
             }
+            assert_eq!(Record::from_row(&row), Ok(record));
+        }
+    }
+
+    #[test]
+    fn where_to_publish_the_ending_is_kept() {
+        let command = Command {
+            subject: Subject::Conversation(ConversationId::from_uuid(Uuid::from_u128(1))),
+            participant: None,
+            not_before: None,
+            follows: 0,
+        };
+        let moment = Moment { now: Time::from_millis(1_000), may_call: true };
+        let reply = |correlation: Option<&str>| ReplyTo {
+            address: "closures.replies.7".to_owned(),
+            correlation: correlation.map(str::to_owned),
+            trace: None,
+        };
+        for reply in [None, Some(reply(None)), Some(reply(Some("order-8812")))] {
+            let said = Said { reason: Some("done".to_owned()), reply: reply.clone(), ..Said::default() };
+            let record = Record {
+                key: Uuid::from_u128(4),
+                organisation: "main".parse().unwrap(),
+                closure: accept(&command, &Policy::default(), moment).next,
+                said: Some(Box::new(said)),
+                source: Arc::from("orders"),
+                updated_at: moment.now,
+                confirmed_by: None,
+                participant_closed_at: None,
+                follows: None,
+                followed_by: None,
+                further_requests: 0,
+                handling: None,
+            };
+            let row = record.row();
+            assert_eq!(String::from_utf8_lossy(&row.body).contains("reply"), reply.is_some());
             assert_eq!(Record::from_row(&row), Ok(record));
         }
     }
