@@ -385,6 +385,8 @@ fn said() -> impl Strategy<Value = Option<Box<Said>>> {
     option::of(parts.prop_map(|(reason, overrides, labels, callback, reply)| {
         Box::new(Said { reason, overrides, labels, callback, reply })
     }))
+    // On the heap: all parts of a record together outgrow the stack of a test.
+    .boxed()
 }
 
 fn overrides() -> impl Strategy<Value = Overrides> {
