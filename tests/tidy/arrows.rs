@@ -45,6 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("ghost-report", &[]),
+    ("intake", &["callbacks", "closure-machine", "genesys-types", "orchestrator", "queue", "store"]),
     ("batches", &["closure-machine", "genesys-types", "orchestrator", "store"]),
     ("callbacks", &["genesys-types", "orchestrator", "store", "webhook-signature"]),
     (
