@@ -180,6 +180,17 @@ pub(crate) async fn publish_numbered(place: &impl Place, count: usize) {
     }
 }
 
+/// Opens a source and waits until its broker has answered it: opening itself waits for nobody.
+pub(crate) async fn opened(place: &impl Place) -> Arc<dyn Source> {
+    let source = place.open().await;
+    let until = Instant::now() + BOUND;
+    while let Err(fault) = source.standing().await {
+        assert!(Instant::now() < until, "the broker does not answer: {fault}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    source
+}
+
 /// Receives until something comes; a fault is waited out.
 pub(crate) async fn some(source: &dyn Source, most: usize) -> Vec<Message> {
     let until = Instant::now() + BOUND;

@@ -5,12 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, timeout};
 
-use super::{Place, WAIT, numbered, numbers, one, publish_numbered, settle_all, some, take_all};
+use super::{Place, WAIT, numbered, numbers, one, opened, publish_numbered, settle_all, some, take_all};
 use crate::{GRACE, Headers, Outgoing, Settlement};
 
 /// Body, id, headers and address of the reply; names of headers in lower case.
 pub async fn a_message_arrives_as_it_was_published(place: impl Place) {
-    let source = place.open().await;
+    let source = opened(&place).await;
     let mut headers = Headers::default();
     headers.push("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
     headers.push("X-Order", "8812 – ü");
@@ -39,7 +39,7 @@ pub async fn a_message_arrives_as_it_was_published(place: impl Place) {
 /// A body is bytes: empty, with zeros, no UTF-8. Amazon SQS carries text alone: its place publishes such a body in the
 /// encoding that its adapter reads.
 pub async fn bytes_that_are_no_text_arrive_unchanged(place: impl Place) {
-    let source = place.open().await;
+    let source = opened(&place).await;
     let body = Bytes::from_static(&[0xff, 0, 0xfe, b'{', 0x80]);
     place.publish(Outgoing { body: body.clone(), id: None, ..numbered(0) }).await;
     let message = one(&*source).await;
@@ -48,7 +48,7 @@ pub async fn bytes_that_are_no_text_arrive_unchanged(place: impl Place) {
 
 /// Within the wait and some grace, with an empty list.
 pub async fn an_empty_queue_answers_within_the_wait(place: impl Place) {
-    let source = place.open().await;
+    let source = opened(&place).await;
     // The first answer may have to wait for a group or a connection.
     let _ = source.receive(1, WAIT).await;
     for _ in 0..3 {
@@ -61,7 +61,7 @@ pub async fn an_empty_queue_answers_within_the_wait(place: impl Place) {
 
 /// However many there are.
 pub async fn a_receive_brings_no_more_than_was_asked(place: impl Place) {
-    let source = place.open().await;
+    let source = opened(&place).await;
     publish_numbered(&place, 9).await;
     let mut left = 9;
     while left > 0 {
@@ -74,7 +74,7 @@ pub async fn a_receive_brings_no_more_than_was_asked(place: impl Place) {
 
 /// None is lost, and none comes twice while nothing goes wrong and all are settled in time.
 pub async fn many_messages_arrive_each_at_least_once(place: impl Place) {
-    let source = place.open().await;
+    let source = opened(&place).await;
     publish_numbered(&place, 500).await;
     let came = take_all(&*source, 500).await;
     assert_eq!(came.keys().copied().collect::<std::collections::BTreeSet<_>>(), numbers(500));
@@ -83,7 +83,7 @@ pub async fn many_messages_arrive_each_at_least_once(place: impl Place) {
 
 /// A future that is dropped in the midst of a receive may take messages along: they come again.
 pub async fn a_dropped_receive_loses_nothing(place: impl Place) {
-    let source = place.open().await;
+    let source = opened(&place).await;
     publish_numbered(&place, 40).await;
     for millis in 0..20 {
         let _ = timeout(Duration::from_millis(millis), source.receive(5, WAIT)).await;

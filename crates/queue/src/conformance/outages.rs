@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::time::{Instant, timeout};
 
-use super::{BOUND, Place, WAIT, left_out, numbered, publish_numbered, settle_all, some, take_until};
+use super::{BOUND, Place, WAIT, left_out, numbered, opened, publish_numbered, settle_all, some, take_until};
 use crate::{Action, FaultKind, GRACE, Settlement};
 
 const WHY: &str = "the place cannot kill its broker";
@@ -15,7 +15,7 @@ pub async fn a_broker_that_dies_loses_nothing(place: impl Place) {
     if left_out(&place, WHY, |manners| manners.dies) {
         return;
     }
-    let source = place.open().await;
+    let source = opened(&place).await;
     publish_numbered(&place, 60).await;
     let mut came = BTreeMap::new();
     while came.len() < 20 {
@@ -38,7 +38,7 @@ pub async fn a_source_goes_on_by_itself_when_its_broker_is_back(place: impl Plac
     if left_out(&place, WHY, |manners| manners.dies) {
         return;
     }
-    let source = place.open().await;
+    let source = opened(&place).await;
     for round in 0..3 {
         let waiting = tokio::spawn({
             let source = std::sync::Arc::clone(&source);
@@ -73,7 +73,7 @@ pub async fn a_request_to_a_broker_that_is_away_ends_within_its_bound(place: imp
     if left_out(&place, WHY, |manners| manners.dies) {
         return;
     }
-    let source = place.open().await;
+    let source = opened(&place).await;
     publish_numbered(&place, 1).await;
     let message = super::one(&*source).await;
     place.kill().await;

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use super::Place;
+use super::{Place, opened};
 use crate::{Action, FaultKind, Headers, Outgoing};
 
 /// In order, with id where the broker has ids, headers and body.
 pub async fn what_is_published_back_reaches_its_address(place: impl Place) {
-    let source = place.open().await;
+    let source = opened(&place).await;
     let address = place.address();
     let reply = |n: u32| Outgoing {
         id: Some(format!("ending-{n}")),
@@ -29,7 +29,7 @@ pub async fn what_is_published_back_reaches_its_address(place: impl Place) {
 
 /// It is said at once, so that nobody tries it for ever.
 pub async fn an_address_that_is_none_is_undeliverable(place: impl Place) {
-    let source = place.open().await;
+    let source = opened(&place).await;
     let refused = source.publish("", super::numbered(1)).await.expect_err("there is no such address");
     assert_eq!((refused.action, refused.kind), (Action::Publish, FaultKind::Undeliverable));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    Place, left_out, nothing_for, number, numbered, one, publish_numbered, settle_all, some, take_all,
+    Place, left_out, nothing_for, number, numbered, one, opened, publish_numbered, settle_all, some, take_all,
 };
 use crate::Settlement;
 
@@ -20,19 +20,19 @@ pub async fn a_poisonous_message_does_not_come_again(place: impl Place) {
 }
 
 async fn gone(place: &impl Place, settlement: Settlement) {
-    let source = place.open().await;
+    let source = opened(place).await;
     publish_numbered(place, 1).await;
     let message = one(&*source).await;
     settle_all(&*source, &[message], settlement).await;
     nothing_for(&*source, place.manners().held * 2).await;
     source.close().await;
-    let source = place.open().await;
+    let source = opened(place).await;
     nothing_for(&*source, place.manners().held).await;
 }
 
 /// By itself, after the time for which it was held; place and id are the same.
 pub async fn an_unsettled_message_comes_again_as_the_same_message(place: impl Place) {
-    let source = place.open().await;
+    let source = opened(&place).await;
     publish_numbered(&place, 1).await;
     let first = one(&*source).await;
     if place.manners().lanes {
@@ -48,7 +48,7 @@ pub async fn an_unsettled_message_comes_again_as_the_same_message(place: impl Pl
 /// A second later, and said to be the second delivery.
 pub async fn a_message_for_later_comes_later_and_not_before(place: impl Place) {
     const DELAY: Duration = Duration::from_millis(1_500);
-    let source = place.open().await;
+    let source = opened(&place).await;
     publish_numbered(&place, 1).await;
     let first = one(&*source).await;
     let settled = Instant::now();
@@ -69,7 +69,7 @@ pub async fn a_message_for_later_does_not_hold_up_others(place: impl Place) {
     if left_out(&place, "the broker settles lanes", |manners| !manners.lanes) {
         return;
     }
-    let source = place.open().await;
+    let source = opened(&place).await;
     place.publish(numbered(0)).await;
     let held_up = one(&*source).await;
     settle_all(&*source, &[held_up], Settlement::Later(Duration::from_secs(5))).await;
@@ -91,7 +91,7 @@ pub async fn a_message_for_later_does_not_hold_up_others(place: impl Place) {
 
 /// A second settlement of a message changes nothing and breaks nothing.
 pub async fn settling_twice_is_harmless(place: impl Place) {
-    let source = place.open().await;
+    let source = opened(&place).await;
     publish_numbered(&place, 2).await;
     let first = one(&*source).await;
     settle_all(&*source, std::slice::from_ref(&first), Settlement::Taken).await;
@@ -105,7 +105,7 @@ pub async fn settling_twice_is_harmless(place: impl Place) {
 
 /// A receipt of an earlier delivery, of another time or of no time at all spoils nothing.
 pub async fn a_receipt_of_before_is_harmless(place: impl Place) {
-    let source = place.open().await;
+    let source = opened(&place).await;
     publish_numbered(&place, 3).await;
     let before = one(&*source).await;
     source.reopen().await;

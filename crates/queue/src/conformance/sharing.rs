@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    BOUND, Place, WAIT, number, numbered, numbers, one, publish_numbered, settle_all, some, take_all,
+    BOUND, Place, WAIT, number, numbered, numbers, one, opened, publish_numbered, settle_all, some, take_all,
     take_until,
 };
 use crate::{Action, FaultKind, Settlement};
 
 /// Between them they bring every message, and a source that goes away leaves its share to the other.
 pub async fn two_sources_share_a_queue(place: impl Place) {
-    let (one, other) = (place.open().await, place.open().await);
+    let (one, other) = (opened(&place).await, opened(&place).await);
     publish_numbered(&place, 100).await;
     let mut came: BTreeMap<usize, u32> = BTreeMap::new();
     let until = Instant::now() + BOUND;
@@ -31,19 +31,19 @@ pub async fn two_sources_share_a_queue(place: impl Place) {
 
 /// At once or after the time for which it was held; it is not lost.
 pub async fn a_closed_source_gives_back_what_it_had(place: impl Place) {
-    let source = place.open().await;
+    let source = opened(&place).await;
     publish_numbered(&place, 5).await;
     let had = some(&*source, 5).await;
     assert!(!had.is_empty());
     source.close().await;
     drop(source);
-    let source = place.open().await;
+    let source = opened(&place).await;
     assert_eq!(take_all(&*source, 5).await.len(), 5);
 }
 
 /// It is said, and nothing hangs.
 pub async fn a_closed_source_answers_nothing_more(place: impl Place) {
-    let source = place.open().await;
+    let source = opened(&place).await;
     publish_numbered(&place, 1).await;
     let message = one(&*source).await;
     settle_all(&*source, &[message], Settlement::Taken).await;
@@ -55,7 +55,7 @@ pub async fn a_closed_source_answers_nothing_more(place: impl Place) {
 
 /// What was in hand comes again, and what is new comes too.
 pub async fn a_reopened_source_goes_on(place: impl Place) {
-    let source = place.open().await;
+    let source = opened(&place).await;
     publish_numbered(&place, 3).await;
     let had = one(&*source).await;
     source.reopen().await;
@@ -67,7 +67,7 @@ pub async fn a_reopened_source_goes_on(place: impl Place) {
 
 /// Who rests keeps nothing that was not handed out; afterwards it goes on.
 pub async fn a_rest_loses_nothing_and_leaves_the_queue_to_others(place: impl Place) {
-    let source = place.open().await;
+    let source = opened(&place).await;
     publish_numbered(&place, 30).await;
     let first = some(&*source, 1).await;
     settle_all(&*source, &first, Settlement::Taken).await;
@@ -77,7 +77,7 @@ pub async fn a_rest_loses_nothing_and_leaves_the_queue_to_others(place: impl Pla
         // A lane stays with its reader, which goes on when the rest is over.
         take_until(&*source, &mut came, 30).await;
     } else {
-        let other = place.open().await;
+        let other = opened(&place).await;
         take_until(&*other, &mut came, 30).await;
         other.close().await;
     }

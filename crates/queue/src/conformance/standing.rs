@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{BOUND, Place, WAIT, one, publish_numbered, settle_all, take_all};
+use super::{BOUND, Place, WAIT, one, opened, publish_numbered, settle_all, take_all};
 use crate::{Settlement, Source, Standing};
 
 /// Polls until the queue stands as it should: brokers count with a delay.
@@ -20,7 +20,7 @@ async fn stands(source: &dyn Source, what: &str, is_right: impl Fn(Standing) -> 
 
 /// Also before anything was received, while something is in hand, and down to none.
 pub async fn what_waits_is_counted(place: impl Place) {
-    let source = place.open().await;
+    let source = opened(&place).await;
     stands(&*source, "an empty queue", |standing| standing == Standing::default()).await;
     publish_numbered(&place, 6).await;
     stands(&*source, "six are published", |standing| standing.waiting + standing.in_hand == 6).await;
@@ -33,6 +33,6 @@ pub async fn what_waits_is_counted(place: impl Place) {
 
 /// The place is safely set, and the check finds nothing.
 pub async fn a_safe_queue_has_no_warning(place: impl Place) {
-    let source = place.open().await;
+    let source = opened(&place).await;
     assert_eq!(source.check().await, Ok(Vec::new()));
 }
