@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("genesys-client", &["genesys-types"]),
     ("store", &[]),
     ("queue", &[]),
+    ("queue-nats", &["queue"]),
     ("store-sqlite", &["store"]),
     ("store-postgres", &["store"]),
     ("http-listener", &[]),
