@@ -38,6 +38,7 @@ mod problem;
 mod query;
 mod report;
 mod requests;
+mod route;
 mod routes;
 mod serve;
 mod spans;

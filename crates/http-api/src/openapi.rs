@@ -31,7 +31,8 @@ use crate::{
         ActRequest, BatchExecution, BatchRow, BatchWanted, ClaimRequest, ClosureRequest, CommentRequest,
         OutgoingRequest, SnoozeRequest,
     },
-    routes::{Method, Place, ROUTES, Reply, Route, Shape},
+    route::{Method, Place, Reply, Route, Shape},
+    routes::ROUTES,
     timeline::Timeline,
     view::ClosureView,
 };

@@ -16,7 +16,8 @@ use crate::{
     health::{self, StoreCheck},
     openapi,
     problem::{Problem, kinds},
-    routes::{Method, ROUTES, Route},
+    route::{Method, Route},
+    routes::ROUTES,
     state::ApiState,
 };
 

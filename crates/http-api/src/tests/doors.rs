@@ -7,7 +7,8 @@ use super::world::{KEYS, World, request};
 use crate::{
     Role,
     openapi::path_parameter,
-    routes::{Method, ROUTES, Route, Shape},
+    route::{Method, Route, Shape},
+    routes::ROUTES,
 };
 
 /// Who may use each route: nobody's key (`-`), and the roles submit, read, operate and admin by their first letters.
