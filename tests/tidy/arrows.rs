@@ -57,6 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "closure-machine",
             "genesys-types",
             "ghost-report",
+            "intake",
             "orchestrator",
             "store",
         ],

@@ -47,14 +47,19 @@ pub(crate) async fn act(mut call: Call, act: Act) -> Answer {
     closures::answer(&call, &record, StatusCode::ACCEPTED, false, None).await
 }
 
-/// The operator's reason, which some acts require.
-fn reason(call: &mut Call, act: Act) -> Result<Option<String>, Problem> {
+/// The operator's reason, where one is given.
+pub(crate) fn optional_reason(call: &mut Call) -> Result<Option<String>, Problem> {
     let reason = match call.body.take() {
         Some(body) => Fields::of(body, "", &["reason"])?.text("reason")?,
         None => None,
     };
     check_text("reason", reason.as_deref(), LONGEST_REASON)?;
-    let reason = reason.filter(|reason| !reason.trim().is_empty());
+    Ok(reason.filter(|reason| !reason.trim().is_empty()))
+}
+
+/// The operator's reason, which some acts require.
+fn reason(call: &mut Call, act: Act) -> Result<Option<String>, Problem> {
+    let reason = optional_reason(call)?;
     if reason.is_none() && needs_reason(act) {
         let name = names::act(act);
         return Err(Problem::invalid(

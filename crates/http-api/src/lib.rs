@@ -18,6 +18,7 @@ mod callback;
 mod closures;
 mod command;
 mod cursor;
+mod dead_letters;
 mod deliveries;
 mod dry_run;
 mod evidence;
@@ -37,10 +38,12 @@ mod policy_texts;
 mod problem;
 mod query;
 mod report;
+mod queued;
 mod requests;
 mod route;
 mod routes;
 mod serve;
+mod sources;
 mod spans;
 mod state;
 mod submit;
@@ -56,6 +59,7 @@ pub use access::{AccessKey, InvalidRole, Keys, Role};
 pub use adapters::{AdapterStanding, RefusedTopic};
 pub use batches::RowReader;
 pub use hint::GhostAdvice;
+pub use queued::CommandReader;
 pub use serve::router;
 pub use state::{
     ApiState, HookStanding, MetricsPage, NoHooks, ReceivedHook, ReceivedHooks, UNKNOWN_HOOK, Version,

@@ -55,7 +55,7 @@ pub(crate) async fn list(call: Call) -> Answer {
 /// What every list can be narrowed by.
 pub(crate) fn common_filter(call: &Call, query: &mut Query) -> Result<Filter, Problem> {
     Ok(Filter {
-        source: source(query)?,
+        source: source(call, query)?,
         labels: query.prefixed("label."),
         since: moment(call, query, "since")?,
         until: moment(call, query, "until")?,
@@ -218,10 +218,14 @@ pub(crate) const REASONS: &[&str] = &[
     "guest_returned",
 ];
 
-/// The source that a list is narrowed to.
-fn source(query: &mut Query) -> Result<Option<String>, Problem> {
+/// The source that a list is narrowed to: one of those that everybody has, or a queue of an organisation that the caller sees.
+fn source(call: &Call, query: &mut Query) -> Result<Option<String>, Problem> {
     let Some(given) = query.one("source")? else { return Ok(None) };
-    check_known("source", &given, &[SOURCE, batches::SOURCE, orchestrator::GUEST_RETURNED])?;
+    let sources = &call.shared.api.sources;
+    let queues = sources.setups().filter(|setup| call.caller().sees(&setup.organisation));
+    let known: Vec<_> =
+        [SOURCE, batches::SOURCE, orchestrator::GUEST_RETURNED].into_iter().chain(queues.map(|setup| setup.name.as_str())).collect();
+    check_known("source", &given, &known)?;
     Ok(Some(given))
 }
 

@@ -17,6 +17,7 @@ use crate::{
     access::{Need, Role},
     acts::Outgoing,
     batches::{BatchItemList, BatchList},
+    dead_letters::DeadLetterList,
     deliveries::DeliveryList,
     dry_run::PlanView,
     evidence::AdapterList,
@@ -33,6 +34,7 @@ use crate::{
     },
     route::{Method, Place, Reply, Route, Shape},
     routes::ROUTES,
+    sources::SourceList,
     timeline::Timeline,
     view::ClosureView,
 };
@@ -262,6 +264,8 @@ fn components() -> Components {
     let components = with::<Outgoing>(components);
     let components = with::<ReceivedList>(components);
     let components = with::<DeliveryList>(components);
+    let components = with::<SourceList>(components);
+    let components = with::<DeadLetterList>(components);
     let components = with::<AdapterList>(components);
     let components = with::<CallerView<'_>>(components);
     let components = with::<Readiness>(components);

@@ -139,6 +139,11 @@ impl Problem {
         self
     }
 
+    /// Code, field and sentence.
+    pub(crate) fn into_parts(self) -> (&'static str, Option<String>, String) {
+        (self.0.kind.code, self.0.field, self.0.detail.into_owned())
+    }
+
     /// The sentence about this request, alone.
     pub(crate) fn into_detail(self) -> String {
         self.0.detail.into_owned()
@@ -237,6 +242,10 @@ pub(crate) mod kinds {
             "GET /v1/deliveries lists them. Settled ones are kept for the time of [store] retention.";
         NO_BATCH = NOT_FOUND, "no_such_batch", "There is no such batch", retryable: false,
             "GET /v1/batches lists them. Those that are done are kept for the time of [store] retention.";
+        NO_SOURCE = NOT_FOUND, "no_such_source", "There is no such source", retryable: false,
+            "GET /v1/sources lists them. HTTP is no source in this sense: it cannot be paused.";
+        NO_LETTER = NOT_FOUND, "no_such_dead_letter", "There is no such dead letter", retryable: false,
+            "GET /v1/dead-letters lists them. Those that were seen to are kept for the time of [store] retention.";
         METHOD = METHOD_NOT_ALLOWED, "method_not_allowed", "The path does not take this method", retryable: false,
             "The Allow header names the methods that it takes.";
         CONTRADICTS = CONFLICT, "contradicting_options", "An open closure of the conversation does it otherwise", retryable: false,
@@ -247,6 +256,8 @@ pub(crate) mod kinds {
             "Speak with whoever claims it, or take it over with {\"takeOver\": true}.";
         BATCH_UNFIT = CONFLICT, "batch_act_does_not_fit", "The act does not fit the batch's state", retryable: false,
             "GET the batch: only a preview is executed, and only what runs is paused, resumed or cancelled.";
+        LETTER_UNFIT = CONFLICT, "dead_letter_act_does_not_fit", "The act does not fit the dead letter", retryable: false,
+            "GET the dead letter: only one that is held is redriven or discarded.";
         OTHER_TOKEN = CONFLICT, "confirm_token_mismatch", "The token is for other rows", retryable: false,
             "Look at the preview again, and give the confirmToken that it was answered with.";
         TOKEN_EXPIRED = CONFLICT, "confirm_token_expired", "The preview is too old", retryable: false,
@@ -269,6 +280,8 @@ pub(crate) mod kinds {
             "Name one of your organisations. GET /v1/whoami lists them.";
         KEY_REUSED = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The key stands for another command", retryable: false,
             "Use a new Idempotency-Key for a new command, and repeat a command unchanged.";
+        LETTER_REFUSED = UNPROCESSABLE_ENTITY, "dead_letter_refused", "The command cannot be taken now either", retryable: false,
+            "Remove the cause that the detail names and redrive it again, or discard it.";
         FULL = TOO_MANY_REQUESTS, "too_many_open", "Too many closures are open", retryable: true,
             "Send the same request again after the time in Retry-After.";
         UNREADABLE = INTERNAL_SERVER_ERROR, "unreadable_record", "A stored record cannot be read", retryable: false,

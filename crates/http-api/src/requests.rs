@@ -97,7 +97,7 @@ pub(crate) struct PolicyRequest {
 /// Why an operator acts.
 #[derive(ToSchema)]
 pub(crate) struct ActRequest {
-    /// Required for force and resolve; at most 1,000 characters.
+    /// Required for force, resolve and discard; at most 1,000 characters.
     reason: Option<String>,
 }
 

@@ -5,11 +5,11 @@ use closure_machine::Act;
 
 use crate::{
     access::Need,
-    acts, batches, closures, deliveries, evidence, explain,
+    acts, batches, closures, dead_letters, deliveries, evidence, explain,
     explain::needs_reason,
     ghosts, handling, health, hooks, listing, report,
     route::{Body, Doc, Handler, Method, Parameter, Reply, Route, Shape, header, ok, query},
-    submit, timeline,
+    sources, submit, timeline,
 };
 
 /// A route that only looks.
@@ -65,6 +65,27 @@ const fn on_batch(path: &'static str, body: Option<Body>, run: Handler, summary:
     Route { method: Method::Post, path, need: Need::Operate, run, doc }
 }
 
+/// An operator's act on a source.
+const fn on_source(path: &'static str, run: Handler, summary: &'static str) -> Route {
+    let body = Some(Body { schema: "ActRequest", required: false, file: false });
+    let refusals = &[400, 404, 413, 415, 422, 503];
+    let doc = Doc { summary, parameters: &[], body, answers: &[SOURCE_ACT_TAKEN], refusals };
+    Route { method: Method::Post, path, need: Need::Operate, run, doc }
+}
+
+/// An operator's act on a dead letter.
+const fn on_letter(
+    path: &'static str,
+    reason: bool,
+    run: Handler,
+    summary: &'static str,
+    refusals: &'static [u16],
+) -> Route {
+    let body = Some(Body { schema: "ActRequest", required: reason, file: false });
+    let doc = Doc { summary, parameters: &[], body, answers: &[LETTER_ACT_TAKEN], refusals };
+    Route { method: Method::Post, path, need: Need::Operate, run, doc }
+}
+
 macro_rules! run {
     ($handler:path $(, $argument:expr)?) => {
         |call| Box::pin($handler(call $(, $argument)?))
@@ -84,6 +105,8 @@ const Q: Parameter = query("q", "The id of a closure, a conversation or a partic
 const SINCE: Parameter = query("since", "Accepted at or after this time, or this long ago (`1h`).");
 const UNTIL: Parameter = query("until", "Accepted before this time, or this long ago.");
 const IF_MATCH: Parameter = header("If-Match", "The ETag of the version that the operator saw.");
+const SOURCE_ACT_TAKEN: Reply = ok("Source", "Durable; the source stands so within a moment.");
+const LETTER_ACT_TAKEN: Reply = Reply { status: 202, about: "Stored.", shape: Shape::Json("DeadLetter") };
 const ACT_TAKEN: Reply =
     Reply { status: 202, about: "Stored; what it set off goes on.", shape: Shape::Json("Closure") };
 const SAID: Reply = ok("Closure", "Stored, or it was said already.");
@@ -415,6 +438,59 @@ pub(crate) static ROUTES: &[Route] = &[
             refusals: &[404, 422, 503],
         },
     },
+    look(
+        "/v1/sources",
+        Need::Read,
+        run!(sources::list),
+        "The queues that commands come by, and how each stands.",
+        &[],
+        &[ok("SourceList", "All of them, in the order of the configuration.")],
+        &[422, 503],
+    ),
+    on_source(
+        "/v1/sources/{name}/pause",
+        run!(sources::pause, true),
+        "Take nothing more from a source, until it is resumed, also over a restart. Its messages wait at the broker.",
+    ),
+    on_source("/v1/sources/{name}/resume", run!(sources::pause, false), "Go on with a source."),
+    look(
+        "/v1/dead-letters",
+        Need::Read,
+        run!(dead_letters::list),
+        "Commands that came by a queue and could not be taken, the latest first, without what stands in them.",
+        &[
+            query("state", "With these states only: held, redriven, discarded; several with commas."),
+            query("source", "From these sources only; several with commas."),
+            ORGANISATION,
+            LIMIT,
+            CURSOR,
+        ],
+        &[ok("DeadLetterList", "A page.")],
+        &[422, 503],
+    ),
+    look(
+        "/v1/dead-letters/{id}",
+        Need::Operate,
+        run!(dead_letters::one),
+        "One dead letter with what stands in it, which may be personal data.",
+        &[],
+        &[ok("DeadLetter", "The dead letter.")],
+        &[404, 422, 503],
+    ),
+    on_letter(
+        "/v1/dead-letters/{id}/redrive",
+        false,
+        run!(dead_letters::redrive),
+        "Take a dead letter as if its message came now, under the same key.",
+        &[400, 404, 409, 413, 415, 422, 429, 503],
+    ),
+    on_letter(
+        "/v1/dead-letters/{id}/discard",
+        true,
+        run!(dead_letters::discard),
+        "Give a dead letter up. It is kept, as something that was seen to, for the time of [store] retention.",
+        &[400, 404, 409, 413, 415, 422, 503],
+    ),
     look(
         "/v1/whoami",
         Need::AnyKey,

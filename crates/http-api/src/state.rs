@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use batches::Batches;
 use callbacks::Callbacks;
 use genesys_types::{Organisation, Time};
+use intake::Sources;
 use orchestrator::Orchestrator;
 
 use crate::{access::Keys, adapters::AdapterStanding};
@@ -27,6 +28,8 @@ pub struct ApiState {
     pub callbacks: Callbacks,
     /// Many commands that are given together.
     pub batches: Batches,
+    /// Where commands come from beside HTTP, and what could not be taken.
+    pub sources: Sources,
     /// What `/metrics` says.
     pub metrics: MetricsPage,
 }

@@ -9,4 +9,5 @@ mod lookups;
 mod operators;
 mod report;
 mod scans;
+mod queues;
 mod world;

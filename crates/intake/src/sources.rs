@@ -169,6 +169,11 @@ impl Sources {
         Self(Arc::new(Inner { shared, lines, tasks }))
     }
 
+    /// What each source is, in the order of the configuration.
+    pub fn setups(&self) -> impl Iterator<Item = &Setup> {
+        self.0.lines.iter().map(|line| &line.setup)
+    }
+
     /// How each source stands, in the order of the configuration.
     ///
     /// # Errors

@@ -137,7 +137,6 @@ impl Line {
             source = &*self.name,
             place = letter.place,
             reason = letter.reason,
-            field = letter.field,
             letter = orchestrator::dead_letter_id(letter.key),
             "a message cannot be taken: it is kept as a dead letter"
         );

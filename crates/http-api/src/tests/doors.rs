@@ -45,6 +45,13 @@ const ADMITTED: &[(&str, &str)] = &[
     ("GET /v1/deliveries", "roa"),
     ("GET /v1/deliveries/{id}", "roa"),
     ("POST /v1/deliveries/{id}/redeliver", "oa"),
+    ("GET /v1/sources", "roa"),
+    ("POST /v1/sources/{name}/pause", "oa"),
+    ("POST /v1/sources/{name}/resume", "oa"),
+    ("GET /v1/dead-letters", "roa"),
+    ("GET /v1/dead-letters/{id}", "oa"),
+    ("POST /v1/dead-letters/{id}/redrive", "oa"),
+    ("POST /v1/dead-letters/{id}/discard", "oa"),
     ("GET /v1/whoami", "sroa"),
     ("GET /v1/config", "a"),
     ("GET /livez", "-sroa"),
@@ -83,8 +90,14 @@ async fn fitting(
         false => Value::Null,
     };
     let delivery = super::deliveries::id();
+    let letter = match route.path.starts_with("/v1/dead-letters/") {
+        true => super::queues::letter(world, conversation).await,
+        false => String::new(),
+    };
     let value = match path_parameter(route.path) {
         Some("id") if route.path.starts_with("/v1/deliveries/") => &delivery,
+        Some("id") if route.path.starts_with("/v1/dead-letters/") => &letter,
+        Some("name") => "orders",
         Some("id") if route.path.starts_with("/v1/batches/") => batch["id"].as_str().unwrap(),
         Some("id") => closure,
         Some(_) | None => conversation,
@@ -121,7 +134,8 @@ async fn every_route_admits_exactly_the_roles_of_the_table() {
                 .filter(|(_, _, organisation)| *organisation == "main")
                 .map(|(key, role, _)| (*key, Some(*role))),
         ) {
-            let ghost = if admitted.contains('o') && route.path.contains("{id}/") {
+            let about_a_letter = route.path.starts_with("/v1/dead-letters/");
+            let ghost = if admitted.contains('o') && route.path.contains("{id}/") && !about_a_letter {
                 world.ghost(ghosts.next().unwrap()).await
             } else {
                 world.submit(&conversation).await
@@ -158,7 +172,11 @@ async fn a_stranger_sees_nothing_of_another_organisation() {
         for id in [&closed, &ghost] {
             let answer = world.send(fitting(&world, route, "stranger", id, &conversation).await).await;
             let name = route.path;
-            if name.starts_with("/v1/deliveries/") {
+            if name.starts_with("/v1/sources/") {
+                answer.problem(404, "no_such_source");
+            } else if name.starts_with("/v1/dead-letters/") {
+                answer.problem(404, "no_such_dead_letter");
+            } else if name.starts_with("/v1/deliveries/") {
                 answer.problem(404, "no_such_delivery");
             } else if name.starts_with("/v1/batches/") {
                 answer.problem(404, "no_such_batch");

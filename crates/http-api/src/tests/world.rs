@@ -21,6 +21,7 @@ use orchestrator::{
     CallDetails, CallFacts, Clock, Config, Delivery, OPEN_PAGE, OpenOne, OpenPage, OpenQuery, Orchestrator,
     OrganisationSetup, Outcome, Permit, Remote, parse_closure_id,
 };
+use queue::MemoryQueue;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use store::{MemoryStore, Store as _};
@@ -288,6 +289,8 @@ pub(super) struct World {
     pub(super) orchestrator: Orchestrator,
     pub(super) remote: Arc<TestRemote>,
     pub(super) store: Arc<MemoryStore>,
+    /// Where the commands of the source `orders` come from, which is `main`'s.
+    pub(super) queue: MemoryQueue,
 }
 
 /// An answer, read.
@@ -384,6 +387,9 @@ impl World {
             schedules,
             CancellationToken::new(),
         );
+        let callbacks = super::deliveries::callbacks(&store).await;
+        let queue = MemoryQueue::new(Duration::from_secs(30));
+        let sources = super::queues::sources(&store, &orchestrator, &callbacks, &queue);
         let router = router(ApiState {
             orchestrator: orchestrator.clone(),
             keys: Keys::new(keys.into()),
@@ -391,11 +397,12 @@ impl World {
             configuration: json!({ "server": { "listen": "127.0.0.1:8080" } }),
             received: Arc::new(TwoHooks),
             adapters: Arc::new(super::looks::adapters),
-            callbacks: super::deliveries::callbacks(&store).await,
+            callbacks,
             batches,
+            sources,
             metrics: MetricsPage { render: Arc::new(|| "closeout_up 1\n".to_owned()), open: false },
         });
-        Self { router, orchestrator, remote, store }
+        Self { router, orchestrator, remote, store, queue }
     }
 
     /// The id of a conversation that is there.

@@ -1,0 +1,134 @@
+//! `/v1/sources`: where commands come from beside HTTP, how each source stands, and pausing it.
+
+use genesys_types::Time;
+use http::StatusCode;
+use intake::{ActError, SourceStanding};
+use serde::Serialize;
+use tracing::info;
+use utoipa::ToSchema;
+
+use crate::{
+    acts,
+    call::{Answer, Call, json_answer},
+    metrics,
+    outcome::stopping,
+    problem::{Problem, kinds},
+    spans::Stamp,
+};
+
+/// The sources.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SourceList {
+    items: Vec<SourceView>,
+}
+
+/// A queue that commands come by.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Source)]
+pub(crate) struct SourceView {
+    #[schema(example = "orders")]
+    name: String,
+    /// The kind of broker.
+    #[schema(example = "nats")]
+    kind: String,
+    organisation: String,
+    /// starting, running, paused, unreachable (the broker), store_away, no_room (as many closures are open as may be), stopped.
+    state: String,
+    /// Whether an operator paused it. It holds over a restart.
+    paused: bool,
+    /// Messages that wait at the broker; null until it said so.
+    waiting: Option<u64>,
+    /// Messages that were given to somebody and are not settled.
+    in_hand: Option<u64>,
+    /// When something came last, since the start of the service.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_received_at: Option<Stamp>,
+    /// Dead letters that wait for somebody.
+    dead_letters: u64,
+    /// Why the broker cannot be reached.
+    fault: Option<String>,
+    /// What of the broker's settings is unsafe for commands.
+    warnings: Vec<WarningView>,
+}
+
+/// A setting of a broker that is unsafe for commands.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SourceWarning)]
+struct WarningView {
+    /// The setting, in the broker's own words.
+    #[schema(example = "max_deliver")]
+    setting: String,
+    detail: String,
+    fix: String,
+}
+
+impl SourceView {
+    fn of(standing: SourceStanding) -> Self {
+        let warnings = standing.warnings.into_iter().map(|warning| WarningView {
+            setting: warning.setting.to_owned(),
+            detail: warning.detail,
+            fix: warning.fix,
+        });
+        Self {
+            name: standing.name,
+            kind: standing.kind.to_owned(),
+            organisation: standing.organisation.as_str().to_owned(),
+            state: standing.state.name().to_owned(),
+            paused: standing.paused,
+            waiting: standing.standing.map(|standing| standing.waiting),
+            in_hand: standing.standing.map(|standing| standing.in_hand),
+            last_received_at: standing.last_received_at.map(|at: Time| Stamp(at)),
+            dead_letters: standing.dead_letters,
+            fault: standing.fault,
+            warnings: warnings.collect(),
+        }
+    }
+}
+
+/// `GET /v1/sources`
+pub(crate) async fn list(call: Call) -> Answer {
+    call.query()?.finish()?;
+    let standings = call.shared.api.sources.standings().await?;
+    let seen = standings.into_iter().filter(|standing| call.caller().sees(&standing.organisation));
+    Ok(json_answer(StatusCode::OK, &SourceList { items: seen.map(SourceView::of).collect() }))
+}
+
+/// `POST /v1/sources/{name}/pause` and `resume`
+pub(crate) async fn pause(mut call: Call, paused: bool) -> Answer {
+    call.query()?.finish()?;
+    let reason = acts::optional_reason(&mut call)?;
+    let sources = &call.shared.api.sources;
+    let seen = sources
+        .standings()
+        .await?
+        .into_iter()
+        .any(|standing| standing.name == call.id && call.caller().sees(&standing.organisation));
+    if !seen {
+        return Err(none(&call.id));
+    }
+    let standing = sources.pause(&call.id, paused).await.map_err(|error| refused(error, &call.id))?;
+    let caller = call.caller();
+    let action = if paused { "pause_source" } else { "resume_source" };
+    metrics::operator_action(action, caller.role.name());
+    info!(source = call.id, by = &*caller.name, reason, action, "an operator acted on a source");
+    Ok(json_answer(StatusCode::OK, &SourceView::of(standing)))
+}
+
+fn none(name: &str) -> Problem {
+    Problem::new(&kinds::NO_SOURCE, format!("There is no source \"{name}\" here."))
+}
+
+fn refused(error: ActError, name: &str) -> Problem {
+    match error {
+        ActError::Missing => none(name),
+        ActError::Unavailable(unavailable) => unavailable.into(),
+        ActError::Stopping => stopping(),
+        // These are about dead letters; a pause never meets them.
+        ActError::SeenTo(_)
+        | ActError::NoSource(_)
+        | ActError::NotWhole
+        | ActError::Refused { .. }
+        | ActError::Full(_) => Problem::new(&kinds::NO_SOURCE, "The source cannot be paused."),
+    }
+}
