@@ -129,6 +129,8 @@ fn every_command_teaches_how_it_is_used() {
         "doctor",
         "adapters",
         "deliveries",
+        "sources",
+        "dead",
         "bundle",
     ] {
         let help = run(folder.path(), &[command, "--help"], &[]);

@@ -11,6 +11,7 @@ use crate::{
         bundle::BundleArgs,
         close::CloseArgs,
         config::ConfigCommand,
+        dead::DeadCommand,
         deliveries::DeliveriesCommand,
         ghosts::GhostsCommand,
         hooks::HooksCommand,
@@ -18,6 +19,7 @@ use crate::{
         outgoing::OutgoingCommand,
         ready::ReadyArgs,
         say::{ClaimArgs, CommentArgs, SnoozeArgs},
+        sources::SourcesCommand,
         store::StoreCommand,
         watch::WatchArgs,
     },
@@ -150,6 +152,12 @@ pub enum ClientCommand {
     /// What was told to receivers of callbacks, and telling it again
     #[command(subcommand)]
     Deliveries(DeliveriesCommand),
+    /// The queues that commands come by; pause and resume them
+    #[command(subcommand)]
+    Sources(SourcesCommand),
+    /// Commands that came by a queue and could not be taken
+    #[command(subcommand)]
+    Dead(DeadCommand),
     /// How events come in by each adapter, and which of them is silent
     #[command(
         after_help = "Examples:\n  closeout adapters\n  closeout adapters -o json\n\nSILENT SINCE is set while no event arrives although sessions were closed (ghosts.silent_adapter_after). While no\nadapter of an organisation is heard, its ghosts are not told one by one."

@@ -127,6 +127,8 @@ async fn ask(command: &ClientCommand, global: &Global, voice: &Voice) -> Result<
         ClientCommand::Bundle(args) => commands::bundle::run(args, &api, voice).await,
         ClientCommand::Ghosts(command) => commands::ghosts::run(command, &api, voice).await,
         ClientCommand::Deliveries(command) => commands::deliveries::run(command, &api, voice).await,
+        ClientCommand::Sources(command) => commands::sources::run(command, &api, voice).await,
+        ClientCommand::Dead(command) => commands::dead::run(command, &api, voice).await,
         ClientCommand::Adapters => commands::adapters::run(&api, voice).await,
         ClientCommand::Batch(command) => commands::batch::run(command, &api, voice).await,
         ClientCommand::Retry(args) => commands::act::run(Act::Retry, args, &api, voice).await,

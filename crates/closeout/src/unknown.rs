@@ -8,9 +8,7 @@ use clap::{
 use crate::exit::Failure;
 
 /// Commands whose names are taken by later versions, and what can be done instead.
-const ABSENT: [(&str, &str); 3] = [
-    ("sources", "commands come by HTTP, which is always there"),
-    ("dead", "`closeout ghosts list` shows what needs somebody"),
+const ABSENT: [(&str, &str); 1] = [
     ("man", "every command has --help"),
 ];
 

@@ -16,10 +16,11 @@ use super::{
     environment::Variables,
     file::in_words,
     hooks::Hook,
-    keys::{Form, kind_refused},
-    layers::{Layers, Reader, numbers},
+    keys::Form,
+    layers::{Layers, Reader},
     notifications::Notifications,
     origin::{Given, Problem},
+    source::{self, CommandSource},
     sqs::Queue,
     tokens::{self, Token},
 };
@@ -51,6 +52,8 @@ pub struct Settings {
     pub queues: Vec<Queue>,
     /// What listens to the notification WebSocket.
     pub notifications: Vec<Notifications>,
+    /// The queues that commands come by.
+    pub sources: Vec<CommandSource>,
     /// Who is told of closures.
     pub callbacks: callbacks::Setup,
     /// When stuck sessions are looked for by itself.
@@ -161,7 +164,7 @@ pub fn read_with(
     let Confirm { hooks, queues, notifications } = confirm::read(&mut reader, variables, &names);
     let callbacks = super::callbacks::read(&mut reader, variables, &names);
     let scans = super::scans::read(&mut reader, &names);
-    sources(&mut reader);
+    let sources = source::read(&mut reader, variables, &names);
     let tokens = tokens.unwrap_or_else(|| keys(&mut reader, &names));
     match (server, store) {
         (Some(server), Some(store)) if reader.problems.is_empty() => Ok(Settings {
@@ -174,6 +177,7 @@ pub fn read_with(
             hooks,
             queues,
             notifications,
+            sources,
             callbacks,
             scans,
             tokens,
@@ -443,18 +447,6 @@ fn wrap_up(reader: &mut Reader<'_>) -> WrapUpPolicy {
         reader.refuse(path, why);
         WrapUpPolicy::None
     })
-}
-
-/// Commands come by HTTP, which needs no table; other kinds are refused in plain words.
-fn sources(reader: &mut Reader<'_>) {
-    for number in numbers(&reader.layers.settings, "source") {
-        let path = format!("source.{number}.kind");
-        match reader.text(&path).map(|kind| kind_refused("source", &kind)) {
-            Some(None) => {}
-            Some(Some(why)) => reader.refuse(&path, why),
-            None => reader.problems.push(Problem(format!("{path} is missing"))),
-        }
-    }
 }
 
 fn keys(reader: &mut Reader<'_>, known: &[Organisation]) -> Vec<Token> {

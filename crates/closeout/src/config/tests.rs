@@ -198,7 +198,7 @@ fn wrong_values_name_their_line_and_what_would_be_right() {
         ),
         ("[store]\ninbox_retention = \"24h\"", "at least 25h"),
         ("[server]\nlisten = \"8080\"", "is not an address and port, such as 127.0.0.1:8080"),
-        ("[[source]]\nname = \"n\"\nkind = \"nats\"", "source.0.kind = \"nats\" is not part of this version"),
+        ("[[source]]\nname = \"n\"\nkind = \"amqp\"", "source.0.kind = \"amqp\" is not part of this version"),
         ("[[confirm]]\nname = \"n\"", "confirm.0.verify is missing"),
         ("[[confirm]]\nname = \"n\"\nkind = \"pigeon\"", "there are webhook, sqs and notifications"),
         (

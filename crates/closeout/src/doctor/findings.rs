@@ -24,6 +24,8 @@ pub struct Findings {
     pub service: Service,
     /// The queues by which events come.
     pub queues: Vec<Queue>,
+    /// The queues by which commands come.
+    pub sources: Vec<Source>,
     /// What Genesys said.
     pub online: Online,
 }
@@ -37,6 +39,26 @@ pub struct Queue {
     pub url: String,
     /// How it stands; nothing where it was not asked.
     pub standing: Option<Result<Standing, QueueFault>>,
+}
+
+/// A queue by which commands come.
+#[derive(Debug)]
+pub struct Source {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where it is, without credentials.
+    pub place: String,
+    /// What its broker says; nothing where it was not asked.
+    pub says: Option<Result<Broker, queue::Fault>>,
+}
+
+/// What a broker says.
+#[derive(Debug)]
+pub struct Broker {
+    /// How the queue stands.
+    pub standing: queue::Standing,
+    /// What of its settings is unsafe.
+    pub warnings: Vec<queue::Warning>,
 }
 
 /// What the configuration says.

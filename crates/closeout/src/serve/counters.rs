@@ -10,6 +10,9 @@ use webhook_receiver::HookResult;
 /// What becomes of a command.
 const COMMAND_RESULTS: [&str; 6] = ["accepted", "attached", "repeated", "refused", "full", "unavailable"];
 
+/// What becomes of what is published back.
+const ENDING_RESULTS: [&str; 5] = ["published", "failed", "undeliverable", "answered", "unanswered"];
+
 /// What becomes of an event of a sender that has proven itself.
 const CONFIRMATION_RESULTS: [HookResult; 6] = [
     HookResult::Taken,
@@ -21,8 +24,20 @@ const CONFIRMATION_RESULTS: [HookResult; 6] = [
 ];
 
 /// What operators do.
-const ACTIONS: [&str; 8] =
-    ["retry", "cancel", "verify", "force", "resolve", "pause_outgoing", "resume_outgoing", "redeliver"];
+const ACTIONS: [&str; 12] = [
+    "retry",
+    "cancel",
+    "verify",
+    "force",
+    "resolve",
+    "pause_outgoing",
+    "resume_outgoing",
+    "redeliver",
+    "pause_source",
+    "resume_source",
+    "redrive",
+    "discard",
+];
 
 /// What comes of a try to tell a receiver.
 const CALLBACK_RESULTS: [&str; 6] = ["delivered", "retry", "gone", "failed", "given_up", "refused"];
@@ -85,6 +100,21 @@ pub fn begin(organisations: &[Organisation], hooks: &[String], queues: &[String]
     }
 }
 
+/// Begins what is counted of each source of commands.
+pub fn begin_sources(sources: &[String]) {
+    for source in sources {
+        for result in COMMAND_RESULTS.into_iter().chain(["unreadable"]) {
+            counter!("closeout_commands_received_total", "source" => source.clone(), "result" => result)
+                .increment(0);
+        }
+        for result in ENDING_RESULTS {
+            counter!("closeout_source_endings_total", "source" => source.clone(), "result" => result)
+                .increment(0);
+        }
+        counter!("closeout_source_reopened_total", "source" => source.clone()).increment(0);
+    }
+}
+
 fn of_organisation(organisation: &Organisation) {
     let org = || organisation.as_str().to_owned();
     for outcome in names::STATES.into_iter().skip_while(|state| *state != "closed") {
@@ -117,6 +147,15 @@ fn describe() {
             "Requests to Genesys, by operation and class of the answer's status.",
         ),
         ("closeout_genesys_throttled_seconds_total", "Seconds for which Genesys asked to hold back."),
+        (
+            "closeout_source_faults_total",
+            "Requests to the brokers of sources that failed, by source, action and kind.",
+        ),
+        ("closeout_source_reopened_total", "Sources that stood still and were opened anew."),
+        (
+            "closeout_source_endings_total",
+            "Endings and answers published back, by source and what became of them.",
+        ),
         ("closeout_operator_actions_total", "What operators did, by act and role of the key."),
     ] {
         describe_counter!(name, about);
@@ -136,6 +175,8 @@ fn describe() {
             "Whether no event of an adapter arrives although closures wait (1) or not (0).",
         ),
         ("closeout_source_lag_messages", "Messages that wait in a queue, approximately."),
+        ("closeout_source_paused", "Whether an operator paused a source (1) or not (0)."),
+        ("closeout_dead_letters", "Commands that could not be taken and wait for somebody, by source."),
         ("closeout_genesys_ratelimit_remaining", "Requests left in the present window."),
         ("closeout_build_info", "Always 1; the version is a label."),
     ] {

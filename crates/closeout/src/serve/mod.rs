@@ -15,6 +15,7 @@ mod notify;
 mod queues;
 mod reload;
 mod signals;
+pub mod sources;
 mod standing;
 mod telemetry;
 
@@ -24,8 +25,11 @@ use batches::Batches;
 use callbacks::Callbacks;
 use genesys_client::{Client, Dialect, DialectClient};
 use genesys_types::Organisation;
-use http_api::{AccessKey, ApiState, GhostAdvice, Keys, MetricsPage, Role, RowReader, Version};
+use http_api::{
+    AccessKey, ApiState, CommandReader, GhostAdvice, Keys, MetricsPage, Role, RowReader, Version,
+};
 use http_listener::Limits;
+use intake::Sources;
 use orchestrator::{
     Config, DialectRemote, GenesysRemote, Orchestrator, OrganisationSetup, Remote, SystemClock,
 };
@@ -105,6 +109,7 @@ pub struct Service {
     queues: Queues,
     callbacks: Callbacks,
     batches: Batches,
+    sources: Sources,
     broken: CancellationToken,
     adapters: Adapters,
     hooks: usize,
@@ -134,7 +139,9 @@ impl Service {
                 .map_err(|error| Failure::usage(error.to_string()))?;
         let names: Vec<_> = watched.iter().map(|(name, _)| name.clone()).collect();
         let sockets: Vec<_> = settings.notifications.iter().map(|one| one.name.clone()).collect();
+        let commands: Vec<_> = settings.sources.iter().map(|one| one.setup.name.clone()).collect();
         counters::begin(&orchestrator.organisations(), &names, &queues::names(&settings.queues), &sockets);
+        counters::begin_sources(&commands);
         let stop = CancellationToken::new();
         let hooks = watched.len();
         let queues = Queues::start(settings.queues, &orchestrator, &stop).await;
@@ -146,6 +153,8 @@ impl Service {
         let (clock, ears) = (Arc::new(SystemClock::default()), Arc::new(orchestrator.clone()));
         let (rows, reader) = (Arc::clone(&store), Arc::new(RowReader));
         let advisor = Arc::new(GhostAdvice(orchestrator.clone()));
+        let public_url = settings.callbacks.public_url.clone();
+        let kept = Arc::clone(&store);
         let callbacks = Callbacks::start(settings.callbacks, store, clock, ears, advisor, stop.clone())
             .map_err(|error| {
                 Failure::new(Exit::Unexpected, format!("callbacks cannot be posted: {error}"))
@@ -153,6 +162,9 @@ impl Service {
         let herald = Arc::new(Herald(callbacks.clone()));
         let batches =
             Batches::start(rows, orchestrator.clone(), reader, herald, settings.scans, stop.clone());
+        let commands = Arc::new(CommandReader::new(callbacks.clone()));
+        let opened = sources::open(settings.sources).await?;
+        let sources = Sources::start(kept, orchestrator.clone(), commands, opened, public_url, &stop);
         let api = http_api::router(ApiState {
             orchestrator: orchestrator.clone(),
             keys: keys.clone(),
@@ -162,6 +174,7 @@ impl Service {
             adapters: adapters.standings(),
             callbacks: callbacks.clone(),
             batches: batches.clone(),
+            sources: sources.clone(),
             metrics: MetricsPage { render: Arc::new(move || metrics.render()), open: false },
         });
         let limits = Limits {
@@ -190,6 +203,7 @@ impl Service {
             queues,
             callbacks,
             batches,
+            sources,
             broken,
             adapters,
             hooks,
@@ -216,12 +230,13 @@ impl Service {
             StorePlace::Memory => "memory (nothing outlives the process)".to_owned(),
         };
         format!(
-            "closeout listens on http://{} for {}; store {place}; {} hook{}{}; {} open closure{}",
+            "closeout listens on http://{} for {}; store {place}; {} hook{}{}{}; {} open closure{}",
             self.address,
             organisations.join(", "),
             self.hooks,
             if self.hooks == 1 { "" } else { "s" },
             self.queues.greeting(),
+            greeting(self.sources.setups().count()),
             self.orchestrator.open_closures(),
             if self.orchestrator.open_closures() == 1 { "" } else { "s" },
         )
@@ -249,6 +264,8 @@ impl Service {
         self.stop.cancel();
         // What was heard is delivered while there is a driver.
         self.adapters.stopped().await;
+        // What was received is submitted while there is a driver.
+        self.sources.stopped(grace).await;
         let queues = self.queues.stopped(grace);
         // A row that is under way is submitted while there is a driver.
         self.batches.stopped(grace).await;
@@ -262,6 +279,15 @@ impl Service {
             tracing::warn!(%error, "the store could not be brought to rest; copy all of its files, not one alone");
         }
         finished
+    }
+}
+
+/// The part of the greeting that tells of sources; empty where there is none.
+fn greeting(sources: usize) -> String {
+    match sources {
+        0 => String::new(),
+        1 => "; commands by 1 queue".to_owned(),
+        more => format!("; commands by {more} queues"),
     }
 }
 

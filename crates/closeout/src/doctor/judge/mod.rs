@@ -10,6 +10,7 @@ pub(super) mod permissions;
 mod problems;
 mod queues;
 mod reach;
+mod sources;
 mod wrap_up;
 
 use super::{
@@ -23,6 +24,7 @@ pub fn judge(findings: &Findings) -> Report {
     checks.extend(events::judge(&findings.service, &findings.configuration));
     checks.extend(findings.configuration.speaks.iter().map(dialect::judge));
     checks.extend(findings.queues.iter().map(queues::judge));
+    checks.extend(findings.sources.iter().flat_map(sources::judge));
     match &findings.online {
         Online::NotWanted => {}
         Online::NotPossible => checks.push(Check::not_checked(

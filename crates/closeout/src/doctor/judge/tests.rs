@@ -93,6 +93,7 @@ fn healthy() -> Findings {
             says: Says::Hooks(vec![heard(Some(NOW), None)]),
         },
         queues: Vec::new(),
+        sources: Vec::new(),
         online: Online::Asked(vec![organisation()]),
     }
 }

@@ -3,6 +3,7 @@
 mod genesys;
 mod queues;
 mod service;
+mod sources;
 mod store;
 
 use std::path::PathBuf;
@@ -49,6 +50,8 @@ pub(super) async fn at_everything(
     let service = service::ask(listen, place, variables, hooks).await;
     let queues = loaded.as_ref().map(|(_, settings)| settings.queues.as_slice()).unwrap_or_default();
     let queues = queues::ask_all(queues, online).await;
+    let sources = loaded.as_ref().map(|(_, settings)| settings.sources.as_slice()).unwrap_or_default();
+    let sources = sources::ask_all(sources, online).await;
     let organisations = match &loaded {
         _ if !online => Online::NotWanted,
         Err(_) => Online::NotPossible,
@@ -63,7 +66,7 @@ pub(super) async fn at_everything(
         },
     };
     let clock = clock(layers.as_ref(), &configuration, store.as_ref());
-    Findings { configuration, store, port, clock, service, queues, online: organisations }
+    Findings { configuration, store, port, clock, service, queues, sources, online: organisations }
 }
 
 fn flag(from: &FromCommandLine) -> String {

@@ -1,0 +1,129 @@
+//! `closeout sources`: the queues that commands come by, and pausing them.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::{
+    client::{Api, plain},
+    exit::{Exit, Failure},
+    output::{self, Column, Form, Voice, pairs},
+};
+
+const SOURCES: [Column; 9] = [
+    Column::text("SOURCE", "name"),
+    Column::text("KIND", "kind"),
+    Column::text("ORGANISATION", "organisation"),
+    Column::state("STATE", "state"),
+    Column::text("WAITING", "waiting"),
+    Column::text("IN HAND", "inHand"),
+    Column::text("DEAD LETTERS", "deadLetters"),
+    Column::time("LAST RECEIVED", "lastReceivedAt"),
+    Column::text("FAULT", "fault").when_wide(),
+];
+
+/// What to do with sources.
+#[derive(Debug, Clone, Subcommand)]
+pub enum SourcesCommand {
+    /// List them, and what of their brokers' settings is unsafe
+    #[command(after_help = "Examples:
+  closeout sources list
+  closeout sources list -o json
+
+States:
+  starting     nothing was received yet
+  running      it receives
+  paused       an operator paused it; its messages wait at the broker
+  unreachable  its broker cannot be reached; it is tried again by itself
+  store_away   it waits for the store
+  no_room      as many closures are open as may be; it goes on by itself")]
+    List,
+    /// Take nothing more from a source until it is resumed, also over a restart
+    #[command(after_help = "Example:\n  closeout sources pause orders --reason \"the shop sends nonsense\"")]
+    Pause(NameArgs),
+    /// Go on with a source
+    #[command(after_help = "Example:\n  closeout sources resume orders")]
+    Resume(NameArgs),
+}
+
+/// Which source, and why.
+#[derive(Debug, Clone, Args)]
+pub struct NameArgs {
+    /// The name of the source
+    #[arg(value_name = "NAME", value_parser = name)]
+    name: String,
+    /// Why; it is logged
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    match !text.is_empty() && text.bytes().all(allowed) {
+        true => Ok(text.to_owned()),
+        false => Err("the name of a source has letters, digits, - and _ only".to_owned()),
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// When the server refuses or does not answer.
+pub async fn run(command: &SourcesCommand, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+    match command {
+        SourcesCommand::List => list(api, voice).await,
+        SourcesCommand::Pause(args) => act("pause", args, api, voice).await,
+        SourcesCommand::Resume(args) => act("resume", args, api, voice).await,
+    }
+}
+
+async fn list(api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+    let body = api.get("/v1/sources", &[]).await?.body;
+    let items = body.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+    if items.is_empty() {
+        voice.note("no sources: commands come by HTTP, which is always there");
+    }
+    if !items.is_empty() || !matches!(voice.form, Form::Table | Form::Wide) {
+        show(&items, false, voice)?;
+    }
+    for item in &items {
+        for warning in item["warnings"].as_array().into_iter().flatten() {
+            let text = |name: &str| plain(&warning[name]);
+            let (name, detail, fix) = (plain(&item["name"]), text("detail"), text("fix"));
+            voice.note(format_args!("{name}: {}: {detail} {fix}", text("setting")));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn act(act: &str, args: &NameArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+    let path = format!("/v1/sources/{}/{act}", args.name);
+    let body = json!({ "reason": args.reason });
+    let item = api.post(&path, &[], &body, None, std::time::Duration::ZERO).await?.body;
+    show(&[item], true, voice)?;
+    Ok(Exit::Done)
+}
+
+fn show(items: &[Value], single: bool, voice: &Voice) -> Result<(), Failure> {
+    output::write_items(&SOURCES, items, single, voice, details)
+}
+
+/// One source as names and values.
+fn details(one: &Value, voice: &Voice) -> String {
+    let last = match plain(&one["lastReceivedAt"]) {
+        text if text.is_empty() => text,
+        text => voice.style.time(&text),
+    };
+    let rows = [
+        ("source", plain(&one["name"])),
+        ("kind", plain(&one["kind"])),
+        ("organisation", plain(&one["organisation"])),
+        ("state", plain(&one["state"])),
+        ("waiting", plain(&one["waiting"])),
+        ("in hand", plain(&one["inHand"])),
+        ("dead letters", plain(&one["deadLetters"])),
+        ("last received", last),
+        ("fault", plain(&one["fault"])),
+    ];
+    pairs(&rows, voice.style)
+}

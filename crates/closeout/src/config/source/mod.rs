@@ -1,0 +1,198 @@
+//! The `[[source]]` tables: by which queues commands come. What each kind of broker needs is read in a file of its own.
+
+mod nats;
+
+use genesys_types::Organisation;
+use intake::{Allowed, Decoder, PointerMap, Replies, Setup};
+
+use super::{
+    environment::Variables,
+    keys::kind_refused,
+    layers::{Reader, numbers},
+    origin::Problem,
+};
+
+/// The names of sources that every service has.
+const TAKEN: [&str; 2] = ["http", "batch"];
+
+/// The keys that only one kind of broker has. In a table of another they would be believed to do something.
+const KEYS_OF_ONE_KIND: [(&str, &[&str]); 1] = [(
+    nats::KIND,
+    &["url", "stream", "subject", "consumer", "user", "password", "token", "credentials_file", "ca_file"],
+)];
+
+/// One source.
+#[derive(Debug, Clone)]
+pub struct CommandSource {
+    /// What its messages are taken for.
+    pub setup: Setup,
+    /// Where they are.
+    pub broker: Broker,
+}
+
+/// Where the messages of a source are.
+#[derive(Debug, Clone)]
+pub enum Broker {
+    /// In a stream of NATS JetStream.
+    Nats(queue_nats::Setup),
+}
+
+impl Broker {
+    /// Where it is, for people, without credentials.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Nats(setup) => format!("{} of {}", setup.stream, setup.servers.join(", ")),
+        }
+    }
+
+    /// What no two sources may share: each would get a part of the messages, and read them in its own way.
+    fn share(&self) -> String {
+        match self {
+            Self::Nats(setup) => format!("nats {:?} {} {}", setup.servers, setup.stream, setup.consumer),
+        }
+    }
+}
+
+/// Reads every table. HTTP needs none, and one of this kind says nothing.
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    variables: &Variables,
+    known: &[Organisation],
+) -> Vec<CommandSource> {
+    let mut sources: Vec<CommandSource> = Vec::new();
+    for number in numbers(&reader.layers.settings, "source") {
+        let path = format!("source.{number}.kind");
+        let Some(kind) = reader.text(&path) else {
+            reader.problems.push(Problem(format!("{path} is missing")));
+            continue;
+        };
+        if let Some(why) = kind_refused("source", &kind) {
+            reader.refuse(&path, why);
+            continue;
+        }
+        refuse_keys_of_other_kinds(reader, number, &kind);
+        if kind != nats::KIND {
+            continue;
+        }
+        let Some(source) = one(reader, number, variables, known) else { continue };
+        if sources.iter().any(|other| other.setup.name == source.setup.name) {
+            let name = &source.setup.name;
+            reader.refuse(&format!("source.{number}.name"), format_args!("{name:?} stands there twice"));
+        }
+        if let Some(other) = sources.iter().find(|other| other.broker.share() == source.broker.share()) {
+            let name = &other.setup.name;
+            let why = format_args!("is that of the source {name:?} too: each source needs one of its own");
+            reader.refuse(&format!("source.{number}.consumer"), why);
+        }
+        sources.push(source);
+    }
+    sources
+}
+
+fn one(
+    reader: &mut Reader<'_>,
+    number: usize,
+    variables: &Variables,
+    known: &[Organisation],
+) -> Option<CommandSource> {
+    let name = name(reader, number);
+    let organisation = organisation(reader, &format!("source.{number}.organisation"), known);
+    let decoder = decoder(reader, number);
+    let replies = replies(reader, number);
+    let broker = nats::read(reader, number, variables).map(Broker::Nats);
+    let setup = Setup {
+        name: name?,
+        kind: nats::KIND,
+        organisation: organisation?,
+        decoder: decoder?,
+        replies: replies?,
+    };
+    Some(CommandSource { setup, broker: broker? })
+}
+
+fn refuse_keys_of_other_kinds(reader: &mut Reader<'_>, number: usize, kind: &str) {
+    for (other, keys) in KEYS_OF_ONE_KIND.into_iter().filter(|(other, _)| *other != kind) {
+        for key in keys {
+            let path = format!("source.{number}.{key}");
+            let given = reader.layers.setting(&path).is_some_and(|setting| setting.origin.rank() > 0);
+            if given {
+                let why =
+                    format_args!("has a use with kind = {other:?} only, and this table is of kind {kind:?}");
+                reader.refuse(&path, why);
+            }
+        }
+    }
+}
+
+fn name(reader: &mut Reader<'_>, number: usize) -> Option<String> {
+    let path = &format!("source.{number}.name");
+    if reader.layers.setting(path).is_none() {
+        reader.missing(path, "is missing: listings, metrics and closures call the source by it");
+        return None;
+    }
+    reader.parsed(path, |text| {
+        let allowed =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+        if TAKEN.contains(&text) {
+            Err("is the name of a source that is always there".to_owned())
+        } else if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(text.to_owned())
+        } else {
+            Err("must have 1 to 64 characters, each of a-z, 0-9, - and _".to_owned())
+        }
+    })
+}
+
+fn organisation(reader: &mut Reader<'_>, path: &str, known: &[Organisation]) -> Option<Organisation> {
+    // The default is `main`; the only organisation that there is is meant too.
+    let by_default = reader.layers.setting(path).is_some_and(|setting| setting.origin.rank() == 0);
+    if let ([only], true) = (known, by_default) {
+        return Some(only.clone());
+    }
+    reader.parsed(path, |text| {
+        known.iter().find(|organisation| organisation.as_str() == text).cloned().ok_or_else(|| {
+            let names: Vec<_> = known.iter().map(Organisation::as_str).collect();
+            format!("is not an organisation of this configuration; it has {}", names.join(", "))
+        })
+    })
+}
+
+fn decoder(reader: &mut Reader<'_>, number: usize) -> Option<Decoder> {
+    let (path, fields_path) = (format!("source.{number}.decoder"), format!("source.{number}.fields"));
+    let word = reader.choice(&path)?;
+    let fields = reader.texts(&fields_path);
+    if word != "jsonpath" {
+        if !fields.is_empty() {
+            reader.refuse(&fields_path, "has a use with decoder = \"jsonpath\" only");
+        }
+        return word.parse().map_err(|why: intake::UnknownDecoder| reader.refuse(&path, why)).ok();
+    }
+    let mut pairs = Vec::with_capacity(fields.len());
+    for field in &fields {
+        let Some((name, pointer)) = field.split_once('=') else {
+            let why = format_args!("holds {field:?}: write FIELD=/POINTER, as conversationId=/detail/id");
+            reader.refuse(&fields_path, why);
+            return None;
+        };
+        pairs.push((name.trim().to_owned(), pointer.trim().to_owned()));
+    }
+    PointerMap::new(pairs)
+        .map(Decoder::JsonPath)
+        .map_err(|why| reader.refuse(&fields_path, format_args!("cannot be used: {why}")))
+        .ok()
+}
+
+fn replies(reader: &mut Reader<'_>, number: usize) -> Option<Replies> {
+    let path = format!("source.{number}.replies");
+    let mut allowed = Vec::new();
+    for text in reader.texts(&path) {
+        match text.parse::<Allowed>() {
+            Ok(one) => allowed.push(one),
+            Err(why) => {
+                reader.refuse(&path, format_args!("{text:?} {why}"));
+                return None;
+            }
+        }
+    }
+    Some(Replies { results: reader.text(&format!("source.{number}.results")), allowed })
+}

@@ -1,0 +1,43 @@
+//! The sources of the configuration as sources that run.
+
+use std::sync::Arc;
+
+use queue::Source;
+use queue_nats::NatsSource;
+
+use crate::{
+    config::source::{Broker, CommandSource},
+    exit::Failure,
+};
+
+/// Opens every source. A broker that is away is no reason not to start.
+///
+/// # Errors
+///
+/// What no waiting mends: a file of credentials or certificates that cannot be read.
+pub async fn open(sources: Vec<CommandSource>) -> Result<Vec<(intake::Setup, Arc<dyn Source>)>, Failure> {
+    let mut opened = Vec::with_capacity(sources.len());
+    for CommandSource { setup, broker } in sources {
+        let source = open_one(&setup.name, broker).await?;
+        opened.push((setup, source));
+    }
+    Ok(opened)
+}
+
+/// Opens one source.
+///
+/// # Errors
+///
+/// As [`open`].
+pub async fn open_one(name: &str, broker: Broker) -> Result<Arc<dyn Source>, Failure> {
+    match broker {
+        Broker::Nats(setup) => {
+            let source = NatsSource::open(setup).await.map_err(|error| {
+                let cause =
+                    std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+                Failure::usage(format!("the source {name} cannot be opened: {error}{cause}"))
+            })?;
+            Ok(Arc::new(source))
+        }
+    }
+}
