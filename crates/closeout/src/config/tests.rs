@@ -486,3 +486,69 @@ fn uncommented(text: &str) -> String {
         .flat_map(|line| [line, "\n"])
         .collect()
 }
+
+/// A table of a source in NATS with these lines.
+fn source(lines: &str) -> Scene {
+    Scene::usual(&format!("[[source]]\nname = \"orders\"\nkind = \"nats\"\nstream = \"CLOSURES\"\n{lines}\n"))
+}
+
+#[test]
+fn a_source_is_read_with_its_defaults_and_every_setting() {
+    let settings = source("url = \"nats://127.0.0.1:4222\"").settings().unwrap();
+    let [read] = &settings.sources[..] else { panic!("one source") };
+    assert_eq!((read.setup.name.as_str(), read.setup.kind), ("orders", "nats"));
+    assert_eq!(read.setup.organisation.as_str(), "main");
+    assert_eq!((&read.setup.decoder, read.setup.replies.is_on()), (&intake::Decoder::Auto, false));
+    let super::source::Broker::Nats(nats) = &read.broker;
+    assert_eq!((nats.consumer.as_str(), nats.subject.as_deref()), ("closeout", None));
+    assert!(matches!(nats.auth, queue_nats::Auth::Nothing));
+    let lines = "url = \"tls://a.example:4222, tls://b.example:4222\"\nsubject = \"closures.v1.close\"\nconsumer = \"mine\"\n\
+                 user = \"me\"\npassword = \"planted\"\nresults = \"closures.ended\"\nreplies = [\"closures.replies.*\"]\n\
+                 decoder = \"jsonpath\"\nfields = [\"conversationId=/detail/id\"]";
+    let settings = source(lines).settings().unwrap();
+    let read = &settings.sources[0];
+    let super::source::Broker::Nats(nats) = &read.broker;
+    assert_eq!(nats.servers, ["tls://a.example:4222", "tls://b.example:4222"]);
+    assert!(matches!(&nats.auth, queue_nats::Auth::Password { user, .. } if user == "me"));
+    assert!(!format!("{settings:?}").contains("planted"), "a password does not print");
+    assert!(matches!(read.setup.decoder, intake::Decoder::JsonPath(_)));
+    assert_eq!(read.setup.replies.results.as_deref(), Some("closures.ended"));
+    // HTTP needs no table, and one says nothing.
+    assert!(
+        Scene::usual("[[source]]\nname = \"n\"\nkind = \"http\"\n").settings().unwrap().sources.is_empty()
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_source_is_said() {
+    let with = |lines: &str| source(&format!("url = \"nats://127.0.0.1:4222\"\n{lines}")).refusal();
+    let second = "[[source]]\nname = \"orders\"\nkind = \"nats\"\nstream = \"CLOSURES\"\nurl = \"nats://127.0.0.1:4222\"\n";
+    let leaky = source("url = \"nats://me:planted@127.0.0.1:4222\"").refusal();
+    assert!(leaky.contains("must hold no user and password") && !leaky.contains("planted"), "{leaky}");
+    for (said, part) in [
+        (source("").refusal(), "source.0.url is missing"),
+        (source("url = \"http://127.0.0.1\"").refusal(), "must begin with nats:// or tls://"),
+        (with("consumer = \"a.b\""), "must have 1 to 255 characters"),
+        (with("user = \"me\""), "source.0.password is missing"),
+        (with("password = \"x\""), "needs a user beside it"),
+        (with("token = \"x\"\nuser = \"me\""), "stands beside token"),
+        (with("fields = [\"conversationId=/a\"]"), "has a use with decoder = \"jsonpath\" only"),
+        (with("decoder = \"jsonpath\""), "conversationId, or a field of target, is missing"),
+        (with("decoder = \"jsonpath\"\nfields = [\"conversationId\"]"), "write FIELD=/POINTER"),
+        (with("decoder = \"pickle\""), "source.0.decoder"),
+        (with("replies = [\"*\"]"), "is no address"),
+        (with("organisation = \"nobody\""), "is not an organisation of this configuration"),
+        (with(&format!("{second}consumer = \"other\"\n")), "\"orders\" stands there twice"),
+        (with(&second.replace("orders", "more")), "source.1.stream is taken from by the source \"orders\""),
+        (
+            Scene::usual(&second.replace("orders", "http")).refusal(),
+            "is the name of a source that is always there",
+        ),
+        (
+            Scene::usual("[[source]]\nname = \"n\"\nkind = \"http\"\nurl = \"x\"\n").refusal(),
+            "with kind = \"nats\" only",
+        ),
+    ] {
+        assert!(said.contains(part), "{said} does not say {part}");
+    }
+}

@@ -81,8 +81,9 @@ pub(super) fn read(
         }
         if let Some(other) = sources.iter().find(|other| other.broker.share() == source.broker.share()) {
             let name = &other.setup.name;
-            let why = format_args!("is that of the source {name:?} too: each source needs one of its own");
-            reader.refuse(&format!("source.{number}.consumer"), why);
+            let why =
+                format_args!("is taken from by the source {name:?} with the same consumer: name another");
+            reader.refuse(&format!("source.{number}.stream"), why);
         }
         sources.push(source);
     }
