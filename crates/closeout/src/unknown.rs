@@ -8,9 +8,7 @@ use clap::{
 use crate::exit::Failure;
 
 /// Commands whose names are taken by later versions, and what can be done instead.
-const ABSENT: [(&str, &str); 1] = [
-    ("man", "every command has --help"),
-];
+const ABSENT: [(&str, &str); 1] = [("man", "every command has --help")];
 
 /// How alike two names must be (Jaro-Winkler) for one to be suggested. Found by trying slips: `batch` is 0.78 like `watch`.
 const ALIKE: f64 = 0.8;

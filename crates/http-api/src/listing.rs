@@ -223,8 +223,10 @@ fn source(call: &Call, query: &mut Query) -> Result<Option<String>, Problem> {
     let Some(given) = query.one("source")? else { return Ok(None) };
     let sources = &call.shared.api.sources;
     let queues = sources.setups().filter(|setup| call.caller().sees(&setup.organisation));
-    let known: Vec<_> =
-        [SOURCE, batches::SOURCE, orchestrator::GUEST_RETURNED].into_iter().chain(queues.map(|setup| setup.name.as_str())).collect();
+    let known: Vec<_> = [SOURCE, batches::SOURCE, orchestrator::GUEST_RETURNED]
+        .into_iter()
+        .chain(queues.map(|setup| setup.name.as_str()))
+        .collect();
     check_known("source", &given, &known)?;
     Ok(Some(given))
 }

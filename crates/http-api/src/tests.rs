@@ -7,7 +7,7 @@ mod doors;
 mod looks;
 mod lookups;
 mod operators;
+mod queues;
 mod report;
 mod scans;
-mod queues;
 mod world;

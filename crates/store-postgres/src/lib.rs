@@ -13,6 +13,7 @@
 
 mod address;
 mod batches;
+mod dead_letters;
 mod deliveries;
 mod failure;
 mod fleet;

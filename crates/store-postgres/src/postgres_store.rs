@@ -4,15 +4,15 @@ use std::{future::Future, pin::Pin};
 
 use async_trait::async_trait;
 use store::{
-    Ask, BatchFilter, BatchItem, BatchRow, ClosureKey, Commit, CommitRefused, DeliveryFilter, DeliveryRow,
-    Filter, InboxEntry, KeyEntry, Lease, Millis, Order, PlacedLine, Quarantined, Row, Store,
-    StoreUnavailable, Tally,
+    Ask, BatchFilter, BatchItem, BatchRow, ClosureKey, Commit, CommitRefused, DeadLetterFilter,
+    DeadLetterRow, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Lease, Millis, Order,
+    PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
 };
 use uuid::Uuid;
 
 use crate::{
     address::Address,
-    batches, deliveries,
+    batches, dead_letters, deliveries,
     failure::OpenError,
     fleet::Fleet,
     listing, metrics, read,
@@ -105,6 +105,35 @@ impl Store for PostgresStore {
     ) -> Result<Vec<Row>, StoreUnavailable> {
         let owner = self.fleet.as_ref().map(Fleet::me);
         reading!(self.readers, client => read::due(&client, owner, now, after, limit))
+    }
+
+    async fn bury(&self, letter: DeadLetterRow) -> Result<(), StoreUnavailable> {
+        self.write(Write::Bury(letter)).await
+    }
+
+    async fn put_dead_letter(&self, letter: DeadLetterRow) -> Result<(), StoreUnavailable> {
+        self.write(Write::PutDeadLetter(letter)).await
+    }
+
+    async fn dead_letter(&self, key: Uuid) -> Result<Option<DeadLetterRow>, StoreUnavailable> {
+        reading!(self.readers, client => dead_letters::one(&client, key))
+    }
+
+    async fn dead_letter_marked(&self, mark: [u8; 32]) -> Result<Option<DeadLetterRow>, StoreUnavailable> {
+        reading!(self.readers, client => dead_letters::marked(&client, &mark))
+    }
+
+    async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetterRow>, StoreUnavailable> {
+        reading!(self.readers, client => dead_letters::list(&client, filter, before, limit))
+    }
+
+    async fn dead_letter_tally(&self) -> Result<Vec<(String, u64)>, StoreUnavailable> {
+        reading!(self.readers, client => dead_letters::tally(&client))
     }
 
     fn is_shared(&self) -> bool {

@@ -1,12 +1,12 @@
 //! Writes beside commits: cursors, switches, quarantine, pruning, what is owed, batches, the check.
 
 use deadpool_postgres::ClientWrapper;
-use store::{BatchItem, BatchRow, DeliveryRow, Millis, Quarantined};
+use store::{BatchItem, BatchRow, DeadLetterRow, DeliveryRow, Millis, Quarantined};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::{
-    batches, deliveries,
+    batches, dead_letters, deliveries,
     failure::Trouble,
     record::{rows, signed, unsigned},
     text::written,
@@ -25,6 +25,8 @@ pub(crate) enum Write {
         deliveries: Vec<DeliveryRow>,
     },
     PutDelivery(DeliveryRow),
+    Bury(DeadLetterRow),
+    PutDeadLetter(DeadLetterRow),
     PutBatch {
         batch: BatchRow,
         items: Vec<BatchItem>,
@@ -59,6 +61,8 @@ impl Write {
                 move_cursor(client, reader, *position).await
             }
             Self::PutDelivery(row) => deliveries::put(client, row).await,
+            Self::Bury(row) => dead_letters::bury(client, row).await,
+            Self::PutDeadLetter(row) => dead_letters::put(client, row).await,
             Self::PutBatch { batch, items } => batches::put(client, batch, items).await,
             Self::ChangeBatch { from, batch, items } => batches::change(client, from, batch, items).await,
             Self::SetSwitch { name, on } => set_switch(client, name, *on).await,
@@ -128,7 +132,8 @@ async fn prune(
     let keys = run(client, keys, &[&inbox_before, &rows(limit)]).await?;
     let deliveries = deliveries::prune(client, rows_before, limit).await?;
     let batches = batches::prune(client, rows_before, limit).await?;
-    Ok(closures + events + keys + deliveries + batches)
+    let letters = dead_letters::prune(client, rows_before, limit).await?;
+    Ok(closures + events + keys + deliveries + batches + letters)
 }
 
 async fn prune_closures(client: &ClientWrapper, before: Millis, limit: usize) -> Result<u64, Trouble> {

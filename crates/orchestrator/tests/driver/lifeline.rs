@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use orchestrator::Clock as _;
 use store::{
     Ask, BatchFilter, BatchItem, BatchRow, Budget, ClosureKey, Commit, CommitRefused, DeadLetterFilter,
-    DeadLetterRow, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Lease, MemoryStore, Millis, Order,
-    PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
+    DeadLetterRow, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Lease, MemoryStore, Millis,
+    Order, PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
 };
 use uuid::Uuid;
 

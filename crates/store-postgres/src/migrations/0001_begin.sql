@@ -134,6 +134,20 @@ CREATE TABLE batch_items (
 );
 CREATE INDEX batch_items_state ON batch_items (batch, state, number);
 
+-- Commands that came by a queue and cannot be taken.
+CREATE TABLE dead_letters (
+    key uuid PRIMARY KEY,
+    organisation text COLLATE "C" NOT NULL,
+    source text COLLATE "C" NOT NULL,
+    mark bytea NOT NULL UNIQUE,
+    state text COLLATE "C" NOT NULL,
+    open boolean NOT NULL,
+    updated_at bigint NOT NULL,
+    body bytea NOT NULL
+);
+CREATE INDEX dead_letters_open ON dead_letters (source) WHERE open;
+CREATE INDEX dead_letters_done ON dead_letters (updated_at, key) WHERE NOT open;
+
 -- Numbers that outlive the rows they were counted from: 'journal' is the largest position whose line was pruned, and the row
 -- that a writer locks; 'checks' counts checks; 'switch:…' are the switches of operators.
 CREATE TABLE marks (
