@@ -1,8 +1,9 @@
 //! What the program says of a database.
 
-use closeout_tests::run;
+use closeout_tests::{Scene, SceneOptions, run};
+use genesys_simulator::NewConversation;
 
-use crate::setting::{scene, store};
+use crate::setting::{closed, scene, store};
 
 #[tokio::test]
 async fn a_second_service_is_refused_in_one_sentence_and_doctor_is_content() {
@@ -33,4 +34,40 @@ async fn a_second_service_is_refused_in_one_sentence_and_doctor_is_content() {
     for ended in [&second, &doctor, &copy] {
         assert!(!format!("{ended:?}").contains("planted-password"), "{ended:?}");
     }
+}
+
+#[tokio::test]
+async fn a_store_that_is_migrated_goes_on_in_the_database() {
+    let to = store();
+    let mut scene = Scene::begin(SceneOptions::default()).await;
+    let made = scene.simulator.create(&NewConversation::default().count(20)).unwrap();
+    for conversation in &made[..10] {
+        scene.close(conversation.conversation_id, "30s").await;
+    }
+    for conversation in &made[10..] {
+        scene.close(conversation.conversation_id, "0s").await;
+    }
+    let from = format!("sqlite:{}", scene.folder.path().join("closeout.db").display());
+    let migrate = |scene: &Scene| {
+        run(scene.folder.path(), &["store", "migrate", "--from", &from, "--to", &to, "-o", "json"], &[])
+    };
+    let running = migrate(&scene);
+    assert_eq!(running.code, 2, "{running:?}");
+    assert!(running.stderr.contains("has the store open"), "{running:?}");
+
+    scene.kill();
+    let migrated = migrate(&scene);
+    assert_eq!(migrated.code, 0, "{migrated:?}");
+    let told: serde_json::Value = serde_json::from_str(&migrated.stdout).unwrap();
+    assert_eq!(told["closures"], 20, "{told}");
+    let again = migrate(&scene);
+    assert_eq!(again.code, 2, "{again:?}");
+    assert!(again.stderr.contains("holds a store already"), "{again:?}");
+
+    let configuration = std::fs::read_to_string(scene.configuration()).unwrap().replace(&from, &to);
+    std::fs::write(scene.configuration(), configuration).unwrap();
+    scene.start().await;
+    closed(&scene, made.len()).await;
+    let verdict = scene.simulator.verdict();
+    assert!(verdict.clean, "{verdict:?}");
 }

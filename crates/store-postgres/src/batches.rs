@@ -33,18 +33,9 @@ pub(crate) async fn put(
         &[&batch.key, &organisation, &state, &batch.active, &batch.updated_at, &&batch.body[..]],
     )
     .await?;
-    if items.is_empty() {
-        return Ok(0);
-    }
     // One statement may not write a row twice; the last one stands.
     let by_number: BTreeMap<u32, &BatchItem> = items.iter().map(|item| (item.number, item)).collect();
-    let sql = "INSERT INTO batch_items (batch, number, state, body)
-               SELECT $1, w.* FROM unnest($2::bigint[], $3::text[], $4::bytea[]) AS w (number, state, body)
-               ON CONFLICT (batch, number) DO UPDATE SET state = excluded.state, body = excluded.body";
-    let numbers: Vec<i64> = by_number.keys().map(|number| i64::from(*number)).collect();
-    let states: Vec<_> = by_number.values().map(|item| written(&item.state)).collect();
-    let bodies: Vec<_> = by_number.values().map(|item| &item.body[..]).collect();
-    run(client, sql, &[&batch.key, &numbers, &states, &bodies]).await?;
+    put_items(client, by_number.into_values().map(|item| (batch.key, item))).await?;
     Ok(0)
 }
 
@@ -62,6 +53,25 @@ pub(crate) async fn change(
     }
     put(client, batch, items).await?;
     Ok(1)
+}
+
+/// Writes rows of batches, none of them twice.
+pub(crate) async fn put_items<'a>(
+    client: &ClientWrapper,
+    items: impl IntoIterator<Item = (Uuid, &'a BatchItem)>,
+) -> Result<(), Trouble> {
+    let items: Vec<(Uuid, &BatchItem)> = items.into_iter().collect();
+    if items.is_empty() {
+        return Ok(());
+    }
+    let sql = "INSERT INTO batch_items (batch, number, state, body)
+               SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bytea[])
+               ON CONFLICT (batch, number) DO UPDATE SET state = excluded.state, body = excluded.body";
+    let batches: Vec<Uuid> = items.iter().map(|(batch, _)| *batch).collect();
+    let numbers: Vec<i64> = items.iter().map(|(_, item)| i64::from(item.number)).collect();
+    let states: Vec<_> = items.iter().map(|(_, item)| written(&item.state)).collect();
+    let bodies: Vec<_> = items.iter().map(|(_, item)| &item.body[..]).collect();
+    run(client, sql, &[&batches, &numbers, &states, &bodies]).await.map(drop)
 }
 
 pub(crate) async fn one(client: &ClientWrapper, key: Uuid) -> Result<Option<BatchRow>, Trouble> {

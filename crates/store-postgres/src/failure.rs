@@ -17,6 +17,8 @@ pub enum OpenError {
         /// The latest schema version that this program knows.
         known: i32,
     },
+    /// Another store was to be copied into it, and that has not come to its end.
+    HalfCopied,
     /// The schema holds tables of another program.
     NotOurs {
         /// The schema's name.
@@ -43,6 +45,9 @@ impl fmt::Display for OpenError {
                 f,
                 "the store has schema version {found} and this program knows versions up to {known}; use the \
                  release that wrote it, or a later one"
+            ),
+            Self::HalfCopied => f.write_str(
+                "a copy into it has not come to its end; run closeout store migrate again, it begins anew",
             ),
             Self::NotOurs { schema } => write!(
                 f,

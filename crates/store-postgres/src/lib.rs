@@ -17,6 +17,7 @@ mod dead_letters;
 mod deliveries;
 mod failure;
 mod fleet;
+mod import;
 mod judge;
 mod listing;
 mod metrics;
@@ -35,5 +36,6 @@ mod writer;
 
 pub use address::Address;
 pub use failure::OpenError;
+pub use import::{Import, ImportError};
 pub use postgres_store::PostgresStore;
 pub use schema::{Looked, OLDEST_SERVER, look};

@@ -8,6 +8,7 @@ use deadpool_postgres::ClientWrapper;
 use crate::{
     address::Address,
     failure::{OpenError, Trouble},
+    import::COPYING,
     session::{Connector, Role},
 };
 
@@ -144,6 +145,12 @@ async fn inspect(client: &ClientWrapper, schema: &str) -> Result<Found, Trouble>
         (Some(version), Some(oldest_program)) => Found::Ours { version, oldest_program },
         (None, _) | (_, None) => Found::NotOurs,
     })
+}
+
+/// Whether another store was to be copied into this one, and that has not come to its end.
+pub(crate) async fn is_half_copied(client: &ClientWrapper) -> Result<bool, Trouble> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM marks WHERE name = $1)";
+    Ok(client.query_one(sql, &[&COPYING]).await?.try_get(0)?)
 }
 
 async fn migrate(client: &ClientWrapper, connector: &Connector) -> Result<(), OpenError> {

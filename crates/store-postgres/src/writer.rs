@@ -254,6 +254,9 @@ impl Desk {
             return Err(OpenError::InUse);
         }
         schema::bring_up(&client, &self.connector).await?;
+        if schema::is_half_copied(&client).await? {
+            return Err(OpenError::HalfCopied);
+        }
         let statements = Statements::prepare(&client, self.connector.instance()).await?;
         self.session = Some(Session { client, statements });
         Ok(())

@@ -105,6 +105,26 @@ pub(crate) fn tally(connection: &Connection, batch: Uuid) -> rusqlite::Result<Ve
     })
 }
 
+/// Batches with keys greater than `after`, in order.
+pub(crate) fn after(connection: &Connection, after: &[u8], limit: usize) -> rusqlite::Result<Vec<BatchRow>> {
+    let sql = format!("SELECT {COLUMNS} FROM batches WHERE key > ? ORDER BY key LIMIT ?");
+    all(connection, &sql, (after, rows(limit)), batch)
+}
+
+/// Rows of all batches after this one, in order of batch and number.
+pub(crate) fn items_after(
+    connection: &Connection,
+    batch: &[u8],
+    number: i64,
+    limit: usize,
+) -> rusqlite::Result<Vec<(Uuid, BatchItem)>> {
+    let sql = "SELECT number, state, body, batch FROM batch_items WHERE (batch, number) > (?, ?)
+               ORDER BY batch, number LIMIT ?";
+    all(connection, sql, (batch, number, rows(limit)), |columns| {
+        Ok((Uuid::from_bytes(columns.get(3)?), item(columns)?))
+    })
+}
+
 pub(crate) fn prune(connection: &Connection, before: Millis, limit: usize) -> rusqlite::Result<usize> {
     let old = all(
         connection,

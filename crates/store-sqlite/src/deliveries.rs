@@ -119,6 +119,16 @@ pub(crate) fn list(
     all(connection, &sql, params_from_iter(values), delivery)
 }
 
+/// Deliveries with keys greater than `after`, in order.
+pub(crate) fn after(
+    connection: &Connection,
+    after: &[u8],
+    limit: usize,
+) -> rusqlite::Result<Vec<DeliveryRow>> {
+    let sql = format!("SELECT {COLUMNS} FROM deliveries WHERE key > ? ORDER BY key LIMIT ?");
+    all(connection, &sql, (after, rows(limit)), delivery)
+}
+
 pub(crate) fn prune(connection: &Connection, before: Millis, limit: usize) -> rusqlite::Result<usize> {
     connection
         .prepare_cached(

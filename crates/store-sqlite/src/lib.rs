@@ -15,6 +15,7 @@ mod backup;
 mod batches;
 mod dead_letters;
 mod deliveries;
+mod export;
 mod failure;
 mod file;
 mod finder;
@@ -33,5 +34,6 @@ mod upkeep;
 mod writer;
 
 pub use backup::{BackupError, BackupProgress, backup_file};
+pub use export::Export;
 pub use failure::OpenError;
 pub use sqlite_store::SqliteStore;

@@ -113,7 +113,7 @@ impl SqliteStore {
         bounded.await?.map_err(|failure| unavailable(&failure))
     }
 
-    async fn browse<T: Send + 'static>(
+    pub(crate) async fn browse<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreUnavailable> {

@@ -28,6 +28,7 @@ mod dead_letters;
 mod deliveries;
 mod memory;
 mod model;
+mod parcel;
 mod port;
 mod shape;
 
@@ -37,4 +38,5 @@ pub use dead_letters::{DeadLetterFilter, DeadLetterRow};
 pub use deliveries::{DeliveryFilter, DeliveryRow};
 pub use memory::MemoryStore;
 pub use model::*;
+pub use parcel::{Counts, Parcel};
 pub use port::*;

@@ -12,6 +12,7 @@ pub mod ghosts;
 pub mod heard;
 pub mod hooks;
 pub mod look;
+mod migrate;
 pub mod outgoing;
 mod plan;
 pub mod ready;

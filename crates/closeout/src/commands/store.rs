@@ -1,4 +1,4 @@
-//! `closeout store`: care for the file in which the service keeps its state. No server is asked.
+//! `closeout store`: care for where the service keeps its state. The service is not asked.
 
 use std::{
     error::Error as _,
@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use store_sqlite::{BackupError, BackupProgress, backup_file};
 
+use super::migrate::{self, MigrateArgs};
 use crate::{
     cli::ConfigArgs,
     config::{FromCommandLine, Variables, layers, settings, settings::StorePlace},
@@ -35,6 +36,15 @@ done. It appears under its name when it is whole; until then it is called FILE.p
 run replaces. A file that is there is never overwritten. To restore, stop the service, put the copy in \
 the place of store.url, remove the files of that name that end in -wal and -shm, and start it again.")]
     Backup(BackupArgs),
+    /// Copy everything from an SQLite file into an empty PostgreSQL database; the service has to stand still
+    #[command(after_help = "Examples:
+  closeout store migrate --from sqlite:/var/lib/closeout/closeout.db --to postgres://closeout@db.example/closeout
+
+The password comes from store.password of the configuration, or from PGPASSWORD. Closures, evidence, keys, \
+events, deliveries and batches are copied in pieces, each in one transaction, and counted at the end; until \
+then no service opens the database. After an interruption run it again: it begins anew. A database that holds \
+a store already is refused. The file is left as it is, but brought up to this version; then set store.url.")]
+    Migrate(MigrateArgs),
 }
 
 /// From where, and where to.
@@ -54,10 +64,11 @@ pub struct BackupArgs {
 ///
 /// # Errors
 ///
-/// When there is no store to copy, the new file is there already, or the copy cannot be written.
+/// When there is no store to copy, there is one already where the copy is to be, or the copy cannot be written.
 pub async fn run(command: &StoreCommand, voice: &Voice) -> Result<Exit, Failure> {
     match command {
         StoreCommand::Backup(args) => backup(args, voice).await,
+        StoreCommand::Migrate(args) => migrate::run(args, voice).await,
     }
 }
 

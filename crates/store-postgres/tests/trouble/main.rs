@@ -3,6 +3,7 @@
 
 mod fleet;
 mod lives;
+mod moving;
 mod names;
 mod opening;
 mod proxy;
