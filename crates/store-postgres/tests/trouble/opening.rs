@@ -85,7 +85,7 @@ async fn what_keeps_a_database_from_being_opened_is_said_in_one_sentence() {
         (nobody, "refuses the login"),
         (nowhere, "no such database"),
         ("postgres://c@127.0.0.1:1/d".to_owned(), "nothing listens"),
-        (format!("{base}?sslmode=require"), "TLS"),
+        (format!("{base}?sslmode=verify-full"), "certificate"),
     ] {
         let address = store_postgres::Address::parse(&url).expect("it is an address");
         let why = PostgresStore::open(&address, true).await.expect_err("it cannot be opened").to_string();
