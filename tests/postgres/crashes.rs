@@ -40,7 +40,7 @@ async fn the_server_crashes_and_nothing_that_was_accepted_is_lost() {
         });
         assert!(accepted.await.is_some(), "the service does not come back: {}", scene.log());
         if number % 30 == 29 {
-            restart_server();
+            restart_server().await;
         }
     }
     closed(&scene, made.len()).await;

@@ -25,12 +25,14 @@ pub async fn scene(store: &str) -> Scene {
 }
 
 /// Restarts the server as a crash would, and waits until it takes sessions.
-pub fn restart_server() {
+pub async fn restart_server() {
     let command = std::env::var("CLOSEOUT_TEST_PG_CTL").expect("tests/postgres/run says how");
-    let mut words = command.split_whitespace();
-    let ran =
-        Command::new(words.next().unwrap()).args(words).args(["--mode", "immediate", "restart"]).status();
-    assert!(ran.unwrap().success());
+    // Elsewhere, so that the test's client notices what the service closes meanwhile.
+    let ran = tokio::task::spawn_blocking(move || {
+        let mut words = command.split_whitespace();
+        Command::new(words.next().unwrap()).args(words).args(["--mode", "immediate", "restart"]).status()
+    });
+    assert!(ran.await.unwrap().unwrap().success());
 }
 
 /// Waits until so many closures are closed.

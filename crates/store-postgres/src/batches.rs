@@ -18,6 +18,9 @@ use crate::{
 
 const COLUMNS: &str = "key, organisation, state, active, updated_at, body";
 
+/// Batches that go in one transaction at most: with the thousands of rows of each it has to stay within its time.
+const MOST_PRUNED: usize = 20;
+
 pub(crate) async fn put(
     client: &ClientWrapper,
     batch: &BatchRow,
@@ -128,7 +131,8 @@ pub(crate) async fn tally(client: &ClientWrapper, batch: Uuid) -> Result<Vec<(St
 pub(crate) async fn prune(client: &ClientWrapper, before: Millis, limit: usize) -> Result<u64, Trouble> {
     let sql =
         "SELECT key FROM batches WHERE NOT active AND updated_at < $1 ORDER BY updated_at, key LIMIT $2";
-    let old: Vec<Uuid> = all(client, sql, &[&before, &rows(limit)], |row| Ok(row.try_get(0)?)).await?;
+    let most = rows(limit.min(MOST_PRUNED));
+    let old: Vec<Uuid> = all(client, sql, &[&before, &most], |row| Ok(row.try_get(0)?)).await?;
     if old.is_empty() {
         return Ok(0);
     }
