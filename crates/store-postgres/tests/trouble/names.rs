@@ -46,3 +46,26 @@ async fn names_with_nul_and_names_of_any_length_are_kept_and_found() {
         assert_eq!(store.commit(again).await, Err(CommitRefused::SameEvent));
     }
 }
+
+#[tokio::test]
+async fn a_commit_that_the_database_refuses_spares_its_neighbours() {
+    let store = PostgresStore::open(&server::address(&server::schema()), true).await.expect("it is empty");
+    // Too long for the index over open conversations, also when it is compressed.
+    let name: String = (0..1_000).map(|_| uuid::Uuid::new_v4().simple().to_string()).collect();
+    let asked: Vec<_> = (0..40)
+        .map(|n| match n {
+            7 | 23 => samples::insert(&Row { organisation: name.clone(), ..samples::row(n) }),
+            _ => samples::insert(&samples::row(n)),
+        })
+        .map(|commit| store.commit(commit))
+        .collect();
+    for (n, answer) in (0..).zip(asked) {
+        let answer = answer.await;
+        if matches!(n, 7 | 23) {
+            assert!(matches!(answer, Err(CommitRefused::Unavailable(_))), "{answer:?}");
+        } else {
+            assert_eq!(answer, Ok(()), "neighbour {n}");
+        }
+        assert_eq!(store.load(samples::key(n)).await.expect("it answers").is_some(), !matches!(n, 7 | 23));
+    }
+}
