@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The tables that are filled, in the order of [`Counts`].
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "closures",
     "journal",
     "inbox",
@@ -27,6 +27,7 @@ const TABLES: [&str; 8] = [
     "deliveries",
     "batches",
     "batch_items",
+    "dead_letters",
     "quarantine",
 ];
 
@@ -121,7 +122,7 @@ impl Import {
             &[&COPYING],
         )
         .await?;
-        let statements = Statements::prepare(&client).await?;
+        let statements = Statements::prepare(&client, connector.instance()).await?;
         Ok(Self { client, statements, taken: Counts::default() })
     }
 
@@ -188,7 +189,8 @@ fn beside(parcel: &Parcel) -> impl Iterator<Item = Write> {
     let aside = parcel.quarantined.iter().cloned().map(Write::Quarantine);
     let cursors = parcel.cursors.iter().cloned().map(|(name, position)| Write::MoveCursor { name, position });
     let switches = parcel.switches.iter().cloned().map(|(name, on)| Write::SetSwitch { name, on });
-    aside.chain(cursors).chain(switches)
+    let letters = parcel.dead_letters.iter().cloned().map(Write::Bury);
+    aside.chain(cursors).chain(switches).chain(letters)
 }
 
 async fn counts(client: &ClientWrapper) -> Result<Counts, Trouble> {
@@ -197,6 +199,6 @@ async fn counts(client: &ClientWrapper) -> Result<Counts, Trouble> {
         let row = client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await?;
         *count = unsigned(row.try_get(0)?);
     }
-    let [rows, lines, inbox, keys, deliveries, batches, items, quarantined] = counted;
-    Ok(Counts { rows, lines, inbox, keys, deliveries, batches, items, quarantined })
+    let [rows, lines, inbox, keys, deliveries, batches, items, dead_letters, quarantined] = counted;
+    Ok(Counts { rows, lines, inbox, keys, deliveries, batches, items, dead_letters, quarantined })
 }

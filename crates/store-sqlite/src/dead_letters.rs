@@ -100,6 +100,16 @@ pub(crate) fn prune(connection: &Connection, before: Millis, limit: usize) -> ru
         .execute((before, rows(limit)))
 }
 
+/// Letters with keys greater than `after`, in order, at most `limit`.
+pub(crate) fn after(
+    connection: &Connection,
+    after: &[u8],
+    limit: usize,
+) -> rusqlite::Result<Vec<DeadLetterRow>> {
+    let sql = format!("SELECT {COLUMNS} FROM dead_letters WHERE key > ? ORDER BY key LIMIT ?");
+    all(connection, &sql, (after, rows(limit)), letter)
+}
+
 fn letter(columns: &rusqlite::Row<'_>) -> rusqlite::Result<DeadLetterRow> {
     Ok(DeadLetterRow {
         key: Uuid::from_bytes(columns.get(0)?),

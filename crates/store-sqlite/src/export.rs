@@ -5,7 +5,7 @@ use store::{Counts, Parcel, StoreUnavailable};
 use uuid::Uuid;
 
 use crate::{
-    batches, deliveries,
+    batches, dead_letters, deliveries,
     read::{all, last_position, quarantined, rows},
     record::{self, INBOX_COLUMNS, LINE_COLUMNS, ROW_COLUMNS, unsigned},
     sqlite_store::SqliteStore,
@@ -21,6 +21,7 @@ enum Next {
     Deliveries(Vec<u8>),
     Batches(Vec<u8>),
     Items(Vec<u8>, i64),
+    DeadLetters(Vec<u8>),
     Rest,
     End,
 }
@@ -60,6 +61,7 @@ impl SqliteStore {
                 deliveries: count("deliveries")?,
                 batches: count("batches")?,
                 items: count("batch_items")?,
+                dead_letters: count("dead_letters")?,
                 quarantined: count("quarantine")?,
             })
         })
@@ -134,9 +136,13 @@ fn piece(connection: &Connection, next: Next, limit: usize) -> rusqlite::Result<
         Next::Items(batch, number) => {
             parcel.items = batches::items_after(connection, &batch, number, limit)?;
             let last = parcel.items.last();
-            last.map_or(Next::Rest, |(batch, item)| {
+            last.map_or(Next::DeadLetters(Vec::new()), |(batch, item)| {
                 Next::Items(batch.as_bytes().to_vec(), item.number.into())
             })
+        }
+        Next::DeadLetters(after) => {
+            parcel.dead_letters = dead_letters::after(connection, &after, limit)?;
+            after_key(parcel.dead_letters.last().map(|row| row.key), Next::DeadLetters).unwrap_or(Next::Rest)
         }
         Next::Rest => {
             parcel.quarantined = quarantined(connection)?;

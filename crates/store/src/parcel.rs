@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     batches::{BatchItem, BatchRow},
+    dead_letters::DeadLetterRow,
     deliveries::DeliveryRow,
     model::{InboxEntry, KeyEntry, PlacedLine, Quarantined, Row},
 };
@@ -27,6 +28,8 @@ pub struct Parcel {
     pub batches: Vec<BatchRow>,
     /// Rows of batches, each with its batch.
     pub items: Vec<(Uuid, BatchItem)>,
+    /// Dead letters.
+    pub dead_letters: Vec<DeadLetterRow>,
     /// Records of what was set aside; their rows come before them.
     pub quarantined: Vec<Quarantined>,
     /// The cursors of readers.
@@ -54,6 +57,8 @@ pub struct Counts {
     pub batches: u64,
     /// Rows of batches.
     pub items: u64,
+    /// Dead letters.
+    pub dead_letters: u64,
     /// Records of what was set aside.
     pub quarantined: u64,
 }
@@ -69,6 +74,7 @@ impl Parcel {
             deliveries: self.deliveries.len() as u64,
             batches: self.batches.len() as u64,
             items: self.items.len() as u64,
+            dead_letters: self.dead_letters.len() as u64,
             quarantined: self.quarantined.len() as u64,
         }
     }
@@ -77,8 +83,8 @@ impl Parcel {
 impl Counts {
     /// Everything together.
     pub const fn all(&self) -> u64 {
-        let Self { rows, lines, inbox, keys, deliveries, batches, items, quarantined } = *self;
-        rows + lines + inbox + keys + deliveries + batches + items + quarantined
+        let Self { rows, lines, inbox, keys, deliveries, batches, items, dead_letters, quarantined } = *self;
+        rows + lines + inbox + keys + deliveries + batches + items + dead_letters + quarantined
     }
 }
 
@@ -91,6 +97,7 @@ impl AddAssign for Counts {
         self.deliveries += more.deliveries;
         self.batches += more.batches;
         self.items += more.items;
+        self.dead_letters += more.dead_letters;
         self.quarantined += more.quarantined;
     }
 }

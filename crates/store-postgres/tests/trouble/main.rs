@@ -1,8 +1,8 @@
 //! The store when the server is restarted, its connections are cut, or several stores write at once; on a real server, which
 //! `tests/postgres/run` starts. Some of these stop it, so they run one after the other (`--test-threads=1`).
 
-mod fleet;
 mod encryption;
+mod fleet;
 mod lives;
 mod moving;
 mod names;
