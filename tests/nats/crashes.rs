@@ -81,6 +81,7 @@ async fn each_command_is_exactly_one_closure_although_service_and_broker_die() {
     assert_eq!(ended, closed, "each ending is told");
     let verdict = scene.simulator.verdict();
     assert!(verdict.clean, "{verdict:?}");
+    assert!(!scene.log().contains("event: "), "the client library of NATS logs nothing: {}", scene.log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

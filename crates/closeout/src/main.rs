@@ -183,9 +183,10 @@ fn start_log(global: &Global, command: &Command, colour: bool) {
     let form = if let Command::Serve(args) = command { args.log } else { log::Form::Text };
     let usual = match (global.quiet, global.verbose) {
         (true, _) => "error",
-        (false, 0) if serves => "info",
+        // What its client library says of a broker that is away is said once by the source.
+        (false, 0) if serves => "info,async_nats=off",
         (false, 0) => "warn",
-        (false, 1) => "debug,hyper=info,reqwest=info",
+        (false, 1) => "debug,async_nats=info,hyper=info,reqwest=info",
         (false, _) => "trace",
     };
     log::start(form, usual, colour);

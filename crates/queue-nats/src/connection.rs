@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::setup::{Auth, OpenError, Setup};
 
 /// How long a connection may take to stand.
-const CONNECT: Duration = Duration::from_secs(3);
+pub(crate) const CONNECT: Duration = Duration::from_secs(3);
 
 /// How long a request may take: half of what the port allows, so that two in a row fit.
 pub(crate) const REQUEST: Duration = Duration::from_secs(4);

@@ -29,7 +29,7 @@ use tokio::{
 
 use crate::{
     check::{self, Found},
-    connection::{self, Connection, REQUEST},
+    connection::{self, CONNECT, Connection, REQUEST},
     fault,
     message::{ack_subject, headers},
     pull::Pull,
@@ -96,6 +96,17 @@ impl NatsSource {
         }
         self.connection.check(action)?;
         Ok(&self.connection.client)
+    }
+
+    /// The connection, once it stands, where it does within `patience`: at a start it takes a moment, which is no fault.
+    async fn ready(&self, action: Action, patience: Duration) -> Result<&Client, Fault> {
+        if !self.closed.load(Ordering::SeqCst) {
+            let mut standing = self.connection.standing.clone();
+            let stands = standing.wait_for(|standing| *standing == connection::Standing::Connected);
+            // Whether it does is looked at below.
+            let _ = timeout(patience, stands).await;
+        }
+        self.client(action)
     }
 
     /// The consumer, made where it is not there.
@@ -287,7 +298,9 @@ async fn bounded<T>(
 #[async_trait]
 impl Source for NatsSource {
     async fn receive(&self, most: usize, wait: Duration) -> Result<Vec<Message>, Fault> {
-        self.client(Action::Receive)?;
+        let asked = Instant::now();
+        self.ready(Action::Receive, wait.min(CONNECT)).await?;
+        let wait = wait.saturating_sub(asked.elapsed());
         let received = bounded(Action::Receive, wait + GRACE / 2, self.receive_now(most, wait)).await;
         if let Err(fault) = &received
             && fault.kind == FaultKind::Unreachable
@@ -321,13 +334,13 @@ impl Source for NatsSource {
     }
 
     async fn standing(&self) -> Result<Standing, Fault> {
-        self.client(Action::Look)?;
-        bounded(Action::Look, GRACE, self.standing_now()).await
+        self.ready(Action::Look, CONNECT).await?;
+        bounded(Action::Look, GRACE - CONNECT, self.standing_now()).await
     }
 
     async fn check(&self) -> Result<Vec<Warning>, Fault> {
-        self.client(Action::Look)?;
-        let found = bounded(Action::Look, GRACE, self.found()).await?;
+        self.ready(Action::Look, CONNECT).await?;
+        let found = bounded(Action::Look, GRACE - CONNECT, self.found()).await?;
         Ok(check::warnings(&found, self.setup.subject.as_deref()))
     }
 
