@@ -85,6 +85,35 @@ async fn each_command_is_exactly_one_closure_although_service_and_broker_die() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_dies_twenty_times_costs_no_command_and_doubles_none() {
+    let mut nats = Nats::begin().await;
+    let scene = nats.scene().await;
+    let made =
+        scene.simulator.create(&NewConversation::default().count(COMMANDS.try_into().unwrap())).unwrap();
+    let conversations: BTreeSet<_> = made.iter().map(|made| made.conversation_id.to_string()).collect();
+    let producer = tokio::spawn({
+        let (client, conversations) = (nats.client.clone(), conversations.clone());
+        async move {
+            for conversation in conversations {
+                publish(&client, &conversation, None, &json!({ "conversationId": conversation })).await;
+            }
+        }
+    });
+    for death in 1..=20 {
+        grown_to(&scene, death * COMMANDS / 25).await;
+        nats.die_and_come_back().await;
+    }
+    producer.await.unwrap();
+    grown_to(&scene, COMMANDS).await;
+    let emptied = wait_until(PATIENCE, || async { (nats.left().await? == 0).then_some(()) });
+    assert!(emptied.await.is_some(), "{:?} commands are left", nats.left().await);
+    let all = closures(&scene).await;
+    let closed: BTreeSet<_> =
+        all.iter().map(|one| one["conversationId"].as_str().unwrap().to_owned()).collect();
+    assert_eq!((all.len(), closed), (COMMANDS, conversations), "each command is one closure");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_starts_before_its_broker_takes_what_waits_there() {
     let mut nats = Nats::begin().await;
     let mut scene = nats.scene().await;
