@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("queue-nats", &["queue"]),
     ("store-sqlite", &["store"]),
     ("store-postgres", &["store"]),
+    ("queue-amqp", &["queue"]),
     ("http-listener", &[]),
     ("orchestrator", &["closure-machine", "genesys-client", "genesys-types", "store"]),
     ("evidence-log", &["genesys-types", "orchestrator"]),

@@ -1,0 +1,289 @@
+//! A queue of its own for each test, at a RabbitMQ that can be killed and started again.
+
+#![allow(dead_code, reason = "each of the two suites uses a part")]
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use lapin::{
+    BasicProperties, Channel, Connection, ConnectionProperties,
+    message::BasicGetMessage,
+    options::{
+        BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions,
+        QueueDeclareOptions,
+    },
+    types::{AMQPValue, FieldTable, LongString},
+};
+use queue::{
+    Headers, Outgoing, Source,
+    conformance::{Manners, Place},
+};
+use queue_amqp::{AmqpSource, Settings};
+use secrecy::SecretString;
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard},
+    time::Instant,
+};
+
+/// How long a message is held in tests.
+pub const HELD: Duration = Duration::from_secs(2);
+
+/// No test waits longer for a state.
+pub const BOUND: Duration = Duration::from_secs(90);
+
+/// The broker is killed under a test, so one test has it at a time.
+static ALONE: LazyLock<Arc<Mutex<()>>> = LazyLock::new(Arc::default);
+
+static QUEUES: AtomicU32 = AtomicU32::new(0);
+
+/// A kind of queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Classic,
+    Quorum,
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Quorum => "quorum",
+        }
+    }
+}
+
+pub struct RabbitMq {
+    pub queue: String,
+    pub endings: String,
+    pub dead: String,
+    broker: String,
+    _alone: OwnedMutexGuard<()>,
+}
+
+/// What the script that starts this suite says.
+pub fn setting(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is missing: this suite is started by tests/amqp/run"))
+}
+
+/// The address of the broker.
+pub fn url() -> String {
+    setting("CLOSEOUT_TEST_AMQP")
+}
+
+/// A table of arguments.
+pub fn table(entries: &[(&str, AMQPValue)]) -> FieldTable {
+    let mut table = FieldTable::default();
+    for (name, value) in entries {
+        table.insert((*name).into(), value.clone());
+    }
+    table
+}
+
+pub fn text(text: &str) -> AMQPValue {
+    AMQPValue::LongString(text.into())
+}
+
+/// A channel of a producer, which confirms. It keeps its connection.
+pub async fn channel() -> Channel {
+    let connection =
+        Connection::connect(&url(), ConnectionProperties::default()).await.expect("the broker is there");
+    let channel = connection.create_channel().await.expect("it gives a channel");
+    channel.confirm_select(ConfirmSelectOptions::default()).await.expect("it confirms");
+    channel
+}
+
+impl RabbitMq {
+    /// A durable queue with a dead-letter exchange, and a queue for endings.
+    pub async fn empty(kind: Kind) -> Self {
+        let alone = Arc::clone(&ALONE).lock_owned().await;
+        let broker = setting("CLOSEOUT_TEST_RABBITMQ");
+        // A test that failed may have left it dead.
+        broker_does(&broker, "start").await;
+        let number = QUEUES.fetch_add(1, Ordering::Relaxed);
+        let name = |what: &str| format!("{what}-{}-{number}", std::process::id());
+        let place = Self {
+            queue: name("orders"),
+            endings: name("endings"),
+            dead: name("dead"),
+            broker,
+            _alone: alone,
+        };
+        place.declare(kind).await;
+        place
+    }
+
+    async fn declare(&self, kind: Kind) {
+        let channel = channel().await;
+        let durable = QueueDeclareOptions::durable();
+        let exchange = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        let dead = self.dead.as_str();
+        channel
+            .exchange_declare(dead.into(), lapin::ExchangeKind::Fanout, exchange, FieldTable::default())
+            .await
+            .expect("the dead-letter exchange is declared");
+        for queue in [&self.dead, &self.endings] {
+            channel
+                .queue_declare(queue.as_str().into(), durable, FieldTable::default())
+                .await
+                .expect("a queue beside is declared");
+        }
+        channel
+            .queue_bind(
+                dead.into(),
+                dead.into(),
+                "".into(),
+                QueueBindOptions::default(),
+                FieldTable::default(),
+            )
+            .await
+            .expect("the dead letters are bound");
+        let arguments = table(&[("x-dead-letter-exchange", text(dead)), ("x-queue-type", text(kind.name()))]);
+        channel
+            .queue_declare(self.queue.as_str().into(), durable, arguments)
+            .await
+            .expect("the queue is declared");
+        if kind == Kind::Quorum {
+            self.is_on_disk().await;
+        }
+    }
+
+    /// Waits until the broker has written down that there is the quorum queue, and has come to rest with that. It answers the
+    /// declaration before, and if it dies in between, the queue is there and cannot be used.
+    async fn is_on_disk(&self) {
+        let until = Instant::now() + BOUND;
+        while !registers(Path::new(&self.broker)).iter().any(|register| holds(register, &self.queue)) {
+            assert!(Instant::now() < until, "the quorum queue is not written down");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub fn settings(&self) -> Settings {
+        self.settings_at(&url())
+    }
+
+    pub fn settings_at(&self, url: &str) -> Settings {
+        Settings::new(&SecretString::from(url), &self.queue).expect("the address is one").with_held(HELD)
+    }
+
+    /// Publishes as a producer does.
+    pub async fn publish_to(&self, channel: &Channel, properties: BasicProperties, body: &[u8]) {
+        let confirmed = channel
+            .basic_publish(
+                "".into(),
+                self.queue.as_str().into(),
+                BasicPublishOptions::default(),
+                body,
+                properties.with_delivery_mode(2),
+            )
+            .await
+            .expect("it is sent")
+            .await
+            .expect("it is answered");
+        assert!(confirmed.is_ack(), "{confirmed:?}");
+    }
+
+    /// Takes a message out of a queue beside.
+    pub async fn fetch(&self, channel: &Channel, queue: &str) -> Option<BasicGetMessage> {
+        channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await.expect("the queue is there")
+    }
+}
+
+/// The registers of quorum queues below a folder.
+fn registers(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries
+        .flat_map(|path| match path.file_name() {
+            Some(name) if name == "names.dets" => vec![path],
+            _ if path.is_dir() => registers(&path),
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+/// Whether a register holds a queue, and was not written for longer than the broker collects what it writes there (500 ms).
+fn holds(register: &Path, queue: &str) -> bool {
+    let is_at_rest = || register.metadata().ok()?.modified().ok()?.elapsed().ok();
+    is_at_rest().is_some_and(|rest| rest > Duration::from_secs(1))
+        && std::fs::read(register)
+            .is_ok_and(|bytes| bytes.windows(queue.len()).any(|part| part == queue.as_bytes()))
+}
+
+async fn broker_does(folder: &str, act: &'static str) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/amqp/broker");
+    let folder = folder.to_owned();
+    let done = tokio::task::spawn_blocking(move || Command::new(script).args([act, &folder]).output()).await;
+    let output = done.expect("no panic").expect("the script is there");
+    assert!(output.status.success(), "{act}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The properties by which a test says the same as an [`Outgoing`].
+pub fn properties(outgoing: &Outgoing) -> BasicProperties {
+    let mut properties = BasicProperties::default();
+    if let Some(id) = &outgoing.id {
+        properties = properties.with_message_id(id.as_str().into());
+    }
+    if let Some(address) = &outgoing.reply_to {
+        properties = properties.with_reply_to(address.as_str().into());
+    }
+    let headers = outgoing
+        .headers
+        .iter()
+        .map(|(name, value)| (name.into(), AMQPValue::LongString(LongString::from(value))));
+    properties.with_headers(headers.collect::<std::collections::BTreeMap<_, _>>().into())
+}
+
+impl Place for RabbitMq {
+    fn manners(&self) -> Manners {
+        Manners { held: HELD, lanes: false, dies: true }
+    }
+
+    async fn open(&self) -> Arc<dyn Source> {
+        Arc::new(AmqpSource::new(self.settings()))
+    }
+
+    async fn publish(&self, outgoing: Outgoing) {
+        self.publish_to(&channel().await, properties(&outgoing), &outgoing.body).await;
+    }
+
+    fn address(&self) -> String {
+        self.endings.clone()
+    }
+
+    async fn published_back(&self, most: usize) -> Vec<Outgoing> {
+        let channel = channel().await;
+        let until = Instant::now() + Duration::from_secs(5);
+        let mut came = Vec::new();
+        while came.len() < most && Instant::now() < until {
+            let Some(message) = self.fetch(&channel, &self.endings).await else {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            };
+            let properties = &message.delivery.properties;
+            let correlation =
+                properties.correlation_id().iter().map(|id| ("correlation-id", id.as_str().to_owned()));
+            came.push(Outgoing {
+                id: properties.message_id().as_ref().map(|id| id.as_str().to_owned()),
+                headers: correlation.collect::<Headers>(),
+                reply_to: None,
+                body: message.delivery.data.clone().into(),
+            });
+        }
+        came
+    }
+
+    async fn kill(&self) {
+        broker_does(&self.broker, "kill").await;
+    }
+
+    async fn restart(&self) {
+        broker_does(&self.broker, "start").await;
+    }
+}
