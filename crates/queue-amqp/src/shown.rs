@@ -40,10 +40,15 @@ pub(crate) fn difference(refusal: &str) -> Option<Difference> {
     let (name, rest) = rest.split_once('\'')?;
     // The name of the queue stands in between, and may hold anything; what counts stands last.
     let (_, current) = rest.rsplit_once("but current is ")?;
-    if let Some(flag) = quoted(current) {
-        return Some(Difference::Flag(name.to_owned(), flag.parse().ok()?));
-    }
     let name = name.to_owned();
+    // Flags are said so, and arguments of which both have a text.
+    if let Some(value) = quoted(current) {
+        return Some(if name.starts_with("x-") {
+            Difference::Argument(name, Some(Value::Text(value.to_owned())))
+        } else {
+            Difference::Flag(name, value.parse().ok()?)
+        });
+    }
     if current.starts_with("none") {
         return Some(Difference::Argument(name, None));
     }
@@ -213,6 +218,10 @@ mod tests {
             (
                 "'x-queue-type' for queue 'q' in vhost '/': received the value 'none' of type 'longstr' but current is none",
                 argument("x-queue-type", None),
+            ),
+            (
+                "'x-queue-type' for queue 'q' in vhost '/': received 'none' but current is 'quorum'",
+                argument("x-queue-type", Some(Value::Text("quorum".to_owned()))),
             ),
             ("'x-max-length' for queue 'q'", None),
             ("'durable' for queue 'q': received 'true' but current is 'perhaps'", None),
