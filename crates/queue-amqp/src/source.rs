@@ -26,8 +26,8 @@ use crate::{
     settings::Settings,
 };
 
-/// How long a look at the settings of a queue may take. It asks a dozen times, each over a channel of its own.
-const LOOK_WITHIN: Duration = Duration::from_secs(5);
+/// How long one request may take altogether, whatever it has to wait for; the port allows 10 s.
+const ALL_WITHIN: Duration = Duration::from_secs(9);
 
 /// A source of commands on a queue of RabbitMQ. It connects when something is first asked of it.
 pub struct AmqpSource {
@@ -107,6 +107,10 @@ impl Shared {
         let connection = line.dial.connect(action).await?;
         let number = self.sessions.fetch_add(1, Ordering::Relaxed);
         let session = Arc::new(Session::open(number, self.settings.clone(), connection, action).await?);
+        if let Err(closed) = self.check_open(action) {
+            end(Some(session));
+            return Err(closed);
+        }
         line.session = Some(Arc::clone(&session));
         Ok(session)
     }
@@ -119,7 +123,7 @@ impl Shared {
         }
     }
 
-    /// Ends the connection, if there is one, and answers it.
+    /// Takes the connection out, if there is one.
     async fn take_session(&self) -> Option<Arc<Session>> {
         self.line.lock().await.session.take()
     }
@@ -128,13 +132,45 @@ impl Shared {
         if !session.has_to_consume() {
             return Ok(());
         }
-        let consuming = Arc::clone(session);
-        let begun = tokio::spawn(async move { answer(Action::Receive, consuming.consume()).await }).await;
-        let begun = begun.unwrap_or_else(|_| Err(unreachable(Action::Receive, "consuming broke off")));
-        if begun.is_err() {
-            self.throw_away(session).await;
+        let (shared, consuming) = (Arc::clone(self), Arc::clone(session));
+        let begun = tokio::spawn(async move {
+            let begun = answer(Action::Receive, consuming.consume()).await;
+            if begun.is_err() {
+                shared.throw_away(&consuming).await;
+            }
+            begun
+        });
+        begun.await.unwrap_or_else(|_| Err(unreachable(Action::Receive, "consuming broke off")))
+    }
+
+    /// Settles what the present connection brought; answers how many are left.
+    async fn settle(self: &Arc<Self>, settlements: Vec<(Receipt, Settlement)>) -> Result<usize, Fault> {
+        let asked = settlements.len();
+        let Some(session) = self.line.lock().await.session.clone() else { return Ok(asked) };
+        let known: Vec<(u64, Settlement)> = settlements
+            .into_iter()
+            .filter_map(|(receipt, settlement)| {
+                let (number, tag) = parse(&receipt)?;
+                session.is_number(number).then_some((tag, settlement))
+            })
+            .collect();
+        let unknown = asked - known.len();
+        if known.is_empty() {
+            return Ok(unknown);
         }
-        begun
+        // A message of which nobody knows whether it is settled would stay with the connection, so this is finished once begun.
+        let (shared, settling) = (Arc::clone(self), Arc::clone(&session));
+        let settled = tokio::spawn(async move {
+            let settled = answer(Action::Settle, settling.settle(known, &shared.seen)).await;
+            if settled.is_err() {
+                shared.throw_away(&settling).await;
+            }
+            settled
+        });
+        match settled.await {
+            Ok(settled) => settled.map(|more| unknown + more),
+            Err(_) => Err(unreachable(Action::Settle, "settling broke off")),
+        }
     }
 
     fn hand_out(&self, session: &Session, most: usize) -> Result<Vec<Message>, Fault> {
@@ -149,6 +185,13 @@ fn end(session: Option<Arc<Session>>) {
     }
 }
 
+/// Answers within the time that the port allows. What is cut off goes on where it must not be left half done.
+async fn within<T>(action: Action, asked: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    timeout(ALL_WITHIN, asked)
+        .await
+        .unwrap_or_else(|_| Err(unreachable(action, "the broker does not answer")))
+}
+
 /// The number of a connection and the tag within it.
 fn parse(receipt: &Receipt) -> Option<(u64, u64)> {
     let (session, tag) = receipt.0.split_once('/')?;
@@ -159,8 +202,12 @@ fn parse(receipt: &Receipt) -> Option<(u64, u64)> {
 impl Source for AmqpSource {
     async fn receive(&self, most: usize, wait: Duration) -> Result<Vec<Message>, Fault> {
         let deadline = Instant::now() + wait;
-        let session = self.shared.session(Action::Receive).await?;
-        self.shared.consume(&session).await?;
+        let session = within(Action::Receive, async {
+            let session = self.shared.session(Action::Receive).await?;
+            self.shared.consume(&session).await?;
+            Ok(session)
+        })
+        .await?;
         loop {
             let arrived = session.hand().arrived.notified();
             self.shared.check_open(Action::Receive)?;
@@ -178,64 +225,41 @@ impl Source for AmqpSource {
 
     async fn settle(&self, settlements: Vec<(Receipt, Settlement)>) -> Result<usize, Fault> {
         self.shared.check_open(Action::Settle)?;
-        let asked = settlements.len();
-        let Some(session) = self.shared.line.lock().await.session.clone() else { return Ok(asked) };
-        let known: Vec<(u64, Settlement)> = settlements
-            .into_iter()
-            .filter_map(|(receipt, settlement)| {
-                let (number, tag) = parse(&receipt)?;
-                session.is_number(number).then_some((tag, settlement))
-            })
-            .collect();
-        let unknown = asked - known.len();
-        if known.is_empty() {
-            return Ok(unknown);
-        }
-        // A message of which nobody knows whether it is settled would stay with the connection, so this is finished once begun.
-        let (shared, settling) = (Arc::clone(&self.shared), Arc::clone(&session));
-        let settled = tokio::spawn(async move {
-            let settled = answer(Action::Settle, settling.settle(known, &shared.seen)).await;
-            if settled.is_err() {
-                shared.throw_away(&settling).await;
-            }
-            settled
-        });
-        match settled.await {
-            Ok(settled) => settled.map(|more| unknown + more),
-            Err(_) => Err(unreachable(Action::Settle, "settling broke off")),
-        }
+        within(Action::Settle, self.shared.settle(settlements)).await
     }
 
     async fn publish(&self, to: &str, outgoing: Outgoing) -> Result<(), Fault> {
         self.shared.check_open(Action::Publish)?;
-        self.shared.publisher.publish(to, &outgoing).await
+        within(Action::Publish, self.shared.publisher.publish(to, &outgoing)).await
     }
 
     async fn standing(&self) -> Result<Standing, Fault> {
-        let session = self.shared.session(Action::Look).await?;
-        answer(Action::Look, session.standing()).await
+        within(Action::Look, async {
+            let session = self.shared.session(Action::Look).await?;
+            answer(Action::Look, session.standing()).await
+        })
+        .await
     }
 
     async fn check(&self) -> Result<Vec<Warning>, Fault> {
-        let session = self.shared.session(Action::Look).await?;
-        let looked = timeout(LOOK_WITHIN, inspect(session.connection(), &self.shared.settings.queue)).await;
-        match looked {
-            Ok(Ok(shown)) => Ok(shown.warnings()),
-            Ok(Err(error)) => Err(fault(Action::Look, During::Asking, &error)),
-            Err(_) => Err(unreachable(Action::Look, "the broker does not answer")),
-        }
+        within(Action::Look, async {
+            let session = self.shared.session(Action::Look).await?;
+            let shown = inspect(session.connection(), &self.shared.settings.queue).await;
+            shown.map(|shown| shown.warnings()).map_err(|error| fault(Action::Look, During::Asking, &error))
+        })
+        .await
     }
 
     async fn rest(&self) {
-        let Some(session) = self.shared.line.lock().await.session.clone() else { return };
         let shared = Arc::clone(&self.shared);
         let resting = tokio::spawn(async move {
+            let Some(session) = shared.line.lock().await.session.clone() else { return };
             // What cannot be given back in an orderly way is given back by the end of the connection.
             if !matches!(timeout(ANSWER_WITHIN, session.rest()).await, Ok(Ok(()))) {
                 shared.throw_away(&session).await;
             }
         });
-        let _ = resting.await;
+        let _ = timeout(ALL_WITHIN, resting).await;
     }
 
     async fn reopen(&self) {
@@ -244,15 +268,19 @@ impl Source for AmqpSource {
 
     async fn close(&self) {
         self.shared.closed.store(true, Ordering::SeqCst);
-        let session = {
-            let mut line = self.shared.line.lock().await;
-            line.dial.give_up();
-            line.session.take()
-        };
-        if let Some(session) = session {
-            session.hand().arrived.notify_waiters();
-            session.end().await;
-        }
-        self.shared.publisher.close().await;
+        // An attempt to connect that is under way finds the source closed, and ends what it has made.
+        let _ = timeout(ALL_WITHIN, async {
+            let session = {
+                let mut line = self.shared.line.lock().await;
+                line.dial.give_up();
+                line.session.take()
+            };
+            if let Some(session) = session {
+                session.hand().arrived.notify_waiters();
+                session.end().await;
+            }
+            self.shared.publisher.close().await;
+        })
+        .await;
     }
 }
