@@ -82,6 +82,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "notification-socket",
             "orchestrator",
             "queue",
+            "queue-amqp",
             "queue-nats",
             "store",
             "store-postgres",

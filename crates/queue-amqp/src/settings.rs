@@ -62,11 +62,23 @@ impl Settings {
         let mut uri: AMQPUri = url.expose_secret().parse().map_err(|_| {
             InvalidSettings("not an address of AMQP, as in amqps://user:password@host:5671/vhost".to_owned())
         })?;
+        if uri.vhost.is_empty() {
+            let why = "the virtual host has no name: leave out the / at the end for the usual one";
+            return Err(InvalidSettings(why.to_owned()));
+        }
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
         if queue.is_empty() || queue.len() > LONGEST_NAME {
             return Err(InvalidSettings("the name of a queue has 1 to 255 bytes".to_owned()));
         }
         Ok(Self { uri, queue: queue.to_owned(), prefetch: PREFETCH, held: HELD, authorities: None })
+    }
+
+    /// Who this is; without it what the address says, and else the user `guest`, whom RabbitMQ lets in from its own machine only.
+    #[must_use]
+    pub fn with_user(mut self, user: &str, password: &SecretString) -> Self {
+        user.clone_into(&mut self.uri.authority.userinfo.username);
+        password.expose_secret().clone_into(&mut self.uri.authority.userinfo.password);
+        self
     }
 
     /// How many messages RabbitMQ sends ahead of what is settled; at least 1. Without this: 200.
@@ -92,9 +104,16 @@ impl Settings {
         matches!(self.uri.scheme, lapin::uri::AMQPScheme::AMQPS)
     }
 
-    /// The host, without user and password.
-    pub fn host(&self) -> &str {
-        &self.uri.authority.host
+    /// Host, port and virtual host, without user and password.
+    pub fn broker(&self) -> String {
+        let AMQPUri { authority, vhost, .. } = &self.uri;
+        let shown = if vhost == "/" { String::new() } else { format!(" {vhost}") };
+        format!("{}://{}:{}{shown}", self.uri.scheme, authority.host, authority.port)
+    }
+
+    /// The queue.
+    pub fn queue(&self) -> &str {
+        &self.queue
     }
 
     pub(crate) fn tls(&self) -> OwnedTLSConfig {
@@ -113,10 +132,10 @@ mod tests {
     #[test]
     fn addresses_are_read_and_get_a_heartbeat() {
         let plain = settings("amqp://user:secret@broker", "orders").expect("it is one");
-        assert_eq!((plain.host(), plain.is_encrypted(), plain.uri.vhost.as_str()), ("broker", false, "/"));
+        assert_eq!((plain.broker().as_str(), plain.is_encrypted()), ("amqp://broker:5672", false));
         assert_eq!(plain.uri.query.heartbeat, Some(HEARTBEAT));
         let own = settings("amqps://broker:5671/shop?heartbeat=30", "orders").expect("it is one");
-        assert_eq!((own.is_encrypted(), own.uri.vhost.as_str()), (true, "shop"));
+        assert_eq!((own.broker().as_str(), own.is_encrypted()), ("amqps://broker:5671 shop", true));
         assert_eq!(own.uri.query.heartbeat, Some(30));
     }
 
@@ -128,6 +147,7 @@ mod tests {
             ("secret", "orders"),
             ("amqp://broker", ""),
             ("amqp://broker", &long),
+            ("amqp://broker/", "orders"),
         ] {
             let refused = settings(url, queue).expect_err("it is none");
             assert!(!refused.to_string().contains("secret"), "{refused}");

@@ -235,12 +235,12 @@ mod tests {
     #[test]
     fn a_kind_that_this_version_has_not_is_told_before_its_keys() {
         let said = problems(
-            "[[source]]\nname = \"n\"\nkind = \"amqp\"\nurl = \"amqp://127.0.0.1:5672\"\nexchange = \"S\"\n",
+            "[[source]]\nname = \"n\"\nkind = \"kafka\"\nurl = \"kafka://127.0.0.1:9092\"\ntopic = \"S\"\n",
         );
         assert_eq!(said.len(), 1, "{said:?}");
         assert!(
             said[0]
-                .starts_with("closeout.toml, line 3: source.0.kind = \"amqp\" is not part of this version"),
+                .starts_with("closeout.toml, line 3: source.0.kind = \"kafka\" is not part of this version"),
             "{}",
             said[0]
         );

@@ -119,7 +119,7 @@ pub const DIMENSIONS: &[&str] = &["externalTag", "externalContactId", "journeyCu
 
 /// Every key.
 #[rustfmt::skip]
-pub const KEYS: [Key; 98] = [
+pub const KEYS: [Key; 99] = [
     with("server.listen", Form::Text, "127.0.0.1:8080", "Address and port."),
     with("server.shutdown_grace", Form::Duration, "20s", "How long calls and requests under way may take to finish at a stop."),
     with("server.max_connections", Form::Count(1, 1_000_000), "4096", "Connections at once; more are closed at once."),
@@ -212,21 +212,22 @@ pub const KEYS: [Key; 98] = [
     with("scan.*.then", Form::Choice(&["preview", "close_what_is_found"]), "preview", "preview: an operator looks and executes; close_what_is_found: closes without anybody's look."),
 
     without("source.*.name", Form::Text, "orders", "The name: in listings and metrics, and as the source of the closures that it asks for."),
-    without("source.*.kind", Form::Text, "nats", "The kind of broker: nats (docs/sources.md), or http, which needs no table."),
+    without("source.*.kind", Form::Text, "nats", "The kind of broker: nats, amqp (docs/sources.md), or http, which needs no table."),
     with("source.*.organisation", Form::Text, "main", "The organisation whose closures its commands ask for; they may name no other."),
     with("source.*.decoder", Form::Choice(&intake::Decoder::NAMES), "auto", "How messages are read: auto (plain or CloudEvent), plain, cloudevents, eventbridge, sns, celery, jsonpath."),
     without("source.*.fields", Form::Texts, "[\"conversationId=/detail/id\", \"id=/id\"]", "jsonpath: which field of the command stands where, as a JSON pointer; id is the message's own."),
     without("source.*.results", Form::Text, "closures.ended", "The address to which every ending is published."),
     without("source.*.replies", Form::Texts, "[\"closures.replies.*\"]", "Addresses that messages may name for their own ending; a * at the end stands for any end."),
-    without("source.*.url", Form::Text, "nats://127.0.0.1:4222", "nats: the server, nats:// or tls://; several of one cluster with commas."),
+    without("source.*.url", Form::Text, "nats://127.0.0.1:4222", "nats: the server, nats:// or tls://; several of one cluster with commas. amqp: amqps://host:5671/vhost, or amqp://."),
     without("source.*.stream", Form::Text, "CLOSURES", "nats: the stream; it has to be there."),
     without("source.*.subject", Form::Text, "closures.v1.close", "nats: the subject that holds commands; without it, all of the stream's."),
     with("source.*.consumer", Form::Text, "closeout", "nats: the durable consumer; it is made where it is not there, and used as it stands where it is."),
-    without("source.*.user", Form::Text, "closeout", "nats: the user."),
-    without("source.*.password", Form::Secret, "env:NATS_PASSWORD", "nats: the user's password."),
+    without("source.*.queue", Form::Text, "closures", "amqp: the queue; it has to be there."),
+    without("source.*.user", Form::Text, "closeout", "nats, amqp: the user."),
+    without("source.*.password", Form::Secret, "env:NATS_PASSWORD", "nats, amqp: the user's password."),
     without("source.*.token", Form::Secret, "env:NATS_TOKEN", "nats: a token in place of a user."),
     without("source.*.credentials_file", Form::Text, "closeout.creds", "nats: a file of credentials, as nsc writes it, in place of a user."),
-    without("source.*.ca_file", Form::Text, "ca.pem", "nats: certificates to trust beside those of the machine."),
+    without("source.*.ca_file", Form::Text, "ca.pem", "nats, amqp: certificates to trust beside those of the machine."),
 
     with("auth.tokens_file", Form::Text, "tokens.toml", "SHA-256 and role of each key; read at the start."),
 ];
@@ -235,11 +236,11 @@ pub const KEYS: [Key; 98] = [
 pub fn kind_refused(section: &str, kind: &str) -> Option<String> {
     let absent = |instead: &str| Some(format!("= \"{kind}\" is not part of this version; {instead}"));
     match (section, kind) {
-        ("confirm", "webhook" | "sqs" | "notifications") | ("source", "http" | "nats") => None,
-        ("source", "amqp" | "sqs" | "kafka") => {
-            absent("commands come by HTTP (POST /v1/closures), which is always there, and by nats")
+        ("confirm", "webhook" | "sqs" | "notifications") | ("source", "http" | "nats" | "amqp") => None,
+        ("source", "sqs" | "kafka") => {
+            absent("commands come by HTTP (POST /v1/closures), which is always there, by nats and by amqp")
         }
-        ("source", _) => Some(format!("= {kind:?} is not known; there are http and nats")),
+        ("source", _) => Some(format!("= {kind:?} is not known; there are http, nats and amqp")),
         (_, _) => Some(format!("= {kind:?} is not known; there are webhook, sqs and notifications")),
     }
 }

@@ -11,6 +11,7 @@ use super::{
     layers::{FromCommandLine, Layers, gather},
     origin::{Given, Origin},
     settings::{self, Settings, StorePlace},
+    source::Broker,
     tokens,
 };
 
@@ -181,6 +182,22 @@ fn an_unknown_region_lists_near_ones() {
 }
 
 #[test]
+fn a_queue_of_rabbitmq_is_a_source() {
+    let mut scene = Scene::usual(
+        "[[source]]\nname = \"orders\"\nkind = \"amqp\"\nurl = \"amqps://broker:5671/shop\"\nqueue = \"closures\"\n\
+         user = \"closeout\"\npassword = \"env:BROKER\"\nca_file = \"ca.pem\"\ndecoder = \"celery\"",
+    );
+    scene.set("BROKER", "hunter2");
+    let settings = scene.settings().unwrap();
+    let [source] = settings.sources.as_slice() else { panic!("one source: {:?}", settings.sources) };
+    assert_eq!((source.setup.name.as_str(), source.setup.kind), ("orders", "amqp"));
+    assert_eq!(source.broker.place(), "closures of amqps://broker:5671 shop");
+    let Broker::Amqp(setup) = &source.broker else { panic!("{source:?}") };
+    assert_eq!(setup.ca_file, Some(scene.folder.path().join("ca.pem")));
+    assert!(!format!("{source:?}").contains("hunter2"));
+}
+
+#[test]
 fn wrong_values_name_their_line_and_what_would_be_right() {
     for (text, expected) in [
         ("[closing]\ndeadline = \"soon\"", "line 6: closing.deadline \"soon\" is not a duration"),
@@ -198,7 +215,36 @@ fn wrong_values_name_their_line_and_what_would_be_right() {
         ),
         ("[store]\ninbox_retention = \"24h\"", "at least 25h"),
         ("[server]\nlisten = \"8080\"", "is not an address and port, such as 127.0.0.1:8080"),
-        ("[[source]]\nname = \"n\"\nkind = \"amqp\"", "source.0.kind = \"amqp\" is not part of this version"),
+        (
+            "[[source]]\nname = \"n\"\nkind = \"kafka\"",
+            "source.0.kind = \"kafka\" is not part of this version",
+        ),
+        ("[[source]]\nname = \"n\"\nkind = \"amqp\"\nurl = \"amqp://h\"", "source.0.queue is missing"),
+        (
+            "[[source]]\nname = \"n\"\nkind = \"amqp\"\nqueue = \"q\"\nurl = \"nats://h\"",
+            "must begin with amqp:// or amqps://",
+        ),
+        (
+            "[[source]]\nname = \"n\"\nkind = \"amqp\"\nqueue = \"q\"\nurl = \"amqp://u:p@h\"",
+            "must hold no user and password",
+        ),
+        (
+            "[[source]]\nname = \"n\"\nkind = \"amqp\"\nqueue = \"q\"\nurl = \"amqp://h/\"",
+            "leave out the / at the end",
+        ),
+        (
+            "[[source]]\nname = \"n\"\nkind = \"amqp\"\nqueue = \"q\"\nurl = \"amqp://h\"\nuser = \"u\"",
+            "source.0.password is missing",
+        ),
+        (
+            "[[source]]\nname = \"n\"\nkind = \"amqp\"\nqueue = \"q\"\nurl = \"amqp://h\"\nstream = \"S\"",
+            "has a use with kind = \"nats\" only, and this table is of kind \"amqp\"",
+        ),
+        (
+            "[[source]]\nname = \"n\"\nkind = \"amqp\"\nqueue = \"q\"\nurl = \"amqp://h\"\n[[source]]\nname = \"m\"\nkind = \"amqp\"\n\
+             queue = \"q\"\nurl = \"amqp://h\"",
+            "source.1.queue is taken from by the source \"n\" too",
+        ),
         ("[[confirm]]\nname = \"n\"", "confirm.0.verify is missing"),
         ("[[confirm]]\nname = \"n\"\nkind = \"pigeon\"", "there are webhook, sqs and notifications"),
         (
@@ -499,7 +545,7 @@ fn a_source_is_read_with_its_defaults_and_every_setting() {
     assert_eq!((read.setup.name.as_str(), read.setup.kind), ("orders", "nats"));
     assert_eq!(read.setup.organisation.as_str(), "main");
     assert_eq!((&read.setup.decoder, read.setup.replies.is_on()), (&intake::Decoder::Auto, false));
-    let super::source::Broker::Nats(nats) = &read.broker;
+    let Broker::Nats(nats) = &read.broker else { panic!("{read:?}") };
     assert_eq!((nats.consumer.as_str(), nats.subject.as_deref()), ("closeout", None));
     assert!(matches!(nats.auth, queue_nats::Auth::Nothing));
     let lines = "url = \"tls://a.example:4222, tls://b.example:4222\"\nsubject = \"closures.v1.close\"\nconsumer = \"mine\"\n\
@@ -507,7 +553,7 @@ fn a_source_is_read_with_its_defaults_and_every_setting() {
                  decoder = \"jsonpath\"\nfields = [\"conversationId=/detail/id\"]";
     let settings = source(lines).settings().unwrap();
     let read = &settings.sources[0];
-    let super::source::Broker::Nats(nats) = &read.broker;
+    let Broker::Nats(nats) = &read.broker else { panic!("{read:?}") };
     assert_eq!(nats.servers, ["tls://a.example:4222", "tls://b.example:4222"]);
     assert!(matches!(&nats.auth, queue_nats::Auth::Password { user, .. } if user == "me"));
     assert!(!format!("{settings:?}").contains("planted"), "a password does not print");
@@ -546,7 +592,7 @@ fn what_is_wrong_with_a_source_is_said() {
         ),
         (
             Scene::usual("[[source]]\nname = \"n\"\nkind = \"http\"\nurl = \"x\"\n").refusal(),
-            "with kind = \"nats\" only",
+            "with kind = \"nats\" or \"amqp\" only",
         ),
     ] {
         assert!(said.contains(part), "{said} does not say {part}");

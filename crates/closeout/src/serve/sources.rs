@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use queue::Source;
+use queue_amqp::AmqpSource;
 use queue_nats::NatsSource;
 
 use crate::{
@@ -38,6 +39,23 @@ pub async fn open_one(name: &str, broker: Broker) -> Result<Arc<dyn Source>, Fai
                 Failure::usage(format!("the source {name} cannot be opened: {error}{cause}"))
             })?;
             Ok(Arc::new(source))
+        }
+        Broker::Amqp(setup) => {
+            let settings = match &setup.ca_file {
+                None => setup.settings,
+                Some(file) => {
+                    let read = tokio::fs::read_to_string(file).await;
+                    let pem = read.ok().filter(|pem| pem.contains("-----BEGIN CERTIFICATE-----"));
+                    let pem = pem.ok_or_else(|| {
+                        let file = file.display();
+                        Failure::usage(format!(
+                            "the source {name} cannot be opened: {file} holds no certificates in PEM"
+                        ))
+                    })?;
+                    setup.settings.with_authorities(pem)
+                }
+            };
+            Ok(Arc::new(AmqpSource::new(settings)))
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The `[[source]]` tables: by which queues commands come. What each kind of broker needs is read in a file of its own.
 
+pub mod amqp;
 mod nats;
+
+use std::{collections::BTreeSet, path::PathBuf};
 
 use genesys_types::Organisation;
 use intake::{Allowed, Decoder, PointerMap, Replies, Setup};
@@ -15,11 +18,14 @@ use super::{
 /// The names of sources that every service has.
 const TAKEN: [&str; 2] = ["http", "batch"];
 
-/// The keys that only one kind of broker has. In a table of another they would be believed to do something.
-const KEYS_OF_ONE_KIND: [(&str, &[&str]); 1] = [(
-    nats::KIND,
-    &["url", "stream", "subject", "consumer", "user", "password", "token", "credentials_file", "ca_file"],
-)];
+/// The keys of each kind of broker. In a table of a kind that has them not they would be believed to do something.
+const KEYS_OF_KINDS: [(&str, &[&str]); 2] = [
+    (
+        nats::KIND,
+        &["url", "stream", "subject", "consumer", "user", "password", "token", "credentials_file", "ca_file"],
+    ),
+    (amqp::KIND, &["url", "queue", "user", "password", "ca_file"]),
+];
 
 /// One source.
 #[derive(Debug, Clone)]
@@ -35,6 +41,8 @@ pub struct CommandSource {
 pub enum Broker {
     /// In a stream of NATS JetStream.
     Nats(queue_nats::Setup),
+    /// In a queue of RabbitMQ.
+    Amqp(amqp::Setup),
 }
 
 impl Broker {
@@ -42,6 +50,7 @@ impl Broker {
     pub fn place(&self) -> String {
         match self {
             Self::Nats(setup) => format!("{} of {}", setup.stream, setup.servers.join(", ")),
+            Self::Amqp(setup) => format!("{} of {}", setup.settings.queue(), setup.settings.broker()),
         }
     }
 
@@ -49,6 +58,15 @@ impl Broker {
     fn share(&self) -> String {
         match self {
             Self::Nats(setup) => format!("nats {:?} {} {}", setup.servers, setup.stream, setup.consumer),
+            Self::Amqp(_) => self.place(),
+        }
+    }
+
+    /// The kind; the key of what no two sources may share, and how they can do without.
+    const fn kind(&self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Nats(_) => (nats::KIND, "stream", "with the same consumer: name another"),
+            Self::Amqp(_) => (amqp::KIND, "queue", "too: each needs a queue of its own"),
         }
     }
 }
@@ -71,19 +89,16 @@ pub(super) fn read(
             continue;
         }
         refuse_keys_of_other_kinds(reader, number, &kind);
-        if kind != nats::KIND {
-            continue;
-        }
-        let Some(source) = one(reader, number, variables, known) else { continue };
+        let Some(source) = one(reader, number, &kind, variables, known) else { continue };
         if sources.iter().any(|other| other.setup.name == source.setup.name) {
             let name = &source.setup.name;
             reader.refuse(&format!("source.{number}.name"), format_args!("{name:?} stands there twice"));
         }
         if let Some(other) = sources.iter().find(|other| other.broker.share() == source.broker.share()) {
             let name = &other.setup.name;
-            let why =
-                format_args!("is taken from by the source {name:?} with the same consumer: name another");
-            reader.refuse(&format!("source.{number}.stream"), why);
+            let (_, key, instead) = source.broker.kind();
+            let why = format_args!("is taken from by the source {name:?} {instead}");
+            reader.refuse(&format!("source.{number}.{key}"), why);
         }
         sources.push(source);
     }
@@ -93,36 +108,60 @@ pub(super) fn read(
 fn one(
     reader: &mut Reader<'_>,
     number: usize,
+    kind: &str,
     variables: &Variables,
     known: &[Organisation],
 ) -> Option<CommandSource> {
+    if !KEYS_OF_KINDS.iter().any(|(one, _)| *one == kind) {
+        return None;
+    }
     let name = name(reader, number);
     let organisation = organisation(reader, &format!("source.{number}.organisation"), known);
     let decoder = decoder(reader, number);
     let replies = replies(reader, number);
-    let broker = nats::read(reader, number, variables).map(Broker::Nats);
+    let broker = match kind {
+        amqp::KIND => amqp::read(reader, number, variables).map(Broker::Amqp),
+        _ => nats::read(reader, number, variables).map(Broker::Nats),
+    }?;
     let setup = Setup {
         name: name?,
-        kind: nats::KIND,
+        kind: broker.kind().0,
         organisation: organisation?,
         decoder: decoder?,
         replies: replies?,
     };
-    Some(CommandSource { setup, broker: broker? })
+    Some(CommandSource { setup, broker })
 }
 
 fn refuse_keys_of_other_kinds(reader: &mut Reader<'_>, number: usize, kind: &str) {
-    for (other, keys) in KEYS_OF_ONE_KIND.into_iter().filter(|(other, _)| *other != kind) {
-        for key in keys {
-            let path = format!("source.{number}.{key}");
-            let given = reader.layers.setting(&path).is_some_and(|setting| setting.origin.rank() > 0);
-            if given {
-                let why =
-                    format_args!("has a use with kind = {other:?} only, and this table is of kind {kind:?}");
-                reader.refuse(&path, why);
-            }
+    let own = KEYS_OF_KINDS.into_iter().find(|(one, _)| *one == kind).map_or(&[][..], |(_, keys)| keys);
+    let others: BTreeSet<&str> = KEYS_OF_KINDS.into_iter().flat_map(|(_, keys)| keys).copied().collect();
+    for key in others.into_iter().filter(|key| !own.contains(key)) {
+        let path = format!("source.{number}.{key}");
+        let given = reader.layers.setting(&path).is_some_and(|setting| setting.origin.rank() > 0);
+        if given {
+            let with = KEYS_OF_KINDS.into_iter().filter(|(_, keys)| keys.contains(&key));
+            let kinds = with.map(|(one, _)| format!("{one:?}")).collect::<Vec<_>>().join(" or ");
+            let why = format_args!("has a use with kind = {kinds} only, and this table is of kind {kind:?}");
+            reader.refuse(&path, why);
         }
     }
+}
+
+/// A text without which there is no source.
+fn needed(reader: &mut Reader<'_>, path: &str, why: &str) -> Option<String> {
+    if reader.layers.setting(path).is_none() {
+        reader.missing(path, why);
+        return None;
+    }
+    reader.text(path)
+}
+
+/// A file, beside the configuration that names it.
+fn file(reader: &mut Reader<'_>, path: &str) -> Option<PathBuf> {
+    let text = reader.text(path)?;
+    let setting = reader.layers.setting(path)?;
+    Some(reader.layers.path_of(setting, &text))
 }
 
 fn name(reader: &mut Reader<'_>, number: usize) -> Option<String> {

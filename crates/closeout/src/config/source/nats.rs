@@ -18,16 +18,12 @@ const ACK_WAIT: Duration = Duration::from_secs(30);
 pub(super) fn read(reader: &mut Reader<'_>, number: usize, variables: &Variables) -> Option<Setup> {
     let path = |key: &str| format!("source.{number}.{key}");
     let servers = servers(reader, &path("url"));
-    let stream = needed(reader, &path("stream"), "is missing: it names the stream that holds the commands");
+    let stream =
+        super::needed(reader, &path("stream"), "is missing: it names the stream that holds the commands");
     let stream = stream.and_then(|stream| token(reader, &path("stream"), stream));
     let consumer = reader.text(&path("consumer")).and_then(|text| token(reader, &path("consumer"), text));
     let auth = auth(reader, number, variables);
-    let file = |reader: &mut Reader<'_>, key: &str| {
-        let text = reader.text(&path(key))?;
-        let setting = reader.layers.setting(&path(key))?;
-        Some(reader.layers.path_of(setting, &text))
-    };
-    let ca_file = file(reader, "ca_file");
+    let ca_file = super::file(reader, &path("ca_file"));
     Some(Setup {
         servers: servers?,
         stream: stream?,
@@ -38,14 +34,6 @@ pub(super) fn read(reader: &mut Reader<'_>, number: usize, variables: &Variables
         ca_file,
         client_certificate: None,
     })
-}
-
-fn needed(reader: &mut Reader<'_>, path: &str, why: &str) -> Option<String> {
-    if reader.layers.setting(path).is_none() {
-        reader.missing(path, why);
-        return None;
-    }
-    reader.text(path)
 }
 
 /// The name of a stream or consumer: what cannot be one would be part of a subject.
@@ -60,7 +48,7 @@ fn token(reader: &mut Reader<'_>, path: &str, text: String) -> Option<String> {
 }
 
 fn servers(reader: &mut Reader<'_>, path: &str) -> Option<Vec<String>> {
-    let text = needed(reader, path, "is missing: say where the server is, as nats://127.0.0.1:4222")?;
+    let text = super::needed(reader, path, "is missing: say where the server is, as nats://127.0.0.1:4222")?;
     let mut servers = Vec::new();
     for one in text.split(',').map(str::trim) {
         let server = Url::parse(one).map_err(|error| error.to_string()).and_then(|url| {
