@@ -16,7 +16,7 @@ use genesys_client::Class;
 use genesys_types::{ConversationId, Leg, LegState, Organisation, Purpose, Snapshot, Span, Time, WrapUp};
 use orchestrator::{
     CallDetails, CallFacts, Clock, Config, Operation, Orchestrator, OrganisationSetup, Outcome, Permit,
-    Record, Remote, Said, SystemClock,
+    Record, Remote, Said,
 };
 use queue::{Headers, MemoryQueue, Outgoing, Source};
 use sha2::{Digest, Sha256};
