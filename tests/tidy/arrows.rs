@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("queue", &[]),
     ("queue-nats", &["queue"]),
+    ("queue-sqs", &["queue"]),
     ("store-sqlite", &["store"]),
     ("store-postgres", &["store"]),
     ("queue-amqp", &["queue"]),
