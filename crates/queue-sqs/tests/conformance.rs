@@ -201,10 +201,35 @@ mod standard {
     queue::conformance_tests!(Sqs::standard().await);
 }
 
+/// Those cases of the suite in which a FIFO queue may differ.
 mod fifo {
+    use queue::conformance::{arriving, outages, replies, settling, sharing, standing};
+
     use super::Sqs;
 
-    queue::conformance_tests!(Sqs::fifo().await);
+    macro_rules! cases {
+        ($($group:ident::$case:ident)*) => {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    $group::$case(Sqs::fifo().await).await;
+                }
+            )*
+        };
+    }
+
+    cases! {
+        arriving::a_message_arrives_as_it_was_published
+        outages::a_broker_that_dies_loses_nothing
+        replies::what_is_published_back_reaches_its_address
+        settling::a_taken_message_does_not_come_again
+        settling::an_unsettled_message_comes_again_as_the_same_message
+        settling::a_message_for_later_comes_later_and_not_before
+        settling::a_message_for_later_does_not_hold_up_others
+        sharing::a_reopened_source_goes_on
+        standing::what_waits_is_counted
+        standing::a_safe_queue_has_no_warning
+    }
 }
 
 /// What only SQS has.
