@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("queue", &[]),
     ("queue-nats", &["queue"]),
     ("queue-sqs", &["queue"]),
+    ("queue-kafka", &["queue"]),
     ("store-sqlite", &["store"]),
     ("store-postgres", &["store"]),
     ("queue-amqp", &["queue"]),

@@ -1,0 +1,235 @@
+//! The member of the group: what the client library tells, brought into the lanes.
+
+use std::{
+    ops::Deref,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use queue::{Action, Fault, FaultKind};
+use rdkafka::{
+    ClientContext, Message as _, Offset, TopicPartitionList,
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance, StreamConsumer},
+    error::{KafkaError, KafkaResult},
+    message::BorrowedMessage,
+};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
+
+use crate::{fault, lanes::Lanes, message::message};
+
+/// What poller, callbacks and source share, of one consumer.
+pub(crate) struct Shared {
+    topic: String,
+    lanes: Mutex<Lanes>,
+    /// Something came, or went wrong.
+    pub(crate) changed: Notify,
+    /// What went wrong last, as long as nothing shows that it is over.
+    trouble: Mutex<Option<Fault>>,
+    is_resting: AtomicBool,
+    /// The consumer has left its group.
+    pub(crate) left: Notify,
+    /// Held by the commit that is under way.
+    committing: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Shared {
+    /// Of the consumer of this number. No broker has answered yet.
+    pub(crate) fn new(topic: &str, number: u32) -> Self {
+        Self {
+            topic: topic.to_owned(),
+            lanes: Mutex::new(Lanes::of_consumer(number)),
+            changed: Notify::new(),
+            trouble: Mutex::new(Some(fault::timed_out(Action::Receive))),
+            is_resting: AtomicBool::new(false),
+            left: Notify::new(),
+            committing: Arc::default(),
+        }
+    }
+
+    pub(crate) fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn trouble(&self) -> MutexGuard<'_, Option<Fault>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn received(&self, received: &BorrowedMessage<'_>) {
+        self.lanes().push(received.partition(), received.offset(), message(received));
+        *self.trouble() = None;
+        self.changed.notify_waiters();
+    }
+
+    fn failed(&self, error: &KafkaError) {
+        tracing::debug!(%error, "the client of Kafka reports a fault");
+        *self.trouble() = Some(fault::of(Action::Receive, error));
+        self.changed.notify_waiters();
+    }
+
+    /// Nothing more is fetched, or everything that has room again.
+    pub(crate) fn rest(&self, consumer: &Consumer, is_resting: bool) {
+        self.is_resting.store(is_resting, Ordering::SeqCst);
+        self.flow(consumer);
+    }
+
+    /// Pauses and resumes partitions as their lanes want it.
+    pub(crate) fn flow(&self, consumer: &Consumer) {
+        let mut lanes = self.lanes();
+        let (pause, resume) = lanes.flow(self.is_resting.load(Ordering::SeqCst));
+        let partitions = |numbers: Vec<i32>| {
+            let mut list = TopicPartitionList::new();
+            for number in numbers {
+                list.add_partition(&self.topic, number);
+            }
+            list
+        };
+        let paused = if pause.is_empty() { Ok(()) } else { consumer.pause(&partitions(pause)) };
+        let resumed = if resume.is_empty() { Ok(()) } else { consumer.resume(&partitions(resume)) };
+        // A partition that was taken away meanwhile; what comes of it is turned away by its lane.
+        if let Err(error) = paused.and(resumed) {
+            tracing::debug!(%error, "a partition could not be paused or resumed");
+        }
+    }
+}
+
+/// Commits of each lane what is done, and waits for the broker's answer; the library's own call for this blocks, and gives up
+/// only with the session of the group. What is not confirmed within the bound comes again; a later confirmation ends that.
+pub(crate) async fn commit(
+    consumer: Arc<Consumer>,
+    shared: Arc<Shared>,
+    bound: Duration,
+) -> Result<(), Fault> {
+    let until = Instant::now() + bound;
+    let turn = timeout_at(until, Arc::clone(&shared.committing).lock_owned()).await;
+    let offsets = shared.lanes().to_commit();
+    if offsets.is_empty() {
+        return Ok(());
+    }
+    let Ok(turn) = turn else {
+        shared.lanes().not_committed(&offsets);
+        return Err(fault::timed_out(Action::Settle));
+    };
+    let (asked, told) = (offsets.clone(), Arc::clone(&shared));
+    let committing = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        let committed = commit_now(&consumer, &told.topic, &asked);
+        let mut lanes = told.lanes();
+        match &committed {
+            Ok(()) => asked.iter().for_each(|(partition, offset)| lanes.committed(*partition, *offset)),
+            Err(_) => lanes.not_committed(&asked),
+        }
+        drop(lanes);
+        told.changed.notify_waiters();
+        committed
+    });
+    match timeout_at(until, committing).await {
+        Ok(Ok(Ok(()))) => Ok(()),
+        Ok(Ok(Err(error))) => {
+            let fault = fault::of(Action::Settle, &error);
+            tracing::debug!(%error, "offsets are not committed");
+            // A member whose partitions are being taken away is answered, too.
+            if fault.kind == FaultKind::Unreachable { Err(fault) } else { Ok(()) }
+        }
+        Ok(Err(_)) | Err(_) => {
+            shared.lanes().not_committed(&offsets);
+            shared.changed.notify_waiters();
+            Err(fault::timed_out(Action::Settle))
+        }
+    }
+}
+
+fn commit_now(consumer: &Consumer, topic: &str, offsets: &[(i32, i64)]) -> KafkaResult<()> {
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in offsets {
+        list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
+    }
+    consumer.commit(&list, CommitMode::Sync)
+}
+
+/// What the client library calls.
+pub(crate) struct Context(pub(crate) Arc<Shared>);
+
+impl ClientContext for Context {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(target: "librdkafka", facility, "{message}");
+    }
+
+    fn error(&self, error: KafkaError, _: &str) {
+        self.0.failed(&error);
+    }
+}
+
+impl ConsumerContext for Context {
+    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Revoke(list) => {
+                let mut lanes = self.0.lanes();
+                list.elements().iter().for_each(|one| lanes.revoke(one.partition()));
+            }
+            Rebalance::Assign(_) => {}
+            Rebalance::Error(error) => self.0.failed(error),
+        }
+        self.0.changed.notify_waiters();
+    }
+
+    fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Assign(list) => {
+                let mut lanes = self.0.lanes();
+                list.elements().iter().for_each(|one| lanes.assign(one.partition()));
+            }
+            Rebalance::Revoke(_) | Rebalance::Error(_) => {}
+        }
+    }
+}
+
+/// A consumer that leaves its group on a thread of its own, wherever it is dropped: that takes a while.
+pub(crate) struct Consumer(Option<StreamConsumer<Context>>, Arc<Shared>);
+
+impl Consumer {
+    pub(crate) fn new(consumer: StreamConsumer<Context>, shared: Arc<Shared>) -> Self {
+        Self(Some(consumer), shared)
+    }
+}
+
+impl Deref for Consumer {
+    type Target = StreamConsumer<Context>;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_ref().expect("it is taken out at the end only")
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        let (consumer, shared) = (self.0.take(), Arc::clone(&self.1));
+        std::thread::spawn(move || {
+            drop(consumer);
+            shared.left.notify_one();
+        });
+    }
+}
+
+/// Brings into the lanes what comes, until the stop. Callbacks run in here as well.
+pub(crate) async fn poll(consumer: Arc<Consumer>, shared: Arc<Shared>, stop: Arc<Notify>) {
+    let mut stopped = std::pin::pin!(stop.notified());
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut stopped => return,
+            received = consumer.recv() => match received {
+                Ok(received) => shared.received(&received),
+                Err(error) => shared.failed(&error),
+            },
+        }
+        shared.flow(&consumer);
+        tokio::task::consume_budget().await;
+    }
+}
