@@ -22,7 +22,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{fault, lanes::Lanes, message::message};
+use crate::{fault, lanes::Lanes, look::beside, message::message, setup::Setup};
 
 /// What poller, callbacks and source share, of one consumer.
 pub(crate) struct Shared {
@@ -41,10 +41,10 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Of the consumer of this number. No broker has answered yet.
-    pub(crate) fn new(topic: &str, number: u32) -> Self {
+    pub(crate) fn new(setup: &Setup, number: u32) -> Self {
         Self {
-            topic: topic.to_owned(),
-            lanes: Mutex::new(Lanes::of_consumer(number)),
+            topic: setup.topic.clone(),
+            lanes: Mutex::new(Lanes::of_consumer(number, setup.held)),
             changed: Notify::new(),
             trouble: Mutex::new(Some(fault::timed_out(Action::Receive))),
             is_resting: AtomicBool::new(false),
@@ -117,7 +117,7 @@ pub(crate) async fn commit(
         return Err(fault::timed_out(Action::Settle));
     };
     let (asked, told) = (offsets.clone(), Arc::clone(&shared));
-    let committing = tokio::task::spawn_blocking(move || {
+    let committing = beside(move || {
         let _turn = turn;
         let committed = commit_now(&consumer, &told.topic, &asked);
         let mut lanes = told.lanes();

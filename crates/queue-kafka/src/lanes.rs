@@ -3,10 +3,11 @@
 //! ```text
 //!  waiting ─take─► in hand ─taken, poison─► done ─the offset behind it is committed─► gone
 //!     ▲               │                       │
-//!     └─── later ─────┴── it cannot be committed ──┘
+//!     └─ later, held ─┴── it cannot be committed ──┘
+//!        too long
 //! ```
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use queue::{Message, Receipt, Settlement};
 use tokio::time::Instant;
@@ -18,8 +19,10 @@ const MOST_HELD: usize = 200;
 const MOST_BYTES: usize = 4 * 1_024 * 1_024;
 
 /// The lanes of the partitions that are assigned to this member.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Lanes {
+    /// How long a message may be in hand.
+    held: Duration,
     /// Another one for every assignment, so that a receipt of before is known.
     assignments: u64,
     lanes: BTreeMap<i32, Lane>,
@@ -48,7 +51,8 @@ struct Held {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Waiting,
-    InHand,
+    /// It comes again when it is not settled before.
+    InHand(Instant),
     Done,
 }
 
@@ -78,8 +82,8 @@ impl Spot {
 
 impl Lanes {
     /// No lanes yet, of the consumer of this number: a receipt of an earlier one is none of these.
-    pub(crate) fn of_consumer(number: u32) -> Self {
-        Self { assignments: u64::from(number) << 32, ..Self::default() }
+    pub(crate) fn of_consumer(number: u32, held: Duration) -> Self {
+        Self { held, assignments: u64::from(number) << 32, lanes: BTreeMap::new(), last: 0 }
     }
 
     /// A partition is assigned to this member.
@@ -110,13 +114,14 @@ impl Lanes {
         let after = self.lanes.range(self.last.saturating_add(1)..).map(|(partition, _)| *partition);
         let before = self.lanes.range(..=self.last).map(|(partition, _)| *partition);
         let partitions: Vec<i32> = after.chain(before).collect();
+        let until = now + self.held;
         for partition in partitions {
             if taken.len() >= most {
                 break;
             }
             let Some(lane) = self.lanes.get_mut(&partition) else { continue };
             let before = taken.len();
-            lane.take(partition, most, now, &mut taken);
+            lane.take(partition, most - before, now, until, &mut taken);
             if taken.len() > before {
                 self.last = partition;
             }
@@ -124,17 +129,29 @@ impl Lanes {
         taken
     }
 
-    /// When something that is on hold may be given out, the earliest.
+    /// When something that waits for its time may be given out, the earliest.
     pub(crate) fn next(&self) -> Option<Instant> {
-        let waits = |lane: &&Lane| lane.held.values().any(|held| held.stage == Stage::Waiting);
-        self.lanes.values().filter(waits).filter_map(|lane| lane.on_hold).min()
+        let of = |lane: &Lane| {
+            let free = lane.held.values().filter_map(|held| match held.stage {
+                Stage::Waiting => lane.on_hold,
+                Stage::InHand(until) => Some(until),
+                Stage::Done => None,
+            });
+            // A lane that is on hold gives nothing before.
+            free.min().max(lane.on_hold)
+        };
+        self.lanes
+            .values()
+            .filter(|lane| lane.held.values().any(|held| held.stage != Stage::Done))
+            .filter_map(of)
+            .min()
     }
 
     /// Notes what became of a message; nothing when the receipt is not, or no longer, valid.
     pub(crate) fn settle(&mut self, receipt: &Receipt, settlement: Settlement, now: Instant) -> Option<Spot> {
         let spot = Spot::of(receipt)?;
         let lane = self.lanes.get_mut(&spot.partition).filter(|lane| lane.assignment == spot.assignment)?;
-        let held = lane.held.get_mut(&spot.offset).filter(|held| held.stage == Stage::InHand)?;
+        let held = lane.held.get_mut(&spot.offset).filter(|held| matches!(held.stage, Stage::InHand(_)))?;
         match settlement {
             Settlement::Taken | Settlement::Poison => held.stage = Stage::Done,
             Settlement::Later(delay) => {
@@ -197,20 +214,24 @@ impl Lanes {
     /// How many messages are in hand.
     pub(crate) fn in_hand(&self) -> u64 {
         let held = self.lanes.values().flat_map(|lane| lane.held.values());
-        held.filter(|held| held.stage == Stage::InHand).count() as u64
+        held.filter(|held| matches!(held.stage, Stage::InHand(_))).count() as u64
     }
 }
 
 impl Lane {
-    fn take(&mut self, partition: i32, most: usize, now: Instant, taken: &mut Vec<Message>) {
-        if self.on_hold.is_some_and(|until| now < until) {
+    fn take(&mut self, partition: i32, most: usize, now: Instant, until: Instant, taken: &mut Vec<Message>) {
+        if self.on_hold.is_some_and(|on_hold| now < on_hold) {
             return;
         }
         self.on_hold = None;
         let assignment = self.assignment;
-        let waiting = self.held.iter_mut().filter(|(_, held)| held.stage == Stage::Waiting);
-        for (offset, held) in waiting.take(most - taken.len()) {
-            held.stage = Stage::InHand;
+        let free = self.held.iter_mut().filter(|(_, held)| match held.stage {
+            Stage::Waiting => true,
+            Stage::InHand(until) => until <= now,
+            Stage::Done => false,
+        });
+        for (offset, held) in free.take(most) {
+            held.stage = Stage::InHand(until);
             held.message.deliveries = held.message.deliveries.saturating_add(1);
             held.message.receipt = Spot { partition, offset: *offset, assignment }.receipt();
             taken.push(held.message.clone());

@@ -9,7 +9,7 @@
 //!
 //! - Offsets are committed after the messages were settled, and in order: never past a message that is not settled.
 //! - What is for later holds its partition. What stands behind it waits in its lane, and comes with it.
-//! - What could not be committed comes again.
+//! - What could not be committed, or was in hand too long, comes again.
 //! - A task of its own polls, so the membership in the group survives a long time without `receive`. A lane that is full, and a
 //!   source that rests, pause their partitions.
 //! - Partitions are assigned cooperatively: a member that comes or goes leaves the others their partitions. What a partition that

@@ -6,7 +6,7 @@ use queue::{Action, Fault};
 use rdkafka::{
     Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError, types::RDKafkaErrorCode,
 };
-use tokio::time::timeout;
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::{consumer::Consumer, fault};
 
@@ -24,13 +24,22 @@ pub(crate) struct Topic {
     pub(crate) partitions: Vec<(i32, usize)>,
 }
 
+/// Runs something that blocks on a thread of its own: the runtime's own threads would be waited for at the end of the program, and
+/// some questions take longer than that may.
+pub(crate) fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
+    let (tell, told) = oneshot::channel();
+    // Nobody hears any more after the bound.
+    std::thread::spawn(move || drop(tell.send(work())));
+    told
+}
+
 /// Asks beside the runtime, and gives up after a while: the question ends by itself.
 pub(crate) async fn ask<T: Send + 'static>(
     action: Action,
     consumer: Arc<Consumer>,
     question: impl FnOnce(&Consumer) -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
-    let asked = tokio::task::spawn_blocking(move || question(&consumer));
+    let asked = beside(move || question(&consumer));
     match timeout(QUESTIONS, asked).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) | Err(_) => Err(fault::timed_out(action)),

@@ -1,6 +1,6 @@
 //! What a source is made of.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
 use rdkafka::{ClientConfig, error::KafkaError};
 
@@ -13,6 +13,8 @@ pub struct Setup {
     pub topic: String,
     /// The consumer group. All replicas of a service share one.
     pub group: String,
+    /// How long a message is held for whoever received it, before this member gives it out again.
+    pub held: Duration,
 }
 
 impl Setup {

@@ -87,7 +87,7 @@ impl KafkaSource {
     /// Makes a consumer that joins the group as soon as a broker is there.
     fn join(&self) -> rdkafka::error::KafkaResult<Member> {
         let number = self.consumers.fetch_add(1, Ordering::SeqCst);
-        let shared = Arc::new(Shared::new(&self.setup.topic, number));
+        let shared = Arc::new(Shared::new(&self.setup, number));
         let context = Context(Arc::clone(&shared));
         let consumer = self.setup.consumer().create_with_context(context)?;
         let consumer = Arc::new(Consumer::new(consumer, Arc::clone(&shared)));

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use bytes::Bytes;
 use queue::Headers;
 
@@ -21,7 +19,7 @@ fn message(offset: i64) -> Message {
 
 /// One partition with these offsets.
 fn lanes(offsets: &[i64]) -> Lanes {
-    let mut lanes = Lanes::default();
+    let mut lanes = Lanes::of_consumer(1, SECOND * 30);
     lanes.assign(0);
     offsets.iter().for_each(|offset| lanes.push(0, *offset, message(*offset)));
     lanes
@@ -71,7 +69,29 @@ fn what_is_for_later_holds_its_lane_and_no_other() {
     assert_eq!((again[0].deliveries, again[1].deliveries), (2, 1));
     settle(&mut lanes, &again[0], Settlement::Taken).unwrap();
     assert_eq!(lanes.to_commit(), [(0, 2)]);
+    assert_eq!(lanes.next(), Some(begin + SECOND * 30), "50 is in hand");
+}
+
+#[test]
+fn what_is_in_hand_too_long_comes_again() {
+    let (mut lanes, begin) = (lanes(&[0, 1]), Instant::now());
     assert_eq!(lanes.next(), None);
+    let taken = lanes.take(1, begin);
+    assert_eq!(lanes.next(), Some(begin + SECOND * 30));
+    assert_eq!(offsets(&lanes.take(10, begin + SECOND * 29)), [1]);
+    let again = lanes.take(10, begin + SECOND * 30);
+    assert_eq!((offsets(&again), again[0].deliveries), (vec![0], 2));
+    assert!(settle(&mut lanes, &taken[0], Settlement::Taken).is_some(), "what is taken is taken");
+    assert_eq!(lanes.to_commit(), [(0, 1)]);
+    let later = Settlement::Later(SECOND * 60);
+    lanes.push(0, 2, message(2));
+    lanes.settle(&lanes_receipt(1), later, begin + SECOND * 30).unwrap();
+    assert_eq!(lanes.next(), Some(begin + SECOND * 90));
+}
+
+/// The receipt of an offset of the only partition.
+fn lanes_receipt(offset: i64) -> Receipt {
+    Spot { partition: 0, offset, assignment: (1 << 32) + 1 }.receipt()
 }
 
 #[test]

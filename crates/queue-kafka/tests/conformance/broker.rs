@@ -24,6 +24,7 @@ use rdkafka::{
 use crate::place;
 
 const PARTITIONS: i32 = 3;
+const HELD: Duration = Duration::from_secs(5);
 
 fn broker() -> String {
     std::env::var("CLOSEOUT_TEST_KAFKA").expect("tests/kafka/run starts a broker and runs these tests")
@@ -53,13 +54,18 @@ impl Broker {
     }
 
     fn setup(&self) -> Setup {
-        Setup { brokers: vec![broker()], topic: self.topic.clone(), group: format!("of-{}", self.topic) }
+        Setup {
+            brokers: vec![broker()],
+            topic: self.topic.clone(),
+            group: format!("of-{}", self.topic),
+            held: HELD,
+        }
     }
 }
 
 impl Place for Broker {
     fn manners(&self) -> Manners {
-        Manners { held: Duration::from_secs(1), lanes: true, dies: false }
+        Manners { held: HELD, lanes: true, dies: false }
     }
 
     async fn open(&self) -> Arc<dyn Source> {

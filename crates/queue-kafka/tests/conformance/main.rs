@@ -6,7 +6,7 @@ mod broker;
 mod mock;
 mod place;
 
-mod in_process {
+mod cluster {
     use crate::mock::Mock;
 
     queue::conformance_tests!(Mock::begin());

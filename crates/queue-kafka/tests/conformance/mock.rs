@@ -18,6 +18,7 @@ const TOPIC: &str = "closures";
 const ENDED: &str = "ended";
 
 const PARTITIONS: i32 = 3;
+const HELD: Duration = Duration::from_secs(5);
 
 /// What the thread that owns the cluster is asked. The cluster cannot be sent between threads.
 enum Ask {
@@ -56,7 +57,12 @@ impl Mock {
     }
 
     pub fn setup(&self) -> Setup {
-        Setup { brokers: vec![self.brokers.clone()], topic: TOPIC.to_owned(), group: "closeout".to_owned() }
+        Setup {
+            brokers: vec![self.brokers.clone()],
+            topic: TOPIC.to_owned(),
+            group: "closeout".to_owned(),
+            held: HELD,
+        }
     }
 
     fn ask(&self, ask: Ask) {
@@ -68,7 +74,7 @@ impl Mock {
 
 impl Place for Mock {
     fn manners(&self) -> Manners {
-        Manners { held: Duration::from_secs(1), lanes: true, dies: true }
+        Manners { held: HELD, lanes: true, dies: true }
     }
 
     async fn open(&self) -> Arc<dyn Source> {
