@@ -36,6 +36,8 @@ impl Setup {
         config
             .set("group.id", &self.group)
             .set("partition.assignment.strategy", "cooperative-sticky")
+            // While a member waits for the others to join again, it can commit nothing: they hear of it by their heartbeats.
+            .set("heartbeat.interval.ms", "1000")
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             // A group that is new takes the commands that are there.
