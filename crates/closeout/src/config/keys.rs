@@ -119,7 +119,7 @@ pub const DIMENSIONS: &[&str] = &["externalTag", "externalContactId", "journeyCu
 
 /// Every key.
 #[rustfmt::skip]
-pub const KEYS: [Key; 99] = [
+pub const KEYS: [Key; 106] = [
     with("server.listen", Form::Text, "127.0.0.1:8080", "Address and port."),
     with("server.shutdown_grace", Form::Duration, "20s", "How long calls and requests under way may take to finish at a stop."),
     with("server.max_connections", Form::Count(1, 1_000_000), "4096", "Connections at once; more are closed at once."),
@@ -212,7 +212,7 @@ pub const KEYS: [Key; 99] = [
     with("scan.*.then", Form::Choice(&["preview", "close_what_is_found"]), "preview", "preview: an operator looks and executes; close_what_is_found: closes without anybody's look."),
 
     without("source.*.name", Form::Text, "orders", "The name: in listings and metrics, and as the source of the closures that it asks for."),
-    without("source.*.kind", Form::Text, "nats", "The kind of broker: nats, amqp (docs/sources.md), or http, which needs no table."),
+    without("source.*.kind", Form::Text, "nats", "The kind of broker: nats, amqp, sqs, kafka (docs/sources.md), or http, which needs no table."),
     with("source.*.organisation", Form::Text, "main", "The organisation whose closures its commands ask for; they may name no other."),
     with("source.*.decoder", Form::Choice(&intake::Decoder::NAMES), "auto", "How messages are read: auto (plain or CloudEvent), plain, cloudevents, eventbridge, sns, celery, jsonpath."),
     without("source.*.fields", Form::Texts, "[\"conversationId=/detail/id\", \"id=/id\"]", "jsonpath: which field of the command stands where, as a JSON pointer; id is the message's own."),
@@ -228,19 +228,23 @@ pub const KEYS: [Key; 99] = [
     without("source.*.token", Form::Secret, "env:NATS_TOKEN", "nats: a token in place of a user."),
     without("source.*.credentials_file", Form::Text, "closeout.creds", "nats: a file of credentials, as nsc writes it, in place of a user."),
     without("source.*.ca_file", Form::Text, "ca.pem", "nats, amqp: certificates to trust beside those of the machine."),
+    without("source.*.queue_url", Form::Text, "https://sqs.eu-central-1.amazonaws.com/123456789012/closures", "sqs: the queue's URL."),
+    without("source.*.region", Form::Text, "eu-central-1", "sqs: the queue's region, where its URL does not tell."),
+    without("source.*.endpoint", Form::Text, "https://vpce-0a1b2c3d.sqs.eu-central-1.vpce.amazonaws.com", "sqs: another address of SQS, as a VPC endpoint; https, unless on loopback."),
+    without("source.*.visibility_timeout", Form::Duration, "30s", "sqs: how long a message is hidden for whoever received it; without it, as long as the queue says."),
+    without("source.*.brokers", Form::Texts, "[\"kafka-1.example:9092\", \"kafka-2.example:9092\"]", "kafka: some brokers of the cluster."),
+    without("source.*.topic", Form::Text, "closures", "kafka: the topic; it has to be there."),
+    with("source.*.group", Form::Text, "closeout", "kafka: the consumer group, one for all processes of a service."),
 
     with("auth.tokens_file", Form::Text, "tokens.toml", "SHA-256 and role of each key; read at the start."),
 ];
 
 /// Why a table of `[[confirm]]` or `[[source]]` of this kind cannot be used; nothing for a kind that this version has.
 pub fn kind_refused(section: &str, kind: &str) -> Option<String> {
-    let absent = |instead: &str| Some(format!("= \"{kind}\" is not part of this version; {instead}"));
     match (section, kind) {
-        ("confirm", "webhook" | "sqs" | "notifications") | ("source", "http" | "nats" | "amqp") => None,
-        ("source", "sqs" | "kafka") => {
-            absent("commands come by HTTP (POST /v1/closures), which is always there, by nats and by amqp")
-        }
-        ("source", _) => Some(format!("= {kind:?} is not known; there are http, nats and amqp")),
+        ("confirm", "webhook" | "sqs" | "notifications")
+        | ("source", "http" | "nats" | "amqp" | "sqs" | "kafka") => None,
+        ("source", _) => Some(format!("= {kind:?} is not known; there are http, nats, amqp, sqs and kafka")),
         (_, _) => Some(format!("= {kind:?} is not known; there are webhook, sqs and notifications")),
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn one(reader: &mut Reader<'_>, number: usize, known: &[Organisation]
     let organisation = confirm::organisation(reader, number, known);
     let decoder = decoder(reader, number);
     let source = source(reader, number);
-    let place = place(reader, number);
+    let place = place(reader, &format!("confirm.{number}"));
     Some(Queue {
         setup: Setup { name: name?, organisation: organisation?, decoder: decoder?, source: source? },
         place: place?,
@@ -56,8 +56,9 @@ fn source(reader: &mut Reader<'_>, number: usize) -> Option<Option<EventSource>>
     reader.parsed(&path, |text| text.parse::<EventSource>().map_err(|error| error.to_string())).map(Some)
 }
 
-fn place(reader: &mut Reader<'_>, number: usize) -> Option<Place> {
-    let path = |key: &str| format!("confirm.{number}.{key}");
+/// Where the queue of a table, such as `confirm.0`, is.
+pub(super) fn place(reader: &mut Reader<'_>, table: &str) -> Option<Place> {
+    let path = |key: &str| format!("{table}.{key}");
     if reader.layers.setting(&path("queue_url")).is_none() {
         reader.missing(&path("queue_url"), "is missing: copy the URL of the queue from the console of AWS");
         return None;

@@ -566,6 +566,45 @@ fn a_source_is_read_with_its_defaults_and_every_setting() {
 }
 
 #[test]
+fn queues_of_sqs_and_topics_of_kafka_are_sources() {
+    let url = "https://sqs.eu-central-1.amazonaws.com/123456789012/closures";
+    let settings = Scene::usual(&format!(
+        "[[source]]\nname = \"orders\"\nkind = \"sqs\"\nqueue_url = \"{url}\"\nvisibility_timeout = \"40s\"\n\
+         [[source]]\nname = \"shop\"\nkind = \"kafka\"\nbrokers = [\"a.example:9092\"]\ntopic = \"closures\"\n"
+    ))
+    .settings()
+    .unwrap();
+    let [orders, shop] = &settings.sources[..] else { panic!("two sources: {:?}", settings.sources) };
+    assert_eq!((orders.setup.kind, orders.broker.place().as_str()), ("sqs", url));
+    let super::source::Broker::Sqs(sqs) = &orders.broker else { panic!("{orders:?}") };
+    assert_eq!((sqs.region.as_str(), &sqs.endpoint), ("eu-central-1", &None));
+    assert_eq!(sqs.visibility_timeout, Some(std::time::Duration::from_secs(40)));
+    assert_eq!((shop.setup.kind, shop.broker.place().as_str()), ("kafka", "closures of a.example:9092"));
+    let super::source::Broker::Kafka(kafka) = &shop.broker else { panic!("{shop:?}") };
+    assert_eq!(kafka.group, "closeout");
+    let of = |kind: &str, lines: &str| {
+        Scene::usual(&format!("[[source]]\nname = \"n\"\nkind = \"{kind}\"\n{lines}\n")).refusal()
+    };
+    let topic = "topic = \"t\"";
+    for (said, part) in [
+        (of("sqs", ""), "source.0.queue_url is missing"),
+        (of("sqs", "queue_url = \"https://sqs.example/1/q\""), "source.0.region is missing"),
+        (of("sqs", &format!("queue_url = \"{url}\"\ntopic = \"t\"")), "with kind = \"kafka\" only"),
+        (of("kafka", topic), "source.0.brokers is missing"),
+        (of("kafka", "brokers = [\"a:9092\"]"), "source.0.topic is missing"),
+        (of("kafka", &format!("{topic}\nbrokers = [\"kafka://a:9092\"]")), "write HOST:PORT"),
+        (of("kafka", &format!("{topic}\nbrokers = [\"a\"]")), "write HOST:PORT"),
+        (of("kafka", &format!("{topic}\nbrokers = [\"a:9092\"]\ngroup = \"a b\"")), "1 to 249 characters"),
+        (
+            of("kafka", &format!("{topic}\nbrokers = [\"a:9092\"]\nregion = \"r\"")),
+            "with kind = \"sqs\" only",
+        ),
+    ] {
+        assert!(said.contains(part), "{said} does not say {part}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_source_is_said() {
     let with = |lines: &str| source(&format!("url = \"nats://127.0.0.1:4222\"\n{lines}")).refusal();
     let second = "[[source]]\nname = \"orders\"\nkind = \"nats\"\nstream = \"CLOSURES\"\nurl = \"nats://127.0.0.1:4222\"\n";

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use queue::Source;
 use queue_amqp::AmqpSource;
+use queue_kafka::KafkaSource;
 use queue_nats::NatsSource;
+use queue_sqs::SqsSource;
 
 use crate::{
     config::source::{Broker, CommandSource},
@@ -33,11 +35,12 @@ pub async fn open(sources: Vec<CommandSource>) -> Result<Vec<(intake::Setup, Arc
 pub async fn open_one(name: &str, broker: Broker) -> Result<Arc<dyn Source>, Failure> {
     match broker {
         Broker::Nats(setup) => {
-            let source = NatsSource::open(setup).await.map_err(|error| {
-                let cause =
-                    std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-                Failure::usage(format!("the source {name} cannot be opened: {error}{cause}"))
-            })?;
+            let source = NatsSource::open(setup).await.map_err(|error| refused(name, &error))?;
+            Ok(Arc::new(source))
+        }
+        Broker::Sqs(setup) => Ok(Arc::new(SqsSource::open(setup).await)),
+        Broker::Kafka(setup) => {
+            let source = KafkaSource::open(setup).map_err(|error| refused(name, &error))?;
             Ok(Arc::new(source))
         }
         Broker::Amqp(setup) => {
@@ -58,4 +61,9 @@ pub async fn open_one(name: &str, broker: Broker) -> Result<Arc<dyn Source>, Fai
             Ok(Arc::new(AmqpSource::new(settings)))
         }
     }
+}
+
+fn refused(name: &str, error: &dyn std::error::Error) -> Failure {
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    Failure::usage(format!("the source {name} cannot be opened: {error}{cause}"))
 }

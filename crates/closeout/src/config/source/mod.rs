@@ -1,7 +1,9 @@
 //! The `[[source]]` tables: by which queues commands come. What each kind of broker needs is read in a file of its own.
 
 pub mod amqp;
+mod kafka;
 mod nats;
+mod sqs;
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -19,12 +21,14 @@ use super::{
 const TAKEN: [&str; 2] = ["http", "batch"];
 
 /// The keys of each kind of broker. In a table of a kind that has them not they would be believed to do something.
-const KEYS_OF_KINDS: [(&str, &[&str]); 2] = [
+const KEYS_OF_KINDS: [(&str, &[&str]); 4] = [
     (
         nats::KIND,
         &["url", "stream", "subject", "consumer", "user", "password", "token", "credentials_file", "ca_file"],
     ),
     (amqp::KIND, &["url", "queue", "user", "password", "ca_file"]),
+    (sqs::KIND, &["queue_url", "region", "endpoint", "visibility_timeout"]),
+    (kafka::KIND, &["brokers", "topic", "group"]),
 ];
 
 /// One source.
@@ -43,6 +47,10 @@ pub enum Broker {
     Nats(queue_nats::Setup),
     /// In a queue of RabbitMQ.
     Amqp(amqp::Setup),
+    /// In a queue of Amazon SQS.
+    Sqs(queue_sqs::Setup),
+    /// In a topic of Kafka.
+    Kafka(queue_kafka::Setup),
 }
 
 impl Broker {
@@ -51,6 +59,8 @@ impl Broker {
         match self {
             Self::Nats(setup) => format!("{} of {}", setup.stream, setup.servers.join(", ")),
             Self::Amqp(setup) => format!("{} of {}", setup.settings.queue(), setup.settings.broker()),
+            Self::Sqs(setup) => setup.queue_url.clone(),
+            Self::Kafka(setup) => format!("{} of {}", setup.topic, setup.brokers.join(", ")),
         }
     }
 
@@ -59,6 +69,8 @@ impl Broker {
         match self {
             Self::Nats(setup) => format!("nats {:?} {} {}", setup.servers, setup.stream, setup.consumer),
             Self::Amqp(_) => self.place(),
+            Self::Sqs(_) => self.place(),
+            Self::Kafka(setup) => format!("kafka {:?} {} {}", setup.brokers, setup.topic, setup.group),
         }
     }
 
@@ -67,6 +79,8 @@ impl Broker {
         match self {
             Self::Nats(_) => (nats::KIND, "stream", "with the same consumer: name another"),
             Self::Amqp(_) => (amqp::KIND, "queue", "too: each needs a queue of its own"),
+            Self::Sqs(_) => (sqs::KIND, "queue_url", "too: each needs a queue of its own"),
+            Self::Kafka(_) => (kafka::KIND, "topic", "with the same group: name another"),
         }
     }
 }
@@ -121,6 +135,8 @@ fn one(
     let replies = replies(reader, number);
     let broker = match kind {
         amqp::KIND => amqp::read(reader, number, variables).map(Broker::Amqp),
+        sqs::KIND => sqs::read(reader, number).map(Broker::Sqs),
+        kafka::KIND => kafka::read(reader, number).map(Broker::Kafka),
         _ => nats::read(reader, number, variables).map(Broker::Nats),
     }?;
     let setup = Setup {
