@@ -233,14 +233,13 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_that_this_version_has_not_is_told_before_its_keys() {
+    fn a_kind_that_there_is_not_is_told_before_its_keys() {
         let said = problems(
-            "[[source]]\nname = \"n\"\nkind = \"kafka\"\nurl = \"kafka://127.0.0.1:9092\"\ntopic = \"S\"\n",
+            "[[source]]\nname = \"n\"\nkind = \"redis\"\nurl = \"redis://127.0.0.1:6379\"\ntopic = \"S\"\n",
         );
         assert_eq!(said.len(), 1, "{said:?}");
         assert!(
-            said[0]
-                .starts_with("closeout.toml, line 3: source.0.kind = \"kafka\" is not part of this version"),
+            said[0].starts_with("closeout.toml, line 3: source.0.kind = \"redis\" is not known"),
             "{}",
             said[0]
         );

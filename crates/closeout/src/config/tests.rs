@@ -216,8 +216,8 @@ fn wrong_values_name_their_line_and_what_would_be_right() {
         ("[store]\ninbox_retention = \"24h\"", "at least 25h"),
         ("[server]\nlisten = \"8080\"", "is not an address and port, such as 127.0.0.1:8080"),
         (
-            "[[source]]\nname = \"n\"\nkind = \"kafka\"",
-            "source.0.kind = \"kafka\" is not part of this version",
+            "[[source]]\nname = \"n\"\nkind = \"redis\"",
+            "source.0.kind = \"redis\" is not known",
         ),
         ("[[source]]\nname = \"n\"\nkind = \"amqp\"\nurl = \"amqp://h\"", "source.0.queue is missing"),
         (
@@ -576,11 +576,11 @@ fn queues_of_sqs_and_topics_of_kafka_are_sources() {
     .unwrap();
     let [orders, shop] = &settings.sources[..] else { panic!("two sources: {:?}", settings.sources) };
     assert_eq!((orders.setup.kind, orders.broker.place().as_str()), ("sqs", url));
-    let super::source::Broker::Sqs(sqs) = &orders.broker else { panic!("{orders:?}") };
+    let Broker::Sqs(sqs) = &orders.broker else { panic!("{orders:?}") };
     assert_eq!((sqs.region.as_str(), &sqs.endpoint), ("eu-central-1", &None));
     assert_eq!(sqs.visibility_timeout, Some(std::time::Duration::from_secs(40)));
     assert_eq!((shop.setup.kind, shop.broker.place().as_str()), ("kafka", "closures of a.example:9092"));
-    let super::source::Broker::Kafka(kafka) = &shop.broker else { panic!("{shop:?}") };
+    let Broker::Kafka(kafka) = &shop.broker else { panic!("{shop:?}") };
     assert_eq!(kafka.group, "closeout");
     let of = |kind: &str, lines: &str| {
         Scene::usual(&format!("[[source]]\nname = \"n\"\nkind = \"{kind}\"\n{lines}\n")).refusal()
