@@ -38,6 +38,8 @@ impl Setup {
             .set("partition.assignment.strategy", "cooperative-sticky")
             // While a member waits for the others to join again, it can commit nothing: they hear of it by their heartbeats.
             .set("heartbeat.interval.ms", "1000")
+            // The shortest that brokers allow by default: what a member that died had in hand comes again that soon.
+            .set("session.timeout.ms", "6000")
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             // A group that is new takes the commands that are there.
