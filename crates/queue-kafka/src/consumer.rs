@@ -16,6 +16,7 @@ use rdkafka::{
     consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance, StreamConsumer},
     error::{KafkaError, KafkaResult},
     message::BorrowedMessage,
+    types::RDKafkaErrorCode,
 };
 use tokio::{
     sync::Notify,
@@ -23,6 +24,9 @@ use tokio::{
 };
 
 use crate::{fault, lanes::Lanes, look::beside, message::message, setup::Setup};
+
+/// How long a commit that a rebalance refused waits before it is tried again.
+const BALANCING: Duration = Duration::from_millis(200);
 
 /// What poller, callbacks and source share, of one consumer.
 pub(crate) struct Shared {
@@ -116,18 +120,10 @@ pub(crate) async fn commit(
         shared.lanes().not_committed(&offsets);
         return Err(fault::timed_out(Action::Settle));
     };
-    let (asked, told) = (offsets.clone(), Arc::clone(&shared));
+    let told = Arc::clone(&shared);
     let committing = beside(move || {
         let _turn = turn;
-        let committed = commit_now(&consumer, &told.topic, &asked);
-        let mut lanes = told.lanes();
-        match &committed {
-            Ok(()) => asked.iter().for_each(|(partition, offset)| lanes.committed(*partition, *offset)),
-            Err(_) => lanes.not_committed(&asked),
-        }
-        drop(lanes);
-        told.changed.notify_waiters();
-        committed
+        commit_through_a_rebalance(&consumer, &told, until)
     });
     match timeout_at(until, committing).await {
         Ok(Ok(Ok(()))) => Ok(()),
@@ -145,7 +141,36 @@ pub(crate) async fn commit(
     }
 }
 
-fn commit_now(consumer: &Consumer, topic: &str, offsets: &[(i32, i64)]) -> KafkaResult<()> {
+/// A group that is being balanced anew refuses commits: what is this member's still is committed when that is over.
+fn commit_through_a_rebalance(consumer: &Consumer, shared: &Shared, until: Instant) -> KafkaResult<()> {
+    loop {
+        let offsets = shared.lanes().to_commit();
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let Err(error) = commit_now(&**consumer, &shared.topic, &offsets) else {
+            let mut lanes = shared.lanes();
+            offsets.iter().for_each(|(partition, offset)| lanes.committed(*partition, *offset));
+            return Ok(());
+        };
+        let is_balancing = matches!(
+            error.rdkafka_error_code(),
+            Some(RDKafkaErrorCode::RebalanceInProgress | RDKafkaErrorCode::IllegalGeneration)
+        );
+        if !is_balancing || Instant::now() + BALANCING >= until {
+            shared.lanes().not_committed(&offsets);
+            shared.changed.notify_waiters();
+            return Err(error);
+        }
+        std::thread::sleep(BALANCING);
+    }
+}
+
+fn commit_now<C: ConsumerContext>(
+    consumer: &impl rdkafka::consumer::Consumer<C>,
+    topic: &str,
+    offsets: &[(i32, i64)],
+) -> KafkaResult<()> {
     let mut list = TopicPartitionList::new();
     for (partition, offset) in offsets {
         list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
@@ -166,10 +191,30 @@ impl ClientContext for Context {
     }
 }
 
+impl Context {
+    /// What is done is committed while the partitions are this member's still. What fails comes again, to whoever gets them.
+    fn commit_before_it_goes(&self, consumer: &BaseConsumer<Self>) {
+        let offsets = self.0.lanes().to_commit();
+        if offsets.is_empty() {
+            return;
+        }
+        match commit_now(consumer, &self.0.topic, &offsets) {
+            Ok(()) => {
+                let mut lanes = self.0.lanes();
+                offsets.iter().for_each(|(partition, offset)| lanes.committed(*partition, *offset));
+            }
+            Err(error) => tracing::debug!(%error, "offsets are not committed before their partitions go"),
+        }
+    }
+}
+
 impl ConsumerContext for Context {
-    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
             Rebalance::Revoke(list) => {
+                if !consumer.assignment_lost() {
+                    self.commit_before_it_goes(consumer);
+                }
                 let mut lanes = self.0.lanes();
                 list.elements().iter().for_each(|one| lanes.revoke(one.partition()));
             }

@@ -26,6 +26,8 @@ pub(crate) struct Lanes {
     /// Another one for every assignment, so that a receipt of before is known.
     assignments: u64,
     lanes: BTreeMap<i32, Lane>,
+    /// Of partitions that were taken away, the last assignment and what was committed in it.
+    gone: BTreeMap<i32, (u64, Option<i64>)>,
     /// Which partition was the last to give a message, so that none is always the last.
     last: i32,
 }
@@ -83,7 +85,13 @@ impl Spot {
 impl Lanes {
     /// No lanes yet, of the consumer of this number: a receipt of an earlier one is none of these.
     pub(crate) fn of_consumer(number: u32, held: Duration) -> Self {
-        Self { held, assignments: u64::from(number) << 32, lanes: BTreeMap::new(), last: 0 }
+        Self {
+            held,
+            assignments: u64::from(number) << 32,
+            lanes: BTreeMap::new(),
+            gone: BTreeMap::new(),
+            last: 0,
+        }
     }
 
     /// A partition is assigned to this member.
@@ -95,7 +103,9 @@ impl Lanes {
 
     /// A partition is taken away from this member.
     pub(crate) fn revoke(&mut self, partition: i32) {
-        self.lanes.remove(&partition);
+        if let Some(lane) = self.lanes.remove(&partition) {
+            self.gone.insert(partition, (lane.assignment, lane.committed));
+        }
     }
 
     /// A message came. What is known already, or committed, changes nothing.
@@ -180,8 +190,11 @@ impl Lanes {
 
     /// Whether the broker has confirmed what became of this message.
     pub(crate) fn is_committed(&self, spot: Spot) -> bool {
-        let lane = self.lanes.get(&spot.partition).filter(|lane| lane.assignment == spot.assignment);
-        lane.is_some_and(|lane| lane.committed.is_some_and(|committed| spot.offset < committed))
+        let here = self.lanes.get(&spot.partition).map(|lane| (lane.assignment, lane.committed));
+        let gone = self.gone.get(&spot.partition).copied();
+        [here, gone].into_iter().flatten().any(|(assignment, committed)| {
+            assignment == spot.assignment && committed.is_some_and(|committed| spot.offset < committed)
+        })
     }
 
     /// These offsets could not be committed: what is done before them comes again.

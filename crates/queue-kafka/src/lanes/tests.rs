@@ -133,6 +133,18 @@ fn a_receipt_of_before_is_none() {
 }
 
 #[test]
+fn what_was_committed_of_a_partition_that_went_away_stays_so() {
+    let mut lanes = lanes(&[0, 1]);
+    let taken = lanes.take(2, Instant::now());
+    let first = settle(&mut lanes, &taken[0], Settlement::Taken).unwrap();
+    let second = settle(&mut lanes, &taken[1], Settlement::Taken).unwrap();
+    lanes.committed(0, 1);
+    lanes.revoke(0);
+    lanes.assign(0);
+    assert_eq!((lanes.is_committed(first), lanes.is_committed(second)), (true, false));
+}
+
+#[test]
 fn a_full_lane_is_paused_until_half_of_it_is_gone() {
     let all: Vec<i64> = (0..200).collect();
     let mut lanes = lanes(&all[..199]);
