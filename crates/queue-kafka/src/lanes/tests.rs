@@ -1,3 +1,5 @@
+//! Scenes of lanes.
+
 use bytes::Bytes;
 use queue::Headers;
 
