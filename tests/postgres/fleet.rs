@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::setting::store;
 
 /// How many closures; more of them by `CLOSEOUT_FLEET_CLOSURES`.
-const CLOSURES: u32 = 1_500;
+const CLOSURES: u32 = 1_000;
 
 /// How long a stopped service stands still: past every time-out after which the others take it for gone.
 const STANDS_STILL: Duration = Duration::from_millis(4_500);
