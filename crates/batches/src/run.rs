@@ -27,8 +27,8 @@ const ROWS_A_TICK: usize = 10;
 /// How many closures of one batch are looked at in a tick.
 const FOLLOWED_A_TICK: usize = 500;
 
-/// How many batches are active at once at most; those that were made later wait.
-const MOST_ACTIVE: usize = 100;
+/// How many active batches are read at once.
+const AT_ONCE: usize = 100;
 
 /// The office of whoever runs batches and scans, where several processes work on one store.
 pub(crate) const OFFICE: &str = "batches";
@@ -65,35 +65,50 @@ async fn tick_in_office(
 
 async fn tick(inner: &Arc<Inner>, looked_up_to: &mut HashMap<Uuid, u32>) -> Result<(), StoreUnavailable> {
     let active = BatchFilter { active: true, ..BatchFilter::default() };
-    for row in inner.store.batches(&active, None, MOST_ACTIVE).await? {
-        // Acts come between two batches, so what is read under the lock is what holds.
-        let _writing = inner.writing.lock().await;
-        let Some(mut batch) = inner.store.batch(row.key).await?.as_ref().and_then(Batch::read) else {
-            continue;
-        };
-        match batch.state {
-            BatchState::Scanning => {
-                begin_to_scan(inner, &batch);
-                continue;
-            }
-            BatchState::Running => submit_some(inner, &batch).await?,
-            BatchState::Cancelled => call_off_some(inner, &batch).await?,
-            BatchState::Paused | BatchState::Preview | BatchState::Finished | BatchState::Failed => {}
+    let mut before = None;
+    loop {
+        let page = inner.store.batches(&active, before, AT_ONCE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        before = Some(last.key);
+        for row in page {
+            one(inner, row.key, looked_up_to).await?;
         }
-        follow_some(inner, &batch, looked_up_to.entry(batch.key).or_default()).await?;
-        let progress = inner.progress(batch.key).await?;
-        if progress.queued == 0 && progress.submitted == 0 {
-            let from = batch.state;
-            if from != BatchState::Cancelled {
-                batch.state = BatchState::Finished;
-            }
-            batch.updated_at = inner.now();
-            inner.herald.tell(News::Finished, &batch, progress).await?;
-            inner.store.change_batch(from.name(), batch.row(false), Vec::new()).await?;
-            looked_up_to.remove(&batch.key);
-            let id = orchestrator::batch_id(batch.key);
-            tracing::info!(batch = id, state = batch.state.name(), ?progress, "a batch is done");
+    }
+}
+
+/// Does the work of a tick for one batch.
+async fn one(
+    inner: &Arc<Inner>,
+    key: Uuid,
+    looked_up_to: &mut HashMap<Uuid, u32>,
+) -> Result<(), StoreUnavailable> {
+    // Acts come between two batches, so what is read under the lock is what holds.
+    let _writing = inner.writing.lock().await;
+    let Some(mut batch) = inner.store.batch(key).await?.as_ref().and_then(Batch::read) else {
+        return Ok(());
+    };
+    match batch.state {
+        BatchState::Scanning => {
+            begin_to_scan(inner, &batch);
+            return Ok(());
         }
+        BatchState::Running => submit_some(inner, &batch).await?,
+        BatchState::Cancelled => call_off_some(inner, &batch).await?,
+        BatchState::Paused | BatchState::Preview | BatchState::Finished | BatchState::Failed => {}
+    }
+    follow_some(inner, &batch, looked_up_to.entry(batch.key).or_default()).await?;
+    let progress = inner.progress(batch.key).await?;
+    if progress.queued == 0 && progress.submitted == 0 {
+        let from = batch.state;
+        if from != BatchState::Cancelled {
+            batch.state = BatchState::Finished;
+        }
+        batch.updated_at = inner.now();
+        inner.herald.tell(News::Finished, &batch, progress).await?;
+        inner.store.change_batch(from.name(), batch.row(false), Vec::new()).await?;
+        looked_up_to.remove(&batch.key);
+        let id = orchestrator::batch_id(batch.key);
+        tracing::info!(batch = id, state = batch.state.name(), ?progress, "a batch is done");
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use crate::{
     criteria::{Criteria, judged},
     herald::News,
     plan::{self, BatchState, Fate, RowState, Skip},
+    run::OFFICE,
     service::{Batch, Inner},
     stored::Kept,
 };
@@ -173,6 +174,7 @@ impl Search<'_> {
         let judged = match read {
             Ok(snapshot) => judged(snapshot.as_ref(), one, self.inner.orchestrator.present()),
             Err(SurveyError::Stopping) => return Err(Cut::Over),
+            Err(error @ SurveyError::NotShown { of_all: true, .. }) => return Err(Cut::Failed(told(&error))),
             Err(error @ (SurveyError::UnknownOrganisation | SurveyError::NotShown { .. })) => {
                 return skipped(kept, Fate::skipped(Skip::NotShown, None), Some(told(&error)));
             }
@@ -257,6 +259,10 @@ async fn note(
     items: Vec<BatchItem>,
     change: impl FnOnce(&mut Batch) -> BatchState,
 ) -> Result<bool, StoreUnavailable> {
+    // Another process that took the office scans for it.
+    if !inner.store.holds(OFFICE).await? {
+        return Ok(false);
+    }
     let _writing = inner.writing.lock().await;
     let batch = inner.store.batch(key).await?.as_ref().and_then(Batch::read);
     let Some(mut batch) = batch.filter(|batch| batch.state == BatchState::Scanning) else {
@@ -277,7 +283,7 @@ fn row_of(conversation: ConversationId) -> String {
 
 /// Why Genesys showed nothing, in one sentence.
 fn told(error: &SurveyError) -> String {
-    let SurveyError::NotShown { reply, permission, facts } = error else {
+    let SurveyError::NotShown { reply, permission, facts, of_all: _ } = error else {
         return "the organisation is not configured here".to_owned();
     };
     let mut told = format!("Genesys answered {reply}");

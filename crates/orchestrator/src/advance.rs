@@ -345,6 +345,13 @@ impl Orchestrator {
                 trigger.event = left_to(&trigger.event, other).unwrap_or_else(|| trigger.event.clone());
                 Ok(())
             }
+            CommitRefused::OpenClosure(_)
+                if self.inner.shared && self.inner.registry.record(key).is_some() =>
+            {
+                // Another process has ended it, and the conversation has another one: what is in memory is old.
+                self.inner.registry.remove(key);
+                self.start_anew(trigger).map(|_| ())
+            }
             CommitRefused::SameEvent => Err(NotAdvanced::SameEvent),
             CommitRefused::OtherBody => Err(NotAdvanced::OtherBody),
             CommitRefused::Unavailable(unavailable) => {

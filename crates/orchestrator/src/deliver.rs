@@ -12,6 +12,9 @@ use crate::{
     to_the_end::ToTheEnd,
 };
 
+/// How often an event goes on to a closure that another process has opened meanwhile.
+const TRIES_ELSEWHERE: u32 = 3;
+
 /// An event whose sender is proven and whose meaning is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
@@ -95,14 +98,27 @@ impl Orchestrator {
             Some(conversation) => self.open_of(&delivery.organisation, conversation).await?,
             None => None,
         };
-        let Some(key) = open else { return self.hear_after_the_end(&delivery, heard, None).await };
+        let Some(mut key) = open else { return self.hear_after_the_end(&delivery, heard, None).await };
         let shows_a_guest = heard.shows_a_guest().then(|| heard.clone());
         // The closure may end before it hears this.
         let followed_by = shows_a_guest.as_ref().map(|_| Uuid::now_v7());
         let cause = Cause { followed_by, ..cause(&delivery) };
-        let inbox = Some(entry(&delivery, Delivered::Taken(key)));
-        let trigger = Trigger { cause, inbox, ..Trigger::new(Event::Heard(heard)) };
-        match self.advance(key, trigger).await {
+        let mut tries = TRIES_ELSEWHERE;
+        let advanced = loop {
+            let inbox = Some(entry(&delivery, Delivered::Taken(key)));
+            let event = Event::Heard(heard.clone());
+            let trigger = Trigger { cause: cause.clone(), inbox, ..Trigger::new(event) };
+            let advanced = self.advance(key, trigger).await;
+            if let Err(NotAdvanced::Rejected(..) | NotAdvanced::Missing) = &advanced
+                && tries > 0
+                && let Some(other) = self.opened_elsewhere(&delivery, key).await?
+            {
+                (key, tries) = (other, tries - 1);
+                continue;
+            }
+            break advanced;
+        };
+        match advanced {
             Ok(record) if record.closure.returned.is_some() => {
                 self.open_what_follows(key).await.map(|()| Delivered::Taken(key))
             }
@@ -118,6 +134,18 @@ impl Orchestrator {
             }
             Err(NotAdvanced::Unavailable(unavailable)) => Err(unavailable),
         }
+    }
+
+    /// The open closure of the event's conversation, where another process has opened it since `known` ended: what is in memory
+    /// may be of a closure that is over.
+    async fn opened_elsewhere(
+        &self,
+        delivery: &Delivery,
+        known: ClosureKey,
+    ) -> Result<Option<ClosureKey>, StoreUnavailable> {
+        let Some(conversation) = delivery.conversation.filter(|_| self.inner.shared) else { return Ok(None) };
+        let open = self.inner.store.open_of(delivery.organisation.as_str(), conversation.uuid()).await?;
+        Ok(open.map(|row| row.key).filter(|key| *key != known))
     }
 
     pub(crate) async fn remember(

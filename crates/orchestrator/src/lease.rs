@@ -47,6 +47,7 @@ pub async fn lease_from(store: Arc<dyn Store>, budget: String, quota: Quota, sto
                 }
                 Err(unavailable) => {
                     debug!(%unavailable, budget, "nothing can be leased now");
+                    quota.not_leased(&ask);
                     LONGEST
                 }
             },

@@ -1,6 +1,10 @@
 //! Operators' acts.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{
+    error::Error,
+    fmt,
+    sync::{Arc, atomic::Ordering},
+};
 
 use closure_machine::{Act, Event, Rejected};
 use genesys_types::Organisation;
@@ -137,8 +141,10 @@ impl Orchestrator {
             let _turn = org.pausing.lock().await;
             if paused {
                 org.pause(true);
+                org.pause_unwritten.store(true, Ordering::Relaxed);
             }
             store.set_switch(&pause_switch(&org.setup.name), paused).await?;
+            org.pause_unwritten.store(false, Ordering::Relaxed);
             org.pause(paused);
             Ok(true)
         };

@@ -46,6 +46,8 @@ pub(crate) struct Org {
     pub(crate) policy: Arc<Policy>,
     opening: AtomicUsize,
     paused: AtomicBool,
+    /// Whether a pause holds that could not be written.
+    pub(crate) pause_unwritten: AtomicBool,
     /// Held by whoever sets the pause, in memory and in the store.
     pub(crate) pausing: tokio::sync::Mutex<()>,
     ready: Mutex<Ready>,
@@ -92,6 +94,7 @@ impl Org {
             setup,
             opening: AtomicUsize::new(0),
             paused: AtomicBool::new(false),
+            pause_unwritten: AtomicBool::new(false),
             pausing: tokio::sync::Mutex::new(()),
             ready: Mutex::default(),
             together: Together::default(),

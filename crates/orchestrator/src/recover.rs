@@ -1,6 +1,10 @@
 //! Starting and stopping.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use closure_machine::{Event, Reply, Turn};
 use genesys_types::Span;
@@ -74,6 +78,11 @@ impl Orchestrator {
     pub(crate) async fn read_pauses(&self) -> Result<(), StoreUnavailable> {
         for (name, org) in &self.inner.organisations {
             let _turn = org.pausing.lock().await;
+            if org.pause_unwritten.load(Ordering::Relaxed) {
+                // Who asked for it wants it to hold, whatever stands in the store.
+                self.inner.store.set_switch(&pause_switch(name), true).await?;
+                org.pause_unwritten.store(false, Ordering::Relaxed);
+            }
             let paused = self.inner.store.switch(&pause_switch(name)).await?;
             if paused != org.is_paused() {
                 warn!(organisation = %name, paused, "calls are paused or go on, as an operator has set it");

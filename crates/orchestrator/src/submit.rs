@@ -264,8 +264,12 @@ impl Orchestrator {
         submission: &Submission,
         open: ClosureKey,
     ) -> Result<Option<Submitted>, SubmitError> {
-        let Some(record) = self.load(open).await.map_err(SubmitError::Unavailable)? else { return Ok(None) };
+        let Some(record) = self.latest(open).await.map_err(SubmitError::Unavailable)? else {
+            return Ok(None);
+        };
         if record.closure.has_ended() {
+            // What another process has ended is still in memory here.
+            self.inner.registry.remove(open);
             return Ok(None);
         }
         if let Some(entry) = self.known(submission).await? {

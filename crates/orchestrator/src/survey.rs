@@ -37,6 +37,8 @@ pub enum SurveyError {
     NotShown {
         /// What it answered, as timelines name it.
         reply: &'static str,
+        /// Whether it would answer so of every other conversation too.
+        of_all: bool,
         /// The missing permission, where that is why.
         permission: Option<String>,
         /// What is known of the last request.
@@ -174,5 +176,7 @@ fn not_shown(outcome: Outcome) -> SurveyError {
         | Reply::Failed
         | Reply::Unknown => None,
     };
-    SurveyError::NotShown { reply: names::reply(&outcome.reply), permission, facts: Box::new(outcome.facts) }
+    let of_all = matches!(outcome.reply, Reply::Forbidden(_) | Reply::Unauthenticated);
+    let reply = names::reply(&outcome.reply);
+    SurveyError::NotShown { reply, of_all, permission, facts: Box::new(outcome.facts) }
 }

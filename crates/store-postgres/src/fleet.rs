@@ -68,7 +68,7 @@ impl Fleet {
 
     /// Takes over open rows whose service is gone, at most `limit`.
     pub(crate) async fn take_over(&self, limit: usize) -> Result<Vec<Row>, StoreUnavailable> {
-        if self.steady_since().is_some_and(|since| since.elapsed() < STEADY) {
+        if !self.is_steady() {
             return Ok(Vec::new());
         }
         reading!(self.clerks, client => take_over(&client, self.me, limit))
@@ -82,14 +82,16 @@ impl Fleet {
             return Ok(*held);
         }
         let asked = Instant::now();
-        let held = reading!(self.clerks, client => holds(&client, self.me, office))?;
+        let may_take = self.is_steady();
+        let held = reading!(self.clerks, client => holds(&client, self.me, office, may_take))?;
         self.offices().insert(office.to_owned(), (held, asked));
         Ok(held)
     }
 
     /// Leases of a budget.
     pub(crate) async fn lease(&self, budget: &str, ask: &Ask) -> Result<Lease, StoreUnavailable> {
-        reading!(self.clerks, client => lease(&client, budget, ask))
+        let begun = Instant::now();
+        reading!(self.clerks, client => lease(&client, budget, ask, begun))
     }
 
     /// Tells that this service goes, so that nobody waits for it.
@@ -104,8 +106,10 @@ impl Fleet {
         self.offices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn steady_since(&self) -> Option<Instant> {
-        *self.steady_since.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether it can be told who is gone: this service was heard for long enough to hear the others too.
+    fn is_steady(&self) -> bool {
+        let since = *self.steady_since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_none_or(|since| since.elapsed() >= STEADY)
     }
 }
 
@@ -164,7 +168,7 @@ async fn take_over(client: &ClientWrapper, me: Uuid, limit: usize) -> Result<Vec
     Ok(taken)
 }
 
-async fn holds(client: &ClientWrapper, me: Uuid, office: &str) -> Result<bool, Trouble> {
+async fn holds(client: &ClientWrapper, me: Uuid, office: &str, may_take: bool) -> Result<bool, Trouble> {
     let lives = format!(
         "EXISTS (SELECT 1 FROM replicas r WHERE r.id = o.holder AND r.seen_at > now() - {GONE_AFTER})"
     );
@@ -174,6 +178,7 @@ async fn holds(client: &ClientWrapper, me: Uuid, office: &str) -> Result<bool, T
     match optional(client, &ask, &[&office], read).await? {
         Some((holder, _)) if holder == me => Ok(true),
         Some((_, true)) => Ok(false),
+        Some((_, false)) if !may_take => Ok(false),
         Some((_, false)) | None => {
             let take = format!(
                 "INSERT INTO offices AS o (name, holder) VALUES ($1, $2)
@@ -191,11 +196,13 @@ struct Stored {
     budget: Budget,
 }
 
-async fn lease(client: &ClientWrapper, name: &str, ask: &Ask) -> Result<Lease, Trouble> {
+/// Lengths of time in the question are of the moment `begun`; what has passed since is taken off.
+async fn lease(client: &ClientWrapper, name: &str, ask: &Ask, begun: Instant) -> Result<Lease, Trouble> {
     for _ in 0..TRIES {
         let Stored { revision, now, mut budget } = stored(client, name).await?;
         let before = budget;
-        let lease = budget.lease(now, ask);
+        let passed = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let lease = budget.lease(now, &ask.later(passed));
         if budget == before || keep(client, name, revision, &budget).await? {
             return Ok(lease);
         }

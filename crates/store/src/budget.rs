@@ -56,6 +56,16 @@ pub struct Ask {
     pub pause: Option<Millis>,
 }
 
+impl Ask {
+    /// The same so many milliseconds later.
+    #[must_use]
+    pub fn later(&self, millis: Millis) -> Self {
+        let later = |(earliest, latest): (Millis, Millis)| (earliest - millis, latest - millis);
+        let heard = self.heard.map(|heard| Heard { ends_in: heard.ends_in.map(later), ..heard });
+        Self { heard, pause: self.pause.map(|pause| (pause - millis).max(0)), ..*self }
+    }
+}
+
 /// What an answer has told of the remote side's window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heard {

@@ -164,13 +164,20 @@ impl Bucket {
         Some(credit.ask(now, self.allowed, self.window, self.paused_until))
     }
 
+    /// The budget did not answer.
+    pub(super) fn not_leased(&mut self, ask: &LeaseAsk) {
+        if let Some(credit) = &mut self.credit {
+            credit.not_answered(ask);
+        }
+    }
+
     /// Takes over what the budget has given.
     pub(super) fn leased(&mut self, now: u64, leased: Leased) {
         if leased.paused > 0 {
             self.paused_until = self.paused_until.max(now + leased.paused);
         }
         if let Some(credit) = &mut self.credit {
-            credit.given(now, leased);
+            credit.given(leased);
         }
     }
 

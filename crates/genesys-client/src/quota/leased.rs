@@ -58,6 +58,9 @@ pub(super) struct Credit {
     size: u32,
     heard: Option<Told>,
     throttled: bool,
+    /// When it was asked last, and what was told then.
+    asked_at: u64,
+    told: Option<Told>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -111,13 +114,15 @@ impl Credit {
         };
         let is_idle = self.spent == 0 || now >= self.until;
         let unused = if is_idle { std::mem::take(&mut self.left) } else { 0 };
+        self.asked_at = now;
+        self.told = self.heard.take();
         let from_now = |at: u64| at.saturating_sub(now);
         let ask = LeaseAsk {
             wants: if wants { self.size } else { 0 },
             limit: u32::try_from(allowed).unwrap_or(u32::MAX),
             length,
             back: (self.window, unused),
-            heard: self.heard.take().map(|told| LeaseHeard {
+            heard: self.told.map(|told| LeaseHeard {
                 ends_in: told.ends.map(|(earliest, latest)| (from_now(earliest), from_now(latest))),
                 count: told.count,
             }),
@@ -127,14 +132,58 @@ impl Credit {
         ask
     }
 
-    /// Takes over what was given.
-    pub(super) fn given(&mut self, now: u64, leased: Leased) {
+    /// Nobody answered: what was told is told again, and what was given back is still had.
+    pub(super) fn not_answered(&mut self, ask: &LeaseAsk) {
+        self.heard = self.heard.or(self.told);
+        self.throttled |= ask.pause.is_some();
+        let (window, unused) = ask.back;
+        if window == self.window {
+            self.left += unused;
+        }
+    }
+
+    /// Takes over what was given. How long the answer was on its way is part of the time that it lasts.
+    pub(super) fn given(&mut self, leased: Leased) {
         if leased.requests == 0 {
             return;
         }
         self.refused = false;
         self.left = leased.requests;
-        self.until = now + leased.lasts;
+        self.until = self.asked_at + leased.lasts;
         self.window = leased.window;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(credit: &mut Credit, now: u64) -> LeaseAsk {
+        credit.ask(now, 300, 60_000, 0)
+    }
+
+    #[test]
+    fn what_was_told_in_vain_is_told_again() {
+        let mut credit = Credit::default();
+        credit.given(Leased { window: 3, requests: 8, lasts: 10_000, paused: 0 });
+        credit.heard(Some((50_000, 51_000)), Some(7));
+        credit.throttled();
+        credit.given(Leased { window: 3, requests: 8, lasts: 10_000, paused: 0 });
+        let first = ask(&mut credit, 1_000);
+        assert_eq!((first.back, first.pause.is_some(), first.heard.is_some()), ((3, 8), true, true));
+        credit.not_answered(&first);
+        let again = ask(&mut credit, 2_000);
+        assert_eq!((again.back, again.pause.is_some()), ((3, 8), true));
+        assert_eq!(again.heard.unwrap().ends_in, Some((48_000, 49_000)), "as it is by now");
+    }
+
+    #[test]
+    fn the_way_of_an_answer_is_part_of_the_time_that_a_lease_lasts() {
+        let mut credit = Credit::default();
+        assert!(!credit.has(1_000));
+        ask(&mut credit, 1_000);
+        // The answer comes at 4,000, and was given for one second.
+        credit.given(Leased { window: 1, requests: 5, lasts: 1_000, paused: 0 });
+        assert!(credit.has(1_999) && !credit.has(4_000));
     }
 }

@@ -271,6 +271,11 @@ impl Quota {
         self.lock().bucket.ask(now)
     }
 
+    /// The shared budget did not answer what was asked: it is asked, and told, again with the next question.
+    pub fn not_leased(&self, ask: &LeaseAsk) {
+        self.lock().bucket.not_leased(ask);
+    }
+
     /// Takes over what the shared budget has given.
     pub fn leased(&self, leased: Leased) {
         let now = self.now();

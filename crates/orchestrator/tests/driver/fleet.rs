@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
-use closure_machine::Act;
+use closure_machine::{Act, Heard, ProofSource, What};
 use genesys_types::ConversationId;
-use orchestrator::{Operation, Orchestrator, Record, Submitted, names};
+use orchestrator::{Delivered, Operation, Orchestrator, Record, Submitted, names};
 use store::ClosureKey;
 
-use crate::world::{World, submission};
+use crate::world::{World, delivery, submission};
 
 /// A driver, and what it lives by.
 type Driver = (Orchestrator, Arc<AtomicBool>);
@@ -155,4 +155,75 @@ async fn a_pause_holds_at_every_driver() {
     world.truth(conversation, |truth| assert!(truth.calls.is_empty(), "{:?}", truth.calls));
     drivers[1].0.pause_outgoing(&crate::world::organisation(), false).await.unwrap();
     assert_eq!(names::state(&ended(&drivers[0], key).await.closure), "closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_finds_the_closure_that_is_open_though_an_ended_one_is_remembered() {
+    let world = World::of_several().await;
+    let drivers = three(&world).await;
+    world.remote.webhooks.store(false, Ordering::SeqCst);
+    let conversation = world.guest();
+    let first = submit_to(&drivers[0], conversation).await;
+    let waits = |record: &Record| names::state(&record.closure) == "awaiting_confirmation";
+    drivers[0].0.wait_for(first, Duration::from_secs(60), waits).await.unwrap();
+    let call_off = Operation {
+        act: Act::Cancel,
+        by: "alice".to_owned(),
+        role: "operate",
+        reason: None,
+        note: None,
+        if_version: None,
+    };
+    drivers[1].0.act(first, call_off).await.unwrap();
+    // The guest is there again, and the second driver is asked to close.
+    world.truth(conversation, |truth| truth.legs.values_mut().for_each(|leg| leg.2 = true));
+    let second = submit_to(&drivers[1], conversation).await;
+    assert_ne!(first, second);
+    drivers[1].0.wait_for(second, Duration::from_secs(60), waits).await.unwrap();
+    let (communication, participant) = world.truth(conversation, |truth| {
+        truth.legs.iter().map(|(communication, leg)| (*communication, leg.0)).next().unwrap()
+    });
+    let heard = Heard {
+        source: ProofSource::Webhook,
+        occurred_at: drivers[0].0.present(),
+        what: What::GuestLeft { participant: Some(participant), communication: Some(communication) },
+    };
+    let delivered = drivers[0].0.deliver(delivery(conversation, heard, "the end of the second")).await;
+    assert_eq!(delivered, Ok(Delivered::Taken(second)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_is_not_refused_for_a_closure_that_another_driver_has_ended() {
+    let world = World::of_several().await;
+    let drivers = three(&world).await;
+    world.remote.webhooks.store(false, Ordering::SeqCst);
+    let conversation = world.guest();
+    let first = submit_to(&drivers[0], conversation).await;
+    let call_off = Operation {
+        act: Act::Cancel,
+        by: "alice".to_owned(),
+        role: "operate",
+        reason: None,
+        note: None,
+        if_version: None,
+    };
+    drivers[1].0.act(first, call_off).await.unwrap();
+    let mut otherwise = submission(conversation);
+    otherwise.said.overrides.order = Some(closure_machine::Order::ConversationFirst);
+    let taken = drivers[0].0.submit(otherwise).await;
+    assert!(matches!(taken, Ok(Submitted::Accepted(_))), "{taken:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_could_not_be_written_holds_and_is_written_when_it_can_be() {
+    let world = World::of_several().await;
+    let drivers = three(&world).await;
+    world.store.set_unavailable(true);
+    assert!(drivers[0].0.pause_outgoing(&crate::world::organisation(), true).await.is_err());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    world.store.set_unavailable(false);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    for driver in &drivers {
+        assert!(driver.0.status()[0].paused);
+    }
 }
