@@ -21,7 +21,7 @@ use self::{
     judge::{Change, change, is_silent},
     rate::Rate,
 };
-use crate::{advance::Orchestrator, id::closure_id, metrics, record::Record};
+use crate::{advance::Orchestrator, id::closure_id, made::Made, metrics, record::Record};
 
 /// How often is looked, at most.
 const LOOK_EVERY: Span = Span::from_secs(10);
@@ -155,11 +155,14 @@ impl Adapters {
 
     /// Takes note of what the adapters of the organisation should have told: a guest's end that was read back after the time
     /// in which an event was awaited is counted. Each such end, and a ghost where only events prove, is waited for by every
-    /// adapter: one that fell silent after an event for another closure is found by it.
-    pub(crate) fn missed(&self, next: &Record, told: &[Announcement], policy: &Policy, now: Time) {
+    /// adapter: one that fell silent after an event for another closure is found by it. A ghost that is told of again, as when
+    /// it was snoozed, waits for nothing new.
+    pub(crate) fn missed(&self, made: &Made, policy: &Policy, now: Time) {
+        let (next, told) = (&made.next, &made.announces);
         let lost = told.contains(&Announcement::Confirmed) && is_lost(next, policy);
-        let unproven =
-            told.contains(&Announcement::GhostDetected) && policy.evidence == Evidence::WebhookOnly;
+        let unproven = told.contains(&Announcement::GhostDetected)
+            && policy.evidence == Evidence::WebhookOnly
+            && !matches!(made.before.closure.step, Step::Ghost(_));
         if !lost && !unproven {
             return;
         }

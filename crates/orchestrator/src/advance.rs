@@ -422,7 +422,7 @@ impl Orchestrator {
         self.inner.registry.put(Arc::clone(next));
         metrics::transition(&made.before, next, &made.announces);
         let policy = self.policy(next);
-        self.inner.adapters.missed(next, &made.announces, &policy, self.now());
+        self.inner.adapters.missed(made, &policy, self.now());
         tell(next, &made.announces, &self.inner.adapters, policy.evidence);
     }
 

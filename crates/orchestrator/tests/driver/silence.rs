@@ -8,7 +8,7 @@ use std::{
 
 use closure_machine::{Act, Evidence, Heard, Policy, ProofSource, Request, What};
 use genesys_types::{CommunicationId, ConversationId, Span};
-use orchestrator::{AdapterNotice, Operation, names};
+use orchestrator::{AdapterNotice, Note, Operation, names};
 use store::ClosureKey;
 use uuid::Uuid;
 
@@ -303,6 +303,30 @@ async fn where_only_events_prove_no_ghost_is_told_before_the_incident_is() {
     pass(30).await;
     let recovered = &world.driver.adapter_notices(1)[0];
     assert_eq!(recovered.untold_ghosts.len(), 50, "each was kept, and is told of now");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ghost_that_was_snoozed_is_told_again_and_no_adapter_is_missed_for_it() {
+    let policy = Policy { evidence: Evidence::WebhookOnly, ..Policy::default() };
+    let world = World::with_policy(policy).await;
+    watch(&world, &["hook"]);
+    hear_nothing(&world, true);
+    let (_, key) = closing(&world, 1).await[0];
+    world.settled(key, &["ghost"]).await;
+    hear(&world, "hook").await;
+    let snooze = Operation {
+        act: Act::Note,
+        by: "alice".to_owned(),
+        role: "operate",
+        reason: Some("looked into".to_owned()),
+        note: Some(Note::Snooze(world.driver.present() + Span::from_secs(60))),
+        if_version: None,
+    };
+    world.driver.act(key, snooze).await.unwrap();
+    pass(600).await;
+    let lines = world.driver.timeline(key).await.unwrap();
+    assert!(lines.iter().any(|line| line.kind == "snooze_over"), "{lines:?}");
+    assert!(told(&world).is_empty(), "{:?}", told(&world));
 }
 
 #[tokio::test(start_paused = true)]
