@@ -47,6 +47,10 @@ async fn ended(driver: &Driver, key: ClosureKey) -> Arc<Record> {
     driver.0.wait_for(key, Duration::from_secs(3_600), has_ended).await.unwrap().unwrap()
 }
 
+fn by_alice(act: Act, if_version: Option<u64>) -> Operation {
+    Operation { act, by: "alice".to_owned(), role: "operate", reason: None, note: None, if_version }
+}
+
 #[tokio::test(start_paused = true)]
 async fn events_at_any_driver_close_what_another_one_began_with_no_call_too_many() {
     let world = World::of_several().await;
@@ -123,20 +127,12 @@ async fn an_operator_acts_at_any_driver_on_what_it_last_saw() {
     let key = submit_to(&drivers[0], conversation).await;
     let waits = |record: &Record| names::state(&record.closure) == "awaiting_confirmation";
     drivers[1].0.wait_for(key, Duration::from_secs(60), waits).await.unwrap();
-    let act = |act, if_version| Operation {
-        act,
-        by: "alice".to_owned(),
-        role: "operate",
-        reason: None,
-        note: None,
-        if_version,
-    };
     // The second driver takes the closure; what the first has in memory is old from here on.
     let seen = drivers[1].0.closure(key).await.unwrap().unwrap().closure.sequence;
-    let verified = drivers[1].0.act(key, act(Act::Verify, Some(seen))).await.unwrap();
+    let verified = drivers[1].0.act(key, by_alice(Act::Verify, Some(seen))).await.unwrap();
     assert!(verified.closure.sequence > seen);
     let latest = drivers[2].0.closure(key).await.unwrap().unwrap().closure.sequence;
-    drivers[0].0.act(key, act(Act::Cancel, Some(latest))).await.unwrap();
+    drivers[0].0.act(key, by_alice(Act::Cancel, Some(latest))).await.unwrap();
     for driver in &drivers {
         let record = driver.0.closure(key).await.unwrap().unwrap();
         assert_eq!(names::state(&record.closure), "cancelled");
@@ -166,15 +162,7 @@ async fn an_event_finds_the_closure_that_is_open_though_an_ended_one_is_remember
     let first = submit_to(&drivers[0], conversation).await;
     let waits = |record: &Record| names::state(&record.closure) == "awaiting_confirmation";
     drivers[0].0.wait_for(first, Duration::from_secs(60), waits).await.unwrap();
-    let call_off = Operation {
-        act: Act::Cancel,
-        by: "alice".to_owned(),
-        role: "operate",
-        reason: None,
-        note: None,
-        if_version: None,
-    };
-    drivers[1].0.act(first, call_off).await.unwrap();
+    drivers[1].0.act(first, by_alice(Act::Cancel, None)).await.unwrap();
     // The guest is there again, and the second driver is asked to close.
     world.truth(conversation, |truth| truth.legs.values_mut().for_each(|leg| leg.2 = true));
     let second = submit_to(&drivers[1], conversation).await;
@@ -199,15 +187,7 @@ async fn a_command_is_not_refused_for_a_closure_that_another_driver_has_ended() 
     world.remote.webhooks.store(false, Ordering::SeqCst);
     let conversation = world.guest();
     let first = submit_to(&drivers[0], conversation).await;
-    let call_off = Operation {
-        act: Act::Cancel,
-        by: "alice".to_owned(),
-        role: "operate",
-        reason: None,
-        note: None,
-        if_version: None,
-    };
-    drivers[1].0.act(first, call_off).await.unwrap();
+    drivers[1].0.act(first, by_alice(Act::Cancel, None)).await.unwrap();
     let mut otherwise = submission(conversation);
     otherwise.said.overrides.order = Some(closure_machine::Order::ConversationFirst);
     let taken = drivers[0].0.submit(otherwise).await;
