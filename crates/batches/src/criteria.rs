@@ -38,7 +38,7 @@ impl Criteria {
     pub const USUAL_REACH: i64 = 7 * 24 * HOUR;
     /// The furthest back: 31 days. What range analytics take at most is not documented here.
     pub const MOST_REACH: i64 = 31 * 24 * HOUR;
-    /// How many are looked at unless it is said: some eight minutes of two fifths of the quota.
+    /// How many are looked at unless it is said: at least four minutes of a quota of 300 a minute.
     pub const USUAL_LIMIT: u32 = 1_000;
 
     /// What is wrong with these; `None` where they hold together.

@@ -1,5 +1,5 @@
 //! Looks at conversations that no closure is about, for whoever searches for sessions that are stuck. Reads alone, of the lowest
-//! class: every closure goes first, and two fifths of the quota are all that they can take.
+//! class: every closure that queues goes first, and they take what closures leave of the quota.
 
 use std::time::Duration;
 

@@ -56,7 +56,7 @@ pub enum GhostsCommand {
 
 The server lists conversations without an end by analytics, reads each, and says of every one why it is left out: ended \
 by now, an agent is connected, somebody came or left lately, and so on. What is left is shown as a batch, and nothing is \
-done until it is executed. It takes two fifths of the quota at most: some two conversations a second.")]
+done until it is executed. It takes what closures leave of the quota, and overtakes none that waits.")]
     Scan(scan::ScanArgs),
     /// Write a report: what is stuck, since when, what it waits for, what is missing, what to do
     #[command(after_help = "Examples:
