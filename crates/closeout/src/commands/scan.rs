@@ -156,7 +156,9 @@ async fn tell(batch: &Value, id: &str, api: &Api, voice: &Voice) -> Result<(), F
             batch["scan"]["limit"]
         ));
     }
-    if stuck.is_empty() {
+    if items.is_empty() {
+        voice.note("no open conversation fits; check --queue, --message-type, --older-than and --within");
+    } else if stuck.is_empty() {
         voice.note("nothing is stuck");
     } else {
         voice.note(format_args!(
