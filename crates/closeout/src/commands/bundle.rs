@@ -32,8 +32,8 @@ const LEFT_OUT: &str = "[left out]";
   closeout bundle cl_01jd5w3k9m2q8r7tb4x0y6z1ne --file bundle.json
   closeout bundle 2f7bf00a-0fc2-4d6a-9b56-92238191433e | jq .correlationIds
 
-The correlation ids are what Genesys' support asks for. Left out are reasons that producers and operators wrote, labels, \\
-and the names of keys. Secrets and message text are in no answer of the server. What the key may not see, as the \\
+The correlation ids are what Genesys' support asks for. Left out are reasons that producers and operators wrote, labels, \
+and the names of keys. Secrets and message text are in no answer of the server. What the key may not see, as the \
 configuration without the role admin, is said to be missing.")]
 pub struct BundleArgs {
     /// The id of a closure, or of a conversation, which stands for its latest closure
