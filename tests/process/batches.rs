@@ -75,6 +75,9 @@ async fn a_file_is_previewed_executed_and_waited_for() {
         assert!(shown.stderr.contains(says), "no {says}: {}", shown.stderr);
     }
     let (id, token) = (text(&previewed["id"]), text(&previewed["confirmToken"]));
+    let how = format!("closeout batch execute {id} --reason WHY --token {token}");
+    let later = scene.closeout(&["batch", "show", id]).await;
+    assert!(later.stderr.contains(&how) && shown.stderr.contains(&how), "{later:?}");
     let other = scene.closeout(&["batch", "execute", id, "--token", "no", "--reason", "x"]).await;
     assert_eq!(other.code, 5, "{other:?}");
     assert_eq!(progress(&scene, id).await["state"], "preview");
@@ -85,6 +88,8 @@ async fn a_file_is_previewed_executed_and_waited_for() {
     let again = batch(&scene.closeout(&run).await);
     assert_eq!(again["progress"], done["progress"]);
     assert_eq!(scene.count(&["closed"]).await, 20);
+    let over = scene.closeout(&["batch", "show", id]).await;
+    assert!(!over.stderr.contains("batch execute"), "{over:?}");
     let skipped = scene.closeout(&["batch", "show", id, "--rows", "--state", "skipped", "-o", "csv"]).await;
     assert_eq!(skipped.stdout.lines().count(), 3, "{skipped:?}");
     let listed = scene.closeout(&["batch", "list", "-o", "id"]).await;

@@ -253,11 +253,10 @@ async fn preview(args: &PreviewArgs, api: &Api, voice: &Voice) -> Result<Exit, F
         voice.note("nothing is left to close");
     } else {
         voice.note(format_args!(
-            "{} of {} would be closed, and nothing is done yet; within 15 minutes:\n  closeout batch execute {id} \
-             --reason WHY --token {}",
+            "{} of {} would be closed, and nothing is done yet; {}",
             batch["progress"]["queued"],
             batch["progress"]["total"],
-            batch["confirmToken"].as_str().unwrap_or_default()
+            how_to_execute(&batch)
         ));
     }
     Ok(Exit::Done)
@@ -371,6 +370,9 @@ async fn show(args: &ShowArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure
     if !args.rows {
         let batch = api.get(&path, &[]).await?.body;
         write(&batch, voice)?;
+        if batch["confirmToken"].is_string() && batch["progress"]["queued"] != json!(0) {
+            voice.note(format_args!("nothing is done yet; {}", how_to_execute(&batch)));
+        }
         return Ok(Exit::Done);
     }
     let query: Vec<_> = args.state.iter().map(|state| ("state".to_owned(), state.clone())).collect();
@@ -389,6 +391,17 @@ async fn act(args: &OneBatch, act: &str, api: &Api, voice: &Voice) -> Result<Exi
     let batch = api.post(&path, &[], &Value::Null, None, Duration::ZERO).await?.body;
     write(&batch, voice)?;
     Ok(Exit::Done)
+}
+
+/// The command that executes a batch that is judged, and until when it may be given.
+pub(super) fn how_to_execute(batch: &Value) -> String {
+    let text = |name: &str| batch[name].as_str().unwrap_or_default();
+    format!(
+        "until {}:\n  closeout batch execute {} --reason WHY --token {}",
+        text("confirmUntil"),
+        text("id"),
+        text("confirmToken")
+    )
 }
 
 pub(super) fn write(batch: &Value, voice: &Voice) -> Result<(), Failure> {

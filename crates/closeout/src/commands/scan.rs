@@ -162,11 +162,10 @@ async fn tell(batch: &Value, id: &str, api: &Api, voice: &Voice) -> Result<(), F
         voice.note("nothing is stuck");
     } else {
         voice.note(format_args!(
-            "{} of {} are stuck, and nothing is done yet; within 15 minutes:\n  closeout batch execute {id} --reason WHY \
-             --token {}",
+            "{} of {} are stuck, and nothing is done yet; {}",
             stuck.len(),
             items.len(),
-            batch["confirmToken"].as_str().unwrap_or_default()
+            batch::how_to_execute(batch)
         ));
     }
     Ok(())
