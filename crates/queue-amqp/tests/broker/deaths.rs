@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How often the broker dies.
-const DEATHS: usize = 4;
+const DEATHS: usize = 2;
 
 /// Publishes `order-0`, `order-1`, … until it is stopped, each until it is confirmed: so through deaths too, where one may come to
 /// stand in the queue twice, as with every producer.
@@ -57,32 +57,39 @@ async fn publish(channel: &Channel, queue: &str, n: usize) -> bool {
 }
 
 /// Every message that the broker confirmed to its producer is taken, with a confirmation, and at the end the queue is empty.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_that_dies_again_and_again_loses_no_message_that_it_confirmed() {
-    for kind in [Kind::Classic, Kind::Quorum] {
-        let place = RabbitMq::empty(kind).await;
-        let source = place.open().await;
-        let (published, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-        let producing = tokio::spawn(produce(place.queue.clone(), Arc::clone(&published), Arc::clone(&stop)));
-        let mut came = Came::default();
-        for death in 0..DEATHS {
-            // It dies in the midst of the traffic, after some more was taken each time.
-            came.take(&*source, came.confirmed() + 40).await;
-            let (_, ()) = tokio::join!(source.receive(20, WAIT), place.kill());
-            place.restart().await;
-            eprintln!("{kind:?}: death {death}, {} are taken", came.confirmed());
-        }
-        stop.store(true, Ordering::SeqCst);
-        producing.await.unwrap();
-        let all = published.load(Ordering::SeqCst);
-        came.take(&*source, all).await;
-        for n in 0..all {
-            let (confirmed, _) = came.taken[&format!("order-{n}")];
-            assert!(confirmed >= 1, "{kind:?}: order-{n}");
-        }
-        empty(&*source).await;
-        source.close().await;
+async fn dies_again_and_again(kind: Kind) {
+    let place = RabbitMq::empty(kind).await;
+    let source = place.open().await;
+    let (published, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let producing = tokio::spawn(produce(place.queue.clone(), Arc::clone(&published), Arc::clone(&stop)));
+    let mut came = Came::default();
+    for death in 0..DEATHS {
+        // It dies in the midst of the traffic, after some more was taken each time.
+        came.take(&*source, came.confirmed() + 40).await;
+        let (_, ()) = tokio::join!(source.receive(20, WAIT), place.kill());
+        place.restart().await;
+        eprintln!("{kind:?}: death {death}, {} are taken", came.confirmed());
     }
+    stop.store(true, Ordering::SeqCst);
+    producing.await.unwrap();
+    let all = published.load(Ordering::SeqCst);
+    came.take(&*source, all).await;
+    for n in 0..all {
+        let (confirmed, _) = came.taken[&format!("order-{n}")];
+        assert!(confirmed >= 1, "{kind:?}: order-{n}");
+    }
+    empty(&*source).await;
+    source.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_classic_queue_loses_no_message_that_it_confirmed_when_its_broker_dies() {
+    dies_again_and_again(Kind::Classic).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quorum_queue_loses_no_message_that_it_confirmed_when_its_broker_dies() {
+    dies_again_and_again(Kind::Quorum).await;
 }
 
 /// Takes what comes again until the queue is empty.

@@ -28,7 +28,7 @@ use queue::{
 use queue_amqp::{AmqpSource, Settings};
 use secrecy::SecretString;
 use tokio::{
-    sync::{Mutex, OwnedMutexGuard},
+    sync::{Mutex, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock},
     time::Instant,
 };
 
@@ -38,8 +38,34 @@ pub const HELD: Duration = Duration::from_secs(2);
 /// No test waits longer for a state.
 pub const BOUND: Duration = Duration::from_secs(90);
 
-/// The broker is killed under a test, so one test has it at a time.
-static ALONE: LazyLock<Arc<Mutex<()>>> = LazyLock::new(Arc::default);
+/// Some tests kill the broker: each of these has it for itself, the others have it together.
+static BROKER: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
+
+/// One at a time looks whether it runs, and starts it if not.
+static STARTING: Mutex<()> = Mutex::const_new(());
+
+/// The modules whose tests kill the broker.
+const KILLERS: [&str; 2] = ["outages", "deaths"];
+
+/// What a test has of the broker.
+enum Hold {
+    Alone(OwnedRwLockWriteGuard<()>),
+    Together(OwnedRwLockReadGuard<()>),
+}
+
+impl Hold {
+    /// A test is known by its path, which is the name of its thread.
+    async fn take() -> Self {
+        let broker = Arc::clone(&BROKER);
+        let thread = std::thread::current();
+        let path = thread.name().unwrap_or_default();
+        if KILLERS.iter().any(|module| path.contains(module)) {
+            Self::Alone(broker.write_owned().await)
+        } else {
+            Self::Together(broker.read_owned().await)
+        }
+    }
+}
 
 static QUEUES: AtomicU32 = AtomicU32::new(0);
 
@@ -64,7 +90,7 @@ pub struct RabbitMq {
     pub endings: String,
     pub dead: String,
     broker: String,
-    _alone: OwnedMutexGuard<()>,
+    hold: Hold,
 }
 
 /// What the script that starts this suite says.
@@ -103,10 +129,12 @@ pub async fn channel() -> Channel {
 impl RabbitMq {
     /// A durable queue with a dead-letter exchange, and a queue for endings.
     pub async fn empty(kind: Kind) -> Self {
-        let alone = Arc::clone(&ALONE).lock_owned().await;
+        let hold = Hold::take().await;
         let broker = setting("CLOSEOUT_TEST_RABBITMQ");
         // A test that failed may have left it dead.
+        let starting = STARTING.lock().await;
         broker_does(&broker, "start").await;
+        drop(starting);
         let number = QUEUES.fetch_add(1, Ordering::Relaxed);
         let name = |what: &str| format!("{what}-{}-{number}", std::process::id());
         let place = Self {
@@ -114,7 +142,7 @@ impl RabbitMq {
             endings: name("endings"),
             dead: name("dead"),
             broker,
-            _alone: alone,
+            hold,
         };
         place.declare(kind).await;
         place
@@ -280,6 +308,7 @@ impl Place for RabbitMq {
     }
 
     async fn kill(&self) {
+        assert!(matches!(self.hold, Hold::Alone(_)), "a test that kills the broker belongs into one of {KILLERS:?}");
         broker_does(&self.broker, "kill").await;
     }
 
