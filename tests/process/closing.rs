@@ -94,6 +94,7 @@ async fn a_session_that_never_closes_becomes_a_ghost_with_a_reason_and_an_act_fo
     assert_eq!(ghosts["items"][0]["id"], id.as_str());
     let (_, summary) = scene.ask("GET", "/v1/ghosts/summary", None).await;
     assert!(summary.to_string().contains("no_confirmation"), "{summary}");
+    who_sees_to_it_is_shown_wherever_the_ghost_is(&scene, &id).await;
     the_command_line_and_the_service_report_the_same(&scene).await;
     let (status, _) = scene.ask("POST", &format!("/v1/closures/{id}/force"), Some(json!({}))).await;
     assert_eq!(status, 422, "force without a reason");
@@ -102,6 +103,26 @@ async fn a_session_that_never_closes_becomes_a_ghost_with_a_reason_and_an_act_fo
     assert_eq!(status, 202);
     let forced = scene.settled(&id, &["closed"]).await;
     assert_eq!(forced["reason"], "forced");
+}
+
+async fn who_sees_to_it_is_shown_wherever_the_ghost_is(scene: &Scene, id: &str) {
+    assert_eq!(scene.closeout(&["claim", id]).await.code, 0);
+    assert_eq!(scene.closeout(&["comment", id, "asked the shop"]).await.code, 0);
+    assert_eq!(scene.closeout(&["snooze", id, "--for", "2h"]).await.code, 0);
+    let refused = scene.closeout(&["snooze", id, "--for", "31d"]).await;
+    assert!(refused.code == 2 && refused.stderr.contains("at most 30d"), "{refused:?}");
+    let list = scene.closeout(&["ghosts", "list", "-o", "wide"]).await.stdout;
+    for heading in ["CLAIMED BY", "SNOOZED UNTIL", "COMMENT", "asked the shop"] {
+        assert!(list.contains(heading), "{list}");
+    }
+    let one = scene.closeout(&["get", id]).await.stdout;
+    assert!(one.contains("claimed by") && one.contains("asked the shop"), "{one}");
+    let page = scene.closeout(&["ghosts", "report", "-o", "html"]).await.stdout;
+    assert!(page.starts_with("<!doctype html>") && page.contains("Who sees to it"), "{page}");
+    let csv = scene.closeout(&["ghosts", "report", "-o", "csv"]).await.stdout;
+    assert!(csv.contains(",waits_for,missing,claimed_by,") && csv.contains(",asked the shop,"), "{csv}");
+    let refused = scene.closeout(&["list", "-o", "html"]).await;
+    assert!(refused.code == 2 && refused.stderr.contains("closeout ghosts report"), "{refused:?}");
 }
 
 async fn the_command_line_and_the_service_report_the_same(scene: &Scene) {

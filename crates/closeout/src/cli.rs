@@ -28,7 +28,7 @@ use crate::{
     dev::DevArgs,
     doctor::DoctorArgs,
     log,
-    output::Form,
+    output::Wanted,
     sim::SimCommand,
 };
 
@@ -58,7 +58,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Form of the data on stdout: table, wide, json, ndjson, csv or id
+    /// Form of the data on stdout: table, wide, json, ndjson, csv or id; html for a report
     #[arg(
         short,
         long = "output",
@@ -68,7 +68,7 @@ pub struct Global {
         value_name = "FORM",
         hide_possible_values = true
     )]
-    pub output: Form,
+    pub output: Wanted,
     /// URL of the server [env: CLOSEOUT_SERVER] [default: http://127.0.0.1:8080]
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub server: Option<String>,
@@ -260,6 +260,11 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
 /// Half a sentence for clap.
 pub fn duration_flag(text: &str) -> Result<Duration, String> {
     duration::parse(text).map_err(|why| format!("it {why}"))
+}
+
+/// Reads a duration flag of at most so many days.
+pub fn duration_up_to(days: u64) -> impl Fn(&str) -> Result<Duration, String> + Clone {
+    move |text| duration::parse_up_to(text, days).map_err(|why| format!("it {why}"))
 }
 
 /// Reads `name=value`.

@@ -32,10 +32,10 @@ use clap::{CommandFactory as _, Parser as _};
 use crate::{
     cli::{Cli, ClientCommand, Command, Global, ServeArgs},
     client::{Api, Place},
-    commands::act::Act,
+    commands::{act::Act, ghosts::GhostsCommand},
     config::{FromCommandLine, Variables},
     exit::{Exit, Failure},
-    output::{Style, Voice},
+    output::{Form, Style, Voice, Wanted},
 };
 
 /// Closures are many small allocations of threads that hand them on to each other.
@@ -95,6 +95,11 @@ fn parse() -> Result<Cli, ExitCode> {
 async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let Cli { global, command } = cli;
     let voice = voice(&global);
+    let is_report = matches!(&command, Command::Client(ClientCommand::Ghosts(GhostsCommand::Report(_))));
+    if global.output == Wanted::Html && !is_report {
+        return Err(Failure::usage("-o html is the form of `closeout ghosts report` alone")
+            .fix("take -o table, wide, json, ndjson, csv or id"));
+    }
     start_log(&global, &command, voice.style.colour);
     let exit = match &command {
         Command::Demo(args) => return Ok(Box::pin(demo::run(args)).await?.report()),
@@ -170,7 +175,10 @@ fn voice(global: &Global) -> Voice {
     let terminal = std::io::stdout().is_terminal();
     let no_colour = global.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     Voice {
-        form: global.output,
+        form: match global.output {
+            Wanted::Form(form) => form,
+            Wanted::Html => Form::default(),
+        },
         style: Style { terminal, colour: terminal && !no_colour },
         quiet: global.quiet,
         asks: !global.no_input && std::io::stdin().is_terminal(),

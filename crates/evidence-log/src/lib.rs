@@ -100,6 +100,27 @@ impl HookResult {
         }
     }
 
+    /// What the result means, where it says more than its name and no reason beside it does.
+    pub const fn meaning(self) -> Option<&'static str> {
+        match self {
+            Self::NothingNew => Some("its closure knew this already, or waits for something else"),
+            Self::Unmatched => Some("no closure is open for this conversation"),
+            Self::NotAnEnding => Some("it does not show that a guest or a conversation has ended"),
+            Self::Duplicate => Some("the same event was taken before"),
+            Self::Conflict => Some("another body was taken before under the same event id, and stands"),
+            Self::Taken
+            | Self::Undecodable
+            | Self::Foreign
+            | Self::Unavailable
+            | Self::Refused
+            | Self::UnknownHook
+            | Self::TooLarge
+            | Self::WrongType
+            | Self::WrongMethod
+            | Self::Incomplete => None,
+        }
+    }
+
     /// Finds a result by its name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|result| result.name() == name)

@@ -138,11 +138,13 @@ impl Region {
         [&self.api, &self.login].into_iter().find(|url| url.host_str().is_some_and(is_genesys))
     }
 
-    /// Where a person sees a conversation in Genesys Cloud's own pages; `None` where the API is not at Genesys.
+    /// Where a person sees a conversation in Genesys Cloud's own pages; `None` where neither the API nor the login service is at
+    /// Genesys. A gateway before the API leaves the login service, and so the region, where it was.
     ///
     /// The address is what the admin page shows in a browser; no document promises it, and it was not tried.
     pub fn page_of(&self, conversation: ConversationId) -> Option<String> {
-        let domain = self.api.host_str().and_then(base_domain).filter(|_| self.api.port().is_none())?;
+        let of_region = |url: &Url| url.host_str().and_then(base_domain).filter(|_| url.port().is_none());
+        let domain = of_region(&self.api).or_else(|| of_region(&self.login))?;
         Some(format!("https://apps.{domain}/directory/#/analytics/interactions/{conversation}/admin/details"))
     }
 

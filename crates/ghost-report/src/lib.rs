@@ -73,6 +73,7 @@ struct Ghost {
     headline: String,
     waits_for: String,
     missing: Vec<String>,
+    handling: Vec<String>,
     next: Vec<(String, String)>,
     page: Option<String>,
     strip: Strip,
@@ -148,6 +149,7 @@ impl Ghost {
             headline: plain(&explanation["headline"]),
             waits_for: plain(&explanation["waitsFor"]),
             missing: texts(&ghost["ghost"]["missing"]),
+            handling: handling(&ghost["ghost"]["handling"]),
             next: next.map(|advice| (plain(&advice["what"]), plain(&advice["command"]))).collect(),
             // The server makes the address; nothing else is a link.
             page: ghost["ghost"]["genesysPage"]
@@ -161,6 +163,19 @@ impl Ghost {
                 .collect(),
         }
     }
+}
+
+/// What operators say about a ghost, in sentences.
+fn handling(said: &Value) -> Vec<String> {
+    let told = |word: &Value, what: &str| {
+        let at = time(&word["at"]).map(shown).unwrap_or_default();
+        let text = word["text"].as_str().map(|text| format!(": {text}")).unwrap_or_default();
+        word["by"].as_str().map(|by| format!("{by} {what} at {at}{text}"))
+    };
+    let until = time(&said["snoozedUntil"]).map(shown).unwrap_or_default();
+    let claimed = told(&said["claimed"], "claimed it");
+    let snoozed = told(&said["snoozed"], &format!("snoozed it until {until}"));
+    [claimed, snoozed, told(&said["comment"], "commented")].into_iter().flatten().collect()
 }
 
 /// A JSON value as a person writes it.
@@ -282,6 +297,24 @@ mod tests {
         assert!(!Report::of(std::slice::from_ref(&one), &making()).page().contains("queue <code>"));
         one.ghost["ghost"]["queueId"] = json!("7d1f3f0a");
         assert!(Report::of(&[one], &making()).page().contains("queue <code>7d1f3f0a</code>"));
+    }
+
+    #[test]
+    fn what_operators_say_is_on_the_card() {
+        let mut one = told("cl_1", "2026-11-21T09:30:00Z", "text");
+        assert!(!Report::of(std::slice::from_ref(&one), &making()).page().contains("Who sees to it"));
+        let word = |by: &str, text: Value| json!({ "by": by, "at": "2026-11-21T09:40:00Z", "text": text });
+        one.ghost["ghost"]["handling"] = json!({ "claimed": word("ann", Value::Null), "snoozedUntil": "2026-11-21T12:00:00Z",
+            "snoozed": word("ann", Value::Null), "comment": word("bob", json!("<i>ask</i> her")) });
+        let page = Report::of(&[one], &making()).page();
+        for said in [
+            "Who sees to it",
+            "ann claimed it at 2026-11-21T09:40:00Z<",
+            "ann snoozed it until 2026-11-21T12:00:00Z at",
+            "bob commented at 2026-11-21T09:40:00Z: &#60;i&#62;ask&#60;/i&#62; her",
+        ] {
+            assert!(page.contains(said), "{said}: {page}");
+        }
     }
 
     #[test]

@@ -76,11 +76,11 @@ pub(crate) async fn report(call: Call) -> Answer {
              since or until."
         )
     });
-    let told = told(&call.shared.api.orchestrator, &records, form).await?;
+    let told = told(&call.shared.api.orchestrator, &records).await?;
     let server = host(&call).to_owned();
     let at = Timestamp::from_millisecond(call.shared.api.orchestrator.present().millis()).unwrap_or_default();
     let written = tokio::task::spawn_blocking(move || {
-        written(form, told, &Making { server: &server, at, cut: cut.as_deref() })
+        written(form, &told, &Making { server: &server, at, cut: cut.as_deref() })
     });
     Ok(written.await.expect("writing a report does not panic, and is not called off"))
 }
@@ -102,18 +102,15 @@ fn host(call: &Call) -> &str {
     named.or(call.uri.host()).unwrap_or("this service")
 }
 
-/// What is told of each ghost. Comma-separated values have no room for explanation and timeline; those stay empty then.
-async fn told(orchestrator: &Orchestrator, records: &[Record], form: Form) -> Result<Vec<Told>, Problem> {
+/// What is told of each ghost.
+async fn told(orchestrator: &Orchestrator, records: &[Record]) -> Result<Vec<Told>, Problem> {
     let organisations = Standing::of_all(orchestrator);
     let mut told = Vec::with_capacity(records.len());
     for record in records {
         let id = closure_id(record.key);
         let Some(ghost) = ghosts::ghost(orchestrator, record, &id, &organisations) else { continue };
         let ghost = value(&ghost);
-        let (explanation, timeline) = match form {
-            Form::Csv => (Value::Null, Vec::new()),
-            Form::Json | Form::Html => whole(orchestrator, record, &organisations).await?,
-        };
+        let (explanation, timeline) = whole(orchestrator, record, &organisations).await?;
         told.push(Told { ghost, explanation, timeline });
     }
     Ok(told)
@@ -142,16 +139,15 @@ fn value(view: &impl Serialize) -> Value {
     serde_json::to_value(view).expect("an answer has no key that is not a text")
 }
 
-fn written(form: Form, told: Vec<Told>, making: &Making<'_>) -> Response {
+fn written(form: Form, told: &[Told], making: &Making<'_>) -> Response {
     match form {
-        Form::Json => json_answer(StatusCode::OK, &as_json(&told, making)),
+        Form::Json => json_answer(StatusCode::OK, &as_json(told, making)),
         Form::Csv => {
-            let ghosts: Vec<_> = told.into_iter().map(|one| one.ghost).collect();
             let headers = [
                 (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"),
                 (header::CONTENT_DISPOSITION, "attachment; filename=\"ghosts.csv\""),
             ];
-            document(as_csv(&ghosts, making.cut), &headers)
+            document(as_csv(told, making.cut), &headers)
         }
         Form::Html => {
             let headers = [
@@ -159,7 +155,7 @@ fn written(form: Form, told: Vec<Told>, making: &Making<'_>) -> Response {
                 (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
                 (header::REFERRER_POLICY, "no-referrer"),
             ];
-            document(Report::of(&told, making).page(), &headers)
+            document(Report::of(told, making).page(), &headers)
         }
     }
 }

@@ -12,7 +12,7 @@ pub const ANOTHER_PROGRAM: &str =
     "this seems to be the address of another program; name the service's with --server or CLOSEOUT_SERVER";
 
 /// The fields and parameters of the HTTP interface that have a flag.
-const FLAGS: [(&str, &str); 21] = [
+const FLAGS: [(&str, &str); 31] = [
     ("since", "--since"),
     ("until", "--until"),
     ("state", "--state"),
@@ -34,6 +34,16 @@ const FLAGS: [(&str, &str); 21] = [
     ("policy.deadline", "--deadline"),
     ("notBefore", "--not-before"),
     ("Idempotency-Key", "--key"),
+    ("confirmToken", "--token"),
+    ("filter.state", "--state"),
+    ("filter.closureReason", "--reason"),
+    ("filter.labels", "--label"),
+    ("filter.since", "--since"),
+    ("scan.olderThan", "--older-than"),
+    ("scan.within", "--within"),
+    ("scan.queueId", "--queue"),
+    ("scan.messageType", "--message-type"),
+    ("scan.limit", "--limit"),
 ];
 
 /// What a refusal means: its words, what can be done, and the exit code of its status.

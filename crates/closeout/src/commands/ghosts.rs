@@ -18,12 +18,15 @@ use crate::{
 /// How many ghosts are asked about at once.
 const ASKED_AT_ONCE: usize = 8;
 
-const GHOSTS: [Column; 10] = [
+const GHOSTS: [Column; 13] = [
     Column::text("ID", "id"),
     Column::text("CONVERSATION", "conversationId"),
     Column::text("REASON", "ghost.reason"),
     Column::time("SINCE", "ghost.since"),
     Column::time("NEXT LOOK", "ghost.nextLook"),
+    Column::text("CLAIMED BY", "ghost.handling.claimed.by"),
+    Column::time("SNOOZED UNTIL", "ghost.handling.snoozedUntil").when_wide(),
+    Column::text("COMMENT", "ghost.handling.comment.text").when_wide(),
     Column::text("LOOKS", "ghost.looks").when_wide(),
     Column::time("GIVEN UP AT", "ghost.givenUpAt").when_wide(),
     Column::text("ORGANISATION", "organisation").when_wide(),
@@ -60,11 +63,11 @@ done until it is executed. It takes what closures leave of the quota, and overta
     Scan(scan::ScanArgs),
     /// Write a report: what is stuck, since when, what it waits for, what is missing, what to do
     #[command(after_help = "Examples:
-  closeout ghosts report --file ghosts.html
+  closeout ghosts report -o html --file ghosts.html
   closeout ghosts report -o csv --file ghosts.csv
   closeout ghosts report -o json | jq .total
 
-Without -o it is one HTML file with everything in it, to be opened, mailed or printed; -o csv and -o json are data, \
+-o html, which holds without -o too, is one file with everything in it, to be opened, mailed or printed; -o csv and -o json are data, \
 the latter with the whole timeline of each ghost.")]
     Report(ReportArgs),
 }
@@ -153,7 +156,7 @@ async fn report(args: &ReportArgs, api: &Api, voice: &Voice) -> Result<Exit, Fai
     let (items, _) = look::pages(api, "/v1/ghosts", &args.ghosts.query(), 0).await?;
     let making = Making { server: api.server(), at: Timestamp::now(), cut: None };
     let text = match voice.form {
-        Form::Csv => as_csv(&items, None),
+        Form::Csv => as_csv(&told(items, api, voice).await?, None),
         Form::Id => Listing { columns: &GHOSTS, items: &items, id: "id" }.write(voice.form, voice.style),
         Form::Table | Form::Wide => Report::of(&told(items, api, voice).await?, &making).page(),
         Form::Json => output::pretty(&as_json(&told(items, api, voice).await?, &making)),

@@ -22,7 +22,7 @@ const RECEIVED: [Column; 8] = [
 /// Which events to show.
 #[derive(Debug, Clone, Args)]
 pub struct ReceivedArgs {
-    /// Of this [[confirm]] table; `?` for requests to a hook that is not configured
+    /// Of this [[confirm]] table; "(unknown)" for requests to a hook that is not configured
     #[arg(long, value_name = "NAME")]
     hook: Option<String>,
     /// With these results, as taken, duplicate, refused; several with commas

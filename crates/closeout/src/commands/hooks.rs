@@ -295,7 +295,7 @@ impl HookArgs {
         // The flags stand for one table, so they are read by the same rules, with the same words.
         let from = FromCommandLine { file: None, flags: self.described() };
         let layers = layers::gather_flags(&from).map_err(|problems| Failure::of_problems(&problems))?;
-        let (found, problems) = hooks_of(&layers, variables);
+        let (found, problems, _) = hooks_of(&layers, variables);
         match found.into_iter().next() {
             Some(hook) if problems.is_empty() => Ok(Found { hook, others: Vec::new() }),
             Some(_) | None => Err(Failure::of_problems(&in_flags(problems))),
@@ -336,11 +336,15 @@ impl HookArgs {
 pub(super) fn configured(name: &str, config: &ConfigArgs, variables: &Variables) -> Result<Found, Failure> {
     let layers = layers::gather(&FromCommandLine::from(config), variables)
         .map_err(|problems| Failure::of_problems(&problems))?;
-    let (found, problems) = hooks_of(&layers, variables);
+    let (found, problems, unsigned) = hooks_of(&layers, variables);
     let names: Vec<_> = found.iter().map(|hook| hook.name.clone()).collect();
     let (named, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|hook| hook.name == *name);
     match named.into_iter().next() {
         Some(hook) => Ok(Found { hook, others }),
+        None if unsigned.iter().any(|other| other == name) => Err(Failure::usage(format!(
+            "{name:?} is no webhook: what comes by a queue or a socket has no signature"
+        ))
+        .fix("closeout hooks received --hook NAME shows what came by it")),
         None if problems.is_empty() => Err(Failure::usage(format!(
             "the configuration has no hook {name:?}; it has {}",
             if names.is_empty() { "none".to_owned() } else { names.join(", ") }
@@ -349,11 +353,14 @@ pub(super) fn configured(name: &str, config: &ConfigArgs, variables: &Variables)
     }
 }
 
-fn hooks_of(layers: &Layers, variables: &Variables) -> (Vec<hooks::Hook>, Vec<Problem>) {
+/// The webhooks, what is wrong with the tables, and the names of the tables that are no webhooks.
+fn hooks_of(layers: &Layers, variables: &Variables) -> (Vec<hooks::Hook>, Vec<Problem>, Vec<String>) {
     let known: Vec<_> = layers.organisations.iter().filter_map(|name| name.parse().ok()).collect();
     let mut reader = Reader::new(layers);
-    let found = confirm::read(&mut reader, variables, &known).hooks;
-    (found, reader.problems)
+    let found = confirm::read(&mut reader, variables, &known);
+    let queues = found.queues.iter().map(|queue| queue.setup.name.clone());
+    let sockets = found.notifications.iter().map(|socket| socket.name.clone());
+    (found.hooks, reader.problems, queues.chain(sockets).collect())
 }
 
 /// The body in a file, byte for byte; `-` for stdin.

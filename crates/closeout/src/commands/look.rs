@@ -127,7 +127,16 @@ pub async fn get(args: &OneArgs, api: &Api, voice: &Voice) -> Result<Exit, Failu
     let mut items = Vec::new();
     for text in &args.ids {
         let id = target::closure_id(api, text).await?;
-        items.push(api.get(&format!("/v1/closures/{id}"), &[]).await?.body);
+        let mut closure = api.get(&format!("/v1/closures/{id}"), &[]).await?.body;
+        if closure["state"] == "ghost"
+            && args.ids.len() == 1
+            && matches!(voice.form, Form::Table | Form::Wide)
+        {
+            // Who sees to it is told with the explanation.
+            let explanation = api.get(&format!("/v1/closures/{id}/explain"), &[]).await?.body;
+            closure["handling"] = explanation["handling"].clone();
+        }
+        items.push(closure);
     }
     show(&items, args.ids.len() == 1, voice)?;
     Ok(Exit::Done)
@@ -293,6 +302,9 @@ fn details(closure: &Value, voice: &Voice) -> String {
         ("ended", time("timings.endedAt")),
         ("next look", time("nextWakeAt")),
         ("waits for", value("waitingFor")),
+        ("claimed by", value("handling.claimed.by")),
+        ("snoozed until", time("handling.snoozedUntil")),
+        ("comment", value("handling.comment.text")),
         ("asked because", value("requestReason")),
         ("labels", labels.join(" ")),
         ("policy", policy_words(closure)),

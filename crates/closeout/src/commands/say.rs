@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{look, target};
 use crate::{
-    cli::duration_flag,
+    cli::duration_up_to,
     client::Api,
     exit::{Exit, Failure},
     output::Voice,
@@ -35,7 +35,7 @@ pub struct SnoozeArgs {
     #[arg(long, value_name = "TIME", required_unless_present = "length", conflicts_with = "length")]
     until: Option<String>,
     /// For so long: 4h
-    #[arg(long = "for", id = "length", value_name = "TIME", value_parser = duration_flag)]
+    #[arg(long = "for", id = "length", value_name = "TIME", value_parser = duration_up_to(30))]
     length: Option<Duration>,
     /// Why; kept in the timeline
     #[arg(long, value_name = "TEXT")]

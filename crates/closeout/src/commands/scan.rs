@@ -11,7 +11,7 @@ use super::{
     look,
 };
 use crate::{
-    cli::duration_flag,
+    cli::duration_up_to,
     client::Api,
     exit::{Exit, Failure},
     output::Voice,
@@ -20,6 +20,9 @@ use crate::{
 /// How often a scan is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// After how many looks at a scan that does not get on its reason is looked for.
+const STANDS: u32 = 6;
+
 /// How many stuck sessions are told of; the batch has all.
 const TOLD: usize = 20;
 
@@ -27,10 +30,10 @@ const TOLD: usize = 20;
 #[derive(Debug, Clone, Args)]
 pub struct ScanArgs {
     /// Open for so long, and nobody came or left since [default: 24h]
-    #[arg(long, value_name = "DURATION", value_parser = duration_flag)]
+    #[arg(long, value_name = "DURATION", value_parser = duration_up_to(31))]
     older_than: Option<Duration>,
     /// Begun at most so long ago [default: 7d]
-    #[arg(long, value_name = "DURATION", value_parser = duration_flag)]
+    #[arg(long, value_name = "DURATION", value_parser = duration_up_to(31))]
     within: Option<Duration>,
     /// Only sessions that were in this queue
     #[arg(long, value_name = "ID")]
@@ -101,17 +104,41 @@ pub async fn run(args: &ScanArgs, api: &Api, voice: &Voice) -> Result<Exit, Fail
 /// Looks at a scan until it is over. It goes on without this command too.
 async fn follow(mut batch: Value, id: &str, api: &Api, voice: &Voice) -> Result<Value, Failure> {
     let bar = bar(voice);
+    let (mut stood, mut before) = (0, 0);
     while batch["state"] == "scanning" {
         let looked_at = batch["progress"]["total"].as_u64().unwrap_or_default();
         let limit = batch["scan"]["limit"].as_u64().unwrap_or_default();
         let listed = batch["scan"]["listed"].as_u64().map_or(0, |listed| listed.min(limit));
         bar.set_length(listed.max(looked_at));
         bar.set_position(looked_at);
+        stood = if looked_at == before { stood + 1 } else { 0 };
+        before = looked_at;
+        if stood == STANDS
+            && let Some(why) = why_it_stands(&batch, api).await
+        {
+            bar.suspend(|| voice.note(format_args!("the scan waits: {why}")));
+        }
         tokio::time::sleep(LOOK).await;
         batch = api.get(&format!("/v1/batches/{id}"), &[]).await?.body;
     }
     bar.finish_and_clear();
     Ok(batch)
+}
+
+/// Why no call is made for the organisation of a scan, where that is known.
+async fn why_it_stands(batch: &Value, api: &Api) -> Option<String> {
+    let standing = api.get("/readyz", &[("verbose".to_owned(), "true".to_owned())]).await.ok()?.body;
+    let all = standing["organisations"].as_array()?;
+    let one = all.iter().find(|one| one["name"] == batch["organisation"])?;
+    let name = one["name"].as_str()?;
+    if one["paused"] == json!(true) {
+        return Some(format!(
+            "calls of {name} are paused; closeout outgoing resume --organisation {name} lets them go on"
+        ));
+    }
+    let until = one["blockedUntil"].as_str()?;
+    let by = one["blockedBy"].as_str().unwrap_or("Genesys");
+    Some(format!("calls of {name} are held until {until} by {by}; closeout outgoing status shows more"))
 }
 
 fn bar(voice: &Voice) -> ProgressBar {

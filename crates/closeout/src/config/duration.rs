@@ -40,7 +40,26 @@ pub fn parse(text: &str) -> Result<Duration, String> {
 }
 
 fn too_long() -> String {
-    "is too long; at most 49d are possible".to_owned()
+    longer_than(49)
+}
+
+fn longer_than(days: u64) -> String {
+    format!("is too long; at most {days}d are possible")
+}
+
+/// Reads a duration of at most so many days.
+///
+/// # Errors
+///
+/// The half sentence says what is wrong, as by [`parse`].
+pub fn parse_up_to(text: &str, days: u64) -> Result<Duration, String> {
+    let read = parse(text);
+    let longest = Duration::from_secs(days * 86_400);
+    match read {
+        Ok(duration) if duration > longest => Err(longer_than(days)),
+        Err(why) if why == too_long() => Err(longer_than(days)),
+        read => read,
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +93,10 @@ mod tests {
     fn more_than_49_days_is_refused() {
         assert!(parse("49d").is_ok());
         assert!(parse("50d").unwrap_err().contains("49d"));
+        assert_eq!(parse_up_to("30d", 30), parse("30d"));
+        for text in ["31d", "18446744073709551615d"] {
+            assert!(parse_up_to(text, 30).unwrap_err().contains("at most 30d"), "{text}");
+        }
         assert!(parse("18446744073709551615d").unwrap_err().contains("49d"));
     }
 }

@@ -12,6 +12,9 @@ use super::{
     origin::{Given, Origin, Problem, Setting, without_credentials},
 };
 
+/// How alike (Jaro-Winkler) a word is to one that was mistyped. A part of another word is none: `close` is not `close_what_is_found`.
+const LIKE_A_SLIP: f64 = 0.9;
+
 /// The name of an organisation when the configuration names none.
 pub const DEFAULT_ORGANISATION: &str = "main";
 
@@ -339,7 +342,7 @@ impl<'a> Reader<'a> {
             let near = words
                 .iter()
                 .map(|word| (strsim::jaro_winkler(text, word), *word))
-                .filter(|(alike, _)| *alike >= 0.8)
+                .filter(|(alike, _)| *alike >= LIKE_A_SLIP)
                 .max_by(|left, right| left.0.total_cmp(&right.0));
             Err(match near {
                 Some((_, word)) => format!("is not known; did you mean \"{word}\"?"),

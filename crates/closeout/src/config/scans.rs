@@ -50,7 +50,7 @@ fn schedule(reader: &mut Reader<'_>, number: usize, known: &[Organisation]) -> O
         older_than: millis(reader, &path("older_than"))?,
         within: millis(reader, &path("within"))?,
         queue: queue.map(QueueId::uuid),
-        message_type: reader.text(&path("message_type")),
+        message_type: reader.text(&path("message_type")).map(|text| text.to_ascii_lowercase()),
         limit: u32::try_from(reader.count(&path("limit"))).unwrap_or(u32::MAX),
     };
     if let Some(flaw) = criteria.flaw() {

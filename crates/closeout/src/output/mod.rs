@@ -32,6 +32,43 @@ pub enum Form {
     Id,
 }
 
+/// What `-o` takes: a form, or a page for a browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// A form that every list has.
+    Form(Form),
+    /// `html`, which only a report has; it is also what a report is without `-o`.
+    Html,
+}
+
+impl ValueEnum for Wanted {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: [Wanted; 7] = [
+            Wanted::Form(Form::Table),
+            Wanted::Form(Form::Wide),
+            Wanted::Form(Form::Json),
+            Wanted::Form(Form::Ndjson),
+            Wanted::Form(Form::Csv),
+            Wanted::Form(Form::Id),
+            Wanted::Html,
+        ];
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        match self {
+            Self::Form(form) => form.to_possible_value(),
+            Self::Html => Some(clap::builder::PossibleValue::new("html")),
+        }
+    }
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self::Form(Form::default())
+    }
+}
+
 /// How to speak: form, colours, and how much on stderr.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Voice {

@@ -45,7 +45,7 @@ impl CameIn {
             hook: name.unwrap_or(UNKNOWN_HOOK).to_owned(),
             organisation: owner.map(|(_, organisation)| organisation.clone()),
             result: received.result.name().to_owned(),
-            why: received.reason.map(str::to_owned),
+            why: received.reason.or_else(|| received.result.meaning()).map(str::to_owned),
             event_type: received.event_type,
             event_id: received.event_id,
             conversation: received.conversation.map(|conversation| conversation.to_string()),

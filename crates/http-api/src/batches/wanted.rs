@@ -200,7 +200,7 @@ fn criteria(scan: Node) -> Result<Criteria, Problem> {
         older_than,
         within,
         queue: queue.map(QueueId::uuid),
-        message_type: fields.text("messageType")?,
+        message_type: fields.text("messageType")?.map(|text| text.to_ascii_lowercase()),
         limit,
     };
     match criteria.flaw() {

@@ -137,13 +137,8 @@ impl RabbitMq {
         drop(starting);
         let number = QUEUES.fetch_add(1, Ordering::Relaxed);
         let name = |what: &str| format!("{what}-{}-{number}", std::process::id());
-        let place = Self {
-            queue: name("orders"),
-            endings: name("endings"),
-            dead: name("dead"),
-            broker,
-            hold,
-        };
+        let place =
+            Self { queue: name("orders"), endings: name("endings"), dead: name("dead"), broker, hold };
         place.declare(kind).await;
         place
     }
@@ -308,7 +303,10 @@ impl Place for RabbitMq {
     }
 
     async fn kill(&self) {
-        assert!(matches!(self.hold, Hold::Alone(_)), "a test that kills the broker belongs into one of {KILLERS:?}");
+        assert!(
+            matches!(self.hold, Hold::Alone(_)),
+            "a test that kills the broker belongs into one of {KILLERS:?}"
+        );
         broker_does(&self.broker, "kill").await;
     }
 
