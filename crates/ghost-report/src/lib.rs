@@ -13,8 +13,11 @@ use askama::Template;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-pub use self::csv::{as_csv, csv_field};
-use self::strip::{Happening, Strip};
+use self::strip::Happening;
+pub use self::{
+    csv::{as_csv, csv_field},
+    strip::Strip,
+};
 
 /// A ghost as the server tells of it: the item of the list, its explanation, its timeline.
 #[derive(Debug, Clone)]
@@ -165,8 +168,8 @@ impl Ghost {
     }
 }
 
-/// What operators say about a ghost, in sentences.
-fn handling(said: &Value) -> Vec<String> {
+/// What operators say about a ghost, in sentences; `said` is the `handling` of the interface.
+pub fn handling(said: &Value) -> Vec<String> {
     let told = |word: &Value, what: &str| {
         let at = time(&word["at"]).map(shown).unwrap_or_default();
         let text = word["text"].as_str().map(|text| format!(": {text}")).unwrap_or_default();

@@ -1,5 +1,9 @@
 //! A timeline drawn as a strip: what happened, on an axis whose steps grow, since a ghost has a busy minute and a long wait.
 
+use askama::{Template, filters::HtmlSafe};
+use jiff::Timestamp;
+use serde_json::Value;
+
 /// How wide a strip is, in its own units.
 const WIDTH: f64 = 960.0;
 
@@ -49,20 +53,31 @@ pub struct Tick {
     pub label: &'static str,
 }
 
-/// The strip.
-#[derive(Debug, Clone, PartialEq)]
+/// The strip, which shows itself as SVG. Its colours are those of the page: the classes `call`, `event`, `person`, `wait` and `begin`.
+#[derive(Debug, Clone, PartialEq, Template)]
+#[template(path = "strip.html")]
 pub struct Strip {
     /// How wide it is.
     pub width: f64,
-    /// The end of the axis: now.
+    /// The end of the axis.
     pub end: String,
+    /// What is written there.
+    pub last: &'static str,
     /// What happened.
     pub marks: Vec<Mark>,
     /// The steps of the axis.
     pub ticks: Vec<Tick>,
 }
 
+impl HtmlSafe for Strip {}
+
 impl Strip {
+    /// Draws the items of `/v1/closures/{id}/timeline`, until this moment.
+    pub fn of_timeline(items: &[Value], until: Timestamp) -> Self {
+        let begun = items.first().and_then(|line| crate::time(&line["at"])).unwrap_or(until);
+        Self::of(&crate::happenings(items, begun), crate::seconds(until.duration_since(begun)))
+    }
+
     /// Draws what happened in the `lasted` seconds since the closure was accepted.
     pub fn of(happenings: &[Happening], lasted: f64) -> Self {
         let lasted = lasted.max(1.0);
@@ -79,6 +94,7 @@ impl Strip {
         Self {
             width: WIDTH,
             end: written(lasted),
+            last: "now",
             marks: marks.collect(),
             ticks: ticks.map(|(label, after)| Tick { x: written(*after), label }).collect(),
         }

@@ -69,6 +69,9 @@ pub struct ListArgs {
     /// With these reasons; several with commas
     #[arg(long, value_delimiter = ',')]
     reason: Vec<String>,
+    /// Asked for by this: http, batch, guest-returned, or the name of a [[source]] table
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
     /// With this label; may be given several times
     #[arg(long, value_name = "NAME=VALUE", value_parser = label)]
     label: Vec<(String, String)>,
@@ -109,6 +112,7 @@ impl ListArgs {
         for (name, value) in &self.label {
             put(&format!("label.{name}"), Some(value));
         }
+        put("source", self.source.as_deref());
         put("since", self.since.as_deref());
         put("until", self.until.as_deref());
         put("organisation", self.organisation.as_deref());

@@ -177,6 +177,7 @@ impl Service {
             sources: sources.clone(),
             metrics: MetricsPage { render: Arc::new(move || metrics.render()), open: false },
         });
+        let console = operator_console::router(api.clone(), operator_console::Options::default());
         let limits = Limits {
             connections: settings.server.max_connections,
             grace: settings.server.shutdown_grace,
@@ -186,7 +187,8 @@ impl Service {
         let listening = tokio::spawn({
             let (stop, broken) = (stop.clone(), broken.clone());
             async move {
-                let served = http_listener::serve(listener, api.merge(webhooks), limits, stop).await;
+                let served =
+                    http_listener::serve(listener, api.merge(webhooks).merge(console), limits, stop).await;
                 if served.is_err() {
                     broken.cancel();
                 }

@@ -1,0 +1,132 @@
+// What works without this works all the same: times as one likes them, copy buttons, keys, the number in the title.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  root.classList.add("scripted");
+
+  const kept = (name, value) => {
+    try {
+      if (value === undefined) return localStorage.getItem(`closeout.${name}`) ?? "";
+      localStorage.setItem(`closeout.${name}`, value);
+    } catch { /* a browser that keeps nothing forgets it with the page */ }
+    return value ?? "";
+  };
+
+  // Light or dark.
+  const look = document.getElementById("look");
+  const dress = (how) => { if (how) root.dataset.look = how; else delete root.dataset.look; };
+  dress(kept("look"));
+  if (look) {
+    look.value = kept("look");
+    look.addEventListener("change", () => { kept("look", look.value); dress(look.value); });
+  }
+
+  // Times: UTC as they come, local, or how long ago.
+  const times = document.getElementById("times");
+  const units = [[60, "s", 1], [3600, "min", 60], [172800, "h", 3600], [Infinity, "d", 86400]];
+  const ago = (then) => {
+    const seconds = Math.round((Date.now() - then) / 1000);
+    const [, unit, length] = units.find(([below]) => Math.abs(seconds) < below);
+    const number = Math.round(Math.abs(seconds) / length);
+    return seconds >= 0 ? `${number} ${unit} ago` : `in ${number} ${unit}`;
+  };
+  const two = (number) => String(number).padStart(2, "0");
+  const local = (at) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  const tell = () => {
+    const how = kept("times") || "utc";
+    for (const time of document.querySelectorAll("time[datetime]")) {
+      const at = new Date(time.dateTime);
+      if (Number.isNaN(at.getTime())) continue;
+      time.dataset.utc ??= time.textContent;
+      time.title = `${time.dataset.utc} · ${local(at)} here · ${ago(at.getTime())}`;
+      time.textContent = how === "local" ? local(at) : how === "ago" ? ago(at.getTime()) : time.dataset.utc;
+    }
+  };
+  if (times) {
+    times.value = kept("times") || "utc";
+    times.addEventListener("change", () => { kept("times", times.value); tell(); });
+  }
+  tell();
+  setInterval(() => { if (kept("times") === "ago") tell(); }, 10000);
+
+  // Copy buttons.
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest?.("[data-copy]");
+    if (button) {
+      const said = button.textContent;
+      try {
+        await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+        button.textContent = "Copied";
+      } catch { button.textContent = "Not copied"; }
+      setTimeout(() => { button.textContent = said; }, 1500);
+    }
+    if (event.target.closest?.("[data-again]")) {
+      event.preventDefault();
+      location.reload();
+    }
+  });
+
+  // The number of ghosts in the title and in the menu.
+  const live = document.getElementById("live");
+  const bare = document.body.dataset.title;
+  if (live && bare) {
+    new MutationObserver(() => {
+      const ghosts = live.querySelector("[data-ghosts-now]")?.dataset.ghostsNow;
+      if (ghosts === undefined) return;
+      document.title = ghosts === "0" ? bare : `(${ghosts}) ${bare}`;
+      const count = document.querySelector("[data-ghosts]");
+      if (count) count.textContent = ghosts;
+    }).observe(live, { childList: true, subtree: true });
+  }
+
+  // Keys.
+  const rows = () => [...document.querySelectorAll("tr[data-row]")];
+  let at = -1;
+  const go = (step) => {
+    const all = rows();
+    if (!all.length) return;
+    all[at]?.classList.remove("at");
+    at = Math.min(Math.max(at + step, 0), all.length - 1);
+    all[at].classList.add("at");
+    const link = all[at].querySelector("a, button, input:not([type=hidden])");
+    link?.focus({ preventScroll: true });
+    all[at].scrollIntoView({ block: "nearest" });
+  };
+  const help = () => {
+    let box = document.getElementById("keys");
+    if (!box) {
+      box = document.createElement("dialog");
+      box.id = "keys";
+      const heading = document.createElement("h2");
+      heading.textContent = "Keys";
+      box.append(heading);
+      for (const [key, what] of [["/", "find by any id"], ["j  k", "next and previous row"], ["Enter", "open the row"], ["g h", "what needs me"], ["g c", "closures"], ["Esc", "leave a field, close this"]]) {
+        const line = document.createElement("p");
+        const name = document.createElement("kbd");
+        name.textContent = key;
+        line.append(name, ` ${what}`);
+        box.append(line);
+      }
+      const close = document.createElement("button");
+      close.textContent = "Close";
+      close.addEventListener("click", () => box.close());
+      box.append(close);
+      document.body.append(box);
+    }
+    box.showModal();
+  };
+  let before = "";
+  document.addEventListener("keydown", (event) => {
+    const field = event.target.closest?.("input:not([type=checkbox]), textarea, select");
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape" && field) { field.blur(); return; }
+    if (field) return;
+    if (before === "g" && event.key === "h") location.assign("/");
+    else if (before === "g" && event.key === "c") location.assign("/console/closures");
+    else if (event.key === "/") { event.preventDefault(); document.getElementById("find")?.focus(); }
+    else if (event.key === "j") go(1);
+    else if (event.key === "k") go(-1);
+    else if (event.key === "?") help();
+    before = event.key;
+  });
+})();

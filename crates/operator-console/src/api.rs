@@ -1,0 +1,95 @@
+//! Asking the HTTP interface in this process, with the operator's key.
+
+use axum::{Router, body::Body};
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+/// The HTTP interface.
+#[derive(Debug, Clone)]
+pub(crate) struct Api(Router);
+
+/// Why the interface did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// Its status.
+    pub(crate) status: StatusCode,
+    /// What is wrong, in a sentence.
+    pub(crate) detail: String,
+    /// What can be done, where the interface says so.
+    pub(crate) fix: Option<String>,
+}
+
+impl Api {
+    pub(crate) fn of(router: Router) -> Self {
+        Self(router)
+    }
+
+    /// Reads what stands at a path.
+    pub(crate) async fn get(&self, key: &SecretString, path: &str) -> Result<Value, Refusal> {
+        self.ask(key, Method::GET, path, &Value::Null, None).await
+    }
+
+    /// Does an act; `version` is the one that the operator saw, where it matters.
+    pub(crate) async fn post(
+        &self,
+        key: &SecretString,
+        path: &str,
+        body: &Value,
+        version: Option<&str>,
+    ) -> Result<Value, Refusal> {
+        self.ask(key, Method::POST, path, body, version).await
+    }
+
+    async fn ask(
+        &self,
+        key: &SecretString,
+        method: Method,
+        path: &str,
+        body: &Value,
+        version: Option<&str>,
+    ) -> Result<Value, Refusal> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let mut request = Request::new(Body::from(body));
+        *request.method_mut() = method;
+        *request.uri_mut() =
+            path.parse().map_err(|_| Refusal::of(StatusCode::NOT_FOUND, "There is no such page."))?;
+        let headers = request.headers_mut();
+        let mut bearer = HeaderValue::try_from(format!("Bearer {}", key.expose_secret()))
+            .map_err(|_| Refusal::of(StatusCode::UNAUTHORIZED, "A key has visible ASCII characters only."))?;
+        bearer.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, bearer);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(version) =
+            version.and_then(|version| HeaderValue::try_from(format!("\"{version}\"")).ok())
+        {
+            headers.insert(header::IF_MATCH, version);
+        }
+        let Ok(response) = self.0.clone().oneshot(request).await;
+        let status = response.status();
+        let body =
+            response.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        if status.is_success()
+            || (status == StatusCode::SERVICE_UNAVAILABLE && body["organisations"].is_array())
+        {
+            return Ok(body);
+        }
+        let text = |name: &str| body[name].as_str().map(str::to_owned);
+        Err(Refusal {
+            status,
+            detail: text("detail")
+                .or_else(|| text("title"))
+                .unwrap_or_else(|| format!("The service answered {status}.")),
+            fix: text("fix"),
+        })
+    }
+}
+
+impl Refusal {
+    pub(crate) fn of(status: StatusCode, detail: &str) -> Self {
+        Self { status, detail: detail.to_owned(), fix: None }
+    }
+}

@@ -1,0 +1,89 @@
+//! Forms that a page sends: read, and checked for coming from a page of the same session.
+
+use axum::{
+    body::to_bytes,
+    extract::{FromRequest, FromRequestParts as _, Request},
+    response::{IntoResponse as _, Redirect, Response},
+};
+use http::StatusCode;
+use serde_json::{Map, Value};
+
+use crate::{
+    Console,
+    api::Refusal,
+    frame::{Visitor, safe_next},
+    origin,
+};
+
+/// The largest form: the rows of a batch, as the interface takes them.
+const LARGEST: usize = 4_500_000;
+
+/// A form of an operator who may act.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) visitor: Visitor,
+    fields: Vec<(String, String)>,
+}
+
+impl FromRequest<Console> for Sent {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, console: &Console) -> Result<Self, Response> {
+        let (mut head, body) = request.into_parts();
+        let visitor = Visitor::from_request_parts(&mut head, console).await?;
+        let refused = |status, detail: &str| visitor.stumble(Refusal::of(status, detail));
+        let Ok(body) = to_bytes(body, LARGEST).await else {
+            return Err(refused(StatusCode::PAYLOAD_TOO_LARGE, "This form is larger than 4.5 MB."));
+        };
+        let fields = fields(&body);
+        let csrf = fields.iter().find(|(name, _)| name == "csrf").map_or("", |(_, value)| value);
+        if !origin::is_ours(&head.headers) || !visitor.session.is_of_its_page(csrf) {
+            let detail = "This form was not sent by a page of your session, so nothing was done. Open the page anew and try again.";
+            return Err(refused(StatusCode::FORBIDDEN, detail));
+        }
+        if !visitor.acts() {
+            return Err(refused(StatusCode::FORBIDDEN, "Your key may look, and not act; nothing was done."));
+        }
+        Ok(Self { visitor, fields })
+    }
+}
+
+/// The fields of a form.
+pub(crate) fn fields(body: &[u8]) -> Vec<(String, String)> {
+    url::form_urlencoded::parse(body).into_owned().collect()
+}
+
+impl Sent {
+    /// The value of a field; empty where it is not there.
+    pub(crate) fn field(&self, name: &str) -> &str {
+        self.fields.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.trim())
+    }
+
+    /// These fields as a body of the interface, without those that are empty.
+    pub(crate) fn body(&self, names: &[&str]) -> Value {
+        let given = names.iter().map(|name| (*name, self.field(name))).filter(|(_, value)| !value.is_empty());
+        Value::Object(given.map(|(name, value)| (name.to_owned(), value.into())).collect::<Map<_, _>>())
+    }
+
+    /// Does an act, keeps how it went for the next page, and leads back to where the form stood.
+    pub(crate) async fn act(&self, path: &str, body: &Value, done: &str) -> Response {
+        let version = Some(self.field("version")).filter(|version| !version.is_empty());
+        let Visitor { console, session, .. } = &self.visitor;
+        match console.api.post(&session.key, path, body, version).await {
+            Ok(_) => session.tell(true, done),
+            Err(refusal) if refusal.status == StatusCode::UNAUTHORIZED => {
+                return self.visitor.stumble(refusal);
+            }
+            Err(Refusal { detail, fix, .. }) => {
+                let fix = fix.map(|fix| format!(" {fix}")).unwrap_or_default();
+                session.tell(false, format!("Nothing was done. {detail}{fix}"));
+            }
+        }
+        self.back()
+    }
+
+    /// Leads back to where the form stood.
+    pub(crate) fn back(&self) -> Response {
+        Redirect::to(safe_next(Some(self.field("next")))).into_response()
+    }
+}

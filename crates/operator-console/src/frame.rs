@@ -1,0 +1,217 @@
+//! What stands around every page, who looks at it, and what is shown where something went wrong.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{
+    extract::FromRequestParts,
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts};
+use serde_json::Value;
+
+use crate::{
+    Console,
+    api::Refusal,
+    assets::{self, Asset},
+    origin, parts,
+    session::{Session, Told},
+};
+
+/// The places of the menu: name, address, what they are called.
+const PLACES: [(&str, &str, &str); 7] = [
+    ("home", "/", "What needs me"),
+    ("closures", "/console/closures", "Closures"),
+    ("batches", "/console/batches", "Batches"),
+    ("sources", "/console/sources", "Sources"),
+    ("received", "/console/received", "Received"),
+    ("deliveries", "/console/deliveries", "Deliveries"),
+    ("settings", "/console/settings", "Settings"),
+];
+
+/// An operator who looks at a page.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    pub(crate) console: Console,
+    pub(crate) session: Arc<Session>,
+    /// What was asked for.
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+}
+
+/// What stands around a page.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) title: String,
+    pub(crate) menu: Vec<Place>,
+    pub(crate) who: String,
+    pub(crate) role: String,
+    /// Whether forms are shown.
+    pub(crate) acts: bool,
+    pub(crate) read_only: bool,
+    pub(crate) csrf: String,
+    pub(crate) ghosts: u64,
+    pub(crate) told: Option<Told>,
+    /// The address of this page, to come back to after an act.
+    pub(crate) here: String,
+    /// Where its changes are told; empty for a page that does not change by itself.
+    pub(crate) live: String,
+    /// What is shown, as a script would ask for it.
+    pub(crate) data: String,
+    pub(crate) style: &'static Asset,
+    pub(crate) scripts: [&'static Asset; 3],
+}
+
+/// A place of the menu.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) address: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) is_here: bool,
+}
+
+/// A page, or what is shown in its place.
+pub(crate) type Page = Result<Response, Response>;
+
+#[derive(Debug, Template)]
+#[template(path = "stumble.html")]
+struct Stumble {
+    frame: Frame,
+    detail: String,
+    fix: Option<String>,
+}
+
+impl Visitor {
+    /// Reads what stands at a path of the interface.
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, Response> {
+        match self.console.api.get(&self.session.key, path).await {
+            Ok(value) => Ok(value),
+            Err(refusal) => Err(self.stumble(refusal)),
+        }
+    }
+
+    /// The same; nothing where the key may not see it or the service cannot tell.
+    pub(crate) async fn look(&self, path: &str) -> Value {
+        self.console.api.get(&self.session.key, path).await.unwrap_or_default()
+    }
+
+    /// Whether the operator may act: by the role of the key, and by what the page is for.
+    pub(crate) fn acts(&self) -> bool {
+        !self.console.options.read_only && matches!(self.session.role.as_str(), "operate" | "admin")
+    }
+
+    /// What stands around this page.
+    pub(crate) async fn frame(&self, place: &str, title: &str, data: &str) -> Frame {
+        let summary = self.look("/v1/ghosts/summary").await;
+        let ghosts = summary["total"].as_u64().unwrap_or_default();
+        Frame { ghosts, ..self.bare_frame(place, title, data) }
+    }
+
+    fn bare_frame(&self, place: &str, title: &str, data: &str) -> Frame {
+        let here = self.uri.path_and_query().map_or("/", |path| path.as_str());
+        Frame {
+            title: title.to_owned(),
+            menu: PLACES
+                .iter()
+                .map(|(name, address, called)| Place { address, name: called, is_here: *name == place })
+                .collect(),
+            who: self.session.name.clone(),
+            role: self.session.role.clone(),
+            acts: self.acts(),
+            read_only: self.console.options.read_only,
+            csrf: self.session.csrf.clone(),
+            ghosts: 0,
+            told: self.session.take_told(),
+            here: here.to_owned(),
+            live: String::new(),
+            data: data.to_owned(),
+            style: assets::style(),
+            scripts: assets::scripts(),
+        }
+    }
+
+    /// What is shown in place of a page. A key that is not good any more leads to the log-in.
+    pub(crate) fn stumble(&self, refusal: Refusal) -> Response {
+        if refusal.status == StatusCode::UNAUTHORIZED {
+            if let Some(id) = origin::session_of(&self.headers) {
+                self.console.sessions.end(&id);
+            }
+            return to_login(&self.uri, &self.headers);
+        }
+        let title = if refusal.status == StatusCode::NOT_FOUND { "Not found" } else { "This did not work" };
+        let Refusal { status, detail, fix } = refusal;
+        (status, show(&Stumble { frame: self.bare_frame("", title, ""), detail, fix })).into_response()
+    }
+}
+
+impl Frame {
+    /// The same page, which is told of what changes on what `path` answers.
+    pub(crate) fn watching(mut self, path: &str) -> Self {
+        self.live = format!("/console/live?{}", parts::query([("on", path)]));
+        self
+    }
+}
+
+impl FromRequestParts<Console> for Visitor {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Response> {
+        let found = origin::session_of(&parts.headers).and_then(|id| console.sessions.find(&id));
+        match found {
+            Some(session) => Ok(Self {
+                console: console.clone(),
+                session,
+                uri: parts.uri.clone(),
+                headers: parts.headers.clone(),
+            }),
+            None => Err(to_login(&parts.uri, &parts.headers)),
+        }
+    }
+}
+
+/// Leads to the log-in, and from there back.
+pub(crate) fn to_login(uri: &Uri, headers: &HeaderMap) -> Response {
+    let wanted = uri.path_and_query().map_or("/", |path| path.as_str());
+    let next = if wanted.starts_with("/console/live") || wanted.ends_with("/act") { "/" } else { wanted };
+    let address = format!("/console/login?{}", parts::query([("next", next)]));
+    let mut response = Redirect::to(&address).into_response();
+    if let Ok(cookie) = HeaderValue::try_from(origin::cookie(headers, None)) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// Where a form may lead back to: an address of ours, and nothing else.
+pub(crate) fn safe_next(next: Option<&str>) -> &str {
+    let ours = |next: &&str| *next == "/" || next.starts_with("/console/") || next.starts_with("/?");
+    next.filter(ours).unwrap_or("/")
+}
+
+/// A page as an answer.
+pub(crate) fn show(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(page) => Html(page).into_response(),
+        Err(error) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("The page cannot be shown: {error}")).into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_in_leads_to_no_other_site() {
+        for (next, to) in [
+            (Some("/console/closures?state=ghost"), "/console/closures?state=ghost"),
+            (Some("/"), "/"),
+            (Some("//evil.example"), "/"),
+            (Some("https://evil.example"), "/"),
+            (Some("/\\evil.example"), "/"),
+            (None, "/"),
+        ] {
+            assert_eq!(safe_next(next), to, "{next:?}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! One batch: how far it is, each of its rows, and what can be done with it.
+
+use askama::Template;
+use axum::{extract::Path, response::Response};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{
+    api::Refusal,
+    form,
+    form::Sent,
+    frame::{self, Frame, Page, Visitor},
+    parts::{Moment, State, items, query, segment, some, text, words},
+};
+
+/// Rows of a page.
+const ROWS: &str = "200";
+
+#[derive(Debug, Template)]
+#[template(path = "batch.html")]
+struct Batch {
+    frame: Frame,
+    id: String,
+    state: State,
+    by: String,
+    made: Moment,
+    executed_by: Option<String>,
+    reason: Option<String>,
+    /// The token of what is shown, as long as it can be executed.
+    token: Option<String>,
+    until: Moment,
+    is_scan: bool,
+    problem: Option<String>,
+    to_close: u64,
+    total: u64,
+    settled: u64,
+    counts: Vec<(&'static str, u64)>,
+    acts: Vec<(&'static str, &'static str)>,
+    rows: Vec<Row>,
+    next: Option<String>,
+}
+
+#[derive(Debug)]
+struct Row {
+    number: String,
+    state: State,
+    conversation: String,
+    closure: Option<String>,
+    reason: String,
+    detail: String,
+}
+
+/// `GET /console/batches/{id}`
+pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
+    let path = format!("/v1/batches/{}", segment(&id));
+    let batch = visitor.get(&path).await?;
+    let asked = form::fields(visitor.uri.query().unwrap_or_default().as_bytes());
+    let value =
+        |name: &str| asked.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.as_str());
+    let wanted = query([("limit", ROWS), ("state", value("state")), ("cursor", value("cursor"))]);
+    let rows = visitor.get(&format!("{path}/items?{wanted}")).await?;
+    let progress = &batch["progress"];
+    let count = |name: &str| progress[name].as_u64().unwrap_or_default();
+    let token = some(&batch["confirmToken"]);
+    let next = some(&rows["nextCursor"]);
+    let shown = Batch {
+        frame: visitor.frame("batches", &format!("Batch {id}"), &path).await.watching(&path),
+        state: State::of(&batch["state"]),
+        by: text(&batch["by"]),
+        made: Moment::of(&batch["createdAt"]),
+        executed_by: some(&batch["executedBy"]),
+        reason: some(&batch["reason"]),
+        token,
+        until: Moment::of(&batch["confirmUntil"]),
+        is_scan: batch["scan"].is_object(),
+        problem: some(&batch["scan"]["problem"]),
+        to_close: count("queued"),
+        total: count("total"),
+        settled: count("closed") + count("ghost") + count("failed") + count("skipped"),
+        counts: [
+            ("to close", "queued"),
+            ("under way", "submitted"),
+            ("closed", "closed"),
+            ("ghosts", "ghost"),
+            ("failed", "failed"),
+            ("left out", "skipped"),
+        ]
+        .map(|(name, field)| (name, count(field)))
+        .into(),
+        acts: match batch["state"].as_str() {
+            Some("running") => vec![("pause", "Pause"), ("cancel", "Call off")],
+            Some("paused") => vec![("resume", "Resume"), ("cancel", "Call off")],
+            Some("preview" | "scanning") => vec![("cancel", "Call off")],
+            Some(_) | None => Vec::new(),
+        },
+        rows: items(&rows).iter().map(Row::of).collect(),
+        next: next.map(|cursor| {
+            format!(
+                "/console/batches/{}?{}",
+                segment(&id),
+                query([("state", value("state")), ("cursor", cursor.as_str())])
+            )
+        }),
+        id,
+    };
+    Ok(frame::show(&shown))
+}
+
+impl Row {
+    fn of(item: &Value) -> Self {
+        Self {
+            number: text(&item["row"]),
+            state: State::of(&item["state"]),
+            conversation: text(&item["conversationId"]),
+            closure: some(&item["closure"]),
+            reason: some(&item["reason"]).map(|_| words(&item["reason"])).unwrap_or_default(),
+            detail: some(&item["detail"]).unwrap_or_default(),
+        }
+    }
+}
+
+/// `POST /console/batches/{id}/act`
+pub(crate) async fn act(Path(id): Path<String>, sent: Sent) -> Response {
+    let name = sent.field("act");
+    let path = format!("/v1/batches/{}/{name}", segment(&id));
+    match name {
+        "execute" => {
+            let body = json!({ "confirmToken": sent.field("token"), "reason": sent.field("reason") });
+            sent.act(&path, &body, "It runs, also when you leave this page.").await
+        }
+        "pause" => sent.act(&path, &Value::Null, "No further row is submitted until it is resumed.").await,
+        "resume" => sent.act(&path, &Value::Null, "It goes on.").await,
+        "cancel" => {
+            sent.act(&path, &Value::Null, "No further row is submitted; what was submitted goes on.").await
+        }
+        _ => sent.visitor.stumble(Refusal::of(StatusCode::UNPROCESSABLE_ENTITY, "There is no such act.")),
+    }
+}

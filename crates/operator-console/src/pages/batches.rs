@@ -1,0 +1,138 @@
+//! Batches: what runs, what waits for somebody's word, and a preview of new ones.
+
+use askama::Template;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    api::Refusal,
+    form::Sent,
+    frame::{self, Frame, Page, Visitor},
+    parts::{Moment, State, items, some, text},
+};
+
+#[derive(Debug, Template)]
+#[template(path = "batches.html")]
+struct Batches {
+    frame: Frame,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+struct Row {
+    id: String,
+    state: State,
+    total: String,
+    settled: String,
+    skipped: String,
+    by: String,
+    made: Moment,
+    reason: Option<String>,
+}
+
+/// `GET /console/batches`
+pub(crate) async fn page(visitor: Visitor) -> Page {
+    let data = "/v1/batches?limit=50";
+    let found = visitor.get(data).await?;
+    let frame = visitor.frame("batches", "Batches", data).await.watching(data);
+    Ok(frame::show(&Batches { frame, rows: items(&found).iter().map(Row::of).collect() }))
+}
+
+impl Row {
+    fn of(batch: &Value) -> Self {
+        let progress = &batch["progress"];
+        let count = |name: &str| progress[name].as_u64().unwrap_or_default();
+        Self {
+            id: text(&batch["id"]),
+            state: State::of(&batch["state"]),
+            total: text(&progress["total"]),
+            settled: (count("closed") + count("ghost") + count("failed")).to_string(),
+            skipped: text(&progress["skipped"]),
+            by: text(&batch["by"]),
+            made: Moment::of(&batch["createdAt"]),
+            reason: some(&batch["reason"]),
+        }
+    }
+}
+
+/// `POST /console/batches`: previews rows, all that match a filter, or a scan. Nothing is done until it is executed.
+pub(crate) async fn preview(sent: Sent) -> Response {
+    let body = match sent.field("of") {
+        "rows" => rows(sent.field("rows")),
+        "filter" => filter(&sent),
+        "scan" => scan(&sent),
+        _ => Value::Null,
+    };
+    let visitor = &sent.visitor;
+    match visitor.console.api.post(&visitor.session.key, "/v1/batches", &body, None).await {
+        Ok(batch) => {
+            visitor.session.tell(true, "Nothing is done yet: this is what would be done.");
+            Redirect::to(&format!("/console/batches/{}", text(&batch["id"]))).into_response()
+        }
+        Err(refusal @ Refusal { status: http::StatusCode::UNAUTHORIZED, .. }) => visitor.stumble(refusal),
+        Err(Refusal { detail, .. }) => {
+            visitor.session.tell(false, detail);
+            sent.back()
+        }
+    }
+}
+
+/// Ids of conversations, one a line or between commas and spaces, as they come out of a mail or a spreadsheet.
+fn rows(text: &str) -> Value {
+    let ids = text
+        .split(|sign: char| sign.is_whitespace() || matches!(sign, ',' | ';' | '"'))
+        .filter(|id| !id.is_empty());
+    Value::Array(ids.map(|id| json!({ "conversationId": id })).collect())
+}
+
+fn filter(sent: &Sent) -> Value {
+    let mut filter = Map::new();
+    for name in ["state", "closureReason"] {
+        let several: Vec<_> = sent.field(name).split(',').filter(|one| !one.is_empty()).collect();
+        if !several.is_empty() {
+            filter.insert(name.to_owned(), json!(several));
+        }
+    }
+    for name in ["source", "since", "until"] {
+        match sent.field(name) {
+            "" => {}
+            // The list takes `1h`, a batch the same as ISO 8601 writes it.
+            value if value.ends_with(['h', 'm', 's']) => {
+                filter.insert(name.to_owned(), json!(format!("PT{}", value.to_uppercase())));
+            }
+            value if value.ends_with('d') => {
+                filter.insert(name.to_owned(), json!(format!("P{}", value.to_uppercase())));
+            }
+            value => {
+                filter.insert(name.to_owned(), json!(value));
+            }
+        }
+    }
+    json!({ "filter": filter })
+}
+
+fn scan(sent: &Sent) -> Value {
+    let mut scan = Map::new();
+    if let Ok(hours @ 1..) = sent.field("hours").parse::<u32>() {
+        scan.insert("olderThan".to_owned(), json!(format!("PT{hours}H")));
+    }
+    for name in ["queueId", "messageType"] {
+        if !sent.field(name).is_empty() {
+            scan.insert(name.to_owned(), json!(sent.field(name)));
+        }
+    }
+    json!({ "scan": scan })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_taken_as_they_come_out_of_a_mail() {
+        let rows = rows("a1, b2;\n\"c3\"\r\n\n d4");
+        let ids: Vec<_> =
+            rows.as_array().unwrap().iter().map(|row| row["conversationId"].as_str().unwrap()).collect();
+        assert_eq!(ids, ["a1", "b2", "c3", "d4"]);
+    }
+}

@@ -1,0 +1,239 @@
+//! One closure: its story in plain words, its timeline, what is missing, and what can be pressed.
+
+use askama::Template;
+use axum::{
+    extract::Path,
+    response::{IntoResponse as _, Redirect, Response},
+};
+use ghost_report::Strip;
+use http::StatusCode;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::{
+    api::Refusal,
+    form::Sent,
+    frame::{self, Frame, Page, Visitor},
+    parts::{Moment, State, items, segment, some, text},
+};
+
+/// For how long a ghost can be let sleep by one press, in hours, and in words.
+const SNOOZES: [(u32, &str); 4] = [(1, "1 hour"), (4, "4 hours"), (24, "a day"), (168, "a week")];
+
+#[derive(Debug, Template)]
+#[template(path = "closure.html")]
+struct Closure {
+    frame: Frame,
+    id: String,
+    conversation: String,
+    version: String,
+    state: State,
+    is_ghost: bool,
+    headline: String,
+    waits_for: Option<String>,
+    missing: Vec<String>,
+    acts: Vec<Act>,
+    said: Vec<String>,
+    snoozes: [(u32, &'static str); 4],
+    page: Option<String>,
+    strip: Strip,
+    steps: Vec<Step>,
+    facts: Vec<(&'static str, String)>,
+    moments: Vec<(&'static str, Moment)>,
+    others: Vec<(String, State, Moment)>,
+}
+
+/// Something that can be done.
+#[derive(Debug)]
+struct Act {
+    name: String,
+    what: String,
+    command: String,
+    /// Whether it asks why.
+    needs_reason: bool,
+    /// Whether it claims or changes something that no look can take back.
+    is_grave: bool,
+}
+
+/// A line of the timeline.
+#[derive(Debug)]
+struct Step {
+    number: String,
+    at: Moment,
+    says: String,
+    to: Option<State>,
+    request: String,
+    status: String,
+    took: String,
+    correlation: Option<String>,
+}
+
+/// `GET /console/closures/{id}`; the id of a conversation leads to its latest closure.
+pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
+    if !id.starts_with("cl_") {
+        return of_conversation(&visitor, &id).await;
+    }
+    let path = format!("/v1/closures/{}", segment(&id));
+    let closure = visitor.get(&path).await?;
+    let explanation = visitor.get(&format!("{path}/explain")).await?;
+    let timeline = visitor.get(&format!("{path}/timeline")).await?;
+    let is_ghost = closure["state"] == "ghost";
+    let ghost = if is_ghost {
+        visitor.look(&format!("/v1/ghosts?q={}&limit=1", segment(&id))).await
+    } else {
+        Value::Null
+    };
+    let conversation = text(&closure["conversationId"]);
+    let same = visitor.look(&format!("/v1/conversations/{}/closures", segment(&conversation))).await;
+    let title = format!("{} · {}", text(&closure["state"]).replace('_', " "), conversation);
+    let shown = Closure {
+        frame: visitor.frame("closures", &title, &path).await.watching(&path),
+        version: text(&closure["version"]),
+        state: State::of(&closure["state"]),
+        is_ghost,
+        headline: text(&explanation["headline"]),
+        waits_for: some(&explanation["waitsFor"]),
+        missing: explanation["missing"].as_array().into_iter().flatten().map(text).collect(),
+        acts: explanation["next"].as_array().into_iter().flatten().map(Act::of).collect(),
+        said: ghost_report::handling(&explanation["handling"]),
+        snoozes: SNOOZES,
+        page: some(&items(&ghost).first().unwrap_or(&Value::Null)["ghost"]["genesysPage"])
+            .filter(|page| page.starts_with("https://")),
+        strip: Strip::of_timeline(items(&timeline), end(&closure)),
+        steps: items(&timeline).iter().map(Step::of).collect(),
+        facts: facts(&closure),
+        moments: moments(&closure),
+        others: items(&same)
+            .iter()
+            .filter(|other| other["id"] != closure["id"])
+            .map(|other| {
+                (text(&other["id"]), State::of(&other["state"]), Moment::of(&other["timings"]["acceptedAt"]))
+            })
+            .collect(),
+        conversation,
+        id,
+    };
+    Ok(frame::show(&shown))
+}
+
+/// Leads from the id of a conversation to its latest closure.
+async fn of_conversation(visitor: &Visitor, id: &str) -> Page {
+    let found = visitor.get(&format!("/v1/conversations/{}/closures", segment(id))).await?;
+    match items(&found).first() {
+        Some(closure) => {
+            Ok(Redirect::to(&format!("/console/closures/{}", text(&closure["id"]))).into_response())
+        }
+        None => Err(visitor.stumble(Refusal::of(
+            StatusCode::NOT_FOUND,
+            "No closure was asked for with this conversation, or it is older than what is kept.",
+        ))),
+    }
+}
+
+/// Until when the timeline is drawn: the end, or now.
+fn end(closure: &Value) -> Timestamp {
+    let ended = closure["timings"]["endedAt"].as_str().and_then(|at| at.parse().ok());
+    ended.unwrap_or_else(Timestamp::now)
+}
+
+fn facts(closure: &Value) -> Vec<(&'static str, String)> {
+    let mut proof: Vec<_> = ["kind", "adapter", "eventType", "eventId"]
+        .into_iter()
+        .filter_map(|name| some(&closure["confirmedBy"][name]))
+        .collect();
+    if proof.is_empty() {
+        proof.push("none yet".to_owned());
+    }
+    let labels = closure["labels"].as_object().into_iter().flatten();
+    let labels: Vec<_> = labels.map(|(name, value)| format!("{name}={}", text(value))).collect();
+    let policy = closure["effectivePolicy"].as_object().into_iter().flatten();
+    let policy: Vec<_> = policy.map(|(name, value)| format!("{name}={}", text(value))).collect();
+    let facts = [
+        ("Organisation", text(&closure["organisation"])),
+        ("Participant", text(&closure["participantId"])),
+        ("Proof", proof.join(", ")),
+        ("Calls to Genesys", text(&closure["apiCalls"])),
+        ("Rounds", text(&closure["attempts"])),
+        ("Asked by", text(&closure["source"])),
+        ("Asked because", some(&closure["requestReason"]).unwrap_or_default()),
+        ("Wrap-up", text(&closure["wrapUp"]).replace('_', " ")),
+        ("Labels", labels.join(" ")),
+        ("Policy", policy.join(" ")),
+    ];
+    facts.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+}
+
+fn moments(closure: &Value) -> Vec<(&'static str, Moment)> {
+    let timings = &closure["timings"];
+    let moments = [
+        ("Accepted", &timings["acceptedAt"]),
+        ("Close taken", &timings["participantClosedAt"]),
+        ("Confirmed", &timings["confirmedAt"]),
+        ("Ended", &timings["endedAt"]),
+        ("Looks next", &closure["nextWakeAt"]),
+    ];
+    moments.into_iter().filter(|(_, at)| at.is_string()).map(|(name, at)| (name, Moment::of(at))).collect()
+}
+
+impl Act {
+    fn of(advice: &Value) -> Self {
+        let name = text(&advice["act"]);
+        Self {
+            needs_reason: matches!(name.as_str(), "force" | "resolve"),
+            is_grave: matches!(name.as_str(), "force" | "resolve" | "cancel"),
+            what: text(&advice["what"]),
+            command: text(&advice["command"]),
+            name,
+        }
+    }
+}
+
+impl Step {
+    fn of(line: &Value) -> Self {
+        let answered = &line["answered"];
+        Self {
+            number: text(&line["sequence"]),
+            at: Moment::of(&line["at"]),
+            says: text(&line["says"]),
+            to: line["to"].is_string().then(|| State::of(&line["to"])),
+            request: some(&answered["request"]).map(|request| request.replace('_', " ")).unwrap_or_default(),
+            status: answered["status"].as_u64().map(|status| status.to_string()).unwrap_or_default(),
+            took: answered["tookMs"].as_u64().map(|took| format!("{took} ms")).unwrap_or_default(),
+            correlation: some(&answered["correlationId"]),
+        }
+    }
+}
+
+/// `POST /console/closures/{id}/act`
+pub(crate) async fn act(Path(id): Path<String>, sent: Sent) -> Response {
+    let id = segment(&id);
+    let name = sent.field("act");
+    let closure = |act: &str| format!("/v1/closures/{id}/{act}");
+    let ghost = |act: &str| format!("/v1/ghosts/{id}/{act}");
+    match name {
+        "retry" | "cancel" | "verify" | "force" | "resolve" => {
+            let done = match name {
+                "retry" => "It begins again.",
+                "cancel" => "It is called off.",
+                "verify" => "The conversation is read now.",
+                "force" => "The wrapper is closed without a proof, as you said.",
+                _ => "It is resolved by your word.",
+            };
+            sent.act(&closure(name), &sent.body(&["reason"]), done).await
+        }
+        "claim" => {
+            let mut body = sent.body(&["reason"]);
+            body["takeOver"] = (sent.field("takeOver") == "yes").into();
+            sent.act(&ghost(name), &body, "You see to it; the others are told.").await
+        }
+        "comment" => sent.act(&ghost(name), &sent.body(&["comment"]), "Your comment is kept.").await,
+        "snooze" => {
+            let hours = sent.field("hours").parse().unwrap_or(1);
+            let until = Timestamp::now() + SignedDuration::from_hours(hours);
+            let mut body = sent.body(&["reason"]);
+            body["until"] = json!(format!("{until:.0}"));
+            sent.act(&ghost(name), &body, "It is not announced until then.").await
+        }
+        _ => sent.visitor.stumble(Refusal::of(StatusCode::UNPROCESSABLE_ENTITY, "There is no such act.")),
+    }
+}

@@ -1,0 +1,11 @@
+//! The pages, one a file.
+
+pub(crate) mod batch;
+pub(crate) mod batches;
+pub(crate) mod closure;
+pub(crate) mod deliveries;
+pub(crate) mod home;
+pub(crate) mod list;
+pub(crate) mod received;
+pub(crate) mod settings;
+pub(crate) mod sources;

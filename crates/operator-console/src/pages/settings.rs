@@ -1,0 +1,106 @@
+//! How the service is set, without its secrets; and the switch of all calls of an organisation.
+
+use askama::Template;
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::Value;
+
+use crate::{
+    api::Refusal,
+    form::Sent,
+    frame::{self, Frame, Page, Visitor},
+    parts::{Moment, some, text},
+};
+
+#[derive(Debug, Template)]
+#[template(path = "settings.html")]
+struct Settings {
+    frame: Frame,
+    organisations: Vec<Organisation>,
+    sockets: Vec<Socket>,
+    version: String,
+    quarantined: String,
+    /// Key, value, where it comes from; empty for a key that may not see them.
+    keys: Vec<(String, String, String)>,
+}
+
+#[derive(Debug)]
+struct Organisation {
+    name: String,
+    open: String,
+    queued: String,
+    paused: bool,
+    blocked_until: Moment,
+    blocked_by: Option<String>,
+    missing: Option<String>,
+}
+
+#[derive(Debug)]
+struct Socket {
+    name: String,
+    connected_since: Moment,
+    gaps: String,
+    refused: Vec<String>,
+}
+
+/// `GET /console/settings`
+pub(crate) async fn page(visitor: Visitor) -> Page {
+    let standing = visitor.get("/readyz?verbose=true").await?;
+    let configuration = visitor.look("/v1/config").await;
+    let list = |name: &str| standing[name].as_array().map_or(&[][..], Vec::as_slice);
+    let shown = Settings {
+        frame: visitor.frame("settings", "Settings", "/v1/config").await,
+        organisations: list("organisations").iter().map(Organisation::of).collect(),
+        sockets: list("adapters").iter().map(Socket::of).collect(),
+        version: text(&visitor.look("/version").await["version"]),
+        quarantined: text(&standing["quarantined"]),
+        keys: keys(&configuration),
+    };
+    Ok(frame::show(&shown))
+}
+
+/// The settings as a flat list.
+fn keys(configuration: &Value) -> Vec<(String, String, String)> {
+    let all = configuration.as_object().into_iter().flatten();
+    all.map(|(key, one)| (key.clone(), text(&one["value"]), text(&one["origin"]))).collect()
+}
+
+impl Organisation {
+    fn of(one: &Value) -> Self {
+        Self {
+            name: text(&one["name"]),
+            open: text(&one["open"]),
+            queued: text(&one["queued"]),
+            paused: one["paused"] == true,
+            blocked_until: Moment::of(&one["blockedUntil"]),
+            blocked_by: some(&one["blockedBy"]),
+            missing: some(&one["missingPermission"]),
+        }
+    }
+}
+
+impl Socket {
+    fn of(one: &Value) -> Self {
+        let refused = |topic: &Value| format!("{}: {}", text(&topic["topic"]), text(&topic["reason"]));
+        Self {
+            name: text(&one["name"]),
+            connected_since: Moment::of(&one["connectedSince"]),
+            gaps: text(&one["gaps"]),
+            refused: one["refusedTopics"].as_array().into_iter().flatten().map(refused).collect(),
+        }
+    }
+}
+
+/// `POST /console/outgoing/act`
+pub(crate) async fn outgoing(sent: Sent) -> Response {
+    let path = format!("/v1/outgoing/{}", sent.field("act"));
+    let body = sent.body(&["organisation", "reason"]);
+    match sent.field("act") {
+        "pause" => {
+            sent.act(&path, &body, "No call is made for it any more; commands and events are still taken.")
+                .await
+        }
+        "resume" => sent.act(&path, &body, "Its calls go on.").await,
+        _ => sent.visitor.stumble(Refusal::of(StatusCode::UNPROCESSABLE_ENTITY, "There is no such act.")),
+    }
+}

@@ -1,0 +1,215 @@
+//! Who is let in, what a form must have, and what is shown of what strangers wrote. The interface behind is a stand-in that notes what it
+//! is asked; the true one is there in the tests of the program.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{
+    Json, Router,
+    body::{Body, to_bytes},
+    extract::Request as Asked,
+    response::{IntoResponse as _, Response},
+};
+use http::{Request, StatusCode, header};
+use serde_json::json;
+use tower::ServiceExt as _;
+
+use super::{Options, router};
+
+/// What the stand-in was asked to do: method and path of everything but looks.
+type Acts = Arc<Mutex<Vec<String>>>;
+
+const HOSTILE: &str = "<script>alert(1)</script>";
+
+fn stand_in(acts: &Acts) -> Router {
+    let acts = Arc::clone(acts);
+    Router::new().fallback(move |asked: Asked| {
+        let acts = Arc::clone(&acts);
+        async move {
+            let bearer = asked.headers().get(header::AUTHORIZATION).and_then(|key| key.to_str().ok()).unwrap_or_default();
+            let role = match bearer {
+                "Bearer ck_read" => "read",
+                "Bearer ck_operate" => "operate",
+                "Bearer ck_submit" => "submit",
+                _ => return (StatusCode::UNAUTHORIZED, Json(json!({ "detail": "no such key" }))).into_response(),
+            };
+            if asked.method() == "POST" {
+                acts.lock().unwrap().push(asked.uri().path().to_owned());
+                return Json(json!({})).into_response();
+            }
+            let ghost = json!({ "id": "cl_1", "conversationId": HOSTILE, "state": "ghost", "version": 3, "timings": {},
+                "ghost": { "reason": HOSTILE, "suggested": [{ "what": HOSTILE }] } });
+            let answer = match asked.uri().path() {
+                "/v1/whoami" => json!({ "name": "ann", "role": role }),
+                "/v1/ghosts/summary" => json!({ "total": 1, "groups": [{ "reason": HOSTILE, "organisation": "main", "count": 1 }] }),
+                "/readyz" => json!({ "organisations": [{ "name": HOSTILE, "open": 1, "queued": 0 }], "adapters": [] }),
+                "/v1/closures/cl_1" => ghost,
+                "/v1/closures/cl_1/explain" => json!({ "headline": HOSTILE, "missing": [HOSTILE], "next": [
+                    { "act": "force", "what": HOSTILE, "command": HOSTILE }] }),
+                _ => json!({ "items": [ghost] }),
+            };
+            Json(answer).into_response()
+        }
+    })
+}
+
+/// A console, and what was done by it.
+fn console(options: Options) -> (Router, Acts) {
+    let acts = Acts::default();
+    (router(stand_in(&acts), options), acts)
+}
+
+async fn send(
+    console: &Router,
+    request: http::request::Builder,
+    body: &str,
+) -> (StatusCode, Response, String) {
+    let request = request.header("host", "127.0.0.1:8080").body(Body::from(body.to_owned())).unwrap();
+    let mut response = console.clone().oneshot(request).await.unwrap();
+    let body = to_bytes(std::mem::take(response.body_mut()), usize::MAX).await.unwrap();
+    (response.status(), response, String::from_utf8(body.into()).unwrap())
+}
+
+/// Logs in, and answers the cookie and the token of its forms.
+async fn log_in(console: &Router, key: &str) -> (String, String) {
+    let (status, response, _) =
+        send(console, Request::post("/console/login"), &format!("key={key}&next=%2F")).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    let cookie =
+        response.headers()[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let (status, _, page) = send(console, Request::get("/").header("cookie", &cookie), "").await;
+    assert_eq!(status, StatusCode::OK, "{page}");
+    let csrf = page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    (cookie, csrf.to_owned())
+}
+
+#[tokio::test]
+async fn nobody_is_shown_anything_without_a_key_and_comes_back_to_where_he_wanted() {
+    let (console, _) = console(Options::default());
+    for path in [
+        "/",
+        "/console/closures?state=ghost",
+        "/console/closures/cl_1",
+        "/console/settings",
+        "/console/live?on=/v1/ghosts",
+    ] {
+        let (status, response, page) = send(&console, Request::get(path), "").await;
+        let to = response.headers()[header::LOCATION].to_str().unwrap();
+        assert!(
+            status == StatusCode::SEE_OTHER && to.starts_with("/console/login?next="),
+            "{path}: {to} {page}"
+        );
+    }
+    let (status, _, page) = send(&console, Request::post("/console/login"), "key=ck_wrong").await;
+    assert!(status == StatusCode::UNAUTHORIZED && page.contains("not known here"), "{page}");
+    let (status, _, page) = send(&console, Request::post("/console/login"), "key=ck_submit").await;
+    assert!(status == StatusCode::FORBIDDEN && page.contains("only request closures"), "{page}");
+    let evil = Request::post("/console/login").header("origin", "https://evil.example");
+    assert_eq!(send(&console, evil, "key=ck_read").await.0, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_form_does_nothing_unless_a_page_of_the_session_sent_it_and_the_role_allows() {
+    let act = |cookie: &str| Request::post("/console/closures/cl_1/act").header("cookie", cookie);
+    let (allowed, acts) = console(Options::default());
+    let (cookie, csrf) = log_in(&allowed, "ck_operate").await;
+    let (status, _, page) = send(&allowed, act(&cookie), "act=verify").await;
+    assert!(status == StatusCode::FORBIDDEN && page.contains("nothing was done"), "{page}");
+    let (other, _) = log_in(&allowed, "ck_operate").await;
+    assert_eq!(
+        send(&allowed, act(&other), &format!("act=verify&csrf={csrf}")).await.0,
+        StatusCode::FORBIDDEN,
+        "of another session"
+    );
+    let evil = act(&cookie).header("sec-fetch-site", "cross-site");
+    assert_eq!(send(&allowed, evil, &format!("act=verify&csrf={csrf}")).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(
+        send(&allowed, act(&cookie), &format!("act=open&csrf={csrf}")).await.0,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    assert_eq!(*acts.lock().unwrap(), [""; 0]);
+    let (status, response, _) =
+        send(&allowed, act(&cookie), &format!("act=verify&csrf={csrf}&next=%2Fconsole%2Fclosures%2Fcl_1"))
+            .await;
+    assert_eq!(
+        (status, response.headers()[header::LOCATION].to_str().unwrap()),
+        (StatusCode::SEE_OTHER, "/console/closures/cl_1")
+    );
+    assert_eq!(*acts.lock().unwrap(), ["/v1/closures/cl_1/verify"]);
+    let (_, _, page) =
+        send(&allowed, Request::get("/console/closures/cl_1").header("cookie", &cookie), "").await;
+    assert!(page.contains("The conversation is read now."), "{page}");
+
+    for (options, key) in [(Options::default(), "ck_read"), (Options { read_only: true }, "ck_operate")] {
+        let (looks, acts) = console(options);
+        let (cookie, csrf) = log_in(&looks, key).await;
+        let (_, _, page) =
+            send(&looks, Request::get("/console/closures/cl_1").header("cookie", &cookie), "").await;
+        assert!(!page.contains("/console/closures/cl_1/act"), "no form that would be refused: {page}");
+        let refused = send(&looks, act(&cookie), &format!("act=verify&csrf={csrf}")).await.0;
+        assert_eq!((refused, acts.lock().unwrap().len()), (StatusCode::FORBIDDEN, 0), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn what_strangers_wrote_is_text_and_no_page_may_run_what_stands_in_it() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_operate").await;
+    for path in [
+        "/",
+        "/console/closures",
+        "/console/closures/cl_1",
+        "/console/batches",
+        "/console/batches/bt_1",
+        "/console/sources",
+        "/console/received",
+        "/console/deliveries",
+        "/console/settings",
+    ] {
+        let (status, response, page) = send(&console, Request::get(path).header("cookie", &cookie), "").await;
+        assert_eq!(status, StatusCode::OK, "{path}: {page}");
+        let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        assert!(
+            !page.contains("alert(1)</script>") && !page.contains(" style=") && !page.contains(" onclick="),
+            "{path}: {page}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn leaving_ends_the_session_and_a_key_that_is_gone_ends_it_too() {
+    let (console, _) = console(Options::default());
+    let (cookie, csrf) = log_in(&console, "ck_operate").await;
+    let leave = Request::post("/console/logout").header("cookie", &cookie);
+    send(&console, leave, &format!("csrf={csrf}")).await;
+    let again = send(&console, Request::get("/").header("cookie", &cookie), "").await;
+    assert_eq!(again.0, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn the_stream_tells_at_once_how_many_ghosts_there_are() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_read").await;
+    let request =
+        Request::get("/console/live?on=%2Fv1%2Fghosts").header("host", "127.0.0.1").header("cookie", &cookie);
+    let response = console.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+    let mut body = response.into_body().into_data_stream();
+    let first = futures_util::StreamExt::next(&mut body).await.unwrap().unwrap();
+    assert_eq!(String::from_utf8(first.to_vec()).unwrap(), "data: <span data-ghosts-now=\"1\"></span>\n\n");
+}
+
+#[tokio::test]
+async fn files_are_kept_by_their_hash() {
+    let (console, _) = console(Options::default());
+    for asset in crate::assets::scripts().into_iter().chain([crate::assets::style()]) {
+        let (status, response, text) = send(&console, Request::get(&asset.address), "").await;
+        assert!(status == StatusCode::OK && !text.is_empty());
+        assert!(response.headers()[header::CACHE_CONTROL].to_str().unwrap().contains("immutable"));
+    }
+    assert_eq!(
+        send(&console, Request::get("/console/assets/console.000.js"), "").await.0,
+        StatusCode::NOT_FOUND
+    );
+}
