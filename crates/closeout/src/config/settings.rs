@@ -86,6 +86,8 @@ pub struct Server {
     pub shutdown_grace: Duration,
     /// Connections at once.
     pub max_connections: usize,
+    /// The page for operators; `None` where it is off.
+    pub console: Option<operator_console::Options>,
 }
 
 /// Where state is kept, and how long.
@@ -190,7 +192,11 @@ fn server(reader: &mut Reader<'_>) -> Option<Server> {
     let listen = listen(reader);
     let shutdown_grace = reader.duration("server.shutdown_grace");
     let max_connections = as_usize(reader.count("server.max_connections"));
-    Some(Server { listen: listen?, shutdown_grace: shutdown_grace?, max_connections })
+    let console = match reader.choice("server.console")?.as_str() {
+        "off" => None,
+        how => Some(operator_console::Options { read_only: how == "read_only" }),
+    };
+    Some(Server { listen: listen?, shutdown_grace: shutdown_grace?, max_connections, console })
 }
 
 fn listen(reader: &mut Reader<'_>) -> Option<SocketAddr> {

@@ -177,7 +177,8 @@ impl Service {
             sources: sources.clone(),
             metrics: MetricsPage { render: Arc::new(move || metrics.render()), open: false },
         });
-        let console = operator_console::router(api.clone(), operator_console::Options::default());
+        let console = settings.server.console.map(|options| operator_console::router(api.clone(), options));
+        let routes = api.merge(webhooks).merge(console.unwrap_or_default());
         let limits = Limits {
             connections: settings.server.max_connections,
             grace: settings.server.shutdown_grace,
@@ -188,7 +189,7 @@ impl Service {
             let (stop, broken) = (stop.clone(), broken.clone());
             async move {
                 let served =
-                    http_listener::serve(listener, api.merge(webhooks).merge(console), limits, stop).await;
+                    http_listener::serve(listener, routes, limits, stop).await;
                 if served.is_err() {
                     broken.cancel();
                 }
