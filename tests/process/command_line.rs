@@ -182,6 +182,7 @@ fn a_delivery_for_another_hook_is_told_as_that() {
         "[genesys.main]\nregion = \"eu-central-1\"\nclient_id = \"c\"\nclient_secret = \"s\"\n".to_owned(),
         hook("orders", "hub-sha256-base64", "the secret of orders, long enough"),
         hook("support", "hub-sha256-base64", "the secret of support, long enough"),
+        hook("shop", "hub-sha256-hex", "the secret of shop, long enough too"),
     ];
     std::fs::write(folder.path().join("closeout.toml"), configuration.concat()).unwrap();
     std::fs::write(folder.path().join("body.json"), br#"{"state":"disconnected"}"#).unwrap();
@@ -195,6 +196,13 @@ fn a_delivery_for_another_hook_is_told_as_that() {
     assert_eq!(refused.code, 4, "{refused:?}");
     assert!(refused.stdout.contains("It fits the hook \"support\""), "{refused:?}");
     assert!(!refused.stdout.contains("the secret of support"), "{refused:?}");
+    // The sender has the secret of a hook that is signed in another way.
+    let flags = ["--verify", "hub-sha256-base64", "--secret", "the secret of shop, long enough too"];
+    let line = [&["hooks", "sign", "--body", "body.json"][..], &flags].concat();
+    let mixed = verify("orders", run(folder.path(), &line, &[]).stdout.trim());
+    assert_eq!(mixed.code, 4, "{mixed:?}");
+    assert!(mixed.stdout.contains("a secret of the hook \"shop\""), "{mixed:?}");
+    assert!(!mixed.stdout.contains("No usual mistake"), "{mixed:?}");
     let forged = signed.stdout.trim().replace("sha256=", "sha256=A");
     assert!(!verify("orders", &forged).stdout.contains("fits the hook"));
 }

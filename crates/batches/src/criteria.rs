@@ -107,6 +107,8 @@ pub(crate) fn judged(read: Option<&Snapshot>, one: &OpenOne, now: Time) -> Resul
         Err(Skip::Ended)
     } else if snapshot.legs.is_empty() {
         Err(Skip::NotMessaging)
+    } else if snapshot.guest_legs().next().is_none() {
+        Err(Skip::NoGuest)
     } else if snapshot.connected_agent().is_some() {
         Err(Skip::AgentConnected)
     } else if !guest_is_there && agent_wraps_up() {
@@ -258,6 +260,7 @@ mod tests {
         assert_eq!(judged(None, &one(), NOW), Err(Skip::NotFound));
         assert_eq!(read(true, &[guest(Disconnected)]), Err(Skip::Ended));
         assert_eq!(read(false, &[]), Err(Skip::NotMessaging));
+        assert_eq!(read(false, &[agent(Disconnected, NotRequired)]), Err(Skip::NoGuest));
         assert_eq!(
             read(false, &[guest(Connected), agent(Connected, NotRequired)]),
             Err(Skip::AgentConnected)

@@ -86,6 +86,8 @@ words! {
         NotFound = "not_found",
         /// Of a scan: it is none of messaging.
         NotMessaging = "not_messaging",
+        /// Of a scan: it has no guest whose session could be closed.
+        NoGuest = "no_guest",
         /// Of a scan: a human agent is connected.
         AgentConnected = "agent_connected",
         /// Of a scan: the guest is gone, and an agent still owes the wrap-up.

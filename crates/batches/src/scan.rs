@@ -163,12 +163,18 @@ impl Search<'_> {
             let (state, kept) = kept.with(fate);
             Ok(Kept { detail, ..kept }.item(number, state))
         };
-        if let Some(why) = self.criteria.left_out(one, self.inner.orchestrator.present()) {
+        let left_out = self.criteria.left_out(one, self.inner.orchestrator.present());
+        // What moved lately has often moved by a closure of ours, and then that is what is said.
+        let may_be_ours = |why: &Skip| matches!(why, Skip::TooYoung | Skip::ActiveLately);
+        if let Some(why) = left_out.filter(|why| !may_be_ours(why)) {
             return skipped(kept, Fate::skipped(why, None), None);
         }
         let standing = self.inner.standing_by_closures(&self.organisation, one.conversation.uuid()).await?;
         if let Some(fate) = plan::shown(standing) {
             return skipped(kept, fate, None);
+        }
+        if let Some(why) = left_out {
+            return skipped(kept, Fate::skipped(why, None), None);
         }
         let read = self.inner.orchestrator.conversation(&self.organisation, one.conversation).await;
         let judged = match read {
@@ -202,7 +208,10 @@ impl Search<'_> {
         let batch = self.inner.store.batch(self.key).await?.as_ref().and_then(Batch::read);
         let scheduled = |batch: &Batch| batch.plan.scan.as_ref().is_some_and(|scan| scan.schedule.is_some());
         match batch.filter(|batch| found > 0 && batch.state == BatchState::Scanning && scheduled(batch)) {
-            Some(batch) => {
+            Some(mut batch) => {
+                // It is told before it is written, so that a death in between tells twice and never not at all.
+                let closes = batch.plan.scan.as_ref().is_some_and(|scan| scan.closes);
+                batch.state = if closes { BatchState::Running } else { BatchState::Preview };
                 let progress = self.inner.progress(self.key).await?;
                 self.inner.herald.tell(News::Found, &batch, progress).await
             }

@@ -139,7 +139,7 @@ impl Outbox<'_> {
     }
 
     /// Lets go what was kept for a silence that is over: those that are ghosts still are told, each once; those that healed
-    /// are withdrawn. Answers how many deliveries were settled so.
+    /// are withdrawn, and those that are snoozed too, as the end of the snooze tells them anew. Answers how many deliveries were settled so.
     pub(crate) async fn let_go(&self, held: &mut Held, now: Time) -> Result<usize, StoreUnavailable> {
         let keys = held.let_go(self.ears, PAGE);
         if keys.is_empty() {
@@ -151,7 +151,10 @@ impl Outbox<'_> {
             // An operator may have let it go already.
             let Some(mut owed) = row.as_ref().and_then(Owed::read).filter(Owed::is_held) else { continue };
             let closure = self.store.load(owed.closure).await?;
-            if closure.and_then(|row| read(owed.closure, &row)).is_some_and(|record| is_ghost(&record)) {
+            if closure
+                .and_then(|row| read(owed.closure, &row))
+                .is_some_and(|record| is_ghost(&record) && !record.is_snoozed(now))
+            {
                 owed.begin_again(now);
             } else {
                 owed.withdraw(now);

@@ -108,16 +108,12 @@ impl HookResult {
             Self::NotAnEnding => Some("it does not show that a guest or a conversation has ended"),
             Self::Duplicate => Some("the same event was taken before"),
             Self::Conflict => Some("another body was taken before under the same event id, and stands"),
-            Self::Taken
-            | Self::Undecodable
-            | Self::Foreign
-            | Self::Unavailable
-            | Self::Refused
-            | Self::UnknownHook
-            | Self::TooLarge
-            | Self::WrongType
-            | Self::WrongMethod
-            | Self::Incomplete => None,
+            Self::UnknownHook => Some("no [[confirm]] table has this name"),
+            Self::TooLarge => Some("the body is larger than is taken"),
+            Self::WrongType => Some("the body is encoded, or its Content-Type is not JSON"),
+            Self::WrongMethod => Some("events are posted"),
+            Self::Incomplete => Some("the body broke off, or did not come in time"),
+            Self::Taken | Self::Undecodable | Self::Foreign | Self::Unavailable | Self::Refused => None,
         }
     }
 

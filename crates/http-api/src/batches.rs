@@ -160,7 +160,7 @@ pub(crate) struct ItemView {
     /// The closure that answers for it, or stands in its way.
     closure: Option<String>,
     /// Of a skipped row malformed, duplicate, repeated, open_closure, closed_already or cancelled, and of a scan ended, not_found,
-    /// not_messaging, agent_connected, wrapup_pending, too_young, active_lately, other_queue, other_message_type or not_shown; else
+    /// not_messaging, no_guest, agent_connected, wrapup_pending, too_young, active_lately, other_queue, other_message_type or not_shown; else
     /// that of its closure.
     reason: Option<String>,
     /// What cannot be read in it, or what a scan has seen.

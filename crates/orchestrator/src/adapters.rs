@@ -21,7 +21,7 @@ use self::{
     judge::{Change, change, is_silent},
     rate::Rate,
 };
-use crate::{advance::Orchestrator, id::closure_id, made::Made, metrics, record::Record};
+use crate::{advance::Orchestrator, id::closure_id, made::Made, metrics, record::Record, resting::Glance};
 
 /// How often is looked, at most.
 const LOOK_EVERY: Span = Span::from_secs(10);
@@ -85,6 +85,8 @@ struct State {
     known: BTreeMap<(Organisation, String), Known>,
     notices: VecDeque<AdapterNotice>,
     told: u64,
+    /// For how long an adapter that is waited for may be quiet.
+    after: Option<Span>,
     /// The ghosts of each organisation that were not told of yet.
     untold: BTreeMap<Organisation, HashSet<ClosureKey>>,
 }
@@ -100,6 +102,14 @@ struct Known {
     waiting_since: Option<Time>,
     /// Since when it is silent.
     incident: Option<Time>,
+}
+
+impl Known {
+    /// Since when it is silent now. That events arrive again is told at the next look, and seen here at once.
+    fn silent_since(&self, after: Option<Span>, now: Time) -> Option<Time> {
+        let silent = after.is_none_or(|after| is_silent(self.last_event_at, self.waiting_since, after, now));
+        self.incident.filter(|since| change(Some(*since), self.last_event_at, silent) == Change::None)
+    }
 }
 
 impl Adapters {
@@ -194,6 +204,7 @@ impl Adapters {
         is_ghost: impl Fn(ClosureKey) -> bool,
     ) -> (Vec<AdapterNotice>, Vec<(Organisation, ClosureKey)>) {
         let mut state = self.lock();
+        state.after = Some(after);
         let mut changed = Vec::new();
         for ((organisation, name), known) in state.known.iter_mut().filter(|(_, known)| known.expected) {
             let silent = is_silent(known.last_event_at, known.waiting_since, after, now);
@@ -309,9 +320,13 @@ impl Orchestrator {
                     () = this.inner.stopping.cancelled() => return,
                 }
                 let registry = &this.inner.registry;
-                let is_ghost =
-                    |key| registry.glance(key).is_some_and(|one| matches!(one.step, Step::Ghost(_)));
-                let (notices, ghosts) = this.inner.adapters.look(this.now(), after, is_ghost);
+                let now = this.now();
+                // The end of a snooze tells of it anew.
+                let is_told = |one: Glance| {
+                    matches!(one.step, Step::Ghost(_)) && one.snooze_ends.is_none_or(|until| until <= now)
+                };
+                let (notices, ghosts) =
+                    this.inner.adapters.look(now, after, |key| registry.glance(key).is_some_and(is_told));
                 notices.iter().for_each(tell);
                 ghosts.iter().for_each(|(organisation, key)| tell_ghost(organisation, *key));
             }
@@ -328,7 +343,7 @@ impl Orchestrator {
             last_event_at: known.last_event_at,
             events_per_minute: known.rate.per_minute(now),
             lag: known.lag,
-            silent_since: known.incident,
+            silent_since: known.silent_since(state.after, now),
         };
         state.known.iter().map(health).collect()
     }

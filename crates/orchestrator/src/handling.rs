@@ -74,7 +74,10 @@ impl Handling {
     pub(crate) fn has(&self, note: &Note, by: &str, text: Option<&str>) -> bool {
         let same = |word: &Word| word.by == by && word.text.as_deref() == text;
         match note {
-            Note::Claim { .. } => self.claimed.as_ref().is_some_and(same),
+            // To claim it again without a word keeps the word that stands.
+            Note::Claim { .. } => {
+                self.claimed.as_ref().is_some_and(|word| same(word) || (word.by == by && text.is_none()))
+            }
             Note::Snooze(until) => {
                 self.snoozed.as_ref().is_some_and(|(stands, word)| stands == until && same(word))
             }
@@ -180,7 +183,10 @@ mod tests {
         for note in [CLAIM, Note::Snooze(at(100)), Note::Comment] {
             let handling = Handling::default().with(&note, word("a"));
             assert!(handling.has(&note, "a", Some("seen")), "{note:?}");
-            assert!(!handling.has(&note, "b", Some("seen")) && !handling.has(&note, "a", None), "{note:?}");
+            assert!(!handling.has(&note, "b", Some("seen")) && !handling.has(&note, "b", None), "{note:?}");
+            assert!(!handling.has(&note, "a", Some("another")), "{note:?}");
+            // Who claims it once more, and says nothing, means what was said.
+            assert_eq!(handling.has(&note, "a", None), note == CLAIM, "{note:?}");
         }
         let snoozed = Handling::default().with(&Note::Snooze(at(100)), word("a"));
         assert!(!snoozed.has(&Note::Snooze(at(101)), "a", Some("seen")));

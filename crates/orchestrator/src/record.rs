@@ -175,6 +175,11 @@ impl Record {
         }
     }
 
+    /// Whether an operator wants to hear of it later than now.
+    pub fn is_snoozed(&self, now: Time) -> bool {
+        self.handling.as_ref().and_then(|said| said.snooze_ends()).is_some_and(|until| now < until)
+    }
+
     /// The row that the store keeps.
     pub fn row(&self) -> Row {
         let closure = &self.closure;

@@ -165,7 +165,7 @@ impl Receiver {
             Err((reason, detail)) => {
                 warn!(
                     hook = hook.name,
-                    reason, "a signed webhook cannot be read: it is kept as a dead letter"
+                    reason, "a signed webhook cannot be read; closeout hooks received shows it"
                 );
                 let response = answer::undecodable(reason, &detail);
                 self.received.bury(

@@ -91,6 +91,22 @@ impl WebhookSignature {
         Ok(Self { scheme, method, secrets })
     }
 
+    /// Whether a delivery would be taken if a secret of another hook were one of this hook: for explaining a refusal, and never for
+    /// taking anything.
+    pub fn holds_with_a_secret_of<'a>(
+        &self,
+        other: &Self,
+        headers: &(impl IntoIterator<Item = (&'a str, &'a [u8])> + Clone),
+        body: &[u8],
+        now: i64,
+    ) -> bool {
+        other.secrets.iter().any(|secret| {
+            let text = SecretString::from(secret.text());
+            let borrowed = Self::assemble(self.scheme.clone(), vec![text], MinimumLength::OneByte);
+            borrowed.is_ok_and(|hook| hook.verify(headers.clone(), body, now).is_ok())
+        })
+    }
+
     fn assemble(
         scheme: Scheme,
         texts: Vec<SecretString>,

@@ -1,6 +1,7 @@
 //! Ghosts while no adapter is heard, and what is told of adapters.
 
 use closure_machine::{Ghost, GhostReason};
+use orchestrator::{Handling, Word};
 
 use super::*;
 
@@ -119,6 +120,28 @@ async fn ghosts_are_kept_while_no_adapter_is_heard_and_told_once_if_they_stay() 
     assert_eq!(posted(&world, "closeout.adapter.silent.v1").await.len(), 1);
     assert_eq!(posted(&world, "closeout.adapter.recovered.v1").await.len(), 1);
     assert_eq!(world.receivers.got(HOST).len(), 33, "each once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ghost_that_is_snoozed_meanwhile_is_told_at_the_end_of_the_snooze_and_not_before() {
+    let world = begin(table());
+    world.ears.fall_silent(at(-200));
+    let (key, other) = (ghost(&world.store).await, ghost(&world.store).await);
+    wait(&world, "held", 2).await;
+    let row = world.store.load(key).await.unwrap().unwrap();
+    let mut record = Record::from_row(&row).unwrap();
+    let word = Word { by: "ann".to_owned(), at: at(1), text: None };
+    let said = Handling { snoozed: Some((at(4_000_000), word)), ..Handling::default() };
+    record.handling = Some(Box::new(said));
+    record.closure.sequence += 1;
+    let commit = Commit { closure: Some((record.row(), row.version)), ..Commit::default() };
+    world.store.commit(commit).await.unwrap();
+    world.ears.hear(at(400_000));
+    wait(&world, "withdrawn", 1).await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(posted(&world, GHOST).await, [other]);
+    change(&world.store, key, true, GHOST).await;
+    soon(async || (posted(&world, GHOST).await.len() == 2).then_some(())).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

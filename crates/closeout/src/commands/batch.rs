@@ -371,7 +371,14 @@ async fn show(args: &ShowArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure
         let batch = api.get(&path, &[]).await?.body;
         write(&batch, voice)?;
         if batch["confirmToken"].is_string() && batch["progress"]["queued"] != json!(0) {
-            voice.note(format_args!("nothing is done yet; {}", how_to_execute(&batch)));
+            match batch["confirmUntil"].as_str().and_then(|until| until.parse::<jiff::Timestamp>().ok()) {
+                Some(until) if until < jiff::Timestamp::now() => voice.note(format_args!(
+                    "nothing was done, and its token is good no more since {until}: preview the same again"
+                )),
+                Some(_) | None => {
+                    voice.note(format_args!("nothing is done yet; {}", how_to_execute(&batch)));
+                }
+            }
         }
         return Ok(Exit::Done);
     }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Fields with words or names that people chose. They help nobody to find out what happened and may name a customer.
-const WRITTEN_BY_PEOPLE: [&str; 3] = ["labels", "requestReason", "by"];
+const WRITTEN_BY_PEOPLE: [&str; 4] = ["labels", "requestReason", "by", "takenOverFrom"];
 
 /// The field with what an operator did. Its `reason` holds words; elsewhere that name holds one of a few fixed ones.
 const OPERATORS_LINE: &str = "operator";
@@ -166,7 +166,7 @@ mod tests {
     fn what_people_wrote_is_left_out_and_fixed_words_stay() {
         let value = json!({
             "closure": { "reason": "no_confirmation", "requestReason": "Mr Canary", "labels": { "who": "canary" } },
-            "timeline": [{ "says": "canary ordered force: called Mr Canary", "operator": { "act": "force", "by": "canary", "reason": "called Mr Canary" }, "reason": null }],
+            "timeline": [{ "says": "canary ordered force: called Mr Canary", "operator": { "act": "force", "by": "canary", "takenOverFrom": "canary", "reason": "called Mr Canary" }, "reason": null }],
             "explanation": { "handling": { "comment": { "by": "canary", "text": "ask Mr Canary" } } },
             "empty": { "labels": {} },
         });

@@ -27,6 +27,9 @@ use crate::{
 /// Requests under way at once. The server commits many at a time, so a few in parallel make it fast.
 const AT_ONCE: usize = 16;
 
+/// Ends that are awaited at once. Those behind are looked at when one of these has ended, and all of them when the time is over.
+const AWAITED_AT_ONCE: usize = 64;
+
 /// From how many closures on a progress bar is shown.
 const BAR_FROM: usize = 5;
 
@@ -298,11 +301,17 @@ async fn close_several(
     voice: &Voice,
     conversations: &[Uuid],
 ) -> Result<Exit, Failure> {
+    let until = args.wait.filter(|_| !args.dry_run).map(|wait| Instant::now() + wait);
     let bar = Arc::new(progress(conversations.len(), voice));
     let mut work = stream::iter(conversations.iter().copied().enumerate().map(|(index, conversation)| {
         let bar = Arc::clone(&bar);
         async move {
-            let closed = close_one(args, api, &Wanted::Conversation(conversation)).await;
+            let wanted = Wanted::Conversation(conversation);
+            let closed = match until {
+                // Each is asked for before the end of any is awaited.
+                Some(_) => request(args, api, &wanted, None).await,
+                None => close_one(args, api, &wanted).await,
+            };
             bar.inc(1);
             (index, conversation, closed)
         }
@@ -322,6 +331,9 @@ async fn close_several(
     }
     drop(work);
     bar.finish_and_clear();
+    if let Some(until) = until {
+        results = awaited(api, results, until).await;
+    }
     results.sort_by_key(|(index, _, _)| *index);
     let mut exits = Vec::with_capacity(results.len());
     let mut items = Vec::with_capacity(results.len());
@@ -350,6 +362,23 @@ async fn close_several(
     Ok(Exit::of_several(exits))
 }
 
+/// What became of a conversation: its place in the input, its id, and its closure.
+type Closed = (usize, Uuid, Result<Value, Failure>);
+
+/// Waits for the ends of what was requested, together for as long as one command may wait.
+async fn awaited(api: &Api, requested: Vec<Closed>, until: Instant) -> Vec<Closed> {
+    stream::iter(requested.into_iter().map(|(index, conversation, requested)| async move {
+        let closed = match requested {
+            Ok(closure) => wait_until(api, closure, until).await,
+            Err(failure) => Err(failure),
+        };
+        (index, conversation, closed)
+    }))
+    .buffer_unordered(AWAITED_AT_ONCE)
+    .collect()
+    .await
+}
+
 /// A bar on stderr for so many steps; none for few, or where nobody looks.
 pub(super) fn progress(number: usize, voice: &Voice) -> ProgressBar {
     if number < BAR_FROM || voice.quiet || !std::io::stderr().is_terminal() {
@@ -364,16 +393,25 @@ pub(super) fn progress(number: usize, voice: &Voice) -> ProgressBar {
 
 /// Requests one closure, and waits for its end when asked to.
 async fn close_one(args: &CloseArgs, api: &Api, wanted: &Wanted) -> Result<Value, Failure> {
-    let body = args.body(wanted);
     let until = args.wait.filter(|_| !args.dry_run).map(|wait| Instant::now() + wait);
     let first = until.map(|_| args.wait.unwrap_or_default().min(WAIT_AT_ONCE));
-    let query = wait_query(first);
-    let answer =
-        api.post("/v1/closures", &query, &body, args.key.as_deref(), first.unwrap_or_default()).await?;
+    let closure = request(args, api, wanted, first).await?;
     match until {
-        Some(until) => wait_until(api, answer.body, until).await,
-        None => Ok(answer.body),
+        Some(until) => wait_until(api, closure, until).await,
+        None => Ok(closure),
     }
+}
+
+/// Requests one closure, and lets the server wait so long for its end.
+async fn request(
+    args: &CloseArgs,
+    api: &Api,
+    wanted: &Wanted,
+    wait: Option<Duration>,
+) -> Result<Value, Failure> {
+    let (body, query) = (args.body(wanted), wait_query(wait));
+    let key = args.key.as_deref();
+    Ok(api.post("/v1/closures", &query, &body, key, wait.unwrap_or_default()).await?.body)
 }
 
 /// Reads `--wrap-up-id`.

@@ -18,7 +18,7 @@ use crate::{
 /// How many ghosts are asked about at once.
 const ASKED_AT_ONCE: usize = 8;
 
-const GHOSTS: [Column; 13] = [
+const GHOSTS: [Column; 14] = [
     Column::text("ID", "id"),
     Column::text("CONVERSATION", "conversationId"),
     Column::text("REASON", "ghost.reason"),
@@ -31,6 +31,7 @@ const GHOSTS: [Column; 13] = [
     Column::time("GIVEN UP AT", "ghost.givenUpAt").when_wide(),
     Column::text("ORGANISATION", "organisation").when_wide(),
     Column::text("COMMAND", "ghost.suggested.0.command").when_wide(),
+    Column::text("PAGE", "ghost.genesysPage").when_wide(),
     Column::text("WHAT CAN BE DONE", "ghost.suggested.0.what"),
 ];
 

@@ -125,7 +125,10 @@ fn in_flags(problems: Vec<Problem>) -> Vec<Problem> {
             text.replace(&format!("flag {flag}: {path}"), &format!("{flag} "))
                 .replace(&path, &format!("{flag} "))
         });
-        Problem(text.replace("verify = \"hmac\"", "--verify hmac"))
+        Problem(
+            text.replace("verify = \"hmac\"", "--verify hmac")
+                .replace("hmac or \"header\"", "hmac or header"),
+        )
     };
     problems.into_iter().map(told).collect()
 }
@@ -223,6 +226,13 @@ fn verify(args: &VerifyArgs, voice: &Voice) -> Result<Exit, Failure> {
             findings.clear();
         }
         findings.insert(0, found);
+    } else if !holds && let Some(other) = others.iter().find(|other| signed_for(&hook, other, args, &body)) {
+        let found =
+            format!("It was made with a secret of the hook \"{}\": the sender has that one's.", other.name);
+        if diagnosis.findings == [Finding::NothingFits] {
+            findings.clear();
+        }
+        findings.insert(0, found);
     }
     let said = match &diagnosis.verdict {
         Ok(verified) => {
@@ -253,6 +263,12 @@ fn takes(hook: &hooks::Hook, args: &VerifyArgs, body: &[u8]) -> bool {
     let lines = args.header.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     !matches!(hook.signature.scheme(), Scheme::Unsigned)
         && hook.signature.verify(lines, body, args.hook.time()).is_ok()
+}
+
+/// Whether the delivery would hold with a secret of another hook.
+fn signed_for(hook: &hooks::Hook, other: &hooks::Hook, args: &VerifyArgs, body: &[u8]) -> bool {
+    let lines = args.header.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    hook.signature.holds_with_a_secret_of(&other.signature, &lines, body, args.hook.time())
 }
 
 /// A hook, and the others of the same configuration.

@@ -131,19 +131,27 @@ pub async fn get(args: &OneArgs, api: &Api, voice: &Voice) -> Result<Exit, Failu
     let mut items = Vec::new();
     for text in &args.ids {
         let id = target::closure_id(api, text).await?;
-        let mut closure = api.get(&format!("/v1/closures/{id}"), &[]).await?.body;
-        if closure["state"] == "ghost"
-            && args.ids.len() == 1
-            && matches!(voice.form, Form::Table | Form::Wide)
-        {
-            // Who sees to it is told with the explanation.
-            let explanation = api.get(&format!("/v1/closures/{id}/explain"), &[]).await?.body;
-            closure["handling"] = explanation["handling"].clone();
-        }
+        let closure = api.get(&format!("/v1/closures/{id}"), &[]).await?.body;
+        let closure =
+            if args.ids.len() == 1 { with_what_is_said(closure, api, voice).await? } else { closure };
         items.push(closure);
     }
     show(&items, args.ids.len() == 1, voice)?;
     Ok(Exit::Done)
+}
+
+/// A ghost with what operators say about it and its page at Genesys, where a person looks: the list of ghosts has both.
+///
+/// # Errors
+///
+/// When the server does not answer.
+pub async fn with_what_is_said(mut closure: Value, api: &Api, voice: &Voice) -> Result<Value, Failure> {
+    if closure["state"] == "ghost" && matches!(voice.form, Form::Table | Form::Wide) {
+        let query = [("q".to_owned(), plain(&closure["id"])), ("limit".to_owned(), "1".to_owned())];
+        let mut found = api.get("/v1/ghosts", &query).await?.body;
+        closure["ghost"] = found["items"][0]["ghost"].take();
+    }
+    Ok(closure)
 }
 
 /// Lists closures.
@@ -306,9 +314,10 @@ fn details(closure: &Value, voice: &Voice) -> String {
         ("ended", time("timings.endedAt")),
         ("next look", time("nextWakeAt")),
         ("waits for", value("waitingFor")),
-        ("claimed by", value("handling.claimed.by")),
-        ("snoozed until", time("handling.snoozedUntil")),
-        ("comment", value("handling.comment.text")),
+        ("claimed by", value("ghost.handling.claimed.by")),
+        ("snoozed until", time("ghost.handling.snoozedUntil")),
+        ("comment", value("ghost.handling.comment.text")),
+        ("page", value("ghost.genesysPage")),
         ("asked because", value("requestReason")),
         ("labels", labels.join(" ")),
         ("policy", policy_words(closure)),

@@ -86,6 +86,7 @@ pub async fn comment(args: &CommentArgs, api: &Api, voice: &Voice) -> Result<Exi
 async fn say(id: &str, what: &str, body: &Value, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
     let id = target::closure_to_act_on(api, id).await?;
     let said = api.post(&format!("/v1/ghosts/{id}/{what}"), &[], body, None, Duration::ZERO).await?.body;
+    let said = look::with_what_is_said(said, api, voice).await?;
     look::show(&[said], true, voice)?;
     Ok(Exit::Done)
 }

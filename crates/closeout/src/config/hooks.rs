@@ -112,7 +112,8 @@ fn refuse_without_use(reader: &mut Reader<'_>, number: usize, header_is_used: bo
         let path = format!("confirm.{number}.{key}");
         let given = reader.layers.setting(&path).is_some_and(|setting| setting.origin.rank() > 0);
         if given && !(key == "header" && header_is_used) {
-            reader.refuse(&path, "has a use with verify = \"hmac\" only");
+            let only = if key == "header" { "verify = \"hmac\" or \"header\"" } else { "verify = \"hmac\"" };
+            reader.refuse(&path, format_args!("has a use with {only} only"));
         }
     }
 }

@@ -188,8 +188,7 @@ impl Service {
         let listening = tokio::spawn({
             let (stop, broken) = (stop.clone(), broken.clone());
             async move {
-                let served =
-                    http_listener::serve(listener, routes, limits, stop).await;
+                let served = http_listener::serve(listener, routes, limits, stop).await;
                 if served.is_err() {
                     broken.cancel();
                 }

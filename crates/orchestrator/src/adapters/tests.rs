@@ -48,6 +48,20 @@ fn an_organisation_whose_closures_wait_for_nothing_has_no_incident_by_another_on
 }
 
 #[test]
+fn an_event_ends_a_silence_where_it_is_looked_at_before_that_is_told() {
+    let adapters = adapters();
+    let (one, name) = (organisation("one"), "hook".to_owned());
+    adapters.is_waited_for(&one, None, at(0));
+    assert_eq!(told(&adapters, 180).len(), 2);
+    let shown = |now| adapters.lock().known[&(one.clone(), name.clone())].silent_since(Some(AFTER), at(now));
+    assert!(shown(181).is_some());
+    adapters.heard(&one, &name, at(190), None);
+    assert_eq!(shown(191), None);
+    adapters.is_waited_for(&one, None, at(192));
+    assert!(shown(10_000).is_some(), "silent again before anybody looked: it is one incident still");
+}
+
+#[test]
 fn an_adapter_that_is_not_in_the_configuration_is_no_incident() {
     let adapters = adapters();
     adapters.heard(&organisation("one"), "old", at(0), None);
