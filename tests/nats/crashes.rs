@@ -2,11 +2,9 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use closeout_tests::{Scene, wait_until};
+use closeout_tests::{Nats, PATIENCE, Scene, publish, wait_until};
 use genesys_simulator::NewConversation;
 use serde_json::{Value, json};
-
-use crate::server::{Nats, PATIENCE, publish};
 
 const COMMANDS: usize = 500;
 
