@@ -13,6 +13,7 @@ use anyhow::Context;
 use clap::Parser;
 
 mod bare;
+mod database;
 mod driver;
 mod http_pool;
 mod listen;
@@ -27,6 +28,7 @@ mod signature;
 mod stub;
 mod waiting;
 
+use database::Database;
 use driver::Completion;
 use measure::{Proof, measure_kills, measure_load, prove};
 use options::{
@@ -152,7 +154,9 @@ async fn serve_stub(options: StubOptions) -> anyhow::Result<bool> {
 }
 
 fn scene(options: SceneOptions) -> (Subject, Setup) {
-    let setup = Setup { folder: options.folder, webhook_delay: options.webhook_delay, patience: None };
+    let database = options.store.map(|url| Database { url, process: options.database });
+    let (folder, webhook_delay) = (options.folder, options.webhook_delay);
+    let setup = Setup { folder, webhook_delay, patience: None, database };
     (Subject::Closeout(options.closeout), setup)
 }
 

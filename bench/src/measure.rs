@@ -8,6 +8,7 @@ use serde::Serialize;
 use tokio::time::sleep;
 use uuid::Uuid;
 
+use crate::database::Database;
 use crate::driver::{Load, LoadOutcome, LoadPlan, StoreVerdict, closures_in_store};
 use crate::service::{Scene, Service};
 use crate::stub::StubReport;
@@ -27,6 +28,12 @@ pub struct LoadFigures {
     pub outcome: LoadOutcome,
     /// CPU seconds of the program under test for 1,000 closures, user and system.
     pub cpu_seconds_per_1000: f64,
+    /// CPU seconds of the database's processes for 1,000 closures, where it keeps the state and runs on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_cpu_seconds_per_1000: Option<f64>,
+    /// The share of all cores that they had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_cpu_share: Option<f64>,
     /// The most memory that the program under test had resident since its start, in bytes.
     pub peak_resident: u64,
 }
@@ -93,14 +100,19 @@ impl Proof {
 
 /// Runs one load and reads what it cost.
 pub async fn measure_load(scene: &mut Scene, plan: LoadPlan) -> anyhow::Result<LoadFigures> {
-    let before = scene.service.usage()?;
+    let database = || scene.database.as_ref().map_or(Ok(None), Database::cpu_seconds);
+    let (before, database_before) = (scene.service.usage()?, database()?);
     let load = Load::begin(scene.service.address(), scene.service.token(), scene.stub.ledger(), plan);
     let outcome = load.outcome().await?;
+    let (after, database_after) = (scene.service.usage()?, database()?);
     scene.service.check_alive()?;
-    let after = scene.service.usage()?;
-    let cpu = after.cpu_seconds - before.cpu_seconds;
+    let per_1000 = |seconds: f64| seconds * 1_000.0 / outcome.finished.max(1) as f64;
+    let database = database_after.zip(database_before).map(|(after, before)| after - before);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
     Ok(LoadFigures {
-        cpu_seconds_per_1000: cpu * 1_000.0 / outcome.finished.max(1) as f64,
+        cpu_seconds_per_1000: per_1000(after.cpu_seconds - before.cpu_seconds),
+        database_cpu_seconds_per_1000: database.map(per_1000),
+        database_cpu_share: database.map(|seconds| seconds / (outcome.seconds * cores)),
         peak_resident: after.peak_resident,
         outcome,
     })

@@ -56,6 +56,13 @@ pub struct SceneOptions {
     /// The time from the participant's close to the webhook.
     #[arg(long, value_name = "TIME", default_value = "2.5ms", value_parser = duration)]
     pub webhook_delay: Duration,
+    /// A PostgreSQL server that keeps the service's state, as `store.url` names it but without a schema: each measurement makes one,
+    /// and leaves it.
+    #[arg(long, value_name = "URL", env = "CLOSEOUT_TEST_POSTGRES")]
+    pub store: Option<String>,
+    /// The first process of that server, where it runs on this machine: what all of its processes use is counted.
+    #[arg(long, value_name = "PID", env = "CLOSEOUT_TEST_PG_PID", requires = "store")]
+    pub database: Option<u32>,
 }
 
 /// The options of `run`.

@@ -88,7 +88,7 @@ impl Process {
         let stat = std::fs::read_to_string(folder.join("stat")).context("the process has ended")?;
         let status = std::fs::read_to_string(folder.join("status")).context("the process has ended")?;
         Ok(Usage {
-            cpu_seconds: cpu_seconds(&stat).context("cannot read /proc/PID/stat")?,
+            cpu_seconds: cpu_seconds(&stat, false).context("cannot read /proc/PID/stat")?,
             resident: kibibytes(&status, "VmRSS:").context("no VmRSS in /proc/PID/status")? * 1024,
             peak_resident: kibibytes(&status, "VmHWM:").context("no VmHWM in /proc/PID/status")? * 1024,
         })
@@ -108,14 +108,14 @@ pub fn become_child(parent: u32, command: &[OsString]) -> anyhow::Result<()> {
     Err(failed).with_context(|| format!("cannot start {}", Path::new(program).display()))
 }
 
-/// Fields 14 and 15 of `/proc/PID/stat` (`man 5 proc`), counted behind the program's name, which may hold spaces.
-fn cpu_seconds(stat: &str) -> Option<f64> {
+/// Fields 14 and 15 of `/proc/PID/stat` (`man 5 proc`), counted behind the program's name, which may hold spaces; and fields 16 and
+/// 17, the time of children that have ended, where that is wanted.
+pub fn cpu_seconds(stat: &str, with_children: bool) -> Option<f64> {
     let (_, behind_name) = stat.rsplit_once(')')?;
-    let mut fields = behind_name.split_ascii_whitespace().skip(11);
-    let user: f64 = fields.next()?.parse().ok()?;
-    let system: f64 = fields.next()?.parse().ok()?;
-    let ticks = u32::try_from(rustix::param::clock_ticks_per_second()).ok()?;
-    Some((user + system) / f64::from(ticks))
+    let fields = behind_name.split_ascii_whitespace().skip(11).take(if with_children { 4 } else { 2 });
+    let ticks = fields.map(str::parse::<f64>).sum::<Result<f64, _>>().ok()?;
+    let a_second = u32::try_from(rustix::param::clock_ticks_per_second()).ok()?;
+    Some(ticks / f64::from(a_second))
 }
 
 fn kibibytes(status: &str, field: &str) -> Option<u64> {
@@ -138,10 +138,12 @@ mod tests {
 
     #[test]
     fn cpu_time_is_found_behind_a_name_with_spaces_and_brackets() {
-        let stat = "42 (a (b) c) S 1 42 42 0 -1 4194304 100 0 0 0 150 50 0 0 20 0 3 0 100 1 1";
+        let stat = "42 (a (b) c) S 1 42 42 0 -1 4194304 100 0 0 0 150 50 20 10 20 0 3 0 100 1 1";
         let ticks = f64::from(u32::try_from(rustix::param::clock_ticks_per_second()).unwrap());
-        let seconds = cpu_seconds(stat).unwrap();
-        assert!((seconds - 200.0 / ticks).abs() < 1e-9);
+        for (with_children, expected) in [(false, 200.0), (true, 230.0)] {
+            let seconds = cpu_seconds(stat, with_children).unwrap();
+            assert!((seconds - expected / ticks).abs() < 1e-9);
+        }
     }
 
     #[test]

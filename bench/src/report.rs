@@ -29,6 +29,12 @@ pub fn table(report: &Report) -> String {
     row("the same at 256 with ?wait=30s, ms", &|f| f.at_256_long_poll.as_ref().map(latency));
     row("the same at 1 with ?wait=30s, ms", &|f| f.at_1_long_poll.as_ref().map(latency));
     row("CPU seconds per 1,000 closures at 256", &|f| Some(format!("{:.3}", f.at_256.cpu_seconds_per_1000)));
+    let database = report.service.as_ref().and_then(|figures| figures.at_256.database_cpu_seconds_per_1000);
+    if database.is_some() {
+        row("… of the database's processes", &|f| {
+            Some(format!("{:.3}", f.at_256.database_cpu_seconds_per_1000?))
+        });
+    }
     row("peak memory at 256, MiB", &|f| Some(mebibytes(f.at_256.peak_resident)));
     row("calls per closure", &|f| Some(calls_per_closure(f)));
     if let Some(share) = report.share_of_ceiling {

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::bare::HOOK_PATH;
+use crate::database::Database;
 use crate::http_pool::HttpPool;
 use crate::listen::free_loopback_port;
 use crate::process::{Launch, Process, Usage};
@@ -45,6 +46,8 @@ pub struct Setup {
     pub webhook_delay: Duration,
     /// `closing.confirm_within` and `closing.deadline` of the service, when not its defaults.
     pub patience: Option<Duration>,
+    /// Where the service keeps its state; a file in the folder when there is none.
+    pub database: Option<Database>,
 }
 
 /// A stub and, beside it, the program under test in a process of its own.
@@ -53,6 +56,8 @@ pub struct Scene {
     pub stub: Stub,
     /// The program under test.
     pub service: Service,
+    /// What keeps the service's state, when that is not the service itself.
+    pub database: Option<Database>,
 }
 
 /// The program under test, running.
@@ -77,7 +82,8 @@ impl Scene {
         };
         let stub = Stub::start(SocketAddr::from(([127, 0, 0, 1], 0)), &hook)?;
         let service = Service::start(subject, setup, address, stub.address(), &secret).await?;
-        Ok(Self { stub, service })
+        let database = setup.database.clone().filter(|_| service.keeps_state());
+        Ok(Self { stub, service, database })
     }
 }
 
@@ -114,7 +120,7 @@ impl Service {
                 ensure_on_disk(folder.path())?;
                 let config = folder.path().join("closeout.toml");
                 let tokens = folder.path().join("tokens.toml");
-                std::fs::write(&config, configuration(folder.path(), address, genesys, setup.patience))?;
+                std::fs::write(&config, configuration(folder.path(), address, genesys, setup))?;
                 std::fs::write(&tokens, tokens_file(&token))?;
                 Launch {
                     program: program.clone(),
@@ -199,19 +205,18 @@ fn ensure_on_disk(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn configuration(
-    folder: &Path,
-    address: SocketAddr,
-    genesys: SocketAddr,
-    patience: Option<Duration>,
-) -> String {
+fn configuration(folder: &Path, address: SocketAddr, genesys: SocketAddr, setup: &Setup) -> String {
     let folder = folder.display();
+    let store = match &setup.database {
+        Some(database) => database.schema(),
+        None => format!("sqlite:{folder}/bench.db"),
+    };
     let mut text = format!(
         r#"[server]
 listen = "{address}"
 
 [store]
-url = "sqlite:{folder}/bench.db"
+url = "{store}"
 
 [genesys.main]
 region = "http://{genesys}"
@@ -228,7 +233,7 @@ secrets = ["env:BENCH_HOOK_SECRET"]
 tokens_file = "{folder}/tokens.toml"
 "#
     );
-    if let Some(patience) = patience {
+    if let Some(patience) = setup.patience {
         let seconds = patience.as_secs();
         // Writing to a string cannot fail.
         let _ =
@@ -260,8 +265,19 @@ mod tests {
     #[test]
     fn patience_is_written_only_when_asked_for() {
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
-        assert!(!configuration(Path::new("/d"), address, address, None).contains("[closing]"));
-        let patient = configuration(Path::new("/d"), address, address, Some(Duration::from_secs(60)));
+        let written = |patience| {
+            let setup = Setup {
+                folder: PathBuf::from("/d"),
+                webhook_delay: Duration::ZERO,
+                patience,
+                database: None,
+            };
+            configuration(Path::new("/d"), address, address, &setup)
+        };
+        let hasty = written(None);
+        assert!(hasty.contains("url = \"sqlite:/d/bench.db\""), "{hasty}");
+        assert!(!hasty.contains("[closing]"));
+        let patient = written(Some(Duration::from_secs(60)));
         assert!(patient.contains("confirm_within = \"60s\"\ndeadline = \"120s\""));
     }
 }

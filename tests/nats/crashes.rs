@@ -1,14 +1,20 @@
 //! A service and a broker that die in the midst of many commands.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
-use closeout_tests::{Scene, wait_until};
+use closeout_tests::{Nats, PATIENCE, Scene, publish, wait_until};
 use genesys_simulator::NewConversation;
 use serde_json::{Value, json};
 
-use crate::server::{Nats, PATIENCE, publish};
-
+/// How many commands; more of them by `CLOSEOUT_NATS_COMMANDS`.
 const COMMANDS: usize = 500;
+
+fn commands() -> usize {
+    std::env::var("CLOSEOUT_NATS_COMMANDS").ok().map_or(COMMANDS, |text| text.parse().unwrap())
+}
 
 /// Every closure, in pages.
 async fn closures(scene: &Scene) -> Vec<Value> {
@@ -86,11 +92,12 @@ async fn each_command_is_exactly_one_closure_although_service_and_broker_die() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_dies_twenty_times_costs_no_command_and_doubles_none() {
+    let number = commands();
     let mut nats = Nats::begin().await;
     let scene = nats.scene().await;
-    let made =
-        scene.simulator.create(&NewConversation::default().count(COMMANDS.try_into().unwrap())).unwrap();
+    let made = scene.simulator.create(&NewConversation::default().count(number.try_into().unwrap())).unwrap();
     let conversations: BTreeSet<_> = made.iter().map(|made| made.conversation_id.to_string()).collect();
+    let begun = Instant::now();
     let producer = tokio::spawn({
         let (client, conversations) = (nats.client.clone(), conversations.clone());
         async move {
@@ -100,17 +107,23 @@ async fn a_broker_that_dies_twenty_times_costs_no_command_and_doubles_none() {
         }
     });
     for death in 1..=20 {
-        grown_to(&scene, death * COMMANDS / 25).await;
+        // Counting them by pages would be most of the work.
+        let ended = u64::try_from(death * number / 25).unwrap();
+        let grown = wait_until(PATIENCE, || async {
+            (scene.simulator.verdict().wrapper_closes >= ended).then_some(())
+        });
+        assert!(grown.await.is_some(), "{:?}: {}", scene.simulator.verdict(), scene.log());
         nats.die_and_come_back().await;
     }
     producer.await.unwrap();
-    grown_to(&scene, COMMANDS).await;
+    grown_to(&scene, number).await;
     let emptied = wait_until(PATIENCE, || async { (nats.left().await? == 0).then_some(()) });
     assert!(emptied.await.is_some(), "{:?} commands are left", nats.left().await);
     let all = closures(&scene).await;
     let closed: BTreeSet<_> =
         all.iter().map(|one| one["conversationId"].as_str().unwrap().to_owned()).collect();
-    assert_eq!((all.len(), closed), (COMMANDS, conversations), "each command is one closure");
+    println!("{number} commands in {:?}, {:?}", begun.elapsed(), scene.simulator.verdict());
+    assert_eq!((all.len(), closed), (number, conversations), "each command is one closure");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

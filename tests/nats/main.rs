@@ -5,4 +5,3 @@
 
 mod crashes;
 mod operators;
-mod server;

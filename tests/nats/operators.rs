@@ -1,11 +1,9 @@
 //! What operators see of a source and of what could not be taken, and do about it.
 
-use closeout_tests::{Ended, Scene, run, wait_until};
+use closeout_tests::{Ended, Nats, PATIENCE, Scene, run, wait_until};
 use futures_util::StreamExt;
 use genesys_simulator::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, NewConversation};
 use serde_json::{Value, json};
-
-use crate::server::{Nats, PATIENCE};
 
 fn command(scene: &Scene, arguments: &[&str]) -> Ended {
     run(scene.folder.path(), arguments, &scene.environment())

@@ -3,7 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 
+mod away;
 mod crashes;
 mod fleet;
+#[path = "../../crates/store-postgres/tests/trouble/proxy.rs"]
+mod proxy;
 mod setting;
 mod words;

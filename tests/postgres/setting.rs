@@ -5,10 +5,19 @@ use std::{process::Command, time::Duration};
 use closeout_tests::{Scene, SceneOptions, wait_until};
 use uuid::Uuid;
 
+use crate::proxy::Proxy;
+
 /// The address of a new schema.
 pub fn store() -> String {
     let server = std::env::var("CLOSEOUT_TEST_POSTGRES").expect("tests/postgres/run names a server");
     format!("{server}?schema=service_{}", Uuid::new_v4().simple())
+}
+
+/// The same store by way of a proxy.
+pub async fn through(store: &str) -> (String, Proxy) {
+    let server = store.rsplit('@').next().and_then(|rest| rest.split('/').next()).unwrap();
+    let proxy = Proxy::begin(server).await;
+    (store.replace(server, &proxy.address.to_string()), proxy)
 }
 
 /// Begins the scene.
@@ -24,13 +33,14 @@ pub async fn scene(store: &str) -> Scene {
     Scene::begin(options).await
 }
 
-/// Restarts the server as a crash would, and waits until it takes sessions.
-pub async fn restart_server() {
+/// Restarts the server, `immediate` as a crash would, and waits until it takes sessions.
+pub async fn restart_server(mode: &str) {
     let command = std::env::var("CLOSEOUT_TEST_PG_CTL").expect("tests/postgres/run says how");
     // Elsewhere, so that the test's client notices what the service closes meanwhile.
+    let mode = mode.to_owned();
     let ran = tokio::task::spawn_blocking(move || {
         let mut words = command.split_whitespace();
-        Command::new(words.next().unwrap()).args(words).args(["--mode", "immediate", "restart"]).status()
+        Command::new(words.next().unwrap()).args(words).args(["--mode", &mode, "restart"]).status()
     });
     assert!(ran.await.unwrap().unwrap().success());
 }

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test may end where it stands")]
 
+mod nats;
 mod program;
 mod scene;
 
+pub use nats::{Nats, PATIENCE, publish};
 pub use program::{Ended, program, run};
 pub use scene::{Scene, SceneOptions, wait_until};

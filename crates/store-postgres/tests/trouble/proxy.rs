@@ -1,4 +1,4 @@
-//! Something between the store and the server that can be made to fail.
+//! Something between a client and its server that can be made to fail.
 
 use std::net::SocketAddr;
 
@@ -16,7 +16,7 @@ use tokio::{
 pub enum Mode {
     /// All passes.
     Open,
-    /// Connections are closed, and new ones as well.
+    /// Connections are closed, and new ones as well. What was not passed on by then never is.
     Closed,
     /// Connections stand, and nothing passes.
     Silent,
@@ -29,11 +29,9 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Stands between a free port and the server of the test.
-    pub async fn begin() -> Self {
-        let url = super::server::url();
-        let server =
-            url.rsplit('@').next().and_then(|rest| rest.split('/').next()).expect("it has a host").to_owned();
+    /// Stands between a free port and a server, `host:port`.
+    pub async fn begin(server: &str) -> Self {
+        let server = server.to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let address = listener.local_addr().expect("it is bound");
         let (mode, mode_of_all) = watch::channel(Mode::Open);
@@ -45,12 +43,7 @@ impl Proxy {
         Self { address, mode }
     }
 
-    /// The address of a schema by way of the proxy.
-    pub fn address(&self, schema: &str) -> store_postgres::Address {
-        let url = format!("postgres://closeout@{}/closeout?schema={schema}", self.address);
-        store_postgres::Address::parse(&url).expect("it is an address")
-    }
-
+    /// Behaves so from now on.
     pub fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
     }
@@ -76,8 +69,9 @@ async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch::
     let mut bytes = vec![0; 16 * 1024];
     loop {
         let Ok(length @ 1..) = from.read(&mut bytes).await else { return };
-        if mode.wait_for(|mode| *mode != Mode::Silent).await.is_err() {
-            return;
+        match mode.wait_for(|mode| *mode != Mode::Silent).await {
+            Ok(mode) if *mode == Mode::Open => {}
+            _ => return,
         }
         if to.write_all(&bytes[..length]).await.is_err() {
             return;

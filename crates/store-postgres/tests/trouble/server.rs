@@ -14,6 +14,13 @@ pub fn url() -> String {
     std::env::var("CLOSEOUT_TEST_POSTGRES").expect("tests/postgres/run names a server")
 }
 
+/// Where it listens, as `host:port`.
+pub fn host() -> String {
+    let url = url();
+    let host = url.rsplit('@').next().and_then(|rest| rest.split('/').next());
+    host.expect("it has a host").to_owned()
+}
+
 /// A name for a schema of a test's own.
 pub fn schema() -> String {
     format!("case_{}", Uuid::new_v4().simple())

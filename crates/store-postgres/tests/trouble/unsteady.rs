@@ -6,7 +6,7 @@ use std::{
 };
 
 use store::{CommitRefused, Store, conformance::samples};
-use store_postgres::PostgresStore;
+use store_postgres::{Address, PostgresStore};
 
 use crate::{
     lives::Lives,
@@ -58,8 +58,8 @@ async fn a_killed_process_of_the_server_loses_no_commit_that_was_answered() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_connection_is_told_at_once_and_made_again() {
-    let proxy = Proxy::begin().await;
-    let store = open(&proxy.address(&server::schema())).await;
+    let proxy = Proxy::begin(&server::host()).await;
+    let store = open(&through(&proxy)).await;
     let lives = Lives::begin(&store, 16);
     for _ in 0..3 {
         lives.go_on(100, Duration::from_secs(20)).await;
@@ -75,8 +75,8 @@ async fn a_cut_connection_is_told_at_once_and_made_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silence_has_an_end_and_nothing_is_answered_meanwhile() {
-    let proxy = Proxy::begin().await;
-    let store = open(&proxy.address(&server::schema())).await;
+    let proxy = Proxy::begin(&server::host()).await;
+    let store = open(&through(&proxy)).await;
     let lives = Lives::begin(&store, 16);
     lives.go_on(100, Duration::from_secs(20)).await;
     proxy.set(Mode::Silent);
@@ -90,8 +90,14 @@ async fn silence_has_an_end_and_nothing_is_answered_meanwhile() {
     lives.end().await;
 }
 
-async fn open(address: &store_postgres::Address) -> Arc<dyn Store> {
+async fn open(address: &Address) -> Arc<dyn Store> {
     Arc::new(PostgresStore::open(address, true).await.expect("the server of the test answers"))
+}
+
+/// The address of a new schema by way of the proxy.
+fn through(proxy: &Proxy) -> Address {
+    let url = format!("postgres://closeout@{}/closeout?schema={}", proxy.address, server::schema());
+    Address::parse(&url).expect("it is an address")
 }
 
 async fn refused_within(store: &Arc<dyn Store>, within: Duration) {

@@ -1,4 +1,4 @@
-//! A server of NATS of one test's own, and the service before it.
+//! A server of NATS of one test's own, and the service before it. `tests/nats/run` brings the program.
 
 use std::{
     net::{TcpListener, TcpStream},
@@ -7,9 +7,10 @@ use std::{
 };
 
 use async_nats::{HeaderMap, jetstream};
-use closeout_tests::{Scene, SceneOptions, wait_until};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::scene::{Scene, SceneOptions, wait_until};
 
 /// Far longer than anything here takes.
 pub const PATIENCE: Duration = Duration::from_secs(150);
@@ -23,6 +24,7 @@ pub struct Nats {
     port: u16,
     data: TempDir,
     server: Child,
+    /// A client of it.
     pub client: async_nats::Client,
 }
 
@@ -57,14 +59,29 @@ impl Nats {
         Self { port, data, server, client }
     }
 
-    /// The service with these streams as its source.
-    pub async fn scene(&self) -> Scene {
-        let source = format!(
+    /// Makes the consumer before the service does, with a time of its own after which what nobody acknowledged is given out again.
+    pub async fn give_again_after(&self, time: Duration) {
+        let stream = jetstream::new(self.client.clone()).get_stream("CLOSURES").await.unwrap();
+        let consumer = jetstream::consumer::pull::Config {
+            durable_name: Some("closeout".to_owned()),
+            ack_wait: time,
+            ..Default::default()
+        };
+        stream.create_consumer(consumer).await.unwrap();
+    }
+
+    /// The table that makes these streams the source `orders` of a service.
+    pub fn source(&self) -> String {
+        format!(
             "[[source]]\nname = \"orders\"\nkind = \"nats\"\nurl = \"nats://127.0.0.1:{}\"\nstream = \"CLOSURES\"\n\
              subject = \"{COMMANDS}\"\nresults = \"{ENDED}\"\nreplies = [\"closures.replies.*\"]\n",
             self.port
-        );
-        Scene::begin(SceneOptions { callbacks: source, ..SceneOptions::default() }).await
+        )
+    }
+
+    /// The service with these streams as its source.
+    pub async fn scene(&self) -> Scene {
+        Scene::begin(SceneOptions { callbacks: self.source(), ..SceneOptions::default() }).await
     }
 
     /// Kills the server as loss of its process does, and starts it again on its data.
