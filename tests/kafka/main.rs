@@ -5,5 +5,7 @@
 
 mod cluster;
 mod commands;
+mod gate;
 mod operators;
+mod proving;
 mod shop;

@@ -16,6 +16,8 @@ use rdkafka::{
 };
 use serde_json::Value;
 
+use crate::gate::{Gated, PASSWORD, USER};
+
 /// Far longer than anything here takes; a first join alone takes a broker half a minute.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -29,6 +31,8 @@ pub struct Shop {
     brokers: String,
     /// What stands in front of the names of its topics and of its group.
     own: String,
+    /// Whether its brokers ask who is there.
+    is_asked: bool,
     producer: FutureProducer,
 }
 
@@ -41,26 +45,40 @@ pub struct Told {
 impl Shop {
     /// Before a cluster with the topics.
     pub fn before(brokers: &str) -> Self {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", brokers).set("acks", "all").set("message.timeout.ms", "30000");
-        let producer = config.set("reconnect.backoff.max.ms", "500").create().unwrap();
-        Self { brokers: brokers.to_owned(), own: String::new(), producer }
+        Self::new(brokers, "", false)
+    }
+
+    fn new(brokers: &str, own: &str, is_asked: bool) -> Self {
+        let mut config = client(brokers, is_asked);
+        config.set("acks", "all").set("message.timeout.ms", "30000").set("reconnect.backoff.max.ms", "500");
+        let producer = config.create().unwrap();
+        Self { brokers: brokers.to_owned(), own: own.to_owned(), is_asked, producer }
+    }
+
+    /// Before a broker that asks who is there.
+    pub async fn behind(gated: &Gated) -> Self {
+        let shop = Self::new(&gated.address, "", true);
+        shop.make_topics().await;
+        shop
     }
 
     /// Before the broker that `tests/kafka/run` starts, with topics of one test's own.
     pub async fn of(test: &str) -> Self {
         let brokers = std::env::var("CLOSEOUT_TEST_KAFKA")
             .expect("tests/kafka/run starts a broker and runs these tests");
-        let shop = Self { own: format!("{test}-{}-", std::process::id()), ..Self::before(&brokers) };
-        let admin: AdminClient<DefaultClientContext> =
-            ClientConfig::new().set("bootstrap.servers", &brokers).create().unwrap();
-        let names = TOPICS.map(|topic| shop.topic(topic));
+        let shop = Self::new(&brokers, &format!("{test}-{}-", std::process::id()), false);
+        shop.make_topics().await;
+        shop
+    }
+
+    async fn make_topics(&self) {
+        let admin: AdminClient<DefaultClientContext> = client(&self.brokers, self.is_asked).create().unwrap();
+        let names = TOPICS.map(|topic| self.topic(topic));
         let topics = names.each_ref().map(|name| NewTopic::new(name, PARTITIONS, TopicReplication::Fixed(1)));
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         for made in admin.create_topics(&topics, &options).await.unwrap() {
             made.unwrap();
         }
-        shop
     }
 
     fn topic(&self, name: &str) -> String {
@@ -76,14 +94,20 @@ impl Shop {
     pub async fn scene(&self, decoder: &str) -> Scene {
         let brokers: Vec<_> = self.brokers.split(',').collect();
         let (own, [topic, ended, _]) = (&self.own, TOPICS);
+        let login = if self.is_asked {
+            format!("user = \"{USER}\"\npassword = \"env:BROKER_PASSWORD\"\nsasl = \"plain\"\n")
+        } else {
+            String::new()
+        };
         let table = format!(
             "[[source]]\nname = \"orders\"\nkind = \"kafka\"\nbrokers = {brokers:?}\ntopic = \"{own}{topic}\"\n\
              group = \"{own}closeout\"\ndecoder = \"{decoder}\"\nresults = \"{own}{ended}\"\n\
-             replies = [\"{own}closures.reply-*\"]\n"
+             replies = [\"{own}closures.reply-*\"]\n{login}"
         );
         Scene::begin(SceneOptions {
             closing: "confirm_within = \"2s\"\ndeadline = \"5m\"\nstale_read_gap = \"500ms\"\n".to_owned(),
             callbacks: table,
+            environment: vec![("BROKER_PASSWORD".to_owned(), PASSWORD.to_owned())],
             ..SceneOptions::default()
         })
         .await
@@ -109,15 +133,24 @@ impl Shop {
 
     /// What was told by a topic from its beginning, as soon as it is enough.
     pub async fn told(&self, topic: &str, is_enough: impl Fn(&[Told]) -> bool + Send + 'static) -> Vec<Told> {
-        let (brokers, topic) = (self.brokers.clone(), self.topic(topic));
-        tokio::task::spawn_blocking(move || read(&brokers, &topic, is_enough)).await.unwrap()
+        let (client, topic) = (client(&self.brokers, self.is_asked), self.topic(topic));
+        tokio::task::spawn_blocking(move || read(client, &topic, is_enough)).await.unwrap()
     }
 }
 
-fn read(brokers: &str, topic: &str, is_enough: impl Fn(&[Told]) -> bool) -> Vec<Told> {
+fn client(brokers: &str, is_asked: bool) -> ClientConfig {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", brokers).set("group.id", "reader").set("enable.auto.commit", "false");
-    let reader: BaseConsumer = config.create().unwrap();
+    config.set("bootstrap.servers", brokers);
+    if is_asked {
+        config.set("security.protocol", "sasl_plaintext").set("sasl.mechanisms", "PLAIN");
+        config.set("sasl.username", USER).set("sasl.password", PASSWORD);
+    }
+    config
+}
+
+fn read(mut client: ClientConfig, topic: &str, is_enough: impl Fn(&[Told]) -> bool) -> Vec<Told> {
+    client.set("group.id", "reader").set("enable.auto.commit", "false");
+    let reader: BaseConsumer = client.create().unwrap();
     let mut list = TopicPartitionList::new();
     for partition in 0..PARTITIONS {
         list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
