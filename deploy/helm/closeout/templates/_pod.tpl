@@ -38,9 +38,23 @@ spec:
       env:
         - { name: CLOSEOUT_CONFIG, value: /etc/closeout/closeout.toml }
         - { name: CLOSEOUT_SERVER__LISTEN, value: "0.0.0.0:8080" }
+        {{- if include "closeout.postgres" . }}
+        {{- if .Values.store.postgres.url }}
+        - { name: CLOSEOUT_STORE__URL, value: {{ .Values.store.postgres.url | quote }} }
+        {{- else }}
+        - name: CLOSEOUT_STORE__URL
+          valueFrom: { secretKeyRef: { name: {{ .Values.secrets.existingSecret }}, key: {{ .Values.store.postgres.urlKey }} } }
+        {{- end }}
+        # For a single pod too: while it is replaced, there are two.
+        - { name: CLOSEOUT_STORE__REPLICAS, value: "true" }
+        {{- with .Values.store.postgres.passwordKey }}
+        - { name: CLOSEOUT_STORE__PASSWORD_FILE, value: {{ printf "/run/secrets/closeout/%s" . | quote }} }
+        {{- end }}
+        {{- else }}
         - { name: CLOSEOUT_STORE__URL, value: "sqlite:/var/lib/closeout/closeout.db" }
-        - { name: CLOSEOUT_AUTH__TOKENS_FILE, value: {{ printf "/run/secrets/closeout/%s" .Values.secrets.tokensKey | quote }} }
         - { name: SQLITE_TMPDIR, value: /var/lib/closeout }
+        {{- end }}
+        - { name: CLOSEOUT_AUTH__TOKENS_FILE, value: {{ printf "/run/secrets/closeout/%s" .Values.secrets.tokensKey | quote }} }
         {{- with .Values.genesys.region }}
         - { name: GENESYSCLOUD_REGION, value: {{ . | quote }} }
         {{- end }}
@@ -71,7 +85,9 @@ spec:
         timeoutSeconds: 5
       resources: {{- toYaml .Values.resources | nindent 8 }}
       volumeMounts:
+        {{- if not (include "closeout.postgres" .) }}
         - { name: state, mountPath: /var/lib/closeout }
+        {{- end }}
         - { name: config, mountPath: /etc/closeout, readOnly: true }
         - { name: secrets, mountPath: /run/secrets/closeout, readOnly: true }
   volumes:
@@ -81,15 +97,34 @@ spec:
       secret:
         secretName: {{ required "secrets.existingSecret names the Secret with tokens.toml and the OAuth client's secret" .Values.secrets.existingSecret }}
         defaultMode: 0440
+    {{- if not (include "closeout.postgres" .) }}
     {{- with .Values.persistence.existingClaim }}
     - name: state
       persistentVolumeClaim: { claimName: {{ . }} }
+    {{- end }}
     {{- end }}
   {{- with .Values.nodeSelector }}
   nodeSelector: {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- with .Values.affinity }}
   affinity: {{- toYaml . | nindent 4 }}
+  {{- else }}
+  {{- if include "closeout.postgres" . }}
+  # No two on one node, and not all in one zone, where there is a choice: it is no reason not to run.
+  affinity:
+    podAntiAffinity:
+      preferredDuringSchedulingIgnoredDuringExecution:
+        - weight: 100
+          podAffinityTerm:
+            topologyKey: kubernetes.io/hostname
+            labelSelector:
+              matchLabels: {{- include "closeout.selector" . | nindent 16 }}
+        - weight: 50
+          podAffinityTerm:
+            topologyKey: topology.kubernetes.io/zone
+            labelSelector:
+              matchLabels: {{- include "closeout.selector" . | nindent 16 }}
+  {{- end }}
   {{- end }}
   {{- with .Values.tolerations }}
   tolerations: {{- toYaml . | nindent 4 }}
