@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use closeout_tests::{Scene, wait_until};
+use closeout_tests::wait_until;
 use genesys_simulator::NewConversation;
 use lapin::{
     BasicProperties,
@@ -71,25 +71,6 @@ fn command(queues: &Queues, number: usize, conversation: Uuid) -> Sent {
     Sent { queue: queue.clone(), properties, body: body.into_bytes() }
 }
 
-/// Every closure, in pages.
-async fn closures(scene: &Scene) -> Vec<Value> {
-    let (mut all, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let (status, page) = scene.ask("GET", &format!("/v1/closures?limit=500{cursor}"), None).await;
-        assert_eq!(status, 200, "{page}");
-        all.extend(page["items"].as_array().unwrap().iter().cloned());
-        match page["nextCursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return all,
-        }
-    }
-}
-
-async fn grown_to(scene: &Scene, number: usize) {
-    let grown = wait_until(PATIENCE, || async { (closures(scene).await.len() >= number).then_some(()) });
-    assert!(grown.await.is_some(), "only {}: {}", closures(scene).await.len(), scene.log());
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_command_is_exactly_one_closure_although_service_and_broker_die() {
     let queues = Queues::declare("exactly-one").await;
@@ -101,14 +82,14 @@ async fn each_command_is_exactly_one_closure_although_service_and_broker_die() {
         conversations.iter().enumerate().map(|(number, id)| command(&queues, number, *id)).collect();
     let (first, rest) = commands.split_at(COMMANDS / 2);
     publish_all(first.to_vec()).await;
-    grown_to(&scene, 20).await;
+    scene.grown_to(20, PATIENCE).await;
     scene.kill();
     scene.start().await;
     let producer = tokio::spawn(publish_all(rest.to_vec()));
-    grown_to(&scene, 80).await;
+    scene.grown_to(80, PATIENCE).await;
     the_broker_dies_and_comes_back().await;
     producer.await.unwrap();
-    grown_to(&scene, COMMANDS).await;
+    scene.grown_to(COMMANDS, PATIENCE).await;
     let closed =
         wait_until(PATIENCE, || async { (scene.count(&["closed"]).await >= COMMANDS).then_some(()) });
     assert!(closed.await.is_some(), "{} are closed: {}", scene.count(&["closed"]).await, scene.log());
@@ -117,7 +98,7 @@ async fn each_command_is_exactly_one_closure_although_service_and_broker_die() {
         assert!(emptied.await.is_some(), "{:?} commands are left", queues.waiting(queue).await);
     }
 
-    let all = closures(&scene).await;
+    let all = scene.closures().await;
     assert_eq!(all.len(), COMMANDS, "each command is one closure");
     let closed: BTreeSet<_> =
         all.iter().map(|one| one["conversationId"].as_str().unwrap().to_owned()).collect();

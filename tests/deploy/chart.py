@@ -1,5 +1,6 @@
 """The Helm chart."""
 
+import json
 import warnings
 
 import kubernetes_validate
@@ -27,8 +28,14 @@ def of_kind(documents, kind):
     return found[0]
 
 
+def workload(documents):
+    found = [document for document in documents if document["kind"] in ("StatefulSet", "Deployment")]
+    demand(len(found) == 1, f"{len(found)} workloads")
+    return found[0]
+
+
 def chart_is_clean(_):
-    """Helm: lint finds nothing, for the least values, for every switch, and with a volume of one's own"""
+    """Helm: lint finds nothing, for the least values, for every switch, with a volume of one's own, and on a database"""
     for path in sorted((CHART / "ci").glob("*.yaml")):
         run("helm", "lint", "--strict", CHART, "-f", path)
 
@@ -50,9 +57,13 @@ def chart_renders_what_kubernetes_knows(_):
 
 
 def chart_refuses_wrong_values(_):
-    """Helm: a second replica, a missing Secret, an unknown or malformed value are refused"""
+    """Helm: a second replica on a file, a missing Secret, an unknown or malformed value are refused"""
     for setting, word in [
-        ("replicaCount=2", "replicaCount"),
+        ("replicaCount=2", "replicaCount is 2, and the store is a file of SQLite"),
+        ("replicaCount=0", "replicaCount"),
+        ("store.postgres.url=postgres://closeout:planted@db.example/closeout", "url"),
+        ("store.postgres.url=sqlite:closeout.db", "url"),
+        ("store.postgres.url=postgres://db.example/closeout,store.postgres.urlKey=database-url", "give one"),
         ("secrets.existingSecret=", "secrets.existingSecret"),
         ("persistance.size=1Gi", "persistance"),
         ("persistence.accessModes={ReadWriteMany}", "accessModes"),
@@ -81,10 +92,30 @@ def chart_has_every_part(_):
     demand(credentials == {"name": "closeout-metrics", "key": "token"}, "the key for /metrics")
 
 
+def chart_spreads_several_pods_on_a_database(_):
+    """Helm: several pods share a database, keep apart, and are replaced and drained one after the other"""
+    several = rendered("several.yaml")
+    kinds = {document["kind"] for document in several}
+    demand(kinds == {"Deployment", "Service", "ConfigMap", "ServiceAccount", "PodDisruptionBudget", "NetworkPolicy"}, f"{kinds}")
+    spec = of_kind(several, "Deployment")["spec"]
+    demand(spec["replicas"] == 3, "replicas")
+    demand(spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}, "a pod goes before the next is ready")
+    demand(of_kind(several, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1, "the budget")
+    pod, labels = spec["template"]["spec"], spec["template"]["metadata"]["labels"]
+    demand({volume["name"] for volume in pod["volumes"]} == {"config", "secrets"}, "a pod keeps state")
+    terms = [one["podAffinityTerm"] for one in pod["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]]
+    demand([term["topologyKey"] for term in terms] == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"], "what pods keep apart by")
+    demand(all(term["labelSelector"]["matchLabels"].items() <= labels.items() for term in terms), "pods keep away from others")
+    egress = of_kind(several, "NetworkPolicy")["spec"]["egress"]
+    demand([{"port": 5432, "protocol": "TCP"}] in [one["ports"] for one in egress], "the database cannot be reached")
+    own = workload(rendered("address-in-secret.yaml"))["spec"]["template"]["spec"]["affinity"]
+    demand(list(own) == ["nodeAffinity"], f"the affinity is not the one that was given: {own}")
+
+
 def chart_fits_the_restricted_standard(_):
     """Helm: pods fit the restricted Pod Security Standard, on a read-only root"""
     for documents in every_rendering().values():
-        pod = of_kind(documents, "StatefulSet")["spec"]["template"]["spec"]
+        pod = workload(documents)["spec"]["template"]["spec"]
         demand(pod["securityContext"]["runAsNonRoot"] is True and pod["securityContext"]["runAsUser"] > 0, "runs as root")
         demand(pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, "seccomp")
         demand(pod["automountServiceAccountToken"] is False, "a token that is not needed")
@@ -98,14 +129,18 @@ def chart_fits_the_restricted_standard(_):
 def chart_configuration_is_taken(_):
     """Helm: the program takes the configuration and the secrets that the chart gives it"""
     for name, documents in every_rendering().items():
-        pod = of_kind(documents, "StatefulSet")["spec"]["template"]["spec"]
+        pod = workload(documents)["spec"]["template"]["spec"]
         (container,) = pod["containers"]
-        environment = {one["name"]: one["value"] for one in container["env"]}
         (mounted,) = [one["mountPath"] for one in container["volumeMounts"] if one["name"] == "secrets"]
         keys = {"hook": SECRET, "genesys-client": SECRET, "client": SECRET, "tokens.toml": TOKENS, "keys.toml": TOKENS}
+        keys |= {"database-url": "postgres://closeout@other.example/closeout", "database-password": SECRET}
+        environment = {one["name"]: one.get("value") or keys[one["valueFrom"]["secretKeyRef"]["key"]] for one in container["env"]}
         files = {f"{mounted}/{key}": content for key, content in keys.items()}
         shown = takes_configuration(of_kind(documents, "ConfigMap")["data"]["closeout.toml"], environment, files)
-        demand("sqlite:/var/lib/closeout/closeout.db" in shown and "0.0.0.0:8080" in shown, f"{name}: {shown}")
+        store = {"several.yaml": "@db.example/closeout", "address-in-secret.yaml": "@other.example/closeout"}
+        demand(store.get(name, "sqlite:/var/lib/closeout/closeout.db") in shown and "0.0.0.0:8080" in shown, f"{name}: {shown}")
+        shared = {one["key"]: one["value"] for one in json.loads(shown)}["store.replicas"]
+        demand(shared is (name in store), f"{name}: store.replicas is {shared}")
         probes = [container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")]
         demand(probes == ["/livez", "/livez", "/readyz"], f"{name}: {probes}")
 
@@ -115,6 +150,7 @@ CHECKS = [
     chart_renders_what_kubernetes_knows,
     chart_refuses_wrong_values,
     chart_has_every_part,
+    chart_spreads_several_pods_on_a_database,
     chart_fits_the_restricted_standard,
     chart_configuration_is_taken,
 ]

@@ -5,35 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use closeout_tests::{Nats, PATIENCE, Scene, publish, wait_until};
+use closeout_tests::{Nats, PATIENCE, publish, wait_until};
 use genesys_simulator::NewConversation;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// How many commands; more of them by `CLOSEOUT_NATS_COMMANDS`.
 const COMMANDS: usize = 500;
 
 fn commands() -> usize {
     std::env::var("CLOSEOUT_NATS_COMMANDS").ok().map_or(COMMANDS, |text| text.parse().unwrap())
-}
-
-/// Every closure, in pages.
-async fn closures(scene: &Scene) -> Vec<Value> {
-    let (mut all, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let path = format!("/v1/closures?source=orders&limit=500{cursor}");
-        let (status, page) = scene.ask("GET", &path, None).await;
-        assert_eq!(status, 200, "{page}");
-        all.extend(page["items"].as_array().unwrap().iter().cloned());
-        match page["nextCursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return all,
-        }
-    }
-}
-
-async fn grown_to(scene: &Scene, number: usize) {
-    let grown = wait_until(PATIENCE, || async { (closures(scene).await.len() >= number).then_some(()) });
-    assert!(grown.await.is_some(), "only {}: {}", closures(scene).await.len(), scene.log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -53,22 +33,22 @@ async fn each_command_is_exactly_one_closure_although_service_and_broker_die() {
             }
         }
     });
-    grown_to(&scene, 60).await;
+    scene.grown_to(60, PATIENCE).await;
     scene.kill();
     scene.start().await;
-    grown_to(&scene, 130).await;
+    scene.grown_to(130, PATIENCE).await;
     nats.die_and_come_back().await;
-    grown_to(&scene, 220).await;
+    scene.grown_to(220, PATIENCE).await;
     scene.kill();
     nats.die_and_come_back().await;
     scene.start().await;
     producer.await.unwrap();
-    grown_to(&scene, COMMANDS).await;
+    scene.grown_to(COMMANDS, PATIENCE).await;
     let closed =
         wait_until(PATIENCE, || async { (scene.count(&["closed"]).await >= COMMANDS).then_some(()) });
     assert!(closed.await.is_some(), "{} are closed: {}", scene.count(&["closed"]).await, scene.log());
 
-    let all = closures(&scene).await;
+    let all = scene.closures().await;
     assert_eq!(all.len(), COMMANDS, "each command is one closure");
     let closed: BTreeSet<_> =
         all.iter().map(|one| one["conversationId"].as_str().unwrap().to_owned()).collect();
@@ -116,10 +96,10 @@ async fn a_broker_that_dies_twenty_times_costs_no_command_and_doubles_none() {
         nats.die_and_come_back().await;
     }
     producer.await.unwrap();
-    grown_to(&scene, number).await;
+    scene.grown_to(number, PATIENCE).await;
     let emptied = wait_until(PATIENCE, || async { (nats.left().await? == 0).then_some(()) });
     assert!(emptied.await.is_some(), "{:?} commands are left", nats.left().await);
-    let all = closures(&scene).await;
+    let all = scene.closures().await;
     let closed: BTreeSet<_> =
         all.iter().map(|one| one["conversationId"].as_str().unwrap().to_owned()).collect();
     println!("{number} commands in {:?}, {:?}", begun.elapsed(), scene.simulator.verdict());
@@ -132,14 +112,14 @@ async fn a_service_that_starts_before_its_broker_takes_what_waits_there() {
     let mut scene = nats.scene().await;
     let made = scene.simulator.create(&NewConversation::default().count(2)).unwrap();
     nats.publish("order-1", None, &json!({ "conversationId": made[0].conversation_id })).await;
-    grown_to(&scene, 1).await;
+    scene.grown_to(1, PATIENCE).await;
     assert_eq!(scene.terminate(), 0, "{}", scene.log());
     nats.publish("order-2", None, &json!({ "conversationId": made[1].conversation_id })).await;
     // Nobody listens while the service starts.
     let late = nats.die_and_come_back();
     let started = scene.start();
     tokio::join!(late, started);
-    grown_to(&scene, 2).await;
+    scene.grown_to(2, PATIENCE).await;
     tokio::time::timeout(Duration::from_secs(60), async {
         while nats.left().await != Some(0) {
             tokio::time::sleep(Duration::from_millis(20)).await;

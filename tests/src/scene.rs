@@ -249,6 +249,26 @@ impl Scene {
         closure
     }
 
+    /// Every closure, in pages.
+    pub async fn closures(&self) -> Vec<Value> {
+        let (mut all, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let (status, page) = self.ask("GET", &format!("/v1/closures?limit=500{cursor}"), None).await;
+            assert_eq!(status, 200, "{page}");
+            all.extend(page["items"].as_array().unwrap().iter().cloned());
+            match page["nextCursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return all,
+            }
+        }
+    }
+
+    /// Waits until there are so many closures, or more.
+    pub async fn grown_to(&self, number: usize, patience: Duration) {
+        let grown = wait_until(patience, || async { (self.closures().await.len() >= number).then_some(()) });
+        assert!(grown.await.is_some(), "only {}: {}", self.closures().await.len(), self.log());
+    }
+
     /// How many closures are in one of these states.
     pub async fn count(&self, states: &[&str]) -> usize {
         let mut number = 0;

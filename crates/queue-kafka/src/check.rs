@@ -9,7 +9,7 @@ use rdkafka::{
     config::FromClientConfig,
 };
 
-use crate::{look::Topic, setup::Setup};
+use crate::{look::Topic, security::Mechanism, setup::Setup};
 
 /// How long commands should survive a service that stands still: a weekend.
 const SHORTEST_RETENTION: Duration = Duration::from_secs(72 * 3_600);
@@ -39,6 +39,20 @@ pub(crate) async fn settings(setup: &Setup) -> HashMap<String, String> {
     };
     let entries = found.map(|found| found.entries).unwrap_or_default();
     entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect()
+}
+
+/// Whether the password can be read on its way.
+pub(crate) fn password_in_the_clear(setup: &Setup) -> Option<Warning> {
+    let is_sent = setup.login.as_ref().is_some_and(|login| login.mechanism == Mechanism::Plain);
+    let is_here = |broker: &String| {
+        let host = broker.rsplit_once(':').map_or(broker.as_str(), |(host, _)| host);
+        host == "localhost" || host == "[::1]" || host.starts_with("127.")
+    };
+    (is_sent && !setup.tls && !setup.brokers.iter().all(is_here)).then(|| Warning {
+        setting: "sasl",
+        detail: "The password crosses the network as it is.".to_owned(),
+        fix: "Set tls = true in a build that has it, or keep the way to the brokers private.".to_owned(),
+    })
 }
 
 /// What is unsafe.
@@ -86,6 +100,7 @@ pub(crate) fn warnings(topic: &Topic, settings: &HashMap<String, String>) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::security::Login;
 
     fn found(brokers: usize, replicas: usize, settings: &[(&str, &str)]) -> Vec<&'static str> {
         let topic = Topic { brokers, partitions: vec![(0, 3), (1, replicas)] };
@@ -94,6 +109,31 @@ mod tests {
         let warnings = warnings(&topic, &settings);
         assert!(warnings.iter().all(|warning| warning.fix.ends_with('.') && warning.detail.ends_with('.')));
         warnings.iter().map(|warning| warning.setting).collect()
+    }
+
+    #[test]
+    fn a_password_that_can_be_read_on_its_way_is_warned_of() {
+        let warned = |broker: &str, mechanism: Option<Mechanism>, tls: bool| {
+            let setup = Setup {
+                brokers: vec!["127.0.0.1:9092".to_owned(), broker.to_owned()],
+                topic: "closures".to_owned(),
+                group: "closeout".to_owned(),
+                held: Duration::from_secs(30),
+                tls,
+                authorities: None,
+                login: mechanism.map(|mechanism| Login {
+                    mechanism,
+                    user: "closeout".to_owned(),
+                    password: "planted".to_owned().into(),
+                }),
+            };
+            password_in_the_clear(&setup).is_some()
+        };
+        assert!(warned("kafka.example:9092", Some(Mechanism::Plain), false));
+        assert!(!warned("kafka.example:9092", Some(Mechanism::Plain), true));
+        assert!(!warned("kafka.example:9092", Some(Mechanism::ScramSha256), false));
+        assert!(!warned("kafka.example:9092", None, false));
+        assert!(!warned("[::1]:9092", Some(Mechanism::Plain), false));
     }
 
     #[test]

@@ -73,7 +73,13 @@ impl Shared {
 
     fn failed(&self, error: &KafkaError) {
         tracing::debug!(%error, "the client of Kafka reports a fault");
-        *self.trouble() = Some(fault::of(Action::Receive, error));
+        let mut trouble = self.trouble();
+        // Brokers that refuse this client are away for it too, and the library says that after the reason.
+        let is_refused = trouble.as_ref().is_some_and(|fault| fault.kind == FaultKind::Credentials);
+        if !(is_refused && error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown)) {
+            *trouble = Some(fault::of(Action::Receive, error));
+        }
+        drop(trouble);
         self.changed.notify_waiters();
     }
 

@@ -33,7 +33,7 @@ fn of_kind(action: Action, kind: FaultKind, cause: String) -> Fault {
             "allow this client to read the topic, to read the group, and to write the topic for endings"
         }
         FaultKind::Credentials => {
-            "see the cause: the brokers ask for credentials that this client cannot give"
+            "check user, password and sasl of the source, and that the brokers know this user by that mechanism"
         }
         FaultKind::Throttled => "nothing, if it passes",
         FaultKind::Unreachable => {

@@ -16,8 +16,7 @@
 //!   is taken away had in hand comes again to whoever gets it.
 //! - The id of a message is its header `ce_id`, else `idempotency-key`. Its place is topic, partition and offset.
 //! - Kafka counts no deliveries: they are counted here, from the assignment of the partition on.
-//! - The client library speaks neither TLS nor SASL in this build: brokers are reached in a private network, or through a proxy
-//!   beside the service.
+//! - A user proves who it is by SASL. TLS, and with it SCRAM, are there with the feature `tls` alone: [`SPEAKS_TLS`].
 
 mod check;
 mod consumer;
@@ -25,8 +24,10 @@ mod fault;
 mod lanes;
 mod look;
 mod message;
+mod security;
 mod setup;
 mod source;
 
+pub use security::{Login, Mechanism, SPEAKS_TLS};
 pub use setup::{OpenError, Setup};
 pub use source::KafkaSource;

@@ -4,8 +4,10 @@ use std::{error::Error, fmt, time::Duration};
 
 use rdkafka::{ClientConfig, error::KafkaError};
 
+use crate::security::{Login, secure};
+
 /// Where commands stand, and as whom they are taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Setup {
     /// Some brokers of the cluster, each as `host:9092`.
     pub brokers: Vec<String>,
@@ -15,6 +17,12 @@ pub struct Setup {
     pub group: String,
     /// How long a message is held for whoever received it, before this member gives it out again.
     pub held: Duration,
+    /// Whether brokers are spoken to by TLS; only where [`SPEAKS_TLS`](crate::SPEAKS_TLS).
+    pub tls: bool,
+    /// Certificates in PEM to trust beside those of the machine.
+    pub authorities: Option<String>,
+    /// How this client proves who it is; nothing where brokers do not ask.
+    pub login: Option<Login>,
 }
 
 impl Setup {
@@ -27,6 +35,7 @@ impl Setup {
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
             .set("socket.nagle.disable", "true");
+        secure(&mut config, self.tls, self.authorities.as_deref(), self.login.as_ref());
         config
     }
 

@@ -224,7 +224,9 @@ impl Source for KafkaSource {
         let topic =
             look::ask(Action::Look, consumer, move |consumer| look::topic(Action::Look, consumer, &name))
                 .await?;
-        Ok(check::warnings(&topic, &check::settings(&self.setup).await))
+        let mut all = check::warnings(&topic, &check::settings(&self.setup).await);
+        all.extend(check::password_in_the_clear(&self.setup));
+        Ok(all)
     }
 
     /// What was received ahead stays in its lanes.

@@ -119,7 +119,7 @@ pub const DIMENSIONS: &[&str] = &["externalTag", "externalContactId", "journeyCu
 
 /// Every key.
 #[rustfmt::skip]
-pub const KEYS: [Key; 107] = [
+pub const KEYS: [Key; 109] = [
     with("server.listen", Form::Text, "127.0.0.1:8080", "Address and port."),
     with("server.shutdown_grace", Form::Duration, "20s", "How long calls and requests under way may take to finish at a stop."),
     with("server.max_connections", Form::Count(1, 1_000_000), "4096", "Connections at once; more are closed at once."),
@@ -224,17 +224,19 @@ pub const KEYS: [Key; 107] = [
     without("source.*.subject", Form::Text, "closures.v1.close", "nats: the subject that holds commands; without it, all of the stream's."),
     with("source.*.consumer", Form::Text, "closeout", "nats: the durable consumer; it is made where it is not there, and used as it stands where it is."),
     without("source.*.queue", Form::Text, "closures", "amqp: the queue; it has to be there."),
-    without("source.*.user", Form::Text, "closeout", "nats, amqp: the user."),
-    without("source.*.password", Form::Secret, "env:NATS_PASSWORD", "nats, amqp: the user's password."),
+    without("source.*.user", Form::Text, "closeout", "nats, amqp, kafka: the user."),
+    without("source.*.password", Form::Secret, "env:NATS_PASSWORD", "nats, amqp, kafka: the user's password."),
     without("source.*.token", Form::Secret, "env:NATS_TOKEN", "nats: a token in place of a user."),
     without("source.*.credentials_file", Form::Text, "closeout.creds", "nats: a file of credentials, as nsc writes it, in place of a user."),
-    without("source.*.ca_file", Form::Text, "ca.pem", "nats, amqp: certificates to trust beside those of the machine."),
+    without("source.*.ca_file", Form::Text, "ca.pem", "nats, amqp, kafka: certificates to trust beside those of the machine."),
     without("source.*.queue_url", Form::Text, "https://sqs.eu-central-1.amazonaws.com/123456789012/closures", "sqs: the queue's URL."),
     without("source.*.region", Form::Text, "eu-central-1", "sqs: the queue's region, where its URL does not tell."),
     without("source.*.endpoint", Form::Text, "https://vpce-0a1b2c3d.sqs.eu-central-1.vpce.amazonaws.com", "sqs: another address of SQS, as a VPC endpoint; https, unless on loopback."),
     without("source.*.visibility_timeout", Form::Duration, "30s", "sqs: how long a message is hidden for whoever received it; without it, as long as the queue says."),
     without("source.*.brokers", Form::Texts, "[\"kafka-1.example:9092\", \"kafka-2.example:9092\"]", "kafka: some brokers of the cluster."),
     without("source.*.topic", Form::Text, "closures", "kafka: the topic; it has to be there."),
+    with("source.*.tls", Form::Flag, "false", "kafka: whether brokers are spoken to by TLS, which this build has to have (docs/sources-kafka.md)."),
+    without("source.*.sasl", Form::Choice(&["plain", "scram-sha-256", "scram-sha-512"]), "scram-sha-512", "kafka: how the user proves its password: plain, scram-sha-256, scram-sha-512; all but plain in a build with TLS."),
     with("source.*.group", Form::Text, "closeout", "kafka: the consumer group, one for all processes of a service."),
 
     with("auth.tokens_file", Form::Text, "tokens.toml", "SHA-256 and role of each key; read at the start."),

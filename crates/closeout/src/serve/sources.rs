@@ -1,6 +1,6 @@
 //! The sources of the configuration as sources that run.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use queue::Source;
 use queue_amqp::AmqpSource;
@@ -9,7 +9,7 @@ use queue_nats::NatsSource;
 use queue_sqs::SqsSource;
 
 use crate::{
-    config::source::{Broker, CommandSource},
+    config::source::{Broker, CommandSource, amqp, kafka},
     exit::Failure,
 };
 
@@ -39,26 +39,33 @@ pub async fn open_one(name: &str, broker: Broker) -> Result<Arc<dyn Source>, Fai
             Ok(Arc::new(source))
         }
         Broker::Sqs(setup) => Ok(Arc::new(SqsSource::open(setup).await)),
-        Broker::Kafka(setup) => {
+        Broker::Kafka(kafka::Setup { settings, ca_file }) => {
+            let authorities = certificates(name, ca_file.as_deref()).await?;
+            let setup = queue_kafka::Setup { authorities, ..settings };
             let source = KafkaSource::open(setup).map_err(|error| refused(name, &error))?;
             Ok(Arc::new(source))
         }
-        Broker::Amqp(setup) => {
-            let settings = match &setup.ca_file {
-                None => setup.settings,
-                Some(file) => {
-                    let read = tokio::fs::read_to_string(file).await;
-                    let pem = read.ok().filter(|pem| pem.contains("-----BEGIN CERTIFICATE-----"));
-                    let pem = pem.ok_or_else(|| {
-                        let file = file.display();
-                        Failure::usage(format!(
-                            "the source {name} cannot be opened: {file} holds no certificates in PEM"
-                        ))
-                    })?;
-                    setup.settings.with_authorities(pem)
-                }
+        Broker::Amqp(amqp::Setup { settings, ca_file }) => {
+            let settings = match certificates(name, ca_file.as_deref()).await? {
+                Some(pem) => settings.with_authorities(pem),
+                None => settings,
             };
             Ok(Arc::new(AmqpSource::new(settings)))
+        }
+    }
+}
+
+/// What a file of certificates holds, where one is named.
+async fn certificates(name: &str, file: Option<&Path>) -> Result<Option<String>, Failure> {
+    let Some(file) = file else { return Ok(None) };
+    let pem = tokio::fs::read_to_string(file).await;
+    match pem.ok().filter(|pem| pem.contains("-----BEGIN CERTIFICATE-----")) {
+        Some(pem) => Ok(Some(pem)),
+        None => {
+            let file = file.display();
+            Err(Failure::usage(format!(
+                "the source {name} cannot be opened: {file} holds no certificates in PEM"
+            )))
         }
     }
 }

@@ -59,6 +59,9 @@ impl Broker {
             topic: self.topic.clone(),
             group: format!("of-{}", self.topic),
             held: HELD,
+            tls: false,
+            authorities: None,
+            login: None,
         }
     }
 }

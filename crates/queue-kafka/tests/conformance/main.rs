@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 
 mod broker;
+#[cfg(feature = "tls")]
+mod encrypted;
 mod mock;
 mod place;
 

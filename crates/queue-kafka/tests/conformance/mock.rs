@@ -62,6 +62,9 @@ impl Mock {
             topic: TOPIC.to_owned(),
             group: "closeout".to_owned(),
             held: HELD,
+            tls: false,
+            authorities: None,
+            login: None,
         }
     }
 

@@ -15,6 +15,16 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* Not empty where the state is in PostgreSQL, and pods keep none. */ -}}
+{{- define "closeout.postgres" -}}
+{{- with .Values.store.postgres -}}
+{{- if and .url .urlKey -}}
+{{- fail "store.postgres.url and store.postgres.urlKey both say where the database is: give one" -}}
+{{- end -}}
+{{- if or .url .urlKey }}yes{{ end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "closeout.selector" -}}
 app.kubernetes.io/name: {{ include "closeout.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}

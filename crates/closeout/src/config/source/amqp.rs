@@ -26,7 +26,7 @@ pub(super) fn read(reader: &mut Reader<'_>, number: usize, variables: &Variables
     let url = url(reader, &path("url"));
     let queue =
         super::needed(reader, &path("queue"), "is missing: it names the queue that holds the commands");
-    let user = user(reader, number, variables);
+    let user = super::user(reader, number, variables);
     let ca_file = super::file(reader, &path("ca_file"));
     let (url, queue, user) = (url?, queue?, user?);
     match Settings::new(&url, &queue) {
@@ -58,31 +58,4 @@ fn url(reader: &mut Reader<'_>, path: &str) -> Option<SecretString> {
     };
     reader.refuse(path, why);
     None
-}
-
-/// User and password, both or none.
-#[expect(clippy::option_option, reason = "the outer one is for what was refused")]
-fn user(
-    reader: &mut Reader<'_>,
-    number: usize,
-    variables: &Variables,
-) -> Option<Option<(String, SecretString)>> {
-    let path = |key: &str| format!("source.{number}.{key}");
-    let has = |reader: &Reader<'_>, key: &str| reader.layers.setting(&path(key)).is_some();
-    match (has(reader, "user"), has(reader, "password")) {
-        (false, false) => Some(None),
-        (true, false) => {
-            reader.missing(&path("password"), "is missing: there is a user");
-            None
-        }
-        (false, true) => {
-            reader.refuse(&path("password"), "needs a user beside it");
-            None
-        }
-        (true, true) => {
-            let user = reader.text(&path("user"))?;
-            let password = reader.secrets(&path("password"), variables).into_iter().next()?;
-            Some(Some((user, password)))
-        }
-    }
 }

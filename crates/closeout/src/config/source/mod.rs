@@ -1,7 +1,7 @@
 //! The `[[source]]` tables: by which queues commands come. What each kind of broker needs is read in a file of its own.
 
 pub mod amqp;
-mod kafka;
+pub mod kafka;
 mod nats;
 mod sqs;
 
@@ -9,6 +9,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use genesys_types::Organisation;
 use intake::{Allowed, Decoder, PointerMap, Replies, Setup};
+use secrecy::SecretString;
 
 use super::{
     environment::Variables,
@@ -28,7 +29,7 @@ const KEYS_OF_KINDS: [(&str, &[&str]); 4] = [
     ),
     (amqp::KIND, &["url", "queue", "user", "password", "ca_file"]),
     (sqs::KIND, &["queue_url", "region", "endpoint", "visibility_timeout"]),
-    (kafka::KIND, &["brokers", "topic", "group"]),
+    (kafka::KIND, &["brokers", "topic", "group", "tls", "ca_file", "sasl", "user", "password"]),
 ];
 
 /// One source.
@@ -50,7 +51,7 @@ pub enum Broker {
     /// In a queue of Amazon SQS.
     Sqs(queue_sqs::Setup),
     /// In a topic of Kafka.
-    Kafka(queue_kafka::Setup),
+    Kafka(kafka::Setup),
 }
 
 impl Broker {
@@ -60,7 +61,9 @@ impl Broker {
             Self::Nats(setup) => format!("{} of {}", setup.stream, setup.servers.join(", ")),
             Self::Amqp(setup) => format!("{} of {}", setup.settings.queue(), setup.settings.broker()),
             Self::Sqs(setup) => setup.queue_url.clone(),
-            Self::Kafka(setup) => format!("{} of {}", setup.topic, setup.brokers.join(", ")),
+            Self::Kafka(kafka::Setup { settings, .. }) => {
+                format!("{} of {}", settings.topic, settings.brokers.join(", "))
+            }
         }
     }
 
@@ -70,7 +73,9 @@ impl Broker {
             Self::Nats(setup) => format!("nats {:?} {} {}", setup.servers, setup.stream, setup.consumer),
             Self::Amqp(_) => self.place(),
             Self::Sqs(_) => self.place(),
-            Self::Kafka(setup) => format!("kafka {:?} {} {}", setup.brokers, setup.topic, setup.group),
+            Self::Kafka(kafka::Setup { settings, .. }) => {
+                format!("kafka {:?} {} {}", settings.brokers, settings.topic, settings.group)
+            }
         }
     }
 
@@ -136,7 +141,7 @@ fn one(
     let broker = match kind {
         amqp::KIND => amqp::read(reader, number, variables).map(Broker::Amqp),
         sqs::KIND => sqs::read(reader, number).map(Broker::Sqs),
-        kafka::KIND => kafka::read(reader, number).map(Broker::Kafka),
+        kafka::KIND => kafka::read(reader, number, variables).map(Broker::Kafka),
         _ => nats::read(reader, number, variables).map(Broker::Nats),
     }?;
     let setup = Setup {
@@ -178,6 +183,33 @@ fn file(reader: &mut Reader<'_>, path: &str) -> Option<PathBuf> {
     let text = reader.text(path)?;
     let setting = reader.layers.setting(path)?;
     Some(reader.layers.path_of(setting, &text))
+}
+
+/// User and password, both or none.
+#[expect(clippy::option_option, reason = "the outer one is for what was refused")]
+fn user(
+    reader: &mut Reader<'_>,
+    number: usize,
+    variables: &Variables,
+) -> Option<Option<(String, SecretString)>> {
+    let path = |key: &str| format!("source.{number}.{key}");
+    let has = |reader: &Reader<'_>, key: &str| reader.layers.setting(&path(key)).is_some();
+    match (has(reader, "user"), has(reader, "password")) {
+        (false, false) => Some(None),
+        (true, false) => {
+            reader.missing(&path("password"), "is missing: there is a user");
+            None
+        }
+        (false, true) => {
+            reader.refuse(&path("password"), "needs a user beside it");
+            None
+        }
+        (true, true) => {
+            let user = reader.text(&path("user"))?;
+            let password = reader.secrets(&path("password"), variables).into_iter().next()?;
+            Some(Some((user, password)))
+        }
+    }
 }
 
 fn name(reader: &mut Reader<'_>, number: usize) -> Option<String> {

@@ -67,7 +67,8 @@ fn queues_of_sqs_and_topics_of_kafka_are_sources() {
     assert_eq!(sqs.visibility_timeout, Some(std::time::Duration::from_secs(40)));
     assert_eq!((shop.setup.kind, shop.broker.place().as_str()), ("kafka", "closures of a.example:9092"));
     let Broker::Kafka(kafka) = &shop.broker else { panic!("{shop:?}") };
-    assert_eq!(kafka.group, "closeout");
+    assert_eq!((kafka.settings.group.as_str(), kafka.settings.tls), ("closeout", false));
+    assert!(kafka.settings.login.is_none());
     let of = |kind: &str, lines: &str| {
         Scene::usual(&format!("[[source]]\nname = \"n\"\nkind = \"{kind}\"\n{lines}\n")).refusal()
     };
@@ -87,6 +88,53 @@ fn queues_of_sqs_and_topics_of_kafka_are_sources() {
         ),
     ] {
         assert!(said.contains(part), "{said} does not say {part}");
+    }
+}
+
+/// A table of a source in Kafka with these lines.
+fn topic(lines: &str) -> Scene {
+    Scene::usual(&format!(
+        "[[source]]\nname = \"shop\"\nkind = \"kafka\"\nbrokers = [\"a.example:9092\"]\ntopic = \"closures\"\n{lines}\n"
+    ))
+}
+
+#[test]
+fn a_source_of_kafka_proves_who_it_is() {
+    let mut scene = topic("user = \"me\"\npassword = \"env:BROKER\"\nsasl = \"plain\"");
+    scene.set("BROKER", "planted");
+    let settings = scene.settings().unwrap();
+    assert!(!format!("{settings:?}").contains("planted"), "a password does not print");
+    let Broker::Kafka(kafka) = &settings.sources[0].broker else { panic!("{settings:?}") };
+    let login = kafka.settings.login.as_ref().unwrap();
+    assert_eq!((login.user.as_str(), login.mechanism), ("me", queue_kafka::Mechanism::Plain));
+    assert_eq!(secrecy::ExposeSecret::expose_secret(&login.password), "planted");
+    let refused = |lines: &str| topic(lines).refusal();
+    for (said, part) in [
+        (refused("sasl = \"plain\""), "source.0.sasl needs a user beside it"),
+        (refused("user = \"me\"\npassword = \"x\""), "plain, scram-sha-256 or scram-sha-512"),
+        (refused("user = \"me\"\nsasl = \"plain\""), "source.0.password"),
+        (refused("password = \"x\""), "needs a user beside it"),
+        (refused("user = \"me\"\npassword = \"x\"\nsasl = \"gssapi\""), "source.0.sasl"),
+        (refused("ca_file = \"ca.pem\""), "has a use with tls = true only"),
+    ] {
+        assert!(said.contains(part), "{said} does not say {part}");
+    }
+}
+
+#[test]
+fn what_a_build_has_not_for_kafka_is_refused_in_words() {
+    let scram = "user = \"me\"\npassword = \"planted\"\nsasl = \"scram-sha-512\"";
+    let tls = "tls = true\nca_file = \"ca.pem\"";
+    if queue_kafka::SPEAKS_TLS {
+        let settings = topic(&format!("{tls}\n{scram}")).settings().unwrap();
+        let Broker::Kafka(kafka) = &settings.sources[0].broker else { panic!("{settings:?}") };
+        assert!(kafka.settings.tls && kafka.ca_file.is_some());
+        assert!(kafka.settings.login.as_ref().is_some_and(|login| login.mechanism.needs_openssl()));
+        return;
+    }
+    for said in [topic(scram).refusal(), topic(tls).refusal()] {
+        assert!(said.contains("--features kafka-tls (docs/sources-kafka.md)"), "{said}");
+        assert!(!said.contains("planted"), "{said}");
     }
 }
 
