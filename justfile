@@ -29,6 +29,10 @@ lint:
 sqs *ARGS:
     tests/sqs/run {{ARGS}}
 
+# The console in a browser: every page and act.
+console:
+    tests/console/run
+
 # Dockerfile, Compose file, chart, unit, package and alerts: linted, rendered, and read by the program.
 deploy:
     tests/deploy/run

@@ -65,6 +65,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
+    ("operator-console", &["ghost-report"]),
     ("genesys-simulator", &["webhook-signature"]),
     (
         "closeout",
@@ -82,6 +83,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "http-listener",
             "intake",
             "notification-socket",
+            "operator-console",
             "orchestrator",
             "queue",
             "queue-amqp",

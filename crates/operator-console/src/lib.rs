@@ -24,11 +24,12 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::Request,
+    handler::Handler,
     middleware::{self, Next},
     response::Response,
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
-use http::{HeaderValue, header};
+use http::{HeaderValue, Method, header};
 
 use self::{api::Api, session::Sessions};
 
@@ -51,32 +52,60 @@ struct Console {
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// Who may ask for a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    /// Anybody: the log-in, and the files that pages load.
+    Anybody,
+    /// Whoever has logged in; the interface says what the role may see.
+    Looks,
+    /// Whoever has logged in with a key that may act, by a form of a page of that session.
+    Acts,
+}
+
+/// A route: who may ask for it, how, where, and what answers.
+type Route = (Who, Method, &'static str, MethodRouter<Console>);
+
+/// Every route. What is not here is not served.
+fn routes() -> Vec<Route> {
+    fn look<H: Handler<T, Console>, T: 'static>(path: &'static str, page: H) -> Route {
+        (Who::Looks, Method::GET, path, get(page))
+    }
+    fn act<H: Handler<T, Console>, T: 'static>(path: &'static str, form: H) -> Route {
+        (Who::Acts, Method::POST, path, post(form))
+    }
+    vec![
+        (Who::Anybody, Method::GET, "/console/login", get(login::page)),
+        (Who::Anybody, Method::POST, "/console/login", post(login::enter)),
+        (Who::Anybody, Method::GET, "/console/assets/{name}", get(assets::serve)),
+        (Who::Looks, Method::POST, "/console/logout", post(login::leave)),
+        (Who::Anybody, Method::GET, "/console", get(pages::home::moved)),
+        look("/", pages::home::page),
+        look("/console/closures", pages::list::page),
+        look("/console/closures/{id}", pages::closure::page),
+        act("/console/closures/{id}/act", pages::closure::act),
+        look("/console/batches", pages::batches::page),
+        act("/console/batches", pages::batches::preview),
+        look("/console/batches/{id}", pages::batch::page),
+        act("/console/batches/{id}/act", pages::batch::act),
+        look("/console/sources", pages::sources::page),
+        act("/console/sources/{name}/act", pages::sources::act),
+        act("/console/dead-letters/{id}/act", pages::sources::letter),
+        look("/console/received", pages::received::page),
+        look("/console/deliveries", pages::deliveries::page),
+        act("/console/deliveries/{id}/act", pages::deliveries::act),
+        look("/console/settings", pages::settings::page),
+        act("/console/outgoing/act", pages::settings::outgoing),
+        look("/console/live", live::stream),
+    ]
+}
+
 /// Builds the pages before this HTTP interface: `/`, and all below `/console`. The router has no fallback, so it can be merged.
 pub fn router(api: Router, options: Options) -> Router {
     let console = Console { api: Api::of(api), sessions: Arc::default(), options };
-    Router::new()
-        .route("/", get(pages::home::page))
-        .route("/console", get(pages::home::moved))
-        .route("/console/login", get(login::page).post(login::enter))
-        .route("/console/logout", post(login::leave))
-        .route("/console/closures", get(pages::list::page))
-        .route("/console/closures/{id}", get(pages::closure::page))
-        .route("/console/closures/{id}/act", post(pages::closure::act))
-        .route("/console/batches", get(pages::batches::page).post(pages::batches::preview))
-        .route("/console/batches/{id}", get(pages::batch::page))
-        .route("/console/batches/{id}/act", post(pages::batch::act))
-        .route("/console/sources", get(pages::sources::page))
-        .route("/console/sources/{name}/act", post(pages::sources::act))
-        .route("/console/dead-letters/{id}/act", post(pages::sources::letter))
-        .route("/console/received", get(pages::received::page))
-        .route("/console/deliveries", get(pages::deliveries::page))
-        .route("/console/deliveries/{id}/act", post(pages::deliveries::act))
-        .route("/console/settings", get(pages::settings::page))
-        .route("/console/outgoing/act", post(pages::settings::outgoing))
-        .route("/console/live", get(live::stream))
-        .route("/console/assets/{name}", get(assets::serve))
-        .layer(middleware::from_fn(guarded))
-        .with_state(console)
+    let served =
+        routes().into_iter().fold(Router::new(), |served, (_, _, path, answers)| served.route(path, answers));
+    served.layer(middleware::from_fn(guarded)).with_state(console)
 }
 
 /// Says with every answer what a browser may do with it.

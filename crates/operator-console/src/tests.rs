@@ -9,11 +9,11 @@ use axum::{
     extract::Request as Asked,
     response::{IntoResponse as _, Response},
 };
-use http::{Request, StatusCode, header};
+use http::{Method, Request, StatusCode, header};
 use serde_json::json;
 use tower::ServiceExt as _;
 
-use super::{Options, router};
+use super::{Options, Who, router, routes};
 
 /// What the stand-in was asked to do: method and path of everything but looks.
 type Acts = Arc<Mutex<Vec<String>>>;
@@ -148,6 +148,49 @@ async fn a_form_does_nothing_unless_a_page_of_the_session_sent_it_and_the_role_a
         let refused = send(&looks, act(&cookie), &format!("act=verify&csrf={csrf}")).await.0;
         assert_eq!((refused, acts.lock().unwrap().len()), (StatusCode::FORBIDDEN, 0), "{key}");
     }
+}
+
+#[tokio::test]
+async fn every_route_lets_in_whom_it_is_for_and_nobody_else() {
+    let (console, acts) = console(Options::default());
+    let (read, read_csrf) = log_in(&console, "ck_read").await;
+    let (operate, operate_csrf) = log_in(&console, "ck_operate").await;
+    for (who, method, path, _) in routes() {
+        let path = path.replace("{id}", "cl_1").replace("{name}", "orders");
+        let kind = match path.split('/').nth(2) {
+            Some("closures") => "act=verify",
+            Some("dead-letters") => "act=redrive",
+            Some(_) | None => "act=pause&of=scan",
+        };
+        let request = |cookie: &str| Request::builder().method(&method).uri(&path).header("cookie", cookie);
+        for (cookie, csrf, may_act) in
+            [("", "", false), (&read, read_csrf.as_str(), false), (&operate, &operate_csrf, true)]
+        {
+            let before = acts.lock().unwrap().len();
+            let body =
+                if method == Method::GET { String::new() } else { format!("{kind}&csrf={csrf}&next=%2F") };
+            // A stream does not end, and leaving ends the session: each has a test of its own.
+            if (path.ends_with("live") || path.ends_with("logout")) && !cookie.is_empty() {
+                continue;
+            }
+            let (status, response, _) = send(&console, request(cookie), &body).await;
+            let to = response.headers().get(header::LOCATION).map_or("", |to| to.to_str().unwrap());
+            let did = acts.lock().unwrap().len() - before;
+            let told = format!("{method} {path} with {cookie:?}: {status} {to:?}, {did} acts");
+            match who {
+                Who::Anybody => assert!(!to.contains("login") && did == 0, "{told}"),
+                Who::Looks | Who::Acts if cookie.is_empty() => {
+                    assert!(to.starts_with("/console/login") && did == 0, "{told}");
+                }
+                Who::Looks => assert!(status == StatusCode::OK && did == 0, "{told}"),
+                Who::Acts if may_act => {
+                    assert!(status == StatusCode::SEE_OTHER && did <= 1 && !to.contains("login"), "{told}");
+                }
+                Who::Acts => assert!(status == StatusCode::FORBIDDEN && did == 0, "{told}"),
+            }
+        }
+    }
+    assert!(!acts.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

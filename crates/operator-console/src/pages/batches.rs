@@ -8,7 +8,7 @@ use crate::{
     api::Refusal,
     form::Sent,
     frame::{self, Frame, Page, Visitor},
-    parts::{Moment, State, items, some, text},
+    parts::{Moment, State, items, segment, some, text},
 };
 
 #[derive(Debug, Template)]
@@ -67,7 +67,7 @@ pub(crate) async fn preview(sent: Sent) -> Response {
     match visitor.console.api.post(&visitor.session.key, "/v1/batches", &body, None).await {
         Ok(batch) => {
             visitor.session.tell(true, "Nothing is done yet: this is what would be done.");
-            Redirect::to(&format!("/console/batches/{}", text(&batch["id"]))).into_response()
+            Redirect::to(&format!("/console/batches/{}", segment(&text(&batch["id"])))).into_response()
         }
         Err(refusal @ Refusal { status: http::StatusCode::UNAUTHORIZED, .. }) => visitor.stumble(refusal),
         Err(Refusal { detail, .. }) => {

@@ -121,7 +121,7 @@ async fn of_conversation(visitor: &Visitor, id: &str) -> Page {
     let found = visitor.get(&format!("/v1/conversations/{}/closures", segment(id))).await?;
     match items(&found).first() {
         Some(closure) => {
-            Ok(Redirect::to(&format!("/console/closures/{}", text(&closure["id"]))).into_response())
+            Ok(Redirect::to(&format!("/console/closures/{}", segment(&text(&closure["id"])))).into_response())
         }
         None => Err(visitor.stumble(Refusal::of(
             StatusCode::NOT_FOUND,
