@@ -226,7 +226,7 @@ fn first_steps(service: SocketAddr, simulated: &str, key: &str) -> String {
         "\nIn another terminal:\n\n  \
          export CLOSEOUT_SERVER=http://{service} CLOSEOUT_TOKEN={key} CLOSEOUT_SIM={simulated}\n  \
          closeout close \"$(closeout sim conversation)\" --wait 30s\n  \
-         closeout list\n\nCtrl-C ends both."
+         closeout list\n\nIn a browser, with the same key: http://{service}/\n\nCtrl-C ends both."
     )
 }
 
