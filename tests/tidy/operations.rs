@@ -116,6 +116,18 @@ fn alerts_are_raised_by_metrics_that_the_program_sets() {
 }
 
 #[test]
+fn panels_show_metrics_that_the_program_sets() {
+    let dashboard = read("deploy/grafana/closeout.json");
+    let known = metrics_of_the_program();
+    let shown = metrics_in(&dashboard);
+    for metric in &shown {
+        let metric = metric.strip_suffix("_bucket").unwrap_or(metric);
+        assert!(known.contains(metric), "{metric}");
+    }
+    assert!(shown.len() >= 20, "{shown:?}");
+}
+
+#[test]
 fn every_reason_of_a_ghost_has_a_runbook() {
     let names = read("crates/orchestrator/src/names.rs");
     let reasons: BTreeSet<_> = names
