@@ -55,7 +55,9 @@ async fn a_hook_that_no_event_reaches_is_one_incident_and_an_event_ends_it() {
     assert_eq!(close(&scene).await["confirmedBy"]["kind"], "webhook");
     let back = shown(&scene, false).await;
     assert_eq!(back["silentSince"], json!(null));
-    assert_eq!((warned(), scene.log().matches("events arrive again").count()), (1, 1), "{}", scene.log());
+    let again = || scene.log().matches("events arrive again").count();
+    wait_until(Duration::from_secs(20), || async { (again() > 0).then_some(()) }).await;
+    assert_eq!((warned(), again()), (1, 1), "{}", scene.log());
 }
 
 #[tokio::test]
