@@ -72,10 +72,12 @@ pub struct Strip {
 impl HtmlSafe for Strip {}
 
 impl Strip {
-    /// Draws the items of `/v1/closures/{id}/timeline`, until this moment.
-    pub fn of_timeline(items: &[Value], until: Timestamp) -> Self {
+    /// Draws the items of `/v1/closures/{id}/timeline`, until the closure's end; until now where it has none.
+    pub fn of_timeline(items: &[Value], ended: Option<Timestamp>) -> Self {
+        let until = ended.unwrap_or_else(Timestamp::now);
         let begun = items.first().and_then(|line| crate::time(&line["at"])).unwrap_or(until);
-        Self::of(&crate::happenings(items, begun), crate::seconds(until.duration_since(begun)))
+        let strip = Self::of(&crate::happenings(items, begun), crate::seconds(until.duration_since(begun)));
+        Self { last: if ended.is_some() { "end" } else { "now" }, ..strip }
     }
 
     /// Draws what happened in the `lasted` seconds since the closure was accepted.

@@ -75,8 +75,34 @@
       if (ghosts === undefined) return;
       document.title = ghosts === "0" ? bare : `(${ghosts}) ${bare}`;
       const count = document.querySelector("[data-ghosts]");
-      if (count) count.textContent = ghosts;
+      if (count) {
+        count.textContent = ghosts;
+        count.hidden = ghosts === "0";
+      }
     }).observe(live, { childList: true, subtree: true });
+    // A page that nobody looks at holds no connection: a browser has six for a host.
+    const connect = () => {
+      if (document.hidden || live.hasAttribute("hx-sse:connect")) return;
+      live.setAttribute("hx-sse:connect", live.dataset.live);
+      window.htmx?.process(live);
+    };
+    document.addEventListener("visibilitychange", connect);
+    connect();
+    const says = (text, link) => {
+      const news = document.createElement("p");
+      news.className = "news";
+      news.setAttribute("role", "status");
+      news.append(text);
+      if (link) {
+        const again = document.createElement("a");
+        again.href = location.href;
+        again.textContent = link;
+        news.append(" ", again);
+      }
+      live.replaceChildren(news);
+    };
+    live.addEventListener("over", () => says("You are logged out.", "Log in"));
+    live.addEventListener("htmx:sse:error", () => says("The service does not answer; what you see may be old."));
   }
 
   // Keys.

@@ -62,10 +62,12 @@ impl Api {
         bearer.set_sensitive(true);
         headers.insert(header::AUTHORIZATION, bearer);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(version) =
-            version.and_then(|version| HeaderValue::try_from(format!("\"{version}\"")).ok())
-        {
-            headers.insert(header::IF_MATCH, version);
+        if let Some(version) = version {
+            let read = version.parse::<u64>().ok();
+            let tag = read.and_then(|version| HeaderValue::try_from(format!("\"{version}\"")).ok());
+            let unread =
+                || Refusal::of(StatusCode::PRECONDITION_FAILED, "The version of this form cannot be read.");
+            headers.insert(header::IF_MATCH, tag.ok_or_else(unread)?);
         }
         let Ok(response) = self.0.clone().oneshot(request).await;
         let status = response.status();

@@ -15,8 +15,14 @@ use crate::{
     origin,
 };
 
-/// The largest form: the rows of a batch, as the interface takes them.
-const LARGEST: usize = 4_500_000;
+/// The largest form with the rows of a batch, of which the interface takes 10,000.
+const LARGEST_ROWS: usize = 1_000_000;
+
+/// The largest other form: a few fields.
+const LARGEST: usize = 64 * 1_024;
+
+/// More fields than any form has.
+const MOST_FIELDS: usize = 64;
 
 /// A form of an operator who may act.
 #[derive(Debug)]
@@ -32,8 +38,12 @@ impl FromRequest<Console> for Sent {
         let (mut head, body) = request.into_parts();
         let visitor = Visitor::from_request_parts(&mut head, console).await?;
         let refused = |status, detail: &str| visitor.stumble(Refusal::of(status, detail));
-        let Ok(body) = to_bytes(body, LARGEST).await else {
-            return Err(refused(StatusCode::PAYLOAD_TOO_LARGE, "This form is larger than 4.5 MB."));
+        let largest = if head.uri.path() == "/console/batches" { LARGEST_ROWS } else { LARGEST };
+        let Ok(body) = to_bytes(body, largest).await else {
+            return Err(refused(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "This form is larger than any that is needed.",
+            ));
         };
         let fields = fields(&body);
         let csrf = fields.iter().find(|(name, _)| name == "csrf").map_or("", |(_, value)| value);
@@ -50,7 +60,7 @@ impl FromRequest<Console> for Sent {
 
 /// The fields of a form.
 pub(crate) fn fields(body: &[u8]) -> Vec<(String, String)> {
-    url::form_urlencoded::parse(body).into_owned().collect()
+    url::form_urlencoded::parse(body).into_owned().take(MOST_FIELDS).collect()
 }
 
 impl Sent {

@@ -7,7 +7,7 @@ use axum::{
     extract::FromRequestParts,
     response::{Html, IntoResponse, Redirect, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
 use serde_json::Value;
 
 use crate::{
@@ -35,6 +35,7 @@ pub(crate) struct Visitor {
     pub(crate) console: Console,
     pub(crate) session: Arc<Session>,
     /// What was asked for.
+    pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
 }
@@ -130,13 +131,21 @@ impl Visitor {
         }
     }
 
+    /// Ends the session, by whatever id of it the request has.
+    pub(crate) fn end_session(&self) {
+        let sessions = &self.console.sessions;
+        for id in origin::sessions_of(&self.headers) {
+            if sessions.find(&id).is_some_and(|found| Arc::ptr_eq(&found, &self.session)) {
+                sessions.end(&id);
+            }
+        }
+    }
+
     /// What is shown in place of a page. A key that is not good any more leads to the log-in.
     pub(crate) fn stumble(&self, refusal: Refusal) -> Response {
         if refusal.status == StatusCode::UNAUTHORIZED {
-            if let Some(id) = origin::session_of(&self.headers) {
-                self.console.sessions.end(&id);
-            }
-            return to_login(&self.uri, &self.headers);
+            self.end_session();
+            return to_login(&self.method, &self.uri, &self.headers);
         }
         let title = if refusal.status == StatusCode::NOT_FOUND { "Not found" } else { "This did not work" };
         let Refusal { status, detail, fix } = refusal;
@@ -156,26 +165,31 @@ impl FromRequestParts<Console> for Visitor {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Response> {
-        let found = origin::session_of(&parts.headers).and_then(|id| console.sessions.find(&id));
+        let ids = origin::sessions_of(&parts.headers);
+        let found = ids.iter().find_map(|id| console.sessions.find(id));
         match found {
             Some(session) => Ok(Self {
                 console: console.clone(),
                 session,
+                method: parts.method.clone(),
                 uri: parts.uri.clone(),
                 headers: parts.headers.clone(),
             }),
-            None => Err(to_login(&parts.uri, &parts.headers)),
+            None => Err(to_login(&parts.method, &parts.uri, &parts.headers)),
         }
     }
 }
 
-/// Leads to the log-in, and from there back.
-pub(crate) fn to_login(uri: &Uri, headers: &HeaderMap) -> Response {
+/// Leads to the log-in, and from there back to what was to be looked at. A cookie that is good no more is taken away; where the
+/// browser brought none, it may only have come from elsewhere.
+pub(crate) fn to_login(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
     let wanted = uri.path_and_query().map_or("/", |path| path.as_str());
-    let next = if wanted.starts_with("/console/live") || wanted.ends_with("/act") { "/" } else { wanted };
+    let next = if method == Method::GET { wanted } else { "/" };
     let address = format!("/console/login?{}", parts::query([("next", next)]));
     let mut response = Redirect::to(&address).into_response();
-    if let Ok(cookie) = HeaderValue::try_from(origin::cookie(headers, None)) {
+    if !origin::sessions_of(headers).is_empty()
+        && let Ok(cookie) = HeaderValue::try_from(origin::cookie(headers, None))
+    {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     response
@@ -183,8 +197,14 @@ pub(crate) fn to_login(uri: &Uri, headers: &HeaderMap) -> Response {
 
 /// Where a form may lead back to: an address of ours, and nothing else.
 pub(crate) fn safe_next(next: Option<&str>) -> &str {
+    let plain = |next: &str| next.bytes().all(|byte| byte.is_ascii_graphic()) && !next.contains("..");
     let ours = |next: &&str| *next == "/" || next.starts_with("/console/") || next.starts_with("/?");
-    next.filter(ours).unwrap_or("/")
+    next.filter(|next| plain(next)).filter(ours).unwrap_or("/")
+}
+
+/// Shown below `/console/` where there is no page.
+pub(crate) async fn missing(visitor: Visitor) -> Response {
+    visitor.stumble(Refusal::of(StatusCode::NOT_FOUND, "There is no such page."))
 }
 
 /// A page as an answer.
@@ -209,6 +229,9 @@ mod tests {
             (Some("//evil.example"), "/"),
             (Some("https://evil.example"), "/"),
             (Some("/\\evil.example"), "/"),
+            (Some("/console/\r\nX-Injected: 1"), "/"),
+            (Some("/console/\u{fc}"), "/"),
+            (Some("/console/../v1"), "/"),
             (None, "/"),
         ] {
             assert_eq!(safe_next(next), to, "{next:?}");

@@ -23,13 +23,14 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{DefaultBodyLimit, Request},
     handler::Handler,
     middleware::{self, Next},
     response::Response,
     routing::{MethodRouter, get, post},
 };
 use http::{HeaderValue, Method, header};
+use tokio_util::sync::CancellationToken;
 
 use self::{api::Api, session::Sessions};
 
@@ -46,11 +47,16 @@ struct Console {
     api: Api,
     sessions: Arc<Sessions>,
     options: Options,
+    /// Ends every stream.
+    stop: CancellationToken,
 }
 
 /// What a page may do: load its own style, scripts and pictures, and send its forms home.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The largest form of a log-in.
+const SMALL: usize = 8 * 1_024;
 
 /// Who may ask for a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,10 +82,17 @@ fn routes() -> Vec<Route> {
     }
     vec![
         (Who::Anybody, Method::GET, "/console/login", get(login::page)),
-        (Who::Anybody, Method::POST, "/console/login", post(login::enter)),
+        (
+            Who::Anybody,
+            Method::POST,
+            "/console/login",
+            post(login::enter).layer(DefaultBodyLimit::max(SMALL)),
+        ),
         (Who::Anybody, Method::GET, "/console/assets/{name}", get(assets::serve)),
-        (Who::Looks, Method::POST, "/console/logout", post(login::leave)),
+        (Who::Looks, Method::POST, "/console/logout", post(login::leave).layer(DefaultBodyLimit::max(SMALL))),
         (Who::Anybody, Method::GET, "/console", get(pages::home::moved)),
+        (Who::Anybody, Method::GET, "/console/", get(pages::home::moved)),
+        look("/console/{*rest}", frame::missing),
         look("/", pages::home::page),
         look("/console/closures", pages::list::page),
         look("/console/closures/{id}", pages::closure::page),
@@ -96,13 +109,15 @@ fn routes() -> Vec<Route> {
         act("/console/deliveries/{id}/act", pages::deliveries::act),
         look("/console/settings", pages::settings::page),
         act("/console/outgoing/act", pages::settings::outgoing),
-        look("/console/live", live::stream),
+        // Whoever is not logged in is told so in the stream.
+        (Who::Anybody, Method::GET, "/console/live", get(live::stream)),
     ]
 }
 
 /// Builds the pages before this HTTP interface: `/`, and all below `/console`. The router has no fallback, so it can be merged.
-pub fn router(api: Router, options: Options) -> Router {
-    let console = Console { api: Api::of(api), sessions: Arc::default(), options };
+/// Streams end with `stop`.
+pub fn router(api: Router, options: Options, stop: CancellationToken) -> Router {
+    let console = Console { api: Api::of(api), sessions: Arc::default(), options, stop };
     let served =
         routes().into_iter().fold(Router::new(), |served, (_, _, path, answers)| served.route(path, answers));
     served.layer(middleware::from_fn(guarded)).with_state(console)

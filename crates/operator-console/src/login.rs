@@ -60,7 +60,9 @@ pub(crate) async fn enter(State(console): State<Console>, headers: HeaderMap, bo
         let wrong = "This key may only request closures. Log in with one of the role read, operate or admin.";
         return shown(StatusCode::FORBIDDEN, &next, Some(wrong.to_owned()));
     }
-    let id = console.sessions.begin(key, name, role);
+    let organisations = known["organisations"].as_array().into_iter().flatten();
+    let organisations = organisations.filter_map(|name| name.as_str().map(str::to_owned)).collect();
+    let id = console.sessions.begin(key, name, role, organisations);
     with_cookie(Redirect::to(&next).into_response(), &headers, Some(&id))
 }
 
@@ -71,9 +73,7 @@ pub(crate) async fn leave(visitor: Visitor, body: Bytes) -> Response {
     if !visitor.session.is_of_its_page(csrf) {
         return Redirect::to("/").into_response();
     }
-    if let Some(id) = origin::session_of(&visitor.headers) {
-        visitor.console.sessions.end(&id);
-    }
+    visitor.end_session();
     with_cookie(Redirect::to("/console/login").into_response(), &visitor.headers, None)
 }
 

@@ -8,56 +8,61 @@ pub(crate) fn is_ours(headers: &HeaderMap) -> bool {
     if text("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none")) {
         return false;
     }
-    match (text("origin"), text("host")) {
-        (Some(origin), Some(host)) => {
-            origin.split_once("://").is_some_and(|(_, of)| of.eq_ignore_ascii_case(host))
-        }
-        // A browser that says nothing sends no cookie of another site either: it is `SameSite=Strict`.
+    match (headers.get("origin"), text("host")) {
+        (Some(origin), Some(host)) => origin
+            .to_str()
+            .ok()
+            .and_then(|origin| origin.split_once("://"))
+            .is_some_and(|(_, of)| of.eq_ignore_ascii_case(host)),
+        // What says nothing is no browser of today, and has the token of the form before it.
         (None, _) => true,
         (Some(_), None) => false,
     }
 }
 
-/// Whether the browser speaks with this very machine, where nobody listens in and certificates are rare.
-fn is_local(headers: &HeaderMap) -> bool {
+/// The port, where the browser speaks with this very machine, where nobody listens in and certificates are rare.
+fn local_port(headers: &HeaderMap) -> Option<u16> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| match port.parse::<u16>() {
-        Ok(_) => name,
-        Err(_) => host,
-    });
-    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+    let (name, port) = match host.rsplit_once(':').map(|(name, port)| (name, port.parse())) {
+        Some((name, Ok(port))) => (name, port),
+        Some(_) | None => (host, 80),
+    };
+    matches!(name, "localhost" | "127.0.0.1" | "[::1]").then_some(port)
 }
 
-/// The name of the cookie. Beyond this machine it is bound to HTTPS and to the host.
-pub(crate) fn cookie_name(headers: &HeaderMap) -> &'static str {
-    if is_local(headers) { "closeout" } else { "__Host-closeout" }
+/// The name of the cookie. Beyond this machine it is bound to HTTPS and to the host; on it, where all ports share their cookies,
+/// each has a name of its own.
+fn cookie_name(headers: &HeaderMap) -> String {
+    local_port(headers).map_or_else(|| "__Host-closeout".to_owned(), |port| format!("closeout-{port}"))
 }
 
-/// The cookie of a session; without an id, the one that takes it away.
+/// The cookie of a session; without an id, the one that takes it away. A link from elsewhere brings it along (`Lax`): looks are all
+/// that a link can do.
 pub(crate) fn cookie(headers: &HeaderMap, id: Option<&str>) -> String {
     let name = cookie_name(headers);
-    let secure = if is_local(headers) { "" } else { "; Secure" };
+    let secure = if local_port(headers).is_some() { "" } else { "; Secure" };
     match id {
-        Some(id) => format!("{name}={id}; Path=/; HttpOnly; SameSite=Strict{secure}"),
-        None => format!("{name}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0{secure}"),
+        Some(id) => format!("{name}={id}; Path=/; HttpOnly; SameSite=Lax{secure}"),
+        None => format!("{name}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{secure}"),
     }
 }
 
-/// The id of the session that a request names.
-pub(crate) fn session_of(headers: &HeaderMap) -> Option<String> {
+/// The ids of sessions that a request names: one, unless somebody else sets cookies for this host too.
+pub(crate) fn sessions_of(headers: &HeaderMap) -> Vec<String> {
     let name = cookie_name(headers);
     headers
         .get_all(header::COOKIE)
         .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(given, _)| *given == name)
-        .map(|(_, id)| id.to_owned())
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+        .filter_map(|id| String::from_utf8(id.to_vec()).ok())
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -82,12 +87,23 @@ mod tests {
 
     #[test]
     fn beyond_this_machine_a_cookie_travels_by_https_alone() {
-        let local = headers(&[("host", "127.0.0.1:8080"), ("cookie", "a=b; closeout=1f")]);
-        assert_eq!(session_of(&local).as_deref(), Some("1f"));
+        let local = headers(&[
+            ("host", "127.0.0.1:8080"),
+            ("cookie", "a=b; closeout-8080=1f; closeout-8080=2f; closeout-80=3f"),
+        ]);
+        assert_eq!(sessions_of(&local), ["1f", "2f"]);
         assert!(!cookie(&local, Some("1f")).contains("Secure"));
-        let far = headers(&[("host", "closeout.example"), ("cookie", "closeout=1f; __Host-closeout=2f")]);
-        assert_eq!(session_of(&far).as_deref(), Some("2f"));
+        let far = headers(&[("host", "closeout.example"), ("cookie", "closeout-80=1f; __Host-closeout=2f")]);
+        assert_eq!(sessions_of(&far), ["2f"]);
         assert!(cookie(&far, Some("2f")).ends_with("; Secure"));
         assert!(cookie(&far, None).contains("Max-Age=0"));
+    }
+
+    #[test]
+    fn a_cookie_of_somebody_else_locks_nobody_out_whatever_bytes_it_has() {
+        let mut headers = headers(&[("host", "localhost:8080")]);
+        let line = HeaderValue::from_bytes(b"note=\xfc\xff; closeout-8080=1f").unwrap();
+        headers.insert(header::COOKIE, line);
+        assert_eq!(sessions_of(&headers), ["1f"]);
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,6 +24,12 @@ const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 /// At most so many at once; the one that was used least lately makes room.
 const MOST: usize = 1_000;
 
+/// At most so many of one key: one that logs in again and again takes nobody else's place.
+const MOST_OF_ONE_KEY: usize = 20;
+
+/// At most so many streams of one session at once, and of all: each holds a connection.
+const MOST_STREAMS: [usize; 2] = [16, 256];
+
 /// What was done or refused, to be told on the next page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Told {
@@ -37,11 +46,27 @@ pub(crate) struct Session {
     pub(crate) name: String,
     /// Its role.
     pub(crate) role: String,
+    /// The organisations that it sees.
+    pub(crate) organisations: Vec<String>,
     /// What every form must say, so that no other site can send one.
     pub(crate) csrf: String,
     begun: Instant,
     used: Mutex<Instant>,
     told: Mutex<Option<Told>>,
+    ended: AtomicBool,
+    streams: Arc<AtomicUsize>,
+}
+
+/// Leave to keep one stream open, for as long as it is held.
+#[derive(Debug)]
+pub(crate) struct Leave([Arc<AtomicUsize>; 2]);
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        for counter in &self.0 {
+            counter.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Session {
@@ -60,43 +85,77 @@ impl Session {
         bool::from(self.csrf.as_bytes().ct_eq(csrf.as_bytes()))
     }
 
+    /// Whether its pages are still somebody's. To ask is no use of it.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.is_over(Instant::now())
+    }
+
     fn is_over(&self, now: Instant) -> bool {
-        now - self.begun >= LONGEST || now - *lock(&self.used) >= IDLE
+        self.ended.load(Ordering::Relaxed) || now - self.begun >= LONGEST || now - *lock(&self.used) >= IDLE
     }
 }
 
 /// Every session. What is kept is the hash of its id: whoever reads the memory of a dump finds no id to use.
 #[derive(Debug, Default)]
-pub(crate) struct Sessions(Mutex<HashMap<[u8; 32], Arc<Session>>>);
+pub(crate) struct Sessions {
+    all: Mutex<HashMap<[u8; 32], Arc<Session>>>,
+    streams: Arc<AtomicUsize>,
+}
 
 impl Sessions {
     /// Begins a session, and answers its id: 244 random bits.
-    pub(crate) fn begin(&self, key: SecretString, name: &str, role: &str) -> String {
+    pub(crate) fn begin(
+        &self,
+        key: SecretString,
+        name: &str,
+        role: &str,
+        organisations: Vec<String>,
+    ) -> String {
         let now = Instant::now();
         let session = Session {
             key,
             name: name.to_owned(),
             role: role.to_owned(),
+            organisations,
             csrf: random(),
             begun: now,
             used: Mutex::new(now),
             told: Mutex::default(),
+            ended: AtomicBool::new(false),
+            streams: Arc::default(),
         };
         let id = random();
-        let mut all = lock(&self.0);
+        let mut all = lock(&self.all);
         all.retain(|_, session| !session.is_over(now));
-        if all.len() >= MOST {
-            let oldest = all.iter().min_by_key(|(_, session)| *lock(&session.used)).map(|(id, _)| *id);
-            oldest.and_then(|id| all.remove(&id));
+        let of_this_key = || all.iter().filter(|(_, session)| session.name == name);
+        let room_is_made_by = if of_this_key().count() >= MOST_OF_ONE_KEY {
+            of_this_key().min_by_key(|(_, session)| *lock(&session.used)).map(|(id, _)| *id)
+        } else if all.len() >= MOST {
+            all.iter().min_by_key(|(_, session)| *lock(&session.used)).map(|(id, _)| *id)
+        } else {
+            None
+        };
+        if let Some(session) = room_is_made_by.and_then(|id| all.remove(&id)) {
+            session.ended.store(true, Ordering::Relaxed);
         }
         all.insert(hash(&id), Arc::new(session));
         id
     }
 
+    /// Leave to keep a stream open; none where there are too many.
+    pub(crate) fn stream(&self, session: &Session) -> Option<Leave> {
+        let leave = Leave([Arc::clone(&session.streams), Arc::clone(&self.streams)]);
+        let mut room = true;
+        for (counter, most) in leave.0.iter().zip(MOST_STREAMS) {
+            room &= counter.fetch_add(1, Ordering::Relaxed) < most;
+        }
+        room.then_some(leave)
+    }
+
     /// The session of this id, unless it is over.
     pub(crate) fn find(&self, id: &str) -> Option<Arc<Session>> {
         let now = Instant::now();
-        let session = lock(&self.0).get(&hash(id)).cloned()?;
+        let session = lock(&self.all).get(&hash(id)).cloned()?;
         if session.is_over(now) {
             self.end(id);
             return None;
@@ -107,7 +166,9 @@ impl Sessions {
 
     /// Ends a session.
     pub(crate) fn end(&self, id: &str) {
-        lock(&self.0).remove(&hash(id));
+        if let Some(session) = lock(&self.all).remove(&hash(id)) {
+            session.ended.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -130,7 +191,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_session_ends_when_nobody_uses_it_and_after_a_day_in_any_case() {
         let sessions = Sessions::default();
-        let id = sessions.begin("key".into(), "ann", "operate");
+        let id = sessions.begin("key".into(), "ann", "operate", Vec::new());
         assert!(sessions.find("another").is_none());
         for _ in 0..3 {
             tokio::time::advance(Duration::from_secs(7 * 3_600)).await;
@@ -138,21 +199,39 @@ mod tests {
         }
         tokio::time::advance(Duration::from_secs(3 * 3_600)).await;
         assert!(sessions.find(&id).is_none(), "24 hours");
-        let id = sessions.begin("key".into(), "ann", "operate");
+        let id = sessions.begin("key".into(), "ann", "operate", Vec::new());
         tokio::time::advance(IDLE).await;
         assert!(sessions.find(&id).is_none(), "idle");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn sessions_are_bounded_and_the_one_in_use_stays() {
+    async fn sessions_are_bounded_and_a_key_makes_room_for_itself() {
         let sessions = Sessions::default();
-        let first = sessions.begin("key".into(), "first", "read");
-        for _ in 0..MOST + 5 {
+        let first = sessions.begin("key".into(), "first", "read", Vec::new());
+        let mut of_another = Vec::new();
+        for _ in 0..=MOST_OF_ONE_KEY {
             tokio::time::advance(Duration::from_millis(1)).await;
-            assert!(sessions.find(&first).is_some());
-            tokio::time::advance(Duration::from_millis(1)).await;
-            sessions.begin("key".into(), "another", "read");
+            of_another.push(sessions.begin("key".into(), "another", "read", Vec::new()));
         }
-        assert_eq!(lock(&sessions.0).len(), MOST);
+        let alive = |id: &String| sessions.find(id).is_some();
+        assert!(alive(&first) && !alive(&of_another[0]) && alive(&of_another[1]));
+        for number in 0..MOST {
+            tokio::time::advance(Duration::from_millis(1)).await;
+            sessions.begin("key".into(), &number.to_string(), "read", Vec::new());
+        }
+        assert_eq!(lock(&sessions.all).len(), MOST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn streams_are_bounded_and_what_ends_makes_room() {
+        let sessions = Sessions::default();
+        let id = sessions.begin("key".into(), "ann", "read", Vec::new());
+        let session = sessions.find(&id).unwrap();
+        let mut held: Vec<_> = (0..MOST_STREAMS[0]).map(|_| sessions.stream(&session).unwrap()).collect();
+        assert!(sessions.stream(&session).is_none());
+        held.pop();
+        assert!(sessions.stream(&session).is_some());
+        sessions.end(&id);
+        assert!(!session.is_alive());
     }
 }

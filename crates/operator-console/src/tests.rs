@@ -11,6 +11,7 @@ use axum::{
 };
 use http::{Method, Request, StatusCode, header};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::{Options, Who, router, routes};
@@ -33,13 +34,13 @@ fn stand_in(acts: &Acts) -> Router {
                 _ => return (StatusCode::UNAUTHORIZED, Json(json!({ "detail": "no such key" }))).into_response(),
             };
             if asked.method() == "POST" {
-                acts.lock().unwrap().push(asked.uri().path().to_owned());
+                acts.lock().unwrap().push(asked.uri().to_string());
                 return Json(json!({})).into_response();
             }
             let ghost = json!({ "id": "cl_1", "conversationId": HOSTILE, "state": "ghost", "version": 3, "timings": {},
                 "ghost": { "reason": HOSTILE, "suggested": [{ "what": HOSTILE }] } });
             let answer = match asked.uri().path() {
-                "/v1/whoami" => json!({ "name": "ann", "role": role }),
+                "/v1/whoami" => json!({ "name": "ann", "role": role, "organisations": ["main", "other"] }),
                 "/v1/ghosts/summary" => json!({ "total": 1, "groups": [{ "reason": HOSTILE, "organisation": "main", "count": 1 }] }),
                 "/readyz" => json!({ "organisations": [{ "name": HOSTILE, "open": 1, "queued": 0 }], "adapters": [] }),
                 "/v1/closures/cl_1" => ghost,
@@ -55,7 +56,7 @@ fn stand_in(acts: &Acts) -> Router {
 /// A console, and what was done by it.
 fn console(options: Options) -> (Router, Acts) {
     let acts = Acts::default();
-    (router(stand_in(&acts), options), acts)
+    (router(stand_in(&acts), options, CancellationToken::new()), acts)
 }
 
 async fn send(
@@ -90,7 +91,7 @@ async fn nobody_is_shown_anything_without_a_key_and_comes_back_to_where_he_wante
         "/console/closures?state=ghost",
         "/console/closures/cl_1",
         "/console/settings",
-        "/console/live?on=/v1/ghosts",
+        "/console/nowhere",
     ] {
         let (status, response, page) = send(&console, Request::get(path), "").await;
         let to = response.headers()[header::LOCATION].to_str().unwrap();
@@ -156,7 +157,8 @@ async fn every_route_lets_in_whom_it_is_for_and_nobody_else() {
     let (read, read_csrf) = log_in(&console, "ck_read").await;
     let (operate, operate_csrf) = log_in(&console, "ck_operate").await;
     for (who, method, path, _) in routes() {
-        let path = path.replace("{id}", "cl_1").replace("{name}", "orders");
+        let is_missing = path.contains("{*rest}");
+        let path = path.replace("{id}", "cl_1").replace("{name}", "orders").replace("{*rest}", "nowhere");
         let kind = match path.split('/').nth(2) {
             Some("closures") => "act=verify",
             Some("dead-letters") => "act=redrive",
@@ -182,6 +184,7 @@ async fn every_route_lets_in_whom_it_is_for_and_nobody_else() {
                 Who::Looks | Who::Acts if cookie.is_empty() => {
                     assert!(to.starts_with("/console/login") && did == 0, "{told}");
                 }
+                Who::Looks if is_missing => assert!(status == StatusCode::NOT_FOUND && did == 0, "{told}"),
                 Who::Looks => assert!(status == StatusCode::OK && did == 0, "{told}"),
                 Who::Acts if may_act => {
                     assert!(status == StatusCode::SEE_OTHER && did <= 1 && !to.contains("login"), "{told}");
@@ -234,13 +237,68 @@ async fn leaving_ends_the_session_and_a_key_that_is_gone_ends_it_too() {
 async fn the_stream_tells_at_once_how_many_ghosts_there_are() {
     let (console, _) = console(Options::default());
     let (cookie, _) = log_in(&console, "ck_read").await;
-    let request =
-        Request::get("/console/live?on=%2Fv1%2Fghosts").header("host", "127.0.0.1").header("cookie", &cookie);
+    let request = Request::get("/console/live?on=%2Fv1%2Fghosts")
+        .header("host", "127.0.0.1:8080")
+        .header("cookie", &cookie);
     let response = console.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
     let mut body = response.into_body().into_data_stream();
     let first = futures_util::StreamExt::next(&mut body).await.unwrap().unwrap();
     assert_eq!(String::from_utf8(first.to_vec()).unwrap(), "data: <span data-ghosts-now=\"1\"></span>\n\n");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_session_and_says_so() {
+    let (console, _) = console(Options::default());
+    let (status, _, text) = send(&console, Request::get("/console/live?on=%2Fv1%2Fghosts"), "").await;
+    assert_eq!(
+        (status, text.as_str()),
+        (StatusCode::OK, "event: over\ndata: over\n\n"),
+        "nobody is logged in"
+    );
+    let (cookie, csrf) = log_in(&console, "ck_read").await;
+    let request = Request::get("/console/live").header("host", "127.0.0.1:8080").header("cookie", &cookie);
+    let response = console.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let mut body = response.into_body().into_data_stream();
+    futures_util::StreamExt::next(&mut body).await.unwrap().unwrap();
+    send(&console, Request::post("/console/logout").header("cookie", &cookie), &format!("csrf={csrf}")).await;
+    let last = futures_util::StreamExt::next(&mut body).await.unwrap().unwrap();
+    assert_eq!(String::from_utf8(last.to_vec()).unwrap(), "event: over\ndata: over\n\n");
+    assert!(futures_util::StreamExt::next(&mut body).await.is_none());
+}
+
+#[tokio::test]
+async fn a_batch_goes_to_the_organisation_that_was_shown() {
+    let (console, acts) = console(Options::default());
+    let (cookie, csrf) = log_in(&console, "ck_operate").await;
+    let page = async |path: &str| send(&console, Request::get(path).header("cookie", &cookie), "").await.2;
+    assert!(
+        !page("/console/closures?state=ghost").await.contains("All that match"),
+        "of which organisation?"
+    );
+    let one = page("/console/closures?state=ghost&organisation=other").await;
+    assert!(one.contains("name=\"organisation\" value=\"other\""), "{one}");
+    let form = format!("csrf={csrf}&of=filter&state=ghost&organisation=other");
+    send(&console, Request::post("/console/batches").header("cookie", &cookie), &form).await;
+    assert_eq!(*acts.lock().unwrap(), ["/v1/batches?organisation=other"]);
+}
+
+#[tokio::test]
+async fn odd_fields_are_refused_in_words() {
+    let (console, acts) = console(Options::default());
+    let (cookie, csrf) = log_in(&console, "ck_operate").await;
+    for (form, expected) in [
+        ("act=snooze&hours=9223372036854775807", StatusCode::UNPROCESSABLE_ENTITY),
+        ("act=snooze", StatusCode::UNPROCESSABLE_ENTITY),
+        ("act=verify&version=1%0a2", StatusCode::SEE_OTHER),
+    ] {
+        let request = Request::post("/console/closures/cl_1/act").header("cookie", &cookie);
+        let (status, _, page) = send(&console, request, &format!("csrf={csrf}&{form}")).await;
+        assert_eq!(status, expected, "{form}: {page}");
+    }
+    assert_eq!(*acts.lock().unwrap(), [""; 0]);
+    let large = Request::post("/console/login");
+    assert_eq!(send(&console, large, &"a&".repeat(10_000)).await.0, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 #[tokio::test]

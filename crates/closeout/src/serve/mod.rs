@@ -177,7 +177,10 @@ impl Service {
             sources: sources.clone(),
             metrics: MetricsPage { render: Arc::new(move || metrics.render()), open: false },
         });
-        let console = settings.server.console.map(|options| operator_console::router(api.clone(), options));
+        let console = settings
+            .server
+            .console
+            .map(|options| operator_console::router(api.clone(), options, stop.clone()));
         let routes = api.merge(webhooks).merge(console.unwrap_or_default());
         let limits = Limits {
             connections: settings.server.max_connections,

@@ -21,6 +21,7 @@ const ROWS: &str = "200";
 struct Batch {
     frame: Frame,
     id: String,
+    organisation: String,
     state: State,
     by: String,
     made: Moment,
@@ -65,6 +66,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
     let next = some(&rows["nextCursor"]);
     let shown = Batch {
         frame: visitor.frame("batches", &format!("Batch {id}"), &path).await.watching(&path),
+        organisation: text(&batch["organisation"]),
         state: State::of(&batch["state"]),
         by: text(&batch["by"]),
         made: Moment::of(&batch["createdAt"]),

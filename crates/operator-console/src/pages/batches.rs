@@ -8,14 +8,19 @@ use crate::{
     api::Refusal,
     form::Sent,
     frame::{self, Frame, Page, Visitor},
-    parts::{Moment, State, items, segment, some, text},
+    parts::{Moment, State, items, query, segment, some, text},
 };
+
+/// The most rows of a batch: as many as the interface takes.
+const MOST_ROWS: usize = 10_000;
 
 #[derive(Debug, Template)]
 #[template(path = "batches.html")]
 struct Batches {
     frame: Frame,
     rows: Vec<Row>,
+    /// Those of the key, where it has several to choose from.
+    organisations: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -35,7 +40,11 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
     let data = "/v1/batches?limit=50";
     let found = visitor.get(data).await?;
     let frame = visitor.frame("batches", "Batches", data).await.watching(data);
-    Ok(frame::show(&Batches { frame, rows: items(&found).iter().map(Row::of).collect() }))
+    let organisations = match visitor.session.organisations.as_slice() {
+        [_] => Vec::new(),
+        several => several.to_vec(),
+    };
+    Ok(frame::show(&Batches { frame, rows: items(&found).iter().map(Row::of).collect(), organisations }))
 }
 
 impl Row {
@@ -57,14 +66,26 @@ impl Row {
 
 /// `POST /console/batches`: previews rows, all that match a filter, or a scan. Nothing is done until it is executed.
 pub(crate) async fn preview(sent: Sent) -> Response {
+    let visitor = &sent.visitor;
     let body = match sent.field("of") {
-        "rows" => rows(sent.field("rows")),
+        "rows" => match rows(sent.field("rows")) {
+            Some(rows) => rows,
+            None => {
+                visitor
+                    .session
+                    .tell(false, format!("A batch has {MOST_ROWS} rows at most; nothing was done."));
+                return sent.back();
+            }
+        },
         "filter" => filter(&sent),
         "scan" => scan(&sent),
         _ => Value::Null,
     };
-    let visitor = &sent.visitor;
-    match visitor.console.api.post(&visitor.session.key, "/v1/batches", &body, None).await {
+    let path = match sent.field("organisation") {
+        "" => "/v1/batches".to_owned(),
+        organisation => format!("/v1/batches?{}", query([("organisation", organisation)])),
+    };
+    match visitor.console.api.post(&visitor.session.key, &path, &body, None).await {
         Ok(batch) => {
             visitor.session.tell(true, "Nothing is done yet: this is what would be done.");
             Redirect::to(&format!("/console/batches/{}", segment(&text(&batch["id"])))).into_response()
@@ -78,11 +99,12 @@ pub(crate) async fn preview(sent: Sent) -> Response {
 }
 
 /// Ids of conversations, one a line or between commas and spaces, as they come out of a mail or a spreadsheet.
-fn rows(text: &str) -> Value {
+fn rows(text: &str) -> Option<Value> {
     let ids = text
         .split(|sign: char| sign.is_whitespace() || matches!(sign, ',' | ';' | '"'))
         .filter(|id| !id.is_empty());
-    Value::Array(ids.map(|id| json!({ "conversationId": id })).collect())
+    let rows: Vec<_> = ids.take(MOST_ROWS + 1).map(|id| json!({ "conversationId": id })).collect();
+    (rows.len() <= MOST_ROWS).then_some(Value::Array(rows))
 }
 
 fn filter(sent: &Sent) -> Value {
@@ -130,9 +152,11 @@ mod tests {
 
     #[test]
     fn ids_are_taken_as_they_come_out_of_a_mail() {
-        let rows = rows("a1, b2;\n\"c3\"\r\n\n d4");
+        let rows = rows("a1, b2;\n\"c3\"\r\n\n d4").unwrap();
         let ids: Vec<_> =
             rows.as_array().unwrap().iter().map(|row| row["conversationId"].as_str().unwrap()).collect();
         assert_eq!(ids, ["a1", "b2", "c3", "d4"]);
+        let many = |number: usize| super::rows(&"a ".repeat(number));
+        assert!(many(MOST_ROWS).is_some() && many(MOST_ROWS + 1).is_none());
     }
 }

@@ -130,10 +130,9 @@ async fn of_conversation(visitor: &Visitor, id: &str) -> Page {
     }
 }
 
-/// Until when the timeline is drawn: the end, or now.
-fn end(closure: &Value) -> Timestamp {
-    let ended = closure["timings"]["endedAt"].as_str().and_then(|at| at.parse().ok());
-    ended.unwrap_or_else(Timestamp::now)
+/// When it ended, if it has.
+fn end(closure: &Value) -> Option<Timestamp> {
+    closure["timings"]["endedAt"].as_str().and_then(|at| at.parse().ok())
 }
 
 fn facts(closure: &Value) -> Vec<(&'static str, String)> {
@@ -228,8 +227,12 @@ pub(crate) async fn act(Path(id): Path<String>, sent: Sent) -> Response {
         }
         "comment" => sent.act(&ghost(name), &sent.body(&["comment"]), "Your comment is kept.").await,
         "snooze" => {
-            let hours = sent.field("hours").parse().unwrap_or(1);
-            let until = Timestamp::now() + SignedDuration::from_hours(hours);
+            let given = sent.field("hours");
+            let Some((hours, _)) = SNOOZES.into_iter().find(|(hours, _)| hours.to_string() == given) else {
+                let detail = "A ghost is let sleep for one of the lengths that stand there.";
+                return sent.visitor.stumble(Refusal::of(StatusCode::UNPROCESSABLE_ENTITY, detail));
+            };
+            let until = Timestamp::now() + SignedDuration::from_hours(hours.into());
             let mut body = sent.body(&["reason"]);
             body["until"] = json!(format!("{until:.0}"));
             sent.act(&ghost(name), &body, "It is not announced until then.").await

@@ -99,7 +99,15 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
         .map(|(name, field)| (field, value(name).to_owned()))
         .filter(|(_, value)| !value.is_empty())
         .collect();
-    let batch = Some(batch).filter(|batch| !batch.is_empty() && value("q").is_empty());
+    let chosen_one = ("organisation", value("organisation").to_owned());
+    let batch = Some(batch)
+        .filter(|batch| !batch.is_empty() && value("q").is_empty())
+        // A batch is of one organisation: that of the filter, or the only one of the key.
+        .filter(|_| !chosen_one.1.is_empty() || visitor.session.organisations.len() == 1)
+        .map(|mut batch| {
+            batch.push(chosen_one);
+            batch
+        });
     let frame = visitor.frame("closures", "Closures", &data).await;
     let list = List {
         frame: if is_later { frame } else { frame.watching(&data) },
