@@ -5,6 +5,7 @@ use std::str::FromStr as _;
 use genesys_types::{Organisation, Time};
 use http_api::{HookStanding, ReceivedHook, ReceivedHooks, UNKNOWN_HOOK};
 use webhook_receiver::{Decoder, Hook, HookResult, Received, ReceivedFilter, ReceivedLog};
+use webhook_signature::Refused;
 
 use crate::{config, exit::Failure};
 
@@ -45,7 +46,7 @@ impl CameIn {
             hook: name.unwrap_or(UNKNOWN_HOOK).to_owned(),
             organisation: owner.map(|(_, organisation)| organisation.clone()),
             result: received.result.name().to_owned(),
-            why: received.reason.or_else(|| received.result.meaning()).map(str::to_owned),
+            why: received.reason.map(in_words).or_else(|| received.result.meaning().map(str::to_owned)),
             event_type: received.event_type,
             event_id: received.event_id,
             conversation: received.conversation.map(|conversation| conversation.to_string()),
@@ -82,6 +83,14 @@ impl ReceivedHooks for CameIn {
     }
 }
 
+/// The reason of a refusal as a sentence, with its name; any other as it stands.
+fn in_words(reason: &str) -> String {
+    match Refused::ALL.iter().find(|refused| refused.reason() == reason) {
+        Some(refused) => format!("{} ({reason})", refused.to_string().trim_end_matches('.')),
+        None => reason.to_owned(),
+    }
+}
+
 /// When a verified sender was last heard on this hook.
 fn last_heard(log: &ReceivedLog, hook: &str) -> Option<Time> {
     let genuine = [
@@ -99,4 +108,19 @@ fn last_heard(log: &ReceivedLog, hook: &str) -> Option<Time> {
 fn last_with(log: &ReceivedLog, hook: &str, result: HookResult) -> Option<Time> {
     let filter = ReceivedFilter { hook: Some(hook.to_owned()), result: Some(result), limit: 1 };
     log.recent(&filter).first().map(|received| received.at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_a_sentence() {
+        let said = in_words("wrong_signature");
+        assert_eq!(
+            said,
+            "The signature was not made with a secret of this hook for this body (wrong_signature)"
+        );
+        assert_eq!(in_words("not_json"), "not_json");
+    }
 }

@@ -80,7 +80,7 @@ pub(crate) async fn moved() -> Redirect {
 pub(crate) async fn page(visitor: Visitor) -> Page {
     let standing = visitor.get("/readyz?verbose=true").await?;
     let summary = visitor.get("/v1/ghosts/summary").await?;
-    let ghosts = visitor.get(&format!("/v1/ghosts?limit={SHOWN}")).await?;
+    let ghosts = visitor.get(&format!("/v1/ghosts?sort=acceptedAt&limit={SHOWN}")).await?;
     let adapters = visitor.look("/v1/adapters").await;
     let needs = needs(&Standing {
         organisations: &standing,
