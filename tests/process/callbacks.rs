@@ -286,6 +286,7 @@ async fn a_table_is_told_what_a_scheduled_scan_has_found_and_how_its_batch_ended
     let batch = found["subject"].as_str().unwrap();
     assert_eq!(id, format!("ev_{batch}_found"));
     assert_eq!((&found["data"]["by"], &found["data"]["progress"]["queued"]), (&json!("nightly"), &json!(3)));
+    assert_eq!(found["data"]["state"], "preview", "as it is once it is told");
     let shown = wait_until(Duration::from_secs(10), || async {
         let (_, shown) = scene.ask("GET", &format!("/v1/batches/{batch}"), None).await;
         (shown["state"] == "preview").then_some(shown)

@@ -1,7 +1,7 @@
 //! The command line against a running service: outputs and exit codes of interfaces §4.
 
 use closeout_tests::{Ended, Scene, SceneOptions, run};
-use genesys_simulator::{AgentPresence, NewConversation};
+use genesys_simulator::{AgentPresence, ChaosSpec, FaultRule, NewConversation, Preset};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -41,6 +41,25 @@ async fn a_closure_is_made_shown_and_explained() {
         let shown = command(&scene, &arguments).await;
         assert_eq!(shown.code, 0, "{arguments:?}: {shown:?}");
         assert!(shown.stdout.contains(says), "{arguments:?} does not say {says:?}: {}", shown.stdout);
+    }
+}
+
+#[tokio::test]
+async fn what_was_closed_is_told_as_that_however_many_before_it_are_stuck() {
+    let scene = Scene::begin(SceneOptions::default()).await;
+    let never = ChaosSpec::none().with(FaultRule::new(Preset::LostWebhook).times(u32::MAX));
+    let stuck = NewConversation { chaos: Some(never), count: Some(64), ..NewConversation::default() };
+    let mut made = scene.simulator.create(&stuck).unwrap();
+    made.extend(scene.simulator.create(&NewConversation::default().count(3)).unwrap());
+    let ids: String = made.iter().map(|made| format!("{}\n", made.conversation_id)).collect();
+    std::fs::write(scene.folder.path().join("ids"), ids).unwrap();
+    let line = ["close", "--file", "ids", "--yes", "--evidence", "webhook_only", "--deadline", "5m"];
+    let ended = command(&scene, &[&line[..], &["--wait", "5s", "-o", "json"]].concat()).await;
+    let told: Vec<Value> = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{ended:?}"));
+    assert_eq!(told.len(), 67);
+    assert!(told[..64].iter().all(|closure| closure["state"] == "awaiting_confirmation"), "{told:?}");
+    for closure in &told[64..] {
+        assert_eq!(closure["state"], "closed", "{closure}");
     }
 }
 

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     look, plan, target,
-    wait::{WAIT_AT_ONCE, exit_of, wait_query, wait_until},
+    wait::{WAIT_AT_ONCE, exit_of, look_again, wait_query, wait_until},
 };
 use crate::{
     cli::{duration_flag, label},
@@ -369,6 +369,8 @@ type Closed = (usize, Uuid, Result<Value, Failure>);
 async fn awaited(api: &Api, requested: Vec<Closed>, until: Instant) -> Vec<Closed> {
     stream::iter(requested.into_iter().map(|(index, conversation, requested)| async move {
         let closed = match requested {
+            // Those before it have used up the time; it may have ended meanwhile.
+            Ok(closure) if until <= Instant::now() => look_again(api, closure).await,
             Ok(closure) => wait_until(api, closure, until).await,
             Err(failure) => Err(failure),
         };

@@ -29,6 +29,20 @@ pub async fn wait_until(api: &Api, mut closure: Value, until: Instant) -> Result
     }
 }
 
+/// Looks once more at a closure that was not settled when it was last seen.
+///
+/// # Errors
+///
+/// When the server refuses or does not answer.
+pub async fn look_again(api: &Api, closure: Value) -> Result<Value, Failure> {
+    match closure["id"].as_str() {
+        Some(id) if exit_of(&closure) == Exit::InFlight => {
+            Ok(api.get(&format!("/v1/closures/{id}"), &[]).await?.body)
+        }
+        Some(_) | None => Ok(closure),
+    }
+}
+
 /// The parameter that asks the server to wait.
 pub fn wait_query(wait: Option<Duration>) -> Vec<(String, String)> {
     wait.map(|wait| ("wait".to_owned(), format!("{}ms", wait.as_millis()))).into_iter().collect()
