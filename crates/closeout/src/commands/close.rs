@@ -3,19 +3,17 @@
 use std::{
     io::{BufRead as _, IsTerminal as _, Read as _},
     path::PathBuf,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use clap::{Args, ValueHint};
-use futures_util::{StreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
-    look, plan, target,
-    wait::{WAIT_AT_ONCE, exit_of, look_again, wait_query, wait_until},
+    close_several, look, plan, target,
+    wait::{WAIT_AT_ONCE, exit_of, wait_query, wait_until},
 };
 use crate::{
     cli::{duration_flag, label},
@@ -23,12 +21,6 @@ use crate::{
     exit::{Exit, Failure},
     output::{self, Voice},
 };
-
-/// Requests under way at once. The server commits many at a time, so a few in parallel make it fast.
-const AT_ONCE: usize = 16;
-
-/// Ends that are awaited at once. Those behind are looked at when one of these has ended, and all of them when the time is over.
-const AWAITED_AT_ONCE: usize = 64;
 
 /// From how many closures on a progress bar is shown.
 const BAR_FROM: usize = 5;
@@ -77,10 +69,10 @@ pub struct CloseArgs {
     reason: Option<String>,
     /// Wait so long for the end, as 30s
     #[arg(long, value_name = "DURATION", value_parser = duration_flag)]
-    wait: Option<Duration>,
+    pub(super) wait: Option<Duration>,
     /// Show what would be done, and do nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Do not ask before closing more than one
     #[arg(long, short)]
     yes: bool,
@@ -129,7 +121,7 @@ pub struct CloseArgs {
 }
 
 /// What one request is about.
-enum Wanted {
+pub(super) enum Wanted {
     /// A conversation, by its id.
     Conversation(Uuid),
     /// One that is to be looked up.
@@ -267,7 +259,7 @@ pub async fn run(args: &CloseArgs, api: &Api, voice: &Voice) -> Result<Exit, Fai
     if !args.yes && !args.dry_run {
         confirm(conversations.len(), voice)?;
     }
-    close_several(args, api, voice, &conversations).await
+    close_several::run(args, api, voice, &conversations).await
 }
 
 fn show_one(args: &CloseArgs, closed: &Value, voice: &Voice) -> Result<Exit, Failure> {
@@ -295,92 +287,6 @@ fn confirm(number: usize, voice: &Voice) -> Result<(), Failure> {
     if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(refused()) }
 }
 
-async fn close_several(
-    args: &CloseArgs,
-    api: &Api,
-    voice: &Voice,
-    conversations: &[Uuid],
-) -> Result<Exit, Failure> {
-    let until = args.wait.filter(|_| !args.dry_run).map(|wait| Instant::now() + wait);
-    let bar = Arc::new(progress(conversations.len(), voice));
-    let mut work = stream::iter(conversations.iter().copied().enumerate().map(|(index, conversation)| {
-        let bar = Arc::clone(&bar);
-        async move {
-            let wanted = Wanted::Conversation(conversation);
-            let closed = match until {
-                // Each is asked for before the end of any is awaited.
-                Some(_) => request(args, api, &wanted, None).await,
-                None => close_one(args, api, &wanted).await,
-            };
-            bar.inc(1);
-            (index, conversation, closed)
-        }
-    }))
-    .buffer_unordered(AT_ONCE);
-    let mut results = Vec::with_capacity(conversations.len());
-    while let Some(result) = work.next().await {
-        // Without a server every further request would wait in vain too.
-        if let (_, _, Err(failure)) = &result
-            && failure.exit == Exit::Unreachable
-            && results.is_empty()
-        {
-            bar.finish_and_clear();
-            return Err(failure.clone());
-        }
-        results.push(result);
-    }
-    drop(work);
-    bar.finish_and_clear();
-    if let Some(until) = until {
-        results = awaited(api, results, until).await;
-    }
-    results.sort_by_key(|(index, _, _)| *index);
-    let mut exits = Vec::with_capacity(results.len());
-    let mut items = Vec::with_capacity(results.len());
-    for (_, conversation, result) in results {
-        match result {
-            Ok(closed) => {
-                exits.push(match (args.dry_run, args.wait) {
-                    (true, _) => plan::exit_of(&closed),
-                    (false, Some(_)) => exit_of(&closed),
-                    (false, None) => Exit::Done,
-                });
-                items.push(closed);
-            }
-            Err(failure) => {
-                exits.push(failure.exit);
-                eprintln!("{}", failure.about(conversation));
-            }
-        }
-    }
-    if args.dry_run {
-        output::write(&plan::all(&items, false, voice))?;
-    } else {
-        look::show(&items, false, voice)?;
-        items.iter().filter(|_| args.wait.is_some()).for_each(|item| look::tell_problem(item, false, voice));
-    }
-    Ok(Exit::of_several(exits))
-}
-
-/// What became of a conversation: its place in the input, its id, and its closure.
-type Closed = (usize, Uuid, Result<Value, Failure>);
-
-/// Waits for the ends of what was requested, together for as long as one command may wait.
-async fn awaited(api: &Api, requested: Vec<Closed>, until: Instant) -> Vec<Closed> {
-    stream::iter(requested.into_iter().map(|(index, conversation, requested)| async move {
-        let closed = match requested {
-            // Those before it have used up the time; it may have ended meanwhile.
-            Ok(closure) if until <= Instant::now() => look_again(api, closure).await,
-            Ok(closure) => wait_until(api, closure, until).await,
-            Err(failure) => Err(failure),
-        };
-        (index, conversation, closed)
-    }))
-    .buffer_unordered(AWAITED_AT_ONCE)
-    .collect()
-    .await
-}
-
 /// A bar on stderr for so many steps; none for few, or where nobody looks.
 pub(super) fn progress(number: usize, voice: &Voice) -> ProgressBar {
     if number < BAR_FROM || voice.quiet || !std::io::stderr().is_terminal() {
@@ -394,7 +300,7 @@ pub(super) fn progress(number: usize, voice: &Voice) -> ProgressBar {
 }
 
 /// Requests one closure, and waits for its end when asked to.
-async fn close_one(args: &CloseArgs, api: &Api, wanted: &Wanted) -> Result<Value, Failure> {
+pub(super) async fn close_one(args: &CloseArgs, api: &Api, wanted: &Wanted) -> Result<Value, Failure> {
     let until = args.wait.filter(|_| !args.dry_run).map(|wait| Instant::now() + wait);
     let first = until.map(|_| args.wait.unwrap_or_default().min(WAIT_AT_ONCE));
     let closure = request(args, api, wanted, first).await?;
@@ -405,7 +311,7 @@ async fn close_one(args: &CloseArgs, api: &Api, wanted: &Wanted) -> Result<Value
 }
 
 /// Requests one closure, and lets the server wait so long for its end.
-async fn request(
+pub(super) async fn request(
     args: &CloseArgs,
     api: &Api,
     wanted: &Wanted,

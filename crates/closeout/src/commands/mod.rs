@@ -5,6 +5,7 @@ pub mod adapters;
 pub mod batch;
 pub mod bundle;
 pub mod close;
+mod close_several;
 pub mod config;
 pub mod dead;
 pub mod deliveries;
