@@ -56,7 +56,7 @@ async fn each_command_is_exactly_one_closure_although_service_and_broker_die() {
     let (_, letters) = scene.ask("GET", "/v1/dead-letters", None).await;
     assert_eq!(letters["items"], json!([]));
     let emptied = wait_until(PATIENCE, || async { (nats.left().await? == 0).then_some(()) });
-    assert!(emptied.await.is_some(), "{:?} commands are left", nats.left().await);
+    assert!(emptied.await.is_some(), "commands are left: {}", nats.state().await);
 
     let told =
         wait_until(PATIENCE, || async { (nats.held("ENDED").await? >= COMMANDS as u64).then_some(()) });
@@ -98,7 +98,7 @@ async fn a_broker_that_dies_twenty_times_costs_no_command_and_doubles_none() {
     producer.await.unwrap();
     scene.grown_to(number, PATIENCE).await;
     let emptied = wait_until(PATIENCE, || async { (nats.left().await? == 0).then_some(()) });
-    assert!(emptied.await.is_some(), "{:?} commands are left", nats.left().await);
+    assert!(emptied.await.is_some(), "commands are left: {}", nats.state().await);
     let all = scene.closures().await;
     let closed: BTreeSet<_> =
         all.iter().map(|one| one["conversationId"].as_str().unwrap().to_owned()).collect();

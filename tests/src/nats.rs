@@ -103,12 +103,21 @@ impl Nats {
         Some(stream.cached_info().state.messages)
     }
 
-    /// How many commands nobody has taken, as the consumer knows it; nothing while the server is away. After a server died, its
-    /// stream may still hold what its consumer knows to be taken.
+    /// How many commands nobody has taken; nothing while the server is away. After a server died, its stream may hold what its
+    /// consumer knows to be taken, and its consumer may wait for ever for what its stream has removed (mended in 2026 by
+    /// nats-io/nats-server#7984): what is left stands in both.
     pub async fn left(&self) -> Option<u64> {
         let stream = jetstream::new(self.client.clone()).get_stream("CLOSURES").await.ok()?;
         let consumer = stream.consumer_info("closeout").await.ok()?;
-        Some(consumer.num_pending + u64::try_from(consumer.num_ack_pending).unwrap())
+        let unsettled = consumer.num_pending + u64::try_from(consumer.num_ack_pending).unwrap();
+        Some(unsettled.min(stream.cached_info().state.messages))
+    }
+
+    /// How stream and consumer stand, for a message of a failure.
+    pub async fn state(&self) -> String {
+        let stream = jetstream::new(self.client.clone()).get_stream("CLOSURES").await.unwrap();
+        let consumer = stream.consumer_info("closeout").await;
+        format!("{:?}, {consumer:?}", stream.cached_info().state)
     }
 
     /// The endings that are in their stream.

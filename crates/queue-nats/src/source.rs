@@ -239,6 +239,9 @@ impl NatsSource {
     }
 
     async fn standing_now(&self) -> Result<Standing, Fault> {
+        let stream = self.context.get_stream(&self.setup.stream).await;
+        let stream = stream.map_err(|error| fault::of_stream(&error))?;
+        let held = stream.cached_info().state.messages;
         let consumer = self
             .context
             .get_consumer_from_stream::<pull::Config, _, _>(&self.setup.consumer, &self.setup.stream)
@@ -246,15 +249,12 @@ impl NatsSource {
         match consumer {
             Ok(consumer) => {
                 let info = consumer.cached_info();
-                let in_hand = u64::try_from(info.num_ack_pending).unwrap_or(u64::MAX);
-                Ok(Standing { waiting: info.num_pending, in_hand })
+                // After the death of a server a consumer may count for ever what its stream does not hold any more.
+                let in_hand = u64::try_from(info.num_ack_pending).unwrap_or(u64::MAX).min(held);
+                Ok(Standing { waiting: info.num_pending.min(held), in_hand })
             }
             // Nothing was received yet: everything that is there waits.
-            Err(error) if is_missing_consumer(&error) => {
-                let stream = self.context.get_stream(&self.setup.stream).await;
-                let stream = stream.map_err(|error| fault::of_stream(&error))?;
-                Ok(Standing { waiting: stream.cached_info().state.messages, in_hand: 0 })
-            }
+            Err(error) if is_missing_consumer(&error) => Ok(Standing { waiting: held, in_hand: 0 }),
             Err(error) => Err(fault::of_consumer(Action::Look, &error)),
         }
     }
