@@ -47,5 +47,5 @@ transitions:
 
 # Every figure of the README, on this machine.
 bench *ARGS:
-    cargo build --release -p closeout -p closeout-bench
-    target/release/closeout-bench run --closeout target/release/closeout {{ARGS}}
+    cargo build --profile dist -p closeout -p closeout-bench
+    target/dist/closeout-bench run {{ARGS}}

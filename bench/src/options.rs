@@ -47,8 +47,8 @@ pub enum Act {
 /// What every measurement needs.
 #[derive(Debug, Args)]
 pub struct SceneOptions {
-    /// The service's program.
-    #[arg(long, value_name = "FILE", default_value = "target/release/closeout")]
+    /// The service's program; without it the one beside this program.
+    #[arg(long, value_name = "FILE", default_value_os_t = beside())]
     pub closeout: PathBuf,
     /// A folder on disk for the store, the configuration and the log, in a temporary folder.
     #[arg(long, value_name = "FOLDER", default_value_os_t = std::env::temp_dir())]
@@ -187,6 +187,11 @@ pub enum Until {
 }
 
 /// Reads `2.5ms`, `2s` or `1m`.
+/// The service's program as it is built along with this one.
+fn beside() -> PathBuf {
+    std::env::current_exe().unwrap_or_default().with_file_name("closeout")
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let seconds_in_unit = match &text[digits.len()..] {
