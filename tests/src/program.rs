@@ -10,10 +10,11 @@ use std::{
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        if let Some(given) = std::env::var_os("CLOSEOUT_BIN") {
-            return PathBuf::from(given);
-        }
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        if let Some(given) = std::env::var_os("CLOSEOUT_BIN") {
+            // Tests run in a folder of their own, and scripts at the top.
+            return root.join(given);
+        }
         let built = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--package", "closeout"])
             .current_dir(root)

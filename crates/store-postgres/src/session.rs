@@ -28,7 +28,7 @@ const WRITE_WITHIN: &str = "10s";
 pub(crate) const READ_WITHIN: Duration = Duration::from_secs(30);
 
 /// When the server ends a writer that has stopped in the middle of a transaction and keeps all others waiting.
-const IDLE_WITHIN: &str = "1500ms";
+const IDLE_WITHIN: &str = "1s";
 
 /// How long what was sent may stay unacknowledged before the connection is given up.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(4);
