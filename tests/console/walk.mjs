@@ -85,7 +85,7 @@ async function everyPageLooksRight(ghosts) {
   const pages = {
     home: "/", closures: "/console/closures", none: "/console/closures?state=cancelled", closure: `/console/closures/${ghosts[0].id}`,
     batches: "/console/batches", batch: `/console/batches/${batch.id}`, sources: "/console/sources", received: "/console/received",
-    deliveries: "/console/deliveries", settings: "/console/settings", missing: "/console/closures/cl_00000000000000000000000000",
+    deliveries: "/console/deliveries", audit: "/console/audit", settings: "/console/settings", missing: "/console/closures/cl_00000000000000000000000000",
   };
   for (const [size, width] of [["desktop", 1280], ["phone", 390]]) {
     for (const theme of ["light", "dark"]) {

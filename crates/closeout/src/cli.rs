@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use crate::{
     commands::{
         act::ActArgs,
+        audit::AuditArgs,
         batch::BatchCommand,
         bundle::BundleArgs,
         close::CloseArgs,
@@ -152,6 +153,8 @@ pub enum ClientCommand {
     /// What was told to receivers of callbacks, and telling it again
     #[command(subcommand)]
     Deliveries(DeliveriesCommand),
+    /// What operators did: who, what, to what, why, and what came of it
+    Audit(AuditArgs),
     /// The queues that commands come by; pause and resume them
     #[command(subcommand)]
     Sources(SourcesCommand),

@@ -131,6 +131,7 @@ async fn ask(command: &ClientCommand, global: &Global, voice: &Voice) -> Result<
         ClientCommand::Explain(args) => commands::look::explain(args, &api, voice).await,
         ClientCommand::Bundle(args) => commands::bundle::run(args, &api, voice).await,
         ClientCommand::Ghosts(command) => commands::ghosts::run(command, &api, voice).await,
+        ClientCommand::Audit(args) => commands::audit::run(args, &api, voice).await,
         ClientCommand::Deliveries(command) => commands::deliveries::run(command, &api, voice).await,
         ClientCommand::Sources(command) => commands::sources::run(command, &api, voice).await,
         ClientCommand::Dead(command) => commands::dead::run(command, &api, voice).await,

@@ -2,8 +2,9 @@
 
 use closure_machine::Act;
 use http::{HeaderMap, StatusCode, header};
-use orchestrator::{Operation, names};
+use orchestrator::{Operation, Record, names};
 use serde::Serialize;
+use serde_json::{Value, json};
 use tracing::info;
 use utoipa::ToSchema;
 
@@ -27,7 +28,8 @@ pub(crate) async fn act(mut call: Call, act: Act) -> Answer {
     let key = call.closure_key()?;
     let reason = reason(&mut call, act)?;
     let if_version = expected_version(&call.headers)?;
-    call.closure().await?;
+    let found = call.closure().await?;
+    call.trail.found(found.organisation.as_str(), standing(&found));
     let caller = call.caller();
     let operation = Operation {
         act,
@@ -44,7 +46,17 @@ pub(crate) async fn act(mut call: Call, act: Act) -> Answer {
         .act(key, operation)
         .await
         .map_err(|error| act_refused(error, &call.id))?;
+    call.trail.after(standing(&record));
     closures::answer(&call, &record, StatusCode::ACCEPTED, false, None).await
+}
+
+/// How a closure stands, for those who want to know later what an act did.
+pub(crate) fn standing(record: &Record) -> Value {
+    let mut standing = json!({ "state": names::state(&record.closure), "version": record.closure.sequence });
+    if let Some(reason) = names::reason(&record.closure) {
+        standing["reason"] = reason.into();
+    }
+    standing
 }
 
 /// The operator's reason, where one is given.
@@ -113,7 +125,12 @@ pub(crate) async fn set_outgoing(mut call: Call, paused: bool) -> Answer {
     check_text("reason", reason.as_deref(), LONGEST_REASON)?;
     let caller = call.caller();
     let organisation = command::organisation(named, caller, &call.shared.organisations)?;
-    call.shared.api.orchestrator.pause_outgoing(&organisation, paused).await?;
+    let orchestrator = &call.shared.api.orchestrator;
+    call.trail.about(organisation.as_str(), organisation.as_str().to_owned());
+    let paused_before = orchestrator.outgoing_paused(&organisation);
+    call.trail.found(organisation.as_str(), json!({ "paused": paused_before }));
+    orchestrator.pause_outgoing(&organisation, paused).await?;
+    call.trail.after(json!({ "paused": paused }));
     let action = if paused { "pause_outgoing" } else { "resume_outgoing" };
     metrics::operator_action(action, caller.role.name());
     info!(%organisation, by = &*caller.name, reason, action, "an operator acted on all calls of an organisation");

@@ -6,6 +6,7 @@ use genesys_types::{Organisation, Time};
 use http::{StatusCode, header};
 use orchestrator::{Said, batch_id, closure_id, parse_batch_id};
 use serde::Serialize;
+use serde_json::json;
 use tracing::info;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -254,6 +255,7 @@ pub(crate) async fn preview(call: Call) -> Answer {
     };
     info!(batch = batch_id(batch.key), by = &*caller.name, "a batch was previewed");
     let How::Execute(reason) = how else { return answer(&call, StatusCode::CREATED, batch).await };
+    call.trail.about(organisation.as_str(), batch_id(batch.key));
     let done = batches.execute(batch.key, &batch.plan.token, &reason, &caller.name).await;
     acted(&call, "execute_batch", done).await
 }
@@ -325,6 +327,7 @@ pub(crate) async fn cancel(call: Call) -> Answer {
 
 async fn acted(call: &Call, action: &'static str, done: Result<Batch, ActError>) -> Answer {
     let batch = done.map_err(|error| refused(call, error))?;
+    call.trail.after(json!({ "state": batch.state.name() }));
     let caller = call.caller();
     metrics::operator_action(action, caller.role.name());
     info!(batch = call.id, by = &*caller.name, action, "an operator acted on a batch");
@@ -419,7 +422,9 @@ async fn answer(call: &Call, status: StatusCode, batch: Batch) -> Answer {
 async fn visible(call: &Call) -> Result<Batch, Problem> {
     let found = call.shared.api.batches.one(key("id", &call.id)?).await?;
     let sees = |batch: &Batch| batch.organisation.parse().is_ok_and(|name| call.caller().sees(&name));
-    found.filter(sees).ok_or_else(|| none(call))
+    let batch = found.filter(sees).ok_or_else(|| none(call))?;
+    call.trail.found(&batch.organisation, json!({ "state": batch.state.name() }));
+    Ok(batch)
 }
 
 fn none(call: &Call) -> Problem {

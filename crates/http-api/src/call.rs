@@ -16,6 +16,7 @@ use store::ClosureKey;
 
 use crate::{
     access::Caller,
+    audit::Trail,
     batches,
     health::StoreCheck,
     json::Node,
@@ -50,6 +51,8 @@ pub(crate) struct Call {
     pub(crate) id: String,
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
+    /// What is told of an act, for those who want to know later.
+    pub(crate) trail: Trail,
     /// The body, where the route takes JSON and some was sent.
     pub(crate) body: Option<Node>,
     /// The body, where the route takes a file.

@@ -7,6 +7,7 @@ use http::StatusCode;
 use intake::{ActError, Letter, STATES};
 use orchestrator::{closure_id, dead_letter_id, parse_dead_letter_id};
 use serde::Serialize;
+use serde_json::{Value, json};
 use store::DeadLetterFilter;
 use tracing::info;
 use utoipa::ToSchema;
@@ -189,6 +190,7 @@ pub(crate) async fn discard(mut call: Call) -> Answer {
 
 fn answer(call: &Call, action: &'static str, reason: Option<&str>, done: Result<Letter, ActError>) -> Answer {
     let letter = done.map_err(|error| refused(error, &call.id))?;
+    call.trail.after(standing(&letter));
     let caller = call.caller();
     metrics::operator_action(action, caller.role.name());
     info!(letter = call.id, by = &*caller.name, reason, action, "an operator saw to a dead letter");
@@ -201,7 +203,17 @@ async fn seen(call: &Call) -> Result<Letter, Problem> {
     let sees = |letter: &Letter| {
         letter.organisation.parse().is_ok_and(|organisation| call.caller().sees(&organisation))
     };
-    found.filter(sees).ok_or_else(|| none(&call.id))
+    let letter = found.filter(sees).ok_or_else(|| none(&call.id))?;
+    call.trail.found(&letter.organisation, standing(&letter));
+    Ok(letter)
+}
+
+fn standing(letter: &Letter) -> Value {
+    let mut standing = json!({ "state": letter.state });
+    if let Some(closure) = letter.closure {
+        standing["closure"] = closure_id(closure).into();
+    }
+    standing
 }
 
 fn none(id: &str) -> Problem {

@@ -4,6 +4,7 @@ use callbacks::{Owed, RESULTS};
 use http::StatusCode;
 use orchestrator::{closure_id, delivery_id, parse_closure_id, parse_delivery_id};
 use serde::Serialize;
+use serde_json::json;
 use store::{ClosureKey, DeliveryFilter};
 use tracing::info;
 use utoipa::ToSchema;
@@ -129,10 +130,10 @@ pub(crate) async fn redeliver(call: Call) -> Answer {
     call.query()?.finish()?;
     let key = key("id", &call.id)?;
     let callbacks = &call.shared.api.callbacks;
-    if callbacks.one(key).await?.filter(|owed| sees(&call, owed)).is_none() {
-        return Err(none(&call));
-    }
+    let before = callbacks.one(key).await?.filter(|owed| sees(&call, owed)).ok_or_else(|| none(&call))?;
+    call.trail.found(&before.organisation, json!({ "result": before.result }));
     let owed = callbacks.redeliver(key).await?.ok_or_else(|| none(&call))?;
+    call.trail.after(json!({ "result": owed.result }));
     let caller = call.caller();
     metrics::operator_action("redeliver", caller.role.name());
     info!(

@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    acts::standing,
     acts::{LONGEST_REASON, expected_version},
     call::{Answer, Call},
     closures,
@@ -98,7 +99,8 @@ pub(crate) async fn say(mut call: Call, kind: Kind) -> Answer {
     let key = call.closure_key()?;
     let (note, reason) = read(&mut call, kind)?;
     let if_version = expected_version(&call.headers)?;
-    call.closure().await?;
+    let found = call.closure().await?;
+    call.trail.found(found.organisation.as_str(), standing(&found));
     let caller = call.caller();
     let operation = Operation {
         act: Act::Note,
@@ -110,6 +112,7 @@ pub(crate) async fn say(mut call: Call, kind: Kind) -> Answer {
     };
     let done = call.shared.api.orchestrator.act(key, operation).await;
     let record = done.map_err(|error| act_refused(error, &call.id))?;
+    call.trail.after(standing(&record));
     closures::answer(&call, &record, StatusCode::OK, false, None).await
 }
 

@@ -12,6 +12,7 @@
 mod access;
 mod acts;
 mod adapters;
+mod audit;
 mod batches;
 mod call;
 mod callback;

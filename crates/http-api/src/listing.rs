@@ -252,7 +252,7 @@ pub(crate) fn check_known(parameter: &str, name: &str, known: &[&str]) -> Result
 }
 
 /// A moment: RFC 3339, or a length of time before now.
-fn moment(call: &Call, query: &mut Query, name: &str) -> Result<Option<i64>, Problem> {
+pub(crate) fn moment(call: &Call, query: &mut Query, name: &str) -> Result<Option<i64>, Problem> {
     let Some(text) = query.one(name)? else { return Ok(None) };
     if let Some(time) = spans::parse_time(&text) {
         return Ok(Some(time.millis()));

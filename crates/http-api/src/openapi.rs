@@ -16,6 +16,7 @@ use utoipa::{
 use crate::{
     access::{Need, Role},
     acts::Outgoing,
+    audit::list::AuditList,
     batches::{BatchItemList, BatchList},
     dead_letters::DeadLetterList,
     deliveries::DeliveryList,
@@ -266,6 +267,7 @@ fn components() -> Components {
     let components = with::<DeliveryList>(components);
     let components = with::<SourceList>(components);
     let components = with::<DeadLetterList>(components);
+    let components = with::<AuditList>(components);
     let components = with::<AdapterList>(components);
     let components = with::<CallerView<'_>>(components);
     let components = with::<Readiness>(components);

@@ -109,6 +109,16 @@ impl Problem {
         problem
     }
 
+    /// The HTTP status.
+    pub(crate) fn status_code(&self) -> StatusCode {
+        self.0.kind.status
+    }
+
+    /// The kind of problem for programs.
+    pub(crate) fn code(&self) -> &'static str {
+        self.0.kind.code
+    }
+
     pub(crate) fn fix(mut self, fix: impl Into<Cow<'static, str>>) -> Self {
         self.0.fix = fix.into();
         self

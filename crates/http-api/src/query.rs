@@ -91,6 +91,11 @@ impl Query {
         }
     }
 
+    /// Whether a parameter is given and was not taken yet.
+    pub(crate) fn named(&self, name: &str) -> bool {
+        self.left.iter().any(|(given, _)| given == name)
+    }
+
     /// Refuses what is left, with the nearest of the names that were asked for.
     pub(crate) fn finish(self) -> Result<(), Problem> {
         let Some((unknown, _)) = self.left.into_iter().next() else { return Ok(()) };

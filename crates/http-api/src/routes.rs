@@ -5,7 +5,7 @@ use closure_machine::Act;
 
 use crate::{
     access::Need,
-    acts, batches, closures, dead_letters, deliveries, evidence, explain,
+    acts, audit, batches, closures, dead_letters, deliveries, evidence, explain,
     explain::needs_reason,
     ghosts, handling, health, hooks, listing, report,
     route::{Body, Doc, Handler, Method, Parameter, Reply, Route, Shape, header, ok, query},
@@ -490,6 +490,24 @@ pub(crate) static ROUTES: &[Route] = &[
         run!(dead_letters::discard),
         "Give a dead letter up. It is kept, as something that was seen to, for the time of [store] retention.",
         &[400, 404, 409, 413, 415, 422, 503],
+    ),
+    look(
+        "/v1/audit",
+        Need::Read,
+        run!(audit::list::list),
+        "What operators did, the latest first: who, what, to what, why, and how it stood before and afterwards.",
+        &[
+            query("by", "By these keys only, by name; several with commas."),
+            query("action", "These acts only, such as `closure.force`; several with commas."),
+            query("subject", "To these only: ids or names; several with commas."),
+            ORGANISATION,
+            query("since", "Asked for at or after this time, or this long ago (`1h`)."),
+            query("until", "Asked for before this time, or this long ago."),
+            LIMIT,
+            CURSOR,
+        ],
+        &[ok("AuditList", "A page.")],
+        &[422, 503],
     ),
     look(
         "/v1/whoami",

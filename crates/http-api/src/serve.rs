@@ -9,12 +9,16 @@ use axum::{
     routing::{MethodFilter, on},
 };
 use bytes::Bytes;
+use tracing::Instrument as _;
 
 use crate::{
     access::Need,
-    call::{Call, Shared, read_file, read_json},
+    audit::Trail,
+    audit::{self, UnderWay},
+    call::{Answer, Call, Shared, read_file, read_json},
     health::{self, StoreCheck},
     openapi,
+    outcome::stopping,
     problem::{Problem, kinds},
     route::{Method, Route},
     routes::ROUTES,
@@ -71,11 +75,38 @@ async fn serve(
     };
     let answer = match body {
         Ok((body, file)) => {
-            (route.run)(Call { shared, caller, id, uri: head.uri, headers: head.headers, body, file }).await
+            let trail = Trail::default();
+            let call = Call { shared, caller, id, uri: head.uri, headers: head.headers, trail, body, file };
+            match audit::action(route, &call.uri) {
+                None => (route.run)(call).await,
+                Some(action) => act(route, action, call).await,
+            }
         }
         Err(problem) => Err(problem),
     };
     answer.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Does what an operator asks, and writes it down. It is a task of its own, so that an operator who goes away meanwhile cannot cut
+/// the line short.
+async fn act(route: &'static Route, action: &'static str, call: Call) -> Answer {
+    let done = async move {
+        let caller = call.caller();
+        let who = (&*caller.name, caller.role.name());
+        let under_way = UnderWay::begin(&call.shared, action, who, &call.id, call.body.as_ref()).await?;
+        let trail = call.trail.clone();
+        let answer = (route.run)(call).await;
+        let outcome = audit::outcome(&answer);
+        under_way.end(&trail, outcome).await;
+        answer
+    };
+    match tokio::spawn(done.in_current_span()).await {
+        Ok(answer) => answer,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(stopping()),
+        },
+    }
 }
 
 async fn wrong_method(request: Request) -> Problem {

@@ -4,6 +4,7 @@ use genesys_types::Time;
 use http::StatusCode;
 use intake::{ActError, SourceStanding};
 use serde::Serialize;
+use serde_json::json;
 use tracing::info;
 use utoipa::ToSchema;
 
@@ -103,11 +104,11 @@ pub(crate) async fn pause(mut call: Call, paused: bool) -> Answer {
         .standings()
         .await?
         .into_iter()
-        .any(|standing| standing.name == call.id && call.caller().sees(&standing.organisation));
-    if !seen {
-        return Err(none(&call.id));
-    }
+        .find(|standing| standing.name == call.id && call.caller().sees(&standing.organisation));
+    let before = seen.ok_or_else(|| none(&call.id))?;
+    call.trail.found(before.organisation.as_str(), json!({ "paused": before.paused }));
     let standing = sources.pause(&call.id, paused).await.map_err(|error| refused(error, &call.id))?;
+    call.trail.after(json!({ "paused": standing.paused }));
     let caller = call.caller();
     let action = if paused { "pause_source" } else { "resume_source" };
     metrics::operator_action(action, caller.role.name());

@@ -7,6 +7,7 @@ use callbacks::Callbacks;
 use genesys_types::{Organisation, Time};
 use intake::Sources;
 use orchestrator::Orchestrator;
+use store::Store;
 
 use crate::{access::Keys, adapters::AdapterStanding};
 
@@ -14,6 +15,8 @@ use crate::{access::Keys, adapters::AdapterStanding};
 pub struct ApiState {
     /// The driver.
     pub orchestrator: Orchestrator,
+    /// Where the acts of operators are written down.
+    pub store: Arc<dyn Store>,
     /// Who may call.
     pub keys: Keys,
     /// What `/version` says.

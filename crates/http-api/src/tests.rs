@@ -1,5 +1,6 @@
 //! The API before a true driver, a store in memory, and a remote side of a few lines.
 
+mod audit;
 mod batches;
 mod commands;
 mod deliveries;

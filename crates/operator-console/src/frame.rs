@@ -19,13 +19,14 @@ use crate::{
 };
 
 /// The places of the menu: name, address, what they are called.
-const PLACES: [(&str, &str, &str); 7] = [
+const PLACES: [(&str, &str, &str); 8] = [
     ("home", "/", "What needs me"),
     ("closures", "/console/closures", "Closures"),
     ("batches", "/console/batches", "Batches"),
     ("sources", "/console/sources", "Sources"),
     ("received", "/console/received", "Received"),
     ("deliveries", "/console/deliveries", "Deliveries"),
+    ("audit", "/console/audit", "Audit"),
     ("settings", "/console/settings", "Settings"),
 ];
 

@@ -107,6 +107,7 @@ fn routes() -> Vec<Route> {
         look("/console/received", pages::received::page),
         look("/console/deliveries", pages::deliveries::page),
         act("/console/deliveries/{id}/act", pages::deliveries::act),
+        look("/console/audit", pages::audit::page),
         look("/console/settings", pages::settings::page),
         act("/console/outgoing/act", pages::settings::outgoing),
         // Whoever is not logged in is told so in the stream.

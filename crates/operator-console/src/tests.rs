@@ -209,6 +209,7 @@ async fn what_strangers_wrote_is_text_and_no_page_may_run_what_stands_in_it() {
         "/console/sources",
         "/console/received",
         "/console/deliveries",
+        "/console/audit",
         "/console/settings",
     ] {
         let (status, response, page) = send(&console, Request::get(path).header("cookie", &cookie), "").await;

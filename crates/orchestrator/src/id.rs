@@ -66,6 +66,16 @@ pub fn parse_dead_letter_id(text: &str) -> Option<Uuid> {
     read(text.strip_prefix("dl_")?).ok()
 }
 
+/// Writes the key of an operator's act as its id.
+pub fn audit_id(key: Uuid) -> String {
+    write("au_", key)
+}
+
+/// Reads the id of an operator's act; nothing for anything that [`audit_id`] does not write.
+pub fn parse_audit_id(text: &str) -> Option<Uuid> {
+    read(text.strip_prefix("au_")?).ok()
+}
+
 /// Writes the id of an event that is told to the outside: the closure and the line's place in its journal.
 pub fn event_id(position: u64) -> String {
     format!("ev_{position:016x}")

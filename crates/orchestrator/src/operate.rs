@@ -122,6 +122,11 @@ impl Orchestrator {
         Ok(stands)
     }
 
+    /// Whether an operator has paused all calls of an organisation; `false` for one that is not configured.
+    pub fn outgoing_paused(&self, organisation: &Organisation) -> bool {
+        self.inner.organisations.get(organisation).is_some_and(|org| org.is_paused())
+    }
+
     /// Stops every call of an organisation, or lets go on; `false` when there is no such organisation. When this returns
     /// `Ok`, it holds also after a restart.
     ///

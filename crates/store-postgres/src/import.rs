@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The tables that are filled, in the order of [`Counts`].
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "closures",
     "journal",
     "inbox",
@@ -28,6 +28,7 @@ const TABLES: [&str; 9] = [
     "batches",
     "batch_items",
     "dead_letters",
+    "audit",
     "quarantine",
 ];
 
@@ -190,7 +191,8 @@ fn beside(parcel: &Parcel) -> impl Iterator<Item = Write> {
     let cursors = parcel.cursors.iter().cloned().map(|(name, position)| Write::MoveCursor { name, position });
     let switches = parcel.switches.iter().cloned().map(|(name, on)| Write::SetSwitch { name, on });
     let letters = parcel.dead_letters.iter().cloned().map(Write::Bury);
-    aside.chain(cursors).chain(switches).chain(letters)
+    let acts = parcel.audit.iter().cloned().map(Write::PutAudit);
+    aside.chain(cursors).chain(switches).chain(letters).chain(acts)
 }
 
 async fn counts(client: &ClientWrapper) -> Result<Counts, Trouble> {
@@ -199,6 +201,6 @@ async fn counts(client: &ClientWrapper) -> Result<Counts, Trouble> {
         let row = client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await?;
         *count = unsigned(row.try_get(0)?);
     }
-    let [rows, lines, inbox, keys, deliveries, batches, items, dead_letters, quarantined] = counted;
-    Ok(Counts { rows, lines, inbox, keys, deliveries, batches, items, dead_letters, quarantined })
+    let [rows, lines, inbox, keys, deliveries, batches, items, dead_letters, audit, quarantined] = counted;
+    Ok(Counts { rows, lines, inbox, keys, deliveries, batches, items, dead_letters, audit, quarantined })
 }

@@ -12,6 +12,7 @@
 //! and keys as [`store`] describes them. It never answers before the server has said that the transaction is durable.
 
 mod address;
+mod audit;
 mod batches;
 mod dead_letters;
 mod deliveries;

@@ -4,15 +4,15 @@ use std::{future::Future, pin::Pin};
 
 use async_trait::async_trait;
 use store::{
-    Ask, BatchFilter, BatchItem, BatchRow, ClosureKey, Commit, CommitRefused, DeadLetterFilter,
-    DeadLetterRow, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Lease, Millis, Order,
-    PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
+    Ask, AuditFilter, AuditRow, BatchFilter, BatchItem, BatchRow, ClosureKey, Commit, CommitRefused,
+    DeadLetterFilter, DeadLetterRow, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Lease,
+    Millis, Order, PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
 };
 use uuid::Uuid;
 
 use crate::{
     address::Address,
-    batches, dead_letters, deliveries,
+    audit, batches, dead_letters, deliveries,
     failure::OpenError,
     fleet::Fleet,
     listing, metrics, read,
@@ -134,6 +134,19 @@ impl Store for PostgresStore {
 
     async fn dead_letter_tally(&self) -> Result<Vec<(String, u64)>, StoreUnavailable> {
         reading!(self.readers, client => dead_letters::tally(&client))
+    }
+
+    async fn put_audit(&self, act: AuditRow) -> Result<(), StoreUnavailable> {
+        self.write(Write::PutAudit(act)).await
+    }
+
+    async fn audit(
+        &self,
+        filter: &AuditFilter,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<AuditRow>, StoreUnavailable> {
+        reading!(self.readers, client => audit::list(&client, filter, before, limit))
     }
 
     fn is_shared(&self) -> bool {

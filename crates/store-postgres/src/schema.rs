@@ -24,8 +24,10 @@ struct Migration {
 
 /// What was changed from one version to the next; version `n` is reached after the `n`th of them. They are kept as they were
 /// released.
-const MIGRATIONS: &[Migration] =
-    &[Migration { sql: include_str!("migrations/0001_begin.sql"), oldest_program: 1 }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { sql: include_str!("migrations/0001_begin.sql"), oldest_program: 1 },
+    Migration { sql: include_str!("migrations/0002_audit.sql"), oldest_program: 1 },
+];
 
 /// The schema version that this program was made for.
 #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "migrations are few")]

@@ -1,12 +1,12 @@
 //! Writes beside commits: cursors, switches, quarantine, pruning, what is owed, batches, the check.
 
 use deadpool_postgres::ClientWrapper;
-use store::{BatchItem, BatchRow, DeadLetterRow, DeliveryRow, Millis, Quarantined};
+use store::{AuditRow, BatchItem, BatchRow, DeadLetterRow, DeliveryRow, Millis, Quarantined};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::{
-    batches, dead_letters, deliveries,
+    audit, batches, dead_letters, deliveries,
     failure::Trouble,
     record::{rows, signed, unsigned},
     text::written,
@@ -27,6 +27,7 @@ pub(crate) enum Write {
     PutDelivery(DeliveryRow),
     Bury(DeadLetterRow),
     PutDeadLetter(DeadLetterRow),
+    PutAudit(AuditRow),
     PutBatch {
         batch: BatchRow,
         items: Vec<BatchItem>,
@@ -63,6 +64,7 @@ impl Write {
             Self::PutDelivery(row) => deliveries::put(client, row).await,
             Self::Bury(row) => dead_letters::bury(client, row).await,
             Self::PutDeadLetter(row) => dead_letters::put(client, row).await,
+            Self::PutAudit(row) => audit::put(client, row).await,
             Self::PutBatch { batch, items } => batches::put(client, batch, items).await,
             Self::ChangeBatch { from, batch, items } => batches::change(client, from, batch, items).await,
             Self::SetSwitch { name, on } => set_switch(client, name, *on).await,
@@ -133,7 +135,8 @@ async fn prune(
     let deliveries = deliveries::prune(client, rows_before, limit).await?;
     let batches = batches::prune(client, rows_before, limit).await?;
     let letters = dead_letters::prune(client, rows_before, limit).await?;
-    Ok(closures + events + keys + deliveries + batches + letters)
+    let acts = audit::prune(client, rows_before, limit).await?;
+    Ok(closures + events + keys + deliveries + batches + letters + acts)
 }
 
 async fn prune_closures(client: &ClientWrapper, before: Millis, limit: usize) -> Result<u64, Trouble> {

@@ -5,7 +5,7 @@ use store::{Counts, Parcel, StoreUnavailable};
 use uuid::Uuid;
 
 use crate::{
-    batches, dead_letters, deliveries,
+    audit, batches, dead_letters, deliveries,
     read::{all, last_position, quarantined, rows},
     record::{self, INBOX_COLUMNS, LINE_COLUMNS, ROW_COLUMNS, unsigned},
     sqlite_store::SqliteStore,
@@ -22,6 +22,7 @@ enum Next {
     Batches(Vec<u8>),
     Items(Vec<u8>, i64),
     DeadLetters(Vec<u8>),
+    Audit(Vec<u8>),
     Rest,
     End,
 }
@@ -62,6 +63,7 @@ impl SqliteStore {
                 batches: count("batches")?,
                 items: count("batch_items")?,
                 dead_letters: count("dead_letters")?,
+                audit: count("audit")?,
                 quarantined: count("quarantine")?,
             })
         })
@@ -142,7 +144,12 @@ fn piece(connection: &Connection, next: Next, limit: usize) -> rusqlite::Result<
         }
         Next::DeadLetters(after) => {
             parcel.dead_letters = dead_letters::after(connection, &after, limit)?;
-            after_key(parcel.dead_letters.last().map(|row| row.key), Next::DeadLetters).unwrap_or(Next::Rest)
+            after_key(parcel.dead_letters.last().map(|row| row.key), Next::DeadLetters)
+                .unwrap_or(Next::Audit(Vec::new()))
+        }
+        Next::Audit(after) => {
+            parcel.audit = audit::after(connection, &after, limit)?;
+            after_key(parcel.audit.last().map(|row| row.key), Next::Audit).unwrap_or(Next::Rest)
         }
         Next::Rest => {
             parcel.quarantined = quarantined(connection)?;

@@ -11,6 +11,7 @@
 //! the write-ahead log is on the disk, never repairs a file, and never opens one that another process writes.
 
 mod apply;
+mod audit;
 mod backup;
 mod batches;
 mod dead_letters;

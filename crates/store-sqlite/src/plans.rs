@@ -1,10 +1,10 @@
 //! Every question is answered by an index, and in the index's order, however large the tables grow.
 
 use rusqlite::Connection;
-use store::{Filter, Order, conformance::samples};
+use store::{AuditFilter, Filter, Order, conformance::samples};
 
 use crate::{
-    batches, dead_letters, deliveries, file, finder,
+    audit, batches, dead_letters, deliveries, file, finder,
     listing::{self, Part},
     read,
 };
@@ -98,6 +98,16 @@ fn dead_letters_are_counted_in_an_index_and_found_by_their_mark() {
     assert!(counted.contains("COVERING INDEX dead_letters_open"), "{counted}");
     let found = plan(&connection, &dead_letters::marked_query());
     assert!(found.contains("SEARCH dead_letters USING INDEX dead_letters_mark (mark=?)"), "{found}");
+}
+
+#[test]
+fn acts_are_read_along_their_keys_and_those_on_one_subject_by_it() {
+    let connection = file::open_in_memory().unwrap();
+    let any = plan(&connection, &audit::query(&AuditFilter::default(), None, 9).0);
+    assert!(any.contains("SCAN audit") && !any.contains("TEMP B-TREE"), "the latest first: {any}");
+    let of_one = AuditFilter { subjects: vec!["cl_1".to_owned()], ..AuditFilter::default() };
+    let found = plan(&connection, &audit::query(&of_one, None, 9).0);
+    assert!(found.contains("INDEX audit_subject (subject=?)") && !found.contains("TEMP B-TREE"), "{found}");
 }
 
 #[test]

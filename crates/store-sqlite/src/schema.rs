@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_deliveries.sql"),
     include_str!("migrations/0005_batches.sql"),
     include_str!("migrations/0006_dead_letters.sql"),
+    include_str!("migrations/0007_audit.sql"),
 ];
 
 /// The schema version that this program reads and writes.

@@ -10,13 +10,14 @@ use std::{
 use async_trait::async_trait;
 use rusqlite::Connection;
 use store::{
-    BatchFilter, BatchItem, BatchRow, ClosureKey, Commit, CommitRefused, DeadLetterFilter, DeadLetterRow,
-    DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Millis, Order, PlacedLine, Quarantined, Row,
-    Store, StoreUnavailable, Tally,
+    AuditFilter, AuditRow, BatchFilter, BatchItem, BatchRow, ClosureKey, Commit, CommitRefused,
+    DeadLetterFilter, DeadLetterRow, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Millis,
+    Order, PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
 };
 use uuid::Uuid;
 
 use crate::{
+    audit,
     backup::{self, BackupError, BackupProgress},
     batches, dead_letters, deliveries,
     failure::{OpenError, unavailable},
@@ -341,6 +342,20 @@ impl Store for SqliteStore {
 
     async fn dead_letter_tally(&self) -> Result<Vec<(String, u64)>, StoreUnavailable> {
         self.browse(dead_letters::tally).await
+    }
+
+    async fn put_audit(&self, act: AuditRow) -> Result<(), StoreUnavailable> {
+        self.writer.write(move |connection, _| audit::put(connection, &act)).await.map(drop)
+    }
+
+    async fn audit(
+        &self,
+        filter: &AuditFilter,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<AuditRow>, StoreUnavailable> {
+        let filter = filter.clone();
+        self.browse(move |connection| audit::list(connection, &filter, before, limit)).await
     }
 
     async fn cursor(&self, name: &str) -> Result<u64, StoreUnavailable> {

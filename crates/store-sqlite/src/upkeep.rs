@@ -5,7 +5,7 @@ use store::{ClosureKey, Millis, Quarantined};
 use uuid::Uuid;
 
 use crate::{
-    batches, dead_letters, deliveries,
+    audit, batches, dead_letters, deliveries,
     finder::{self, Name, Place},
     read::{CHAIN, all, rows},
     record::signed,
@@ -68,7 +68,8 @@ pub(crate) fn prune(
     let deliveries = deliveries::prune(connection, rows_before, limit)?;
     let batches = batches::prune(connection, rows_before, limit)?;
     let letters = dead_letters::prune(connection, rows_before, limit)?;
-    Ok((old.len() + events + keys + deliveries + batches + letters) as u64)
+    let acts = audit::prune(connection, rows_before, limit)?;
+    Ok((old.len() + events + keys + deliveries + batches + letters + acts) as u64)
 }
 
 fn prune_events(connection: &Connection, before: Millis, limit: usize) -> rusqlite::Result<usize> {

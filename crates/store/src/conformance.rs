@@ -24,6 +24,7 @@ use std::{future::Future, sync::Arc};
 
 use crate::{Commit, CommitRefused, Row, Store};
 
+pub mod audit;
 pub mod batches;
 pub mod checks;
 pub mod commits;
@@ -49,6 +50,11 @@ pub trait Place: Send + Sync + 'static {
 macro_rules! conformance_tests {
     ($place:expr) => {
         $crate::conformance_tests! { @cases $place;
+            audit {
+                an_act_is_kept_as_it_was_written_last
+                acts_are_listed_by_filter_and_page
+                pruning_takes_old_acts
+            }
             batches {
                 a_batch_is_written_together_with_its_rows
                 a_row_of_a_batch_is_replaced_and_its_neighbours_stay

@@ -21,6 +21,7 @@
 //!   one takes its rows over. Nothing hangs on that: a stale process is stopped by the version that it does not know.
 //! - **Positions grow.** A journal line's position is larger than that of every line committed before it.
 
+mod audit;
 mod batches;
 mod budget;
 pub mod conformance;
@@ -32,6 +33,7 @@ mod parcel;
 mod port;
 mod shape;
 
+pub use audit::{AuditFilter, AuditRow};
 pub use batches::{BatchFilter, BatchItem, BatchRow};
 pub use budget::{Ask, Budget, Heard, Lease};
 pub use dead_letters::{DeadLetterFilter, DeadLetterRow};

@@ -1,5 +1,6 @@
 //! The double in memory: the guarantees of a store without the durability, and failures on demand.
 
+mod audit;
 mod batches;
 mod dead_letters;
 mod owed;
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::{
+    audit::{AuditFilter, AuditRow},
     batches::{BatchFilter, BatchItem, BatchRow},
     dead_letters::{DeadLetterFilter, DeadLetterRow},
     deliveries::{DeliveryFilter, DeliveryRow},
@@ -304,6 +306,19 @@ impl Store for MemoryStore {
 
     async fn dead_letter_tally(&self) -> Result<Vec<(String, u64)>, StoreUnavailable> {
         self.read(|state| state.dead_letters.tally())
+    }
+
+    async fn put_audit(&self, act: AuditRow) -> Result<(), StoreUnavailable> {
+        self.write(|state| state.audit.put(act))
+    }
+
+    async fn audit(
+        &self,
+        filter: &AuditFilter,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<AuditRow>, StoreUnavailable> {
+        self.read(|state| state.audit.list(filter, before, limit))
     }
 
     async fn cursor(&self, name: &str) -> Result<u64, StoreUnavailable> {

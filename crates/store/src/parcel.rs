@@ -5,6 +5,7 @@ use std::ops::AddAssign;
 use uuid::Uuid;
 
 use crate::{
+    audit::AuditRow,
     batches::{BatchItem, BatchRow},
     dead_letters::DeadLetterRow,
     deliveries::DeliveryRow,
@@ -30,6 +31,8 @@ pub struct Parcel {
     pub items: Vec<(Uuid, BatchItem)>,
     /// Dead letters.
     pub dead_letters: Vec<DeadLetterRow>,
+    /// Acts of operators.
+    pub audit: Vec<AuditRow>,
     /// Records of what was set aside; their rows come before them.
     pub quarantined: Vec<Quarantined>,
     /// The cursors of readers.
@@ -59,6 +62,8 @@ pub struct Counts {
     pub items: u64,
     /// Dead letters.
     pub dead_letters: u64,
+    /// Acts of operators.
+    pub audit: u64,
     /// Records of what was set aside.
     pub quarantined: u64,
 }
@@ -75,6 +80,7 @@ impl Parcel {
             batches: self.batches.len() as u64,
             items: self.items.len() as u64,
             dead_letters: self.dead_letters.len() as u64,
+            audit: self.audit.len() as u64,
             quarantined: self.quarantined.len() as u64,
         }
     }
@@ -83,8 +89,9 @@ impl Parcel {
 impl Counts {
     /// Everything together.
     pub const fn all(&self) -> u64 {
-        let Self { rows, lines, inbox, keys, deliveries, batches, items, dead_letters, quarantined } = *self;
-        rows + lines + inbox + keys + deliveries + batches + items + dead_letters + quarantined
+        let Self { rows, lines, inbox, keys, deliveries, batches, items, dead_letters, audit, quarantined } =
+            *self;
+        rows + lines + inbox + keys + deliveries + batches + items + dead_letters + audit + quarantined
     }
 }
 
@@ -98,6 +105,7 @@ impl AddAssign for Counts {
         self.batches += more.batches;
         self.items += more.items;
         self.dead_letters += more.dead_letters;
+        self.audit += more.audit;
         self.quarantined += more.quarantined;
     }
 }

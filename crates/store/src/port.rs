@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::{
+    audit::{AuditFilter, AuditRow},
     batches::{BatchFilter, BatchItem, BatchRow},
     budget::{Ask, Lease},
     dead_letters::{DeadLetterFilter, DeadLetterRow},
@@ -256,6 +257,17 @@ pub trait Store: Send + Sync + 'static {
     /// Counts the dead letters that are open by source, in order of its name.
     async fn dead_letter_tally(&self) -> Result<Vec<(String, u64)>, StoreUnavailable>;
 
+    /// Writes down an operator's act, or what came of it: a row with the same key is replaced.
+    async fn put_audit(&self, act: AuditRow) -> Result<(), StoreUnavailable>;
+
+    /// One page of acts that match, the latest first, with keys less than `before`, at most `limit`.
+    async fn audit(
+        &self,
+        filter: &AuditFilter,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<AuditRow>, StoreUnavailable>;
+
     /// Whether a switch that an operator sets is on; one that was never set is off.
     async fn switch(&self, name: &str) -> Result<bool, StoreUnavailable>;
 
@@ -278,8 +290,8 @@ pub trait Store: Send + Sync + 'static {
     async fn quarantined(&self) -> Result<Vec<Quarantined>, StoreUnavailable>;
 
     /// Removes rows that ended before `rows_before` with their journals, deliveries that were settled before it, batches
-    /// that needed nothing any more, with their rows, dead letters that were seen to, and inbox entries and keys from before `inbox_before`; at most `limit` of each, the
-    /// oldest first. Returns how many rows, deliveries, batches, dead letters, entries and keys went, so that 0 means that nothing is left to do. Positions of lines that went are never given out again.
+    /// that needed nothing any more, with their rows, dead letters that were seen to, acts of operators, and inbox entries and keys from before `inbox_before`; at most
+    /// `limit` of each, the oldest first. Returns how many of all kinds went, so that 0 means that nothing is left to do. Positions of lines that went are never given out again.
     async fn prune(
         &self,
         rows_before: Millis,

@@ -106,10 +106,11 @@ fn not_taken(error: &ImportError, to: &Address) -> Failure {
 }
 
 fn told(to: &Address, copied: &Counts) -> serde_json::Value {
-    let Counts { rows, lines, inbox, keys, deliveries, batches, items, dead_letters, quarantined } = copied;
+    let Counts { rows, lines, inbox, keys, deliveries, batches, items, dead_letters, audit, quarantined } =
+        copied;
     json!({
         "store": to.to_string(), "closures": rows, "lines": lines, "events": inbox, "keys": keys,
-        "deliveries": deliveries, "batches": batches, "batchRows": items, "deadLetters": dead_letters, "quarantined": quarantined,
+        "deliveries": deliveries, "batches": batches, "batchRows": items, "deadLetters": dead_letters, "acts": audit, "quarantined": quarantined,
     })
 }
 

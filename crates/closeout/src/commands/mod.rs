@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod adapters;
+pub mod audit;
 pub mod batch;
 pub mod bundle;
 pub mod close;

@@ -154,7 +154,7 @@ impl Service {
         let (rows, reader) = (Arc::clone(&store), Arc::new(RowReader));
         let advisor = Arc::new(GhostAdvice(orchestrator.clone()));
         let public_url = settings.callbacks.public_url.clone();
-        let kept = Arc::clone(&store);
+        let (kept, acts) = (Arc::clone(&store), Arc::clone(&store));
         let callbacks = Callbacks::start(settings.callbacks, store, clock, ears, advisor, stop.clone())
             .map_err(|error| {
                 Failure::new(Exit::Unexpected, format!("callbacks cannot be posted: {error}"))
@@ -167,6 +167,7 @@ impl Service {
         let sources = Sources::start(kept, orchestrator.clone(), commands, opened, public_url, &stop);
         let api = http_api::router(ApiState {
             orchestrator: orchestrator.clone(),
+            store: acts,
             keys: keys.clone(),
             version: Version { version: env!("CARGO_PKG_VERSION"), commit: option_env!("CLOSEOUT_COMMIT") },
             configuration,

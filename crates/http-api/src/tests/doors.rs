@@ -52,6 +52,7 @@ const ADMITTED: &[(&str, &str)] = &[
     ("GET /v1/dead-letters/{id}", "oa"),
     ("POST /v1/dead-letters/{id}/redrive", "oa"),
     ("POST /v1/dead-letters/{id}/discard", "oa"),
+    ("GET /v1/audit", "roa"),
     ("GET /v1/whoami", "sroa"),
     ("GET /v1/config", "a"),
     ("GET /livez", "-sroa"),

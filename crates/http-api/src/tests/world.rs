@@ -392,6 +392,7 @@ impl World {
         let sources = super::queues::sources(&store, &orchestrator, &callbacks, &queue);
         let router = router(ApiState {
             orchestrator: orchestrator.clone(),
+            store: Arc::clone(&store) as Arc<dyn store::Store>,
             keys: Keys::new(keys.into()),
             version: Version { version: "1.2.3", commit: None },
             configuration: json!({ "server": { "listen": "127.0.0.1:8080" } }),

@@ -12,9 +12,9 @@ use std::{
 use async_trait::async_trait;
 use orchestrator::Clock as _;
 use store::{
-    Ask, BatchFilter, BatchItem, BatchRow, Budget, ClosureKey, Commit, CommitRefused, DeadLetterFilter,
-    DeadLetterRow, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Lease, MemoryStore, Millis,
-    Order, PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
+    Ask, AuditFilter, AuditRow, BatchFilter, BatchItem, BatchRow, Budget, ClosureKey, Commit, CommitRefused,
+    DeadLetterFilter, DeadLetterRow, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Lease,
+    MemoryStore, Millis, Order, PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
 };
 use uuid::Uuid;
 
@@ -104,6 +104,19 @@ impl Store for Lifeline {
             }));
         }
         result
+    }
+
+    async fn put_audit(&self, act: AuditRow) -> Result<(), StoreUnavailable> {
+        self.inner.put_audit(act).await
+    }
+
+    async fn audit(
+        &self,
+        filter: &AuditFilter,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<AuditRow>, StoreUnavailable> {
+        self.inner.audit(filter, before, limit).await
     }
 
     async fn load(&self, key: ClosureKey) -> Result<Option<Row>, StoreUnavailable> {

@@ -7,7 +7,7 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{batches::Batches, dead_letters::DeadLetters, owed::Owed};
+use super::{audit::Audit, batches::Batches, dead_letters::DeadLetters, owed::Owed};
 use crate::{model::*, port::*};
 
 #[derive(Debug, Default)]
@@ -29,6 +29,7 @@ pub(super) struct State {
     pub(super) owed: Owed,
     pub(super) batches: Batches,
     pub(super) dead_letters: DeadLetters,
+    pub(super) audit: Audit,
 }
 
 impl State {
@@ -271,7 +272,8 @@ impl State {
         let mut pruned = self.prune_rows(rows_before, limit)
             + self.owed.prune(rows_before, limit)
             + self.batches.prune(rows_before, limit)
-            + self.dead_letters.prune(rows_before, limit);
+            + self.dead_letters.prune(rows_before, limit)
+            + self.audit.prune(rows_before, limit);
         let old: Vec<_> =
             self.inbox_order.range(..(inbox_before, 0)).take(limit).map(|(place, _)| *place).collect();
         pruned += old.len() as u64;

@@ -1,0 +1,102 @@
+//! `closeout audit`: what operators did.
+
+use clap::Args;
+use serde_json::Value;
+
+use super::look;
+use crate::{
+    client::{Api, plain},
+    exit::{Exit, Failure},
+    output::{self, Column, Voice, pairs},
+};
+
+const ACTS: [Column; 11] = [
+    Column::time("AT", "at"),
+    Column::text("BY", "by"),
+    Column::text("ACT", "action"),
+    Column::text("TO", "subject"),
+    Column::state("OUTCOME", "outcome"),
+    Column::text("BEFORE", "before.state"),
+    Column::text("AFTER", "after.state"),
+    Column::text("WHY", "why"),
+    Column::text("CODE", "code").when_wide(),
+    Column::text("ORGANISATION", "organisation").when_wide(),
+    Column::text("ID", "id").when_wide(),
+];
+
+/// Which acts.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  closeout audit --since 24h
+  closeout audit --subject cl_01jd5w3k9m2q8r7tb4x0y6z1ne -o wide
+  closeout audit --action closure.force,closure.resolve --by ann --limit 0 -o csv
+
+Outcomes:
+  done     it was done
+  refused  it was not: CODE says why
+  unknown  it is under way, or the service died meanwhile: closeout timeline of the closure tells which
+
+Acts are kept for store.retention. `before` and `after` hold more than the state: -o json shows all.")]
+pub struct AuditArgs {
+    /// By these keys; several with commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    by: Vec<String>,
+    /// These acts, such as closure.force; several with commas
+    #[arg(long, value_name = "ACT", value_delimiter = ',')]
+    action: Vec<String>,
+    /// To these: ids of closures, batches, deliveries and dead letters, names of sources and organisations
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    subject: Vec<String>,
+    /// Of this organisation
+    #[arg(long, value_name = "NAME")]
+    organisation: Option<String>,
+    /// Asked for at or after this time, or this long ago (24h)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Asked for before this time, or this long ago
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// At most so many; 0 for all
+    #[arg(long, default_value_t = 50, value_name = "NUMBER")]
+    limit: usize,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// When the server refuses or does not answer.
+pub async fn run(args: &AuditArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+    let lists = [("by", &args.by), ("action", &args.action), ("subject", &args.subject)];
+    let mut query: Vec<(String, String)> = Vec::new();
+    for (name, values) in lists {
+        query.extend(values.iter().map(|value| (name.to_owned(), value.clone())));
+    }
+    for (name, value) in
+        [("organisation", &args.organisation), ("since", &args.since), ("until", &args.until)]
+    {
+        query.extend(value.iter().map(|value| (name.to_owned(), value.clone())));
+    }
+    let (items, more) = look::pages(api, "/v1/audit", &query, args.limit).await?;
+    if items.is_empty() {
+        voice.note("no act matches");
+    }
+    output::write_items(&ACTS, &items, false, voice, details)?;
+    if more {
+        voice.note("there are more; --limit 0 shows all, or narrow with --since, --by, --action, --subject");
+    }
+    Ok(Exit::Done)
+}
+
+/// One act as names and values.
+fn details(one: &Value, voice: &Voice) -> String {
+    let rows = [
+        ("act", plain(&one["action"])),
+        ("to", plain(&one["subject"])),
+        ("by", plain(&one["by"])),
+        ("at", voice.style.time(&plain(&one["at"]))),
+        ("why", plain(&one["why"])),
+        ("outcome", plain(&one["outcome"])),
+    ];
+    pairs(&rows, voice.style)
+}

@@ -1,0 +1,228 @@
+//! What operators do is written down: before it is done, and once more with what came of it.
+//!
+//! No act without its line: where the line cannot be written, nothing is done. A line without an outcome is that of an act
+//! during which the service died, or that is still under way; the evidence of its closure tells which.
+
+pub(crate) mod list;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::{StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use store::{AuditRow, Store};
+use uuid::Uuid;
+
+use crate::{
+    access::Need,
+    acts::LONGEST_REASON,
+    call::{Answer, Shared},
+    json::Node,
+    problem::Problem,
+    query::Query,
+    route::{Method, Route},
+};
+
+/// What a handler tells of the act that it does. Copies share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Trail(Arc<Mutex<Noted>>);
+
+#[derive(Debug, Clone, Default)]
+struct Noted {
+    organisation: Option<String>,
+    subject: Option<String>,
+    before: Option<Value>,
+    after: Option<Value>,
+}
+
+impl Trail {
+    /// What the act is done to, once it is found, and how it stands before.
+    pub(crate) fn found(&self, organisation: &str, before: Value) {
+        self.note(|noted| {
+            noted.organisation = Some(organisation.to_owned());
+            noted.before = Some(before);
+        });
+    }
+
+    /// What the act made or was done to, where the path does not name it.
+    pub(crate) fn about(&self, organisation: &str, subject: String) {
+        self.note(|noted| {
+            noted.organisation = Some(organisation.to_owned());
+            noted.subject = Some(subject);
+        });
+    }
+
+    /// How it stands afterwards.
+    pub(crate) fn after(&self, after: Value) {
+        self.note(|noted| noted.after = Some(after));
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Noted)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn noted(&self) -> Noted {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The name of the act that a request asks for, such as `closure.retry`; nothing where it only looks or submits.
+pub(crate) fn action(route: &Route, uri: &Uri) -> Option<&'static str> {
+    if route.method != Method::Post {
+        return None;
+    }
+    match route.need {
+        Need::Operate | Need::Admin => Some(name(route.path)),
+        // A preview changes nothing; running one at once does.
+        Need::Submit if route.path == "/v1/batches" => {
+            let mode = Query::of(uri).ok()?.one("mode").ok()??;
+            (mode == "execute").then_some("batch.execute")
+        }
+        Need::Nothing | Need::AnyKey | Need::Submit | Need::Follow | Need::Read | Need::Metrics => None,
+    }
+}
+
+/// Every act, as it is called here, by its path.
+const NAMES: &[(&str, &str)] = &[
+    ("/v1/closures/{id}/retry", "closure.retry"),
+    ("/v1/closures/{id}/cancel", "closure.cancel"),
+    ("/v1/closures/{id}/verify", "closure.verify"),
+    ("/v1/closures/{id}/force", "closure.force"),
+    ("/v1/closures/{id}/resolve", "closure.resolve"),
+    ("/v1/ghosts/{id}/claim", "ghost.claim"),
+    ("/v1/ghosts/{id}/snooze", "ghost.snooze"),
+    ("/v1/ghosts/{id}/comment", "ghost.comment"),
+    ("/v1/batches/{id}/execute", "batch.execute"),
+    ("/v1/batches/{id}/pause", "batch.pause"),
+    ("/v1/batches/{id}/resume", "batch.resume"),
+    ("/v1/batches/{id}/cancel", "batch.cancel"),
+    ("/v1/outgoing/pause", "outgoing.pause"),
+    ("/v1/outgoing/resume", "outgoing.resume"),
+    ("/v1/sources/{name}/pause", "source.pause"),
+    ("/v1/sources/{name}/resume", "source.resume"),
+    ("/v1/dead-letters/{id}/redrive", "dead_letter.redrive"),
+    ("/v1/dead-letters/{id}/discard", "dead_letter.discard"),
+    ("/v1/deliveries/{id}/redeliver", "delivery.redeliver"),
+];
+
+/// The names of all acts.
+pub(crate) fn names() -> Vec<&'static str> {
+    NAMES.iter().map(|(_, name)| *name).collect()
+}
+
+fn name(path: &'static str) -> &'static str {
+    // A test holds the table complete; an act that is not in it is still written down.
+    NAMES.iter().find(|(known, _)| *known == path).map_or(path, |(_, name)| name)
+}
+
+/// An act that was written down and is done now.
+pub(crate) struct UnderWay {
+    store: Arc<dyn Store>,
+    row: AuditRow,
+    stored: Stored,
+}
+
+/// The stored form of what is not searched.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Stored {
+    pub(crate) role: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) why: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) after: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<String>,
+}
+
+impl Stored {
+    fn bytes(&self) -> bytes::Bytes {
+        serde_json::to_vec(self).expect("it has no key that is not a text").into()
+    }
+}
+
+impl UnderWay {
+    /// Writes down that an act is asked for.
+    pub(crate) async fn begin(
+        shared: &Shared,
+        action: &'static str,
+        who: (&str, &'static str),
+        subject: &str,
+        body: Option<&Node>,
+    ) -> Result<Self, Problem> {
+        let stored = Stored { role: who.1.to_owned(), why: why(body), ..Stored::default() };
+        let row = AuditRow {
+            key: Uuid::now_v7(),
+            organisation: String::new(),
+            actor: who.0.to_owned(),
+            action: action.to_owned(),
+            subject: subject.to_owned(),
+            at: shared.api.orchestrator.present().millis(),
+            body: stored.bytes(),
+        };
+        let store = Arc::clone(&shared.api.store);
+        store.put_audit(row.clone()).await?;
+        Ok(Self { store, row, stored })
+    }
+
+    /// Writes down what came of it.
+    pub(crate) async fn end(mut self, trail: &Trail, (status, code): (StatusCode, Option<&'static str>)) {
+        let noted = trail.noted();
+        self.row.organisation = noted.organisation.unwrap_or_default();
+        if let Some(subject) = noted.subject {
+            self.row.subject = subject;
+        }
+        let after = noted.after.filter(|_| status.is_success());
+        let (status, code) = (Some(status.as_u16()), code.map(str::to_owned));
+        self.stored = Stored { before: noted.before, after, status, code, ..self.stored };
+        self.row.body = self.stored.bytes();
+        if let Err(unavailable) = self.store.put_audit(self.row).await {
+            tracing::error!(
+                why = unavailable.why,
+                "what came of an operator's act could not be written down"
+            );
+        }
+    }
+}
+
+/// The words that an operator gave, as long as they may be.
+fn why(body: Option<&Node>) -> Option<String> {
+    let Some(Node::Object(fields)) = body else { return None };
+    let (_, given) = fields.iter().find(|(name, _)| name == "reason" || name == "comment")?;
+    match given {
+        Node::Text(text) if !text.trim().is_empty() => Some(text.chars().take(LONGEST_REASON).collect()),
+        Node::Text(_) | Node::Null | Node::Bool(_) | Node::Number(_) | Node::List(_) | Node::Object(_) => {
+            None
+        }
+    }
+}
+
+/// What is written down of an answer.
+pub(crate) fn outcome(answer: &Answer) -> (StatusCode, Option<&'static str>) {
+    match answer {
+        Ok(response) => (response.status(), None),
+        Err(problem) => (problem.status_code(), Some(problem.code())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{NAMES, names};
+    use crate::{access::Need, route::Method, routes::ROUTES};
+
+    #[test]
+    fn every_act_has_a_name_of_its_own_and_every_name_an_act() {
+        let acts: BTreeSet<_> = ROUTES
+            .iter()
+            .filter(|route| route.method == Method::Post && matches!(route.need, Need::Operate | Need::Admin))
+            .map(|route| route.path)
+            .collect();
+        assert_eq!(acts, NAMES.iter().map(|(path, _)| *path).collect());
+        assert_eq!(names().iter().collect::<BTreeSet<_>>().len(), NAMES.len());
+    }
+}

@@ -1,0 +1,128 @@
+//! What operators did, as it is written down and shown.
+
+use serde_json::{Value, json};
+use store::{AuditFilter, Store as _};
+
+use super::world::World;
+
+async fn acts(world: &World, query: &str) -> Vec<Value> {
+    let list = world.get(&format!("/v1/audit{query}")).await.ok(200);
+    list["items"].as_array().unwrap().clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_act_is_written_down_with_who_why_before_and_after() {
+    let world = World::new().await;
+    let id = world.ghost(1).await;
+    let body = json!({ "reason": "the window is gone" });
+    world.post_as("operate", &format!("/v1/closures/{id}/resolve"), body, &[]).await.ok(202);
+    let all = acts(&world, "").await;
+    let [act] = &all[..] else { panic!("{all:?}") };
+    assert_eq!(
+        (&act["action"], &act["subject"], &act["organisation"]),
+        (&json!("closure.resolve"), &json!(id), &json!("main"))
+    );
+    assert_eq!((&act["by"], &act["role"]), (&json!("operate"), &json!("operate")));
+    assert_eq!((&act["why"], &act["outcome"]), (&json!("the window is gone"), &json!("done")));
+    assert_eq!(
+        (&act["before"]["state"], &act["before"]["reason"]),
+        (&json!("ghost"), &json!("no_confirmation"))
+    );
+    assert_eq!(
+        (&act["after"]["state"], &act["status"], &act["code"]),
+        (&json!("resolved"), &json!(202), &json!(null))
+    );
+    assert!(act["before"]["version"].as_u64() < act["after"]["version"].as_u64());
+    assert!(act["id"].as_str().unwrap().starts_with("au_"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_refused_is_written_down_too_and_a_look_is_not() {
+    let world = World::new().await;
+    let id = world.ghost(1).await;
+    let retry = format!("/v1/closures/{id}/retry");
+    world
+        .post_as("operate", &retry, Value::Null, &[("if-match", "\"1\"")])
+        .await
+        .problem(412, "version_changed");
+    let missing = "/v1/closures/cl_01jd5w3k9m2q8r7tb4x0y6z1ne/retry";
+    world.post_as("operate", missing, Value::Null, &[]).await.problem(404, "no_such_closure");
+    world.post_as("read", &retry, Value::Null, &[]).await.problem(403, "role_too_small");
+    world.get(&format!("/v1/closures/{id}")).await.ok(200);
+    let all = acts(&world, "").await;
+    // What was found nowhere is of no organisation: only a key for all of them is shown it.
+    let [act] = &all[..] else { panic!("{all:?}") };
+    assert_eq!(
+        (&act["subject"], &act["code"], &act["status"]),
+        (&json!(id), &json!("version_changed"), &json!(412))
+    );
+    assert_eq!((&act["outcome"], &act["after"]), (&json!("refused"), &Value::Null));
+    assert_eq!(act["before"]["state"], "ghost");
+    let kept = world.store.audit(&AuditFilter::default(), None, 9).await.unwrap();
+    let kept: Vec<_> = kept.iter().map(|row| (row.organisation.as_str(), row.subject.as_str())).collect();
+    assert_eq!(kept, [("", "cl_01jd5w3k9m2q8r7tb4x0y6z1ne"), ("main", id.as_str())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_kind_of_act_says_what_it_was_done_to() {
+    let world = World::new().await;
+    world.post_as("operate", "/v1/outgoing/pause", json!({ "reason": "an audit" }), &[]).await.ok(200);
+    world.post_as("operate", "/v1/sources/orders/pause", Value::Null, &[]).await.ok(200);
+    world.post_as("operate", "/v1/outgoing/resume", Value::Null, &[]).await.ok(200);
+    let path = "/v1/batches?mode=execute&reason=stuck";
+    let row = json!([{ "conversationId": world.conversation(7) }]);
+    let batch = world.post_as("operate", path, row, &[("content-type", "application/json")]).await.ok(202);
+    let told: Vec<_> = acts(&world, "")
+        .await
+        .into_iter()
+        .map(|act| json!([act["action"], act["subject"], act["before"], act["after"]]))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            json!(["batch.execute", batch["id"], null, { "state": batch["state"] }]),
+            json!(["outgoing.resume", "main", { "paused": true }, { "paused": false }]),
+            json!(["source.pause", "orders", { "paused": false }, { "paused": true }]),
+            json!(["outgoing.pause", "main", { "paused": false }, { "paused": true }]),
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn acts_are_found_by_key_act_subject_and_time_and_come_in_pages() {
+    let world = World::new().await;
+    let id = world.ghost(1).await;
+    for _ in 0..3 {
+        world
+            .post_as("operate", &format!("/v1/ghosts/{id}/comment"), json!({ "comment": "still there" }), &[])
+            .await
+            .ok(200);
+    }
+    world.post_as("admin", &format!("/v1/closures/{id}/verify"), Value::Null, &[]).await.ok(202);
+    let count = async |query: &str| acts(&world, query).await.len();
+    assert_eq!(count("?by=operate").await, 3);
+    assert_eq!(count("?action=closure.verify,closure.force").await, 1);
+    assert_eq!(count(&format!("?subject={id}")).await, 4);
+    assert_eq!(count("?until=1h").await, 0);
+    assert_eq!(count("?since=1h").await, 4);
+    let first = world.get("/v1/audit?limit=3").await.ok(200);
+    let next = first["nextCursor"].as_str().unwrap();
+    let second = world.get(&format!("/v1/audit?limit=3&cursor={next}")).await.ok(200);
+    assert_eq!((second["items"].as_array().unwrap().len(), &second["nextCursor"]), (1, &Value::Null));
+    world.get("/v1/audit?action=closure.retri").await.problem(422, "invalid_field");
+    world.get("/v1/audit?cursor=cl_1").await.problem(422, "invalid_field");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_done_that_cannot_be_written_down() {
+    let world = World::new().await;
+    let id = world.ghost(1).await;
+    world.store.set_unavailable(true);
+    world
+        .post_as("operate", &format!("/v1/closures/{id}/retry"), Value::Null, &[])
+        .await
+        .problem(503, "store_unavailable");
+    world.store.set_unavailable(false);
+    assert_eq!(world.store.audit(&AuditFilter::default(), None, 9).await.unwrap(), []);
+    assert_eq!(world.get(&format!("/v1/closures/{id}")).await.ok(200)["state"], "ghost");
+}

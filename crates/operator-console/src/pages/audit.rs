@@ -1,0 +1,115 @@
+//! What operators did.
+
+use askama::Template;
+use serde_json::Value;
+
+use crate::{
+    form,
+    frame::{self, Frame, Page, Visitor},
+    parts::{Moment, State, items, query, segment, some, text},
+};
+
+#[derive(Debug, Template)]
+#[template(path = "audit.html")]
+struct Audit {
+    frame: Frame,
+    by: String,
+    action: String,
+    subject: String,
+    rows: Vec<Row>,
+    next: Option<String>,
+}
+
+#[derive(Debug)]
+struct Row {
+    at: Moment,
+    by: String,
+    role: String,
+    action: String,
+    subject: String,
+    /// Where the subject has a page.
+    link: Option<String>,
+    why: String,
+    before: String,
+    after: String,
+    outcome: State,
+    code: String,
+}
+
+/// `GET /console/audit`
+pub(crate) async fn page(visitor: Visitor) -> Page {
+    let asked = form::fields(visitor.uri.query().unwrap_or_default().as_bytes());
+    let value =
+        |name: &str| asked.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.trim());
+    let filter = [("by", value("by")), ("action", value("action")), ("subject", value("subject"))];
+    let all = [&[("limit", "100")], &filter[..], &[("cursor", value("cursor"))]].concat();
+    let data = format!("/v1/audit?{}", query(all));
+    let found = visitor.get(&data).await?;
+    let next = some(&found["nextCursor"]).map(|cursor| {
+        let all = [&filter[..], &[("cursor", cursor.as_str())]].concat();
+        format!("/console/audit?{}", query(all))
+    });
+    let shown = Audit {
+        frame: visitor.frame("audit", "Audit", &data).await,
+        by: value("by").to_owned(),
+        action: value("action").to_owned(),
+        subject: value("subject").to_owned(),
+        rows: items(&found).iter().map(Row::of).collect(),
+        next,
+    };
+    Ok(frame::show(&shown))
+}
+
+impl Row {
+    fn of(item: &Value) -> Self {
+        let subject = text(&item["subject"]);
+        let place = ["cl_", "bt_"].into_iter().zip(["closures", "batches"]);
+        let place = place.into_iter().find(|(prefix, _)| subject.starts_with(prefix));
+        Self {
+            at: Moment::of(&item["at"]),
+            by: text(&item["by"]),
+            role: text(&item["role"]),
+            action: text(&item["action"]),
+            link: place.map(|(_, place)| format!("/console/{place}/{}", segment(&subject))),
+            subject,
+            why: some(&item["why"]).unwrap_or_default(),
+            before: standing(&item["before"]),
+            after: standing(&item["after"]),
+            outcome: State::of(&item["outcome"]),
+            code: some(&item["code"]).unwrap_or_default(),
+        }
+    }
+}
+
+/// How something stood, in a few words.
+fn standing(value: &Value) -> String {
+    let Some(fields) = value.as_object() else { return String::new() };
+    let word = |(name, value): (&String, &Value)| match (name.as_str(), value) {
+        ("state" | "result" | "reason", Value::String(text)) => Some(text.replace('_', " ")),
+        ("paused", Value::Bool(paused)) => Some(if *paused { "paused" } else { "running" }.to_owned()),
+        _ => None,
+    };
+    let mut words: Vec<_> = fields.iter().filter_map(word).collect();
+    // The state first: what it has as a reason explains it.
+    if fields.contains_key("reason") {
+        words.reverse();
+    }
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::standing;
+
+    #[test]
+    fn a_standing_is_told_in_words() {
+        assert_eq!(
+            standing(&json!({ "state": "ghost", "reason": "no_confirmation", "version": 3 })),
+            "ghost, no confirmation"
+        );
+        assert_eq!(standing(&json!({ "paused": true })), "paused");
+        assert_eq!(standing(&json!(null)), "");
+    }
+}
