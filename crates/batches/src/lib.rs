@@ -11,6 +11,7 @@
 //!   every other; only a schedule that says so in so many words closes what it found.
 //! - **No second way to a closure.** Rows go through the orchestrator's ordinary submission, which reads before it closes.
 
+mod acts;
 mod criteria;
 mod herald;
 mod plan;
@@ -22,6 +23,7 @@ mod service;
 mod standing;
 mod stored;
 
+pub use acts::{ACTS, Chosen};
 pub use criteria::Criteria;
 pub use herald::{Herald, News, NoHerald};
 pub use plan::{BatchState, RowState, Skip};

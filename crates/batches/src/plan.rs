@@ -80,9 +80,11 @@ words! {
         ClosedAlready = "closed_already",
         /// The batch was called off before its turn.
         Cancelled = "cancelled",
+        /// Of acts: the act does not fit how the closure stands.
+        Unfit = "unfit",
         /// Of a scan: it has ended by now.
         Ended = "ended",
-        /// Of a scan: there is no such conversation any more.
+        /// There is no such closure; of a scan, no such conversation any more.
         NotFound = "not_found",
         /// Of a scan: it is none of messaging.
         NotMessaging = "not_messaging",

@@ -2,11 +2,12 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use orchestrator::{ProducerKey, QueryError, Submission, names};
+use orchestrator::{ProducerKey, QueryError, Submission};
 use store::{BatchFilter, BatchItem, StoreUnavailable};
 use uuid::Uuid;
 
 use crate::{
+    acts,
     herald::News,
     plan::{self, BatchState, Fate, RowState, Skip},
     scan,
@@ -129,7 +130,11 @@ async fn submit_some(inner: &Inner, batch: &Batch) -> Result<(), StoreUnavailabl
             break;
         }
         let kept = Kept::of(&row);
-        let Some(fate) = submit(inner, batch, row.number, &kept).await? else { break };
+        let fate = match acts::act_of(batch) {
+            Some(act) => inner.perform(batch, act, &kept).await,
+            None => submit(inner, batch, row.number, &kept).await?,
+        };
+        let Some(fate) = fate else { break };
         let (state, kept) = kept.with(fate);
         changed.push(kept.item(row.number, state));
     }
@@ -180,7 +185,10 @@ async fn call_off_some(inner: &Inner, batch: &Batch) -> Result<(), StoreUnavaila
     for row in inner.store.batch_items(batch.key, queued, None, FOLLOWED_A_TICK).await? {
         // A row that was submitted before a crash, and not noted, is found by its key.
         let kept = Kept::of(&row);
-        let fate = submitted_before(inner, batch, row.number, &kept).await?;
+        let fate = match acts::act_of(batch) {
+            Some(_) => None,
+            None => submitted_before(inner, batch, row.number, &kept).await?,
+        };
         let (state, kept) = kept.with(fate.unwrap_or_else(|| Fate::skipped(Skip::Cancelled, None)));
         changed.push(kept.item(row.number, state));
     }
@@ -210,7 +218,7 @@ async fn follow_some(inner: &Inner, batch: &Batch, after: &mut u32) -> Result<()
         }
         for row in page {
             let kept = Kept::of(&row);
-            let fate = follow(inner, &kept).await?;
+            let fate = follow(inner, batch, &kept).await?;
             if fate.state != state {
                 let (state, kept) = kept.with(fate);
                 changed.push(kept.item(row.number, state));
@@ -220,17 +228,13 @@ async fn follow_some(inner: &Inner, batch: &Batch, after: &mut u32) -> Result<()
     note(inner, batch, changed).await
 }
 
-async fn follow(inner: &Inner, kept: &Kept) -> Result<Fate, StoreUnavailable> {
+async fn follow(inner: &Inner, batch: &Batch, kept: &Kept) -> Result<Fate, StoreUnavailable> {
     let found = match kept.closure {
         Some(closure) => inner.orchestrator.closure(closure).await,
         None => Ok(None),
     };
     match found {
-        Ok(Some(record)) => Ok(Fate {
-            state: plan::followed(names::state(&record.closure)),
-            closure: kept.closure,
-            reason: names::reason(&record.closure).map(str::to_owned),
-        }),
+        Ok(Some(record)) => Ok(acts::followed(&record, acts::act_of(batch))),
         Ok(None) | Err(QueryError::Unreadable(_)) => {
             let reason = Some("unreadable_record".to_owned());
             Ok(Fate { state: RowState::Failed, closure: kept.closure, reason })

@@ -27,13 +27,13 @@ use crate::{
 };
 
 /// How long a preview can be executed: long enough to read it, short enough that it is still true.
-const TOKEN_LASTS_MILLIS: i64 = 15 * 60 * 1_000;
+pub(crate) const TOKEN_LASTS_MILLIS: i64 = 15 * 60 * 1_000;
 
 /// How often an act is worked out anew because another process has changed the batch first.
 const TRIES_AGAINST_OTHERS: u32 = 5;
 
 /// How many closures are read at once for a batch of those that match.
-const CLOSURES_AT_ONCE: usize = 500;
+pub(crate) const CLOSURES_AT_ONCE: usize = 500;
 
 /// A row as a command.
 #[derive(Debug, Clone, PartialEq, Eq)]

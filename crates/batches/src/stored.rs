@@ -30,6 +30,9 @@ pub struct Plan {
     /// How its rows were looked for, where nobody gave them.
     #[serde(default)]
     pub scan: Option<Scan>,
+    /// The operator's act that is done to closures, such as `retry`; nothing where conversations are closed.
+    #[serde(default)]
+    pub act: Option<String>,
 }
 
 impl Plan {
@@ -43,6 +46,7 @@ impl Plan {
             reason: None,
             executed_by: None,
             scan: None,
+            act: None,
         }
     }
 }

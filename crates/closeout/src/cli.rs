@@ -171,7 +171,7 @@ pub enum ClientCommand {
     Batch(BatchCommand),
     /// Look at ghosts or blocked closures again now
     #[command(
-        after_help = "Examples:\n  closeout retry cl_01jd5w3k9m2q8r7tb4x0y6z1ne\n  closeout ghosts list -o id | xargs closeout retry --yes"
+        after_help = "Examples:\n  closeout retry cl_01jd5w3k9m2q8r7tb4x0y6z1ne\n  closeout ghosts list -o id | xargs closeout retry --yes\n  closeout retry --filter state=ghost,reason=no_confirmation --reason \"the outage is over\""
     )]
     Retry(ActArgs),
     /// Call closures off

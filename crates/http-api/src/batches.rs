@@ -111,6 +111,8 @@ pub(crate) struct BatchView {
     #[schema(value_type = String, format = DateTime)]
     updated_at: Stamp,
     progress: ProgressView,
+    /// What is done to closures: retry, verify, cancel, resolve or force; null where conversations are closed.
+    act: Option<String>,
     /// How its rows were looked for; null where they were given.
     scan: Option<ScanView>,
     /// What executes it: SHA-256 over this batch and the exact rows that it would close. Only of a preview.
@@ -155,12 +157,12 @@ pub(crate) struct BatchItemList {
 pub(crate) struct ItemView {
     /// Its place in the file, from 1; blank lines and headings are not counted.
     row: u32,
-    /// will_close (in a preview), queued, submitted, closed, ghost, failed or skipped.
+    /// will_close (in a preview; will_act of a batch with an act), queued, submitted, closed, ghost, failed or skipped.
     state: &'static str,
     conversation_id: Option<String>,
     /// The closure that answers for it, or stands in its way.
     closure: Option<String>,
-    /// Of a skipped row malformed, duplicate, repeated, open_closure, closed_already or cancelled, and of a scan ended, not_found,
+    /// Of a skipped row malformed, duplicate, repeated, open_closure, closed_already or cancelled, of an act unfit or not_found, and of a scan ended, not_found,
     /// not_messaging, no_guest, agent_connected, wrapup_pending, too_young, active_lately, other_queue, other_message_type or not_shown; else
     /// that of its closure.
     reason: Option<String>,
@@ -190,6 +192,7 @@ impl BatchView {
                 failed: progress.failed,
                 skipped: progress.skipped,
             },
+            act: batch.plan.act.clone(),
             scan: batch.plan.scan.as_ref().map(ScanView::of),
             confirm_until: preview.then(|| stamp(batch.plan.expires_at)),
             confirm_token: preview.then_some(batch.plan.token),
@@ -198,8 +201,12 @@ impl BatchView {
 }
 
 impl ItemView {
-    fn of(item: Item, preview: bool) -> Self {
-        let state = if preview && item.state == RowState::Queued { "will_close" } else { item.state.name() };
+    fn of(item: Item, preview: bool, acts: bool) -> Self {
+        let state = match (item.state, preview) {
+            (RowState::Queued, true) if acts => "will_act",
+            (RowState::Queued, true) => "will_close",
+            (state, _) => state.name(),
+        };
         Self {
             row: item.number,
             state,
@@ -235,6 +242,19 @@ pub(crate) async fn preview(call: Call) -> Answer {
                         "filter",
                         "No closure with a conversation matches the filter.",
                     ));
+                }
+                previewed => previewed,
+            }
+        }
+        Rows::Acts(act, chosen) => {
+            let given_closures = matches!(chosen, batches::Chosen::These(_));
+            match batches.preview_acts(&organisation, &caller.name, act, chosen).await? {
+                Err(Unreadable::Empty) => {
+                    let (field, detail) = match given_closures {
+                        true => ("closures", "closures names none."),
+                        false => ("filter", "No closure matches the filter."),
+                    };
+                    return Err(Problem::invalid(field, detail));
                 }
                 previewed => previewed,
             }
@@ -401,12 +421,14 @@ pub(crate) async fn items(call: Call) -> Answer {
     let more = found.len() > limit;
     found.truncate(limit);
     let next_cursor = found.last().filter(|_| more).map(|last| last.number.to_string());
-    let items = found.into_iter().map(|item| ItemView::of(item, preview)).collect();
+    let acts = batch.plan.act.is_some();
+    let items = found.into_iter().map(|item| ItemView::of(item, preview, acts)).collect();
     Ok(json_answer(StatusCode::OK, &BatchItemList { items, next_cursor }))
 }
 
 fn row_state(text: &str) -> Result<RowState, Problem> {
-    let named = if text == "will_close" { Some(RowState::Queued) } else { RowState::of(text) };
+    let queued = matches!(text, "will_close" | "will_act");
+    let named = if queued { Some(RowState::Queued) } else { RowState::of(text) };
     named.ok_or_else(|| {
         let names: Vec<_> = RowState::ALL.iter().map(|state| state.name()).collect();
         Problem::invalid("state", format!("state is will_close or one of {}.", names.join(", ")))

@@ -161,6 +161,11 @@ pub(crate) struct BatchWanted {
     filter: Option<BatchFilter>,
     /// Conversations that nobody asked to be closed and that are stuck. They are looked for; the answer comes at once.
     scan: Option<BatchScanRequest>,
+    /// An act that is done to closures, in place of closing their conversations: retry, verify, cancel, resolve or force. It goes with
+    /// a filter or with `closures`.
+    act: Option<String>,
+    /// The ids of the closures that the act is done to.
+    closures: Option<Vec<String>>,
     /// `preview` (usual), or `execute` to run what a filter finds at once, with a key of role operate. Never with a scan.
     mode: Option<String>,
     /// With `execute`: why. At most 200 characters.

@@ -2,6 +2,7 @@
 
 mod audit;
 mod batches;
+mod bulk;
 mod commands;
 mod deliveries;
 mod doors;

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use closure_machine::{Act, Event, Rejected};
+use closure_machine::{Act, Event, Moment, Rejected, step};
 use genesys_types::Organisation;
 use store::{ClosureKey, StoreUnavailable};
 
@@ -120,6 +120,12 @@ impl Orchestrator {
             said && operation.if_version.is_none_or(|version| version == record.closure.sequence)
         });
         Ok(stands)
+    }
+
+    /// Whether an act fits how a closure stands now.
+    pub fn fits(&self, record: &Record, act: Act) -> bool {
+        let moment = Moment { now: self.present(), may_call: true };
+        step(&record.closure, &Event::Act(act), &self.policy_of(record), moment).is_ok()
     }
 
     /// Whether an operator has paused all calls of an organisation; `false` for one that is not configured.

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{look, target};
+use super::{act_filter, look, target};
 use crate::{
     client::Api,
     exit::{Exit, Failure},
@@ -14,8 +14,15 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 pub struct ActArgs {
     /// Ids of closures or conversations
-    #[arg(value_name = "ID", required = true)]
+    #[arg(value_name = "ID", required_unless_present = "filter", conflicts_with = "filter")]
     ids: Vec<String>,
+    /// All closures that match, as state=ghost,reason=no_confirmation,label.site=berlin,since=8h; shown and asked before anything
+    /// is done. It needs --reason
+    #[arg(long, value_name = "NAME=VALUE,…", value_parser = act_filter::parse, requires = "reason")]
+    filter: Option<Value>,
+    /// Organisation of --filter, where the key has several
+    #[arg(long, value_name = "NAME", requires = "filter")]
+    organisation: Option<String>,
     /// Why; kept in the timeline. force and resolve need it
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -67,6 +74,13 @@ pub async fn run(act: Act, args: &ActArgs, api: &Api, voice: &Voice) -> Result<E
     let reason = args.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
     if act.needs_reason() && reason.is_none() {
         return Err(Failure::usage(format!("{} needs --reason: it is kept in the timeline", act.name())));
+    }
+    if let (Some(filter), Some(reason)) = (&args.filter, reason) {
+        let which = (filter, args.organisation.as_deref());
+        return act_filter::run(act.name(), which, reason, args.yes, api, voice).await;
+    }
+    if args.filter.is_some() {
+        return Err(Failure::usage(format!("{} with --filter needs --reason", act.name())));
     }
     for text in &args.ids {
         target::parse(text)?;

@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How many rows that are left out are told of by a preview.
 const TOLD: usize = 20;
 
-const BATCHES: [Column; 14] = [
+const BATCHES: [Column; 15] = [
     Column::text("ID", "id"),
     Column::state("STATE", "state"),
     Column::text("TOTAL", "progress.total"),
@@ -35,6 +35,7 @@ const BATCHES: [Column; 14] = [
     Column::text("FAILED", "progress.failed"),
     Column::text("SKIPPED", "progress.skipped"),
     Column::time("MADE", "createdAt"),
+    Column::text("ACT", "act").when_wide(),
     Column::text("ORGANISATION", "organisation").when_wide(),
     Column::text("BY", "by").when_wide(),
     Column::text("EXECUTED BY", "executedBy").when_wide(),
@@ -59,6 +60,7 @@ pub enum BatchCommand {
   mysql -Ne 'select id from stuck' | (echo conversationId; cat) | closeout batch preview --file -
   closeout batch preview --file rows.ndjson -o json
   closeout batch preview --state failed --reason agent_connected --since 8h
+  closeout batch preview --act retry --state ghost --reason no_confirmation
 
 Rows come from a file, or are the conversations of closures that match. A file is a JSON list, a JSON object on each line, or CSV with the headings conversationId, participantId, \
 idempotencyKey, label.NAME and policy.NAME; which of them is seen from its first sign. It has 10,000 rows and \
@@ -102,6 +104,10 @@ pub struct PreviewArgs {
     file: Option<PathBuf>,
     #[command(flatten)]
     filter: ClosureFilter,
+    /// Do this to the closures that match, in place of closing their conversations
+    #[arg(long, value_name = "ACT", requires = "filter", conflicts_with = "file",
+          value_parser = ["retry", "verify", "cancel", "resolve", "force"])]
+    act: Option<String>,
     /// Organisation, where the key has several
     #[arg(long, value_name = "NAME")]
     organisation: Option<String>,
@@ -190,7 +196,7 @@ pub struct ShowArgs {
     rows: bool,
     /// Rows in this state only
     #[arg(long, requires = "rows", value_name = "STATE",
-          value_parser = ["will_close", "queued", "submitted", "closed", "ghost", "failed", "skipped"])]
+          value_parser = ["will_close", "will_act", "queued", "submitted", "closed", "ghost", "failed", "skipped"])]
     state: Option<String>,
     /// At most so many rows; 0 for all
     #[arg(long, default_value_t = 0, value_name = "NUMBER")]
@@ -230,7 +236,13 @@ async fn preview(args: &PreviewArgs, api: &Api, voice: &Voice) -> Result<Exit, F
             let rows = read(file)?;
             api.post_file("/v1/batches", &query, content_type(&rows), rows).await?.body
         }
-        None => api.post("/v1/batches", &query, &args.filter.body(), None, Duration::ZERO).await?.body,
+        None => {
+            let mut body = args.filter.body();
+            if let Some(act) = &args.act {
+                body["act"] = json!(act);
+            }
+            api.post("/v1/batches", &query, &body, None, Duration::ZERO).await?.body
+        }
     };
     write(&batch, voice)?;
     let id = batch["id"].as_str().unwrap_or_default();
@@ -249,11 +261,12 @@ async fn preview(args: &PreviewArgs, api: &Api, voice: &Voice) -> Result<Exit, F
             ));
         }
     }
+    let done = batch["act"].as_str().map_or("would be closed".to_owned(), |act| format!("would get {act}"));
     if batch["progress"]["queued"] == json!(0) {
-        voice.note("nothing is left to close");
+        voice.note("nothing is left to do");
     } else {
         voice.note(format_args!(
-            "{} of {} would be closed, and nothing is done yet; {}",
+            "{} of {} {done}, and nothing is done yet; {}",
             batch["progress"]["queued"],
             batch["progress"]["total"],
             how_to_execute(&batch)
@@ -296,7 +309,12 @@ async fn execute(args: &ExecuteArgs, api: &Api, voice: &Voice) -> Result<Exit, F
 }
 
 /// Looks at a batch until it is settled, or `wait` is over. A server that does not answer meanwhile is asked again.
-async fn follow(mut batch: Value, wait: Duration, api: &Api, voice: &Voice) -> Result<Value, Failure> {
+pub(super) async fn follow(
+    mut batch: Value,
+    wait: Duration,
+    api: &Api,
+    voice: &Voice,
+) -> Result<Value, Failure> {
     let until = Instant::now() + wait;
     let path = format!("/v1/batches/{}", batch["id"].as_str().unwrap_or_default());
     let bar = bar(&batch, voice);
@@ -342,7 +360,7 @@ fn under_way(batch: &Value) -> bool {
     }
 }
 
-fn exit_of(batch: &Value) -> Exit {
+pub(super) fn exit_of(batch: &Value) -> Exit {
     let (settled, total) = settled(batch);
     let count = |name: &str| batch["progress"][name].as_u64().unwrap_or_default();
     if settled < total {

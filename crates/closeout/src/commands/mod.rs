@@ -1,6 +1,7 @@
 //! The commands that talk to a server, and those that need none.
 
 pub mod act;
+pub mod act_filter;
 pub mod adapters;
 pub mod audit;
 pub mod batch;

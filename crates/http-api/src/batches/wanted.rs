@@ -1,9 +1,10 @@
 //! What `POST /v1/batches` is asked for: rows that are given, closures that match a filter, or stuck sessions to look for; shown, or
 //! executed at once.
 
-use batches::{Criteria, Format, Scan};
+use batches::{ACTS, Chosen, Criteria, Format, Scan};
+use closure_machine::Act;
 use genesys_types::{QueueId, Span};
-use orchestrator::names;
+use orchestrator::{names, parse_closure_id};
 use serde::Serialize;
 use store::Filter;
 use utoipa::ToSchema;
@@ -21,7 +22,7 @@ use crate::{
 };
 
 /// The fields of a body that is an object.
-pub(crate) const ASKED: &[&str] = &["filter", "scan", "mode", "reason"];
+pub(crate) const ASKED: &[&str] = &["filter", "scan", "act", "closures", "mode", "reason"];
 
 /// The fields of its `filter`.
 pub(crate) const FILTER: &[&str] = &["state", "closureReason", "source", "labels", "since", "until"];
@@ -37,6 +38,8 @@ pub(super) enum Rows {
     OfClosures(Box<Filter>),
     /// They are looked for.
     Stuck(Criteria),
+    /// They are closures, and an act is done to them.
+    Acts(Act, Chosen),
 }
 
 /// What is done with them.
@@ -91,7 +94,7 @@ impl How {
             }
         }
         match rows {
-            Rows::Given(_) | Rows::OfClosures(_) => Ok(()),
+            Rows::Given(_) | Rows::OfClosures(_) | Rows::Acts(..) => Ok(()),
             Rows::Stuck(_) => Err(Problem::invalid(
                 "mode",
                 "What a scan finds is shown before it is closed: give no mode, look at its rows, and execute the batch then.",
@@ -108,6 +111,13 @@ pub(super) fn read(call: &Call, format: Format) -> Result<Option<(Rows, How)>, P
     }
     let mut fields = Fields::of(Node::parse(&call.file)?, "", ASKED)?;
     let how = How::read(fields.text("mode")?.as_deref(), fields.text("reason")?)?;
+    if let Some(act) = fields.text("act")? {
+        return Ok(Some((Rows::Acts(known_act(&act)?, chosen(call, &mut fields)?), how)));
+    }
+    if fields.any("closures").is_some() {
+        let detail = "closures go with act: what is done to them. To close conversations, give rows.";
+        return Err(Problem::invalid("act", detail));
+    }
     let rows = match (fields.any("filter"), fields.any("scan")) {
         (Some(filter), None) => Rows::OfClosures(Box::new(of_closures(call, filter)?)),
         (None, Some(scan)) => Rows::Stuck(criteria(scan)?),
@@ -118,6 +128,37 @@ pub(super) fn read(call: &Call, format: Format) -> Result<Option<(Rows, How)>, P
         }
     };
     Ok(Some((rows, how)))
+}
+
+fn known_act(name: &str) -> Result<Act, Problem> {
+    let known = ACTS.map(names::act);
+    listing::check_known("act", name, &known)?;
+    ACTS.into_iter()
+        .find(|act| names::act(*act) == name)
+        .ok_or_else(|| Problem::invalid("act", format!("There is no act \"{name}\".")))
+}
+
+/// On which closures is acted: those that are named, or those that match.
+fn chosen(call: &Call, fields: &mut Fields) -> Result<Chosen, Problem> {
+    match (fields.any("filter"), fields.any("closures"), fields.any("scan")) {
+        (Some(filter), None, None) => Ok(Chosen::Matching(Box::new(of_closures(call, filter)?))),
+        (None, Some(Node::List(list)), None) => {
+            let key = |node| match node {
+                Node::Text(id) => parse_closure_id(&id).map_err(|error| {
+                    Problem::invalid("closures", format!("\"{id}\" is not the id of a closure: {error}."))
+                }),
+                other @ (Node::Null | Node::Bool(_) | Node::Number(_) | Node::List(_) | Node::Object(_)) => {
+                    Err(fields.wrong_type("closures", &other, "a list of ids"))
+                }
+            };
+            Ok(Chosen::These(list.into_iter().map(key).collect::<Result<_, _>>()?))
+        }
+        (None, Some(other), None) => Err(fields.wrong_type("closures", &other, "a list of ids")),
+        _ => Err(Problem::invalid(
+            "closures",
+            "An act is done to the closures of a filter, or to a list of them, and not both.",
+        )),
+    }
 }
 
 fn of_closures(call: &Call, filter: Node) -> Result<Filter, Problem> {

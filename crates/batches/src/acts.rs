@@ -1,0 +1,168 @@
+//! Batches of an operator's act on many closures: shown first, then done for exactly those.
+
+use std::{collections::HashSet, sync::Arc};
+
+use closure_machine::{Act, Turn};
+use genesys_types::{ConversationId, Organisation};
+use orchestrator::{ActError, Operation, QueryError, Record, closure_id, names};
+use store::{ClosureKey, Filter, Order, StoreUnavailable};
+use uuid::Uuid;
+
+use crate::{
+    plan::{self, BatchState, Fate, RowState, Skip},
+    rows::{MOST_ROWS, Unreadable},
+    service::{Batch, Batches, CLOSURES_AT_ONCE, Inner, TOKEN_LASTS_MILLIS},
+    stored::{Kept, Plan},
+};
+
+/// The role under which a batch acts: whoever executes one has it, or more.
+const ROLE: &str = "operate";
+
+/// The acts that a batch can be of.
+pub const ACTS: [Act; 5] = [Act::Retry, Act::Verify, Act::Cancel, Act::Resolve, Act::Force];
+
+/// On which closures is acted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Chosen {
+    /// Those that match, the earliest accepted first.
+    Matching(Box<Filter>),
+    /// These.
+    These(Vec<ClosureKey>),
+}
+
+/// The act of a batch, where it is one of acts.
+pub(crate) fn act_of(batch: &Batch) -> Option<Act> {
+    let name = batch.plan.act.as_deref()?;
+    ACTS.into_iter().find(|act| names::act(*act) == name)
+}
+
+impl Batches {
+    /// Judges for every chosen closure whether the act fits it now, and keeps the result. Nothing is done. `Ok(Err(_))` where none or
+    /// too many are chosen.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be reached.
+    pub async fn preview_acts(
+        &self,
+        organisation: &Organisation,
+        by: &str,
+        act: Act,
+        chosen: Chosen,
+    ) -> Result<Result<Batch, Unreadable>, StoreUnavailable> {
+        let keys = match chosen {
+            Chosen::These(keys) => keys,
+            Chosen::Matching(filter) => self.0.matching(organisation, &filter).await?,
+        };
+        if keys.is_empty() {
+            return Ok(Err(Unreadable::Empty));
+        }
+        if keys.len() > MOST_ROWS {
+            return Ok(Err(Unreadable::TooMany));
+        }
+        let mut seen = HashSet::new();
+        let mut items = Vec::with_capacity(keys.len());
+        for (number, key) in (1u32..).zip(keys) {
+            let kept = Kept { row: closure_id(key), closure: Some(key), ..Kept::default() };
+            let (state, kept) = match self.0.record(key).await? {
+                Some(record) if record.organisation == *organisation => {
+                    let kept = Kept { conversation: conversation(&record), ..kept };
+                    if !seen.insert(key) {
+                        kept.with(Fate::skipped(Skip::Duplicate, None))
+                    } else if self.0.orchestrator.fits(&record, act) {
+                        (RowState::Queued, kept)
+                    } else {
+                        kept.with(Fate::skipped(Skip::Unfit, None))
+                    }
+                }
+                // Whose it is stays untold where it is not of this organisation.
+                Some(_) | None => kept.with(Fate::skipped(Skip::NotFound, None)),
+            };
+            items.push((number, state, kept));
+        }
+        let key = Uuid::now_v7();
+        let accepted = items.iter().filter(|(_, state, _)| *state == RowState::Queued);
+        let rows = accepted.map(|(number, _, kept)| (*number, &*kept.row));
+        let name = names::act(act);
+        // The act is part of what is confirmed.
+        let token = plan::token(key, &format!("{}/{name}", organisation.as_str()), rows);
+        let now = self.0.now();
+        let plan = Plan {
+            token,
+            expires_at: now.saturating_add(TOKEN_LASTS_MILLIS),
+            act: Some(name.to_owned()),
+            ..Plan::new(by, now)
+        };
+        let organisation = organisation.as_str().to_owned();
+        let batch = Batch { key, organisation, state: BatchState::Preview, plan, updated_at: now };
+        let items = items.iter().map(|(number, state, kept)| kept.item(*number, *state)).collect();
+        self.0.store.put_batch(batch.row(false), items).await?;
+        Ok(Ok(batch))
+    }
+}
+
+impl Inner {
+    /// The keys of the closures that match, and one more than a batch may have where there are more.
+    async fn matching(
+        &self,
+        organisation: &Organisation,
+        filter: &Filter,
+    ) -> Result<Vec<ClosureKey>, StoreUnavailable> {
+        let filter = Filter { organisations: vec![organisation.as_str().to_owned()], ..filter.clone() };
+        let (mut keys, mut after) = (Vec::new(), None);
+        while keys.len() <= MOST_ROWS {
+            let page = self.store.list(&filter, Order::OldestFirst, after, CLOSURES_AT_ONCE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.created_at, last.key));
+            keys.extend(page.iter().map(|row| row.key));
+        }
+        Ok(keys)
+    }
+
+    async fn record(&self, key: ClosureKey) -> Result<Option<Arc<Record>>, StoreUnavailable> {
+        match self.orchestrator.closure(key).await {
+            Ok(found) => Ok(found),
+            Err(QueryError::Unreadable(_)) => Ok(None),
+            Err(QueryError::Unavailable(unavailable)) => Err(unavailable),
+        }
+    }
+
+    /// Does the act for one row; nothing where it is to be tried again later. A service that died between the act and its note does it
+    /// again: a second look or beginning changes nothing that the first has not, and what has ended stays so.
+    pub(crate) async fn perform(&self, batch: &Batch, act: Act, kept: &Kept) -> Option<Fate> {
+        let Some(key) = kept.closure else { return Some(Fate::skipped(Skip::NotFound, None)) };
+        let operation = Operation {
+            act,
+            by: batch.plan.executed_by.clone().unwrap_or_else(|| batch.plan.by.clone()),
+            role: ROLE,
+            reason: batch.plan.reason.clone(),
+            note: None,
+            if_version: None,
+        };
+        match self.orchestrator.act(key, operation).await {
+            Ok(record) => Some(followed(&record, Some(act))),
+            Err(ActError::Unfit(_, record)) if matches!(record.closure.turn, Turn::InFlight { .. }) => None,
+            Err(ActError::Unfit(_, record)) => match followed(&record, Some(act)) {
+                fate if fate.state == RowState::Closed => Some(fate),
+                _ => Some(Fate::skipped(Skip::Unfit, None)),
+            },
+            Err(ActError::Missing) => Some(Fate::skipped(Skip::NotFound, None)),
+            Err(ActError::OtherVersion(_) | ActError::Claimed(_)) => Some(Fate::skipped(Skip::Unfit, None)),
+            Err(ActError::Unavailable(_)) => None,
+        }
+    }
+}
+
+/// How the row of a closure stands. What was called off as it was asked is settled well.
+pub(crate) fn followed(record: &Record, act: Option<Act>) -> Fate {
+    let state = names::state(&record.closure);
+    let state = match (act, state) {
+        (Some(Act::Cancel), "cancelled") => RowState::Closed,
+        _ => plan::followed(state),
+    };
+    Fate { state, closure: Some(record.key), reason: names::reason(&record.closure).map(str::to_owned) }
+}
+
+fn conversation(record: &Record) -> Option<Uuid> {
+    record.closure.conversation.map(ConversationId::uuid)
+}

@@ -1,0 +1,160 @@
+//! `--filter` of acts: an act on all closures that match, shown first, and done by the server.
+
+use std::{
+    io::{BufRead as _, IsTerminal as _},
+    time::Duration,
+};
+
+use serde_json::{Map, Value, json};
+
+use super::batch;
+use crate::{
+    client::Api,
+    exit::{Exit, Failure},
+    output::Voice,
+};
+
+/// How long the rows are followed. The server goes on with what is left.
+const FOLLOWED: Duration = Duration::from_secs(600);
+
+/// What a filter can name, as the command line and as the interface calls it.
+const NAMES: [(&str, &str); 5] = [
+    ("state", "state"),
+    ("reason", "closureReason"),
+    ("source", "source"),
+    ("since", "since"),
+    ("until", "until"),
+];
+
+/// Reads `state=ghost,reason=no_confirmation,label.site=berlin,since=8h`.
+///
+/// # Errors
+///
+/// What cannot be read, in one sentence.
+pub fn parse(text: &str) -> Result<Value, String> {
+    let (mut filter, mut labels) = (Map::new(), Map::new());
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (name, value) =
+            part.split_once('=').ok_or_else(|| format!("\"{part}\" is not of the form NAME=VALUE"))?;
+        if let Some(label) = name.strip_prefix("label.") {
+            labels.insert(label.to_owned(), json!(value));
+            continue;
+        }
+        let Some((_, field)) = NAMES.iter().find(|(known, _)| *known == name) else {
+            return Err(format!(
+                "a filter names state, reason, source, since, until or label.NAME, not \"{name}\""
+            ));
+        };
+        match (*field, filter.get_mut(*field)) {
+            ("state" | "closureReason", Some(Value::Array(several))) => several.push(json!(value)),
+            ("state" | "closureReason", _) => {
+                filter.insert((*field).to_owned(), json!([value]));
+            }
+            ("since" | "until", None) => {
+                filter.insert((*field).to_owned(), json!(ago(value)));
+            }
+            (_, None) => {
+                filter.insert((*field).to_owned(), json!(value));
+            }
+            (_, Some(_)) => return Err(format!("{name} is given twice")),
+        }
+    }
+    if !labels.is_empty() {
+        filter.insert("labels".to_owned(), Value::Object(labels));
+    }
+    if filter.is_empty() {
+        return Err("a filter that names nothing would be every closure".to_owned());
+    }
+    Ok(Value::Object(filter))
+}
+
+/// A length of time as the interface takes it; anything else as it is.
+fn ago(value: &str) -> String {
+    match crate::cli::duration_flag(value) {
+        Ok(duration) => batch::iso(duration),
+        Err(_) => value.to_owned(),
+    }
+}
+
+/// Shows on how many the act would be done, asks, and has it done.
+///
+/// # Errors
+///
+/// When nobody agrees, or the server refuses or does not answer.
+pub async fn run(
+    act: &str,
+    (filter, organisation): (&Value, Option<&str>),
+    reason: &str,
+    yes: bool,
+    api: &Api,
+    voice: &Voice,
+) -> Result<Exit, Failure> {
+    let query: Vec<_> =
+        organisation.map(|name| ("organisation".to_owned(), name.to_owned())).into_iter().collect();
+    let body = json!({ "act": act, "filter": filter });
+    let preview = api.post("/v1/batches", &query, &body, None, Duration::ZERO).await?.body;
+    let (number, total) = (&preview["progress"]["queued"], &preview["progress"]["total"]);
+    if *number == json!(0) {
+        voice.note(format_args!("{act} fits none of the {total} closures that match; nothing was done"));
+        return Ok(Exit::Done);
+    }
+    if !yes {
+        agree(act, &format!("{number} of {total} closures that match"), &preview, voice)?;
+    }
+    let id = preview["id"].as_str().unwrap_or_default();
+    let body = json!({ "confirmToken": preview["confirmToken"], "reason": reason });
+    let begun = api.post(&format!("/v1/batches/{id}/execute"), &[], &body, None, Duration::ZERO).await?.body;
+    let done = batch::follow(begun, FOLLOWED, api, voice).await?;
+    batch::write(&done, voice)?;
+    Ok(batch::exit_of(&done))
+}
+
+fn agree(act: &str, on: &str, preview: &Value, voice: &Voice) -> Result<(), Failure> {
+    let refused = || {
+        Failure::usage(format!("{act} on {on} needs --yes; nothing was done")).fix(format!(
+            "look at them with closeout batch show {} --rows",
+            preview["id"].as_str().unwrap_or_default()
+        ))
+    };
+    if !voice.asks || !std::io::stdin().is_terminal() {
+        return Err(refused());
+    }
+    eprint!("{act} {on}? [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(|_| refused())?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(refused()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::parse;
+
+    #[test]
+    fn a_filter_is_read_as_the_interface_takes_it() {
+        let read =
+            parse("state=ghost, state=blocked,reason=no_confirmation,label.site=berlin,since=8h").unwrap();
+        assert_eq!(
+            read,
+            json!({
+                "state": ["ghost", "blocked"], "closureReason": ["no_confirmation"],
+                "labels": { "site": "berlin" }, "since": "PT28800S",
+            })
+        );
+        assert_eq!(parse("until=2026-11-21T09:15:00Z").unwrap(), json!({ "until": "2026-11-21T09:15:00Z" }));
+    }
+
+    #[test]
+    fn what_is_no_filter_is_refused_in_words() {
+        for (text, words) in [
+            ("", "every closure"),
+            ("ghost", "NAME=VALUE"),
+            ("status=ghost", "not \"status\""),
+            ("source=http,source=batch", "twice"),
+        ] {
+            let refused = parse(text).unwrap_err();
+            assert!(refused.contains(words), "{text}: {refused}");
+        }
+    }
+}
