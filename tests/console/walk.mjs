@@ -198,6 +198,42 @@ async function aBatchIsShownBeforeItRuns() {
   said("a batch is shown, executed with its number and reason, and followed; a scan is begun");
 }
 
+async function manyAreActedOnAtOnce() {
+  const [one, two] = [await ghost(), await ghost()];
+  const page = await open();
+  await logIn(page, "/console/closures?state=ghost");
+  // The latest stand first; the first two are chosen by keys.
+  for (const key of ["j", "x", "j", "x"]) await page.keyboard.press(key);
+  const preview = page.getByTestId("chosen").getByRole("button");
+  assert.equal(await preview.textContent(), "Preview for the 2 chosen");
+  await page.getByTestId("chosen").getByLabel("What to do").selectOption("cancel");
+  await preview.click();
+  await page.waitForURL("**/console/batches/bt_*");
+  await page.getByRole("heading", { name: "Cancel 2 closures" }).waitFor();
+  await judge(page, "a batch of an act");
+  assert.deepEqual([await stateOf(one.id), await stateOf(two.id)], ["ghost", "ghost"], "nothing is done by a preview");
+  await page.getByLabel("Why; it is kept").fill("a test of many");
+  await page.getByRole("button", { name: "Cancel 2 closures" }).click();
+  await page.waitForSelector(".told.good");
+  await until("both are called off", async () => (await stateOf(one.id)) === "cancelled" && (await stateOf(two.id)) === "cancelled");
+  const third = await ghost();
+  await page.goto(`${server}/console/closures?state=ghost&since=1h`);
+  await page.getByLabel("What to do").last().selectOption("resolve");
+  await page.getByRole("button", { name: "Preview a batch of all that match" }).click();
+  await page.waitForURL("**/console/batches/bt_*");
+  await page.getByLabel("Why; it is kept").fill("all of them");
+  await page.getByRole("button", { name: /^Resolve \d+ closures?$/ }).click();
+  await until("all are resolved", async () => (await stateOf(third.id)) === "resolved");
+  await page.goto(`${server}/console/audit?action=batch.execute`);
+  await judge(page, "audit with acts");
+  await page.screenshot({ path: path.join(shots, "audit-filled.png"), fullPage: true });
+  const told = await page.getByTestId("audit").textContent();
+  for (const part of ["a test of many", "all of them", "batch.execute", "dev"]) assert.ok(told.includes(part), `${part}: ${told}`);
+  assert.deepEqual(page.wrong, []);
+  await page.context().close();
+  said("an act on those that are chosen and on all that match: shown, executed with its number, and in the audit");
+}
+
 async function callsAreStoppedAndLetGoOn() {
   const page = await open();
   await logIn(page, "/console/settings");
@@ -258,6 +294,7 @@ try {
   await everyActOnAGhostWorks(ghosts);
   await withoutScriptsItWorksToo(ghosts[3]);
   await aBatchIsShownBeforeItRuns();
+  await manyAreActedOnAtOnce();
   await callsAreStoppedAndLetGoOn();
   await whatChangesTakesNothingAway();
 } finally {

@@ -105,6 +105,24 @@
     live.addEventListener("htmx:sse:error", () => says("The service does not answer; what you see may be old."));
   }
 
+  // Rows that are chosen, and how many they are.
+  const chosen = document.getElementById("chosen");
+  const all = document.getElementById("choose-all");
+  const boxes = () => [...document.querySelectorAll("input[type=checkbox][form=chosen]")];
+  if (chosen) {
+    const count = () => {
+      const number = boxes().filter((box) => box.checked).length;
+      chosen.querySelector("button").textContent = number ? `Preview for the ${number} chosen` : "Preview for the chosen";
+      if (all) all.checked = number > 0 && number === boxes().length;
+    };
+    document.addEventListener("change", (event) => {
+      if (event.target === all) boxes().forEach((box) => { box.checked = all.checked; });
+      count();
+    });
+    if (all) all.hidden = false;
+    count();
+  }
+
   // Keys.
   const rows = () => [...document.querySelectorAll("tr[data-row]")];
   let at = -1;
@@ -114,7 +132,7 @@
     all[at]?.classList.remove("at");
     at = Math.min(Math.max(at + step, 0), all.length - 1);
     all[at].classList.add("at");
-    const link = all[at].querySelector("a, button, input:not([type=hidden])");
+    const link = all[at].querySelector("a, button, input:not([type=hidden]):not([type=checkbox])");
     link?.focus({ preventScroll: true });
     all[at].scrollIntoView({ block: "nearest" });
   };
@@ -126,7 +144,7 @@
       const heading = document.createElement("h2");
       heading.textContent = "Keys";
       box.append(heading);
-      for (const [key, what] of [["/", "find by any id"], ["j  k", "next and previous row"], ["Enter", "open the row"], ["g h", "what needs me"], ["g c", "closures"], ["Esc", "leave a field, close this"]]) {
+      for (const [key, what] of [["/", "find by any id"], ["j  k", "next and previous row"], ["Enter", "open the row"], ["x", "choose the row"], ["g h", "what needs me"], ["g c", "closures"], ["Esc", "leave a field, close this"]]) {
         const line = document.createElement("p");
         const name = document.createElement("kbd");
         name.textContent = key;
@@ -152,6 +170,7 @@
     else if (event.key === "/") { event.preventDefault(); document.getElementById("find")?.focus(); }
     else if (event.key === "j") go(1);
     else if (event.key === "k") go(-1);
+    else if (event.key === "x") rows()[at]?.querySelector("input[type=checkbox]")?.click();
     else if (event.key === "?") help();
     before = event.key;
   });

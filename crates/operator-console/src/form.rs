@@ -69,6 +69,11 @@ impl Sent {
         self.fields.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.trim())
     }
 
+    /// All values of a field.
+    pub(crate) fn fields(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.trim())
+    }
+
     /// These fields as a body of the interface, without those that are empty.
     pub(crate) fn body(&self, names: &[&str]) -> Value {
         let given = names.iter().map(|name| (*name, self.field(name))).filter(|(_, value)| !value.is_empty());

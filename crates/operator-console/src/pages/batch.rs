@@ -31,6 +31,9 @@ struct Batch {
     token: Option<String>,
     until: Moment,
     is_scan: bool,
+    /// What executing it does, such as `Retry 3 closures`.
+    deed: String,
+    is_act: bool,
     problem: Option<String>,
     to_close: u64,
     total: u64,
@@ -75,12 +78,14 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
         token,
         until: Moment::of(&batch["confirmUntil"]),
         is_scan: batch["scan"].is_object(),
+        deed: deed(batch["act"].as_str(), count("queued")),
+        is_act: batch["act"].is_string(),
         problem: some(&batch["scan"]["problem"]),
         to_close: count("queued"),
         total: count("total"),
         settled: count("closed") + count("ghost") + count("failed") + count("skipped"),
         counts: [
-            ("to close", "queued"),
+            (if batch["act"].is_string() { "to do" } else { "to close" }, "queued"),
             ("under way", "submitted"),
             ("closed", "closed"),
             ("ghosts", "ghost"),
@@ -106,6 +111,19 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
         id,
     };
     Ok(frame::show(&shown))
+}
+
+/// What executing a batch does, as its button says.
+fn deed(act: Option<&str>, number: u64) -> String {
+    let (verb, what) = match act {
+        Some("retry") => ("Retry", "closure"),
+        Some("verify") => ("Verify", "closure"),
+        Some("cancel") => ("Cancel", "closure"),
+        Some("resolve") => ("Resolve", "closure"),
+        Some("force") => ("Force", "closure"),
+        Some(_) | None => ("Close", "session"),
+    };
+    format!("{verb} {number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 impl Row {

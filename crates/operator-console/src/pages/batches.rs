@@ -64,7 +64,7 @@ impl Row {
     }
 }
 
-/// `POST /console/batches`: previews rows, all that match a filter, or a scan. Nothing is done until it is executed.
+/// `POST /console/batches`: previews rows, all that match a filter, those that were chosen, or a scan. Nothing is done until it is executed.
 pub(crate) async fn preview(sent: Sent) -> Response {
     let visitor = &sent.visitor;
     let body = match sent.field("of") {
@@ -78,6 +78,13 @@ pub(crate) async fn preview(sent: Sent) -> Response {
             }
         },
         "filter" => filter(&sent),
+        "closures" => match sent.fields("closure").collect::<Vec<_>>() {
+            ids if ids.is_empty() => {
+                visitor.session.tell(false, "No closure was chosen; nothing was done.");
+                return sent.back();
+            }
+            ids => json!({ "closures": ids, "act": sent.field("act") }),
+        },
         "scan" => scan(&sent),
         _ => Value::Null,
     };
@@ -130,7 +137,10 @@ fn filter(sent: &Sent) -> Value {
             }
         }
     }
-    json!({ "filter": filter })
+    match sent.field("act") {
+        "" => json!({ "filter": filter }),
+        act => json!({ "filter": filter, "act": act }),
+    }
 }
 
 fn scan(sent: &Sent) -> Value {

@@ -46,6 +46,8 @@ struct List {
     /// Whether this is a later page.
     is_later: bool,
     first: String,
+    /// The organisation that a batch of chosen rows is of; nothing where several are shown.
+    organisation: String,
     /// A filter that only the batches of it can run, where it has one.
     batch: Option<Vec<(&'static str, String)>>,
 }
@@ -63,6 +65,11 @@ struct Row {
 }
 
 impl List {
+    /// Whether rows can be chosen: by somebody who may act, and of one organisation, as a batch is.
+    fn can_choose(&self) -> bool {
+        self.frame.acts && !self.organisation.is_empty()
+    }
+
     fn field(&self, name: &str) -> &str {
         self.given.iter().find(|(given, _)| *given == name).map_or("", |(_, value)| value)
     }
@@ -100,10 +107,14 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
         .filter(|(_, value)| !value.is_empty())
         .collect();
     let chosen_one = ("organisation", value("organisation").to_owned());
+    let organisation = match (chosen_one.1.as_str(), visitor.session.organisations.as_slice()) {
+        ("", [only]) => only.clone(),
+        (named, _) => named.to_owned(),
+    };
     let batch = Some(batch)
         .filter(|batch| !batch.is_empty() && value("q").is_empty())
         // A batch is of one organisation: that of the filter, or the only one of the key.
-        .filter(|_| !chosen_one.1.is_empty() || visitor.session.organisations.len() == 1)
+        .filter(|_| !organisation.is_empty())
         .map(|mut batch| {
             batch.push(chosen_one);
             batch
@@ -117,6 +128,7 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
         is_later,
         first: format!("/console/closures?{}", query(filter())),
         batch,
+        organisation,
         given: given.into(),
     };
     Ok(frame::show(&list))
