@@ -28,6 +28,7 @@ use crate::{
     demo::DemoArgs,
     dev::DevArgs,
     doctor::DoctorArgs,
+    init::InitCommand,
     log,
     output::Wanted,
     sim::SimCommand,
@@ -115,6 +116,9 @@ pub enum Command {
     /// The configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Set up other systems: Terraform for Genesys Cloud
+    #[command(subcommand)]
+    Init(InitCommand),
     /// Check that the service can work, with --online against Genesys too, and say how to fix what is wrong
     Doctor(DoctorArgs),
     /// The file in which the service keeps its state

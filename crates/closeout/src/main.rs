@@ -16,8 +16,10 @@ mod demo;
 mod dev;
 mod doctor;
 mod exit;
+mod init;
 mod log;
 mod output;
+mod permissions;
 mod serve;
 mod sim;
 mod unknown;
@@ -107,6 +109,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Dev(args) => Box::pin(dev::run(args, &global)).await,
         Command::Sim(command) => Box::pin(sim::run(command, &voice)).await,
         Command::Config(command) => commands::config::run(command, &voice),
+        Command::Init(command) => init::run(command, &voice),
         Command::Doctor(args) => Box::pin(interruptible(doctor::run(args, &place(&global), &voice))).await,
         Command::Hooks(command) => {
             let api = || Api::find(&place(&global), &Variables::of_this_process());

@@ -6,7 +6,7 @@ mod events;
 mod machine;
 mod messenger;
 mod notifications;
-pub(super) mod permissions;
+mod permissions;
 mod problems;
 mod queues;
 mod reach;

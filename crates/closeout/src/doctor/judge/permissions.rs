@@ -9,26 +9,12 @@ use super::super::{
     findings::Organisation,
     report::{Check, Fault},
 };
-
-/// What reading a conversation needs.
-pub(in crate::doctor) const VIEW: &str = "conversation:communication:view";
-
-/// What closing needs.
-pub(in crate::doctor) const DISCONNECT: &str = "conversation:communication:disconnect";
-
-/// What giving a wrap-up code needs.
-pub(in crate::doctor) const WRAP_UP: &str = "conversation:participant:wrapup";
-
-/// What listing the wrap-up codes of a queue needs, without which a name means none.
-pub(in crate::doctor) const LIST_CODES: &str = "routing:queue:view";
+use crate::permissions::{ANALYTICS, ATTRIBUTES, DISCONNECT, LIST_CODES, VIEW, WRAP_UP};
 
 /// What lookups need, any of each, and what for. Who always names the conversation needs none of them.
 const FOR_LOOKUPS: [(&[&str], &str); 2] = [
-    (
-        &["analytics:conversationDetail:view", "analytics:agentConversationDetail:view"],
-        "closing by external id",
-    ),
-    (&["conversation:participant:attributesview"], "closing by attribute"),
+    (&[ANALYTICS, "analytics:agentConversationDetail:view"], "closing by external id"),
+    (&[ATTRIBUTES], "closing by attribute"),
 ];
 
 /// Judges each permission; nothing where there is no token.

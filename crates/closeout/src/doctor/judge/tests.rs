@@ -9,8 +9,9 @@ use genesys_client::{
 use jiff::Timestamp;
 use webhook_signature::Strength;
 
-use super::{super::findings::*, super::report::*, judge, permissions};
+use super::{super::findings::*, super::report::*, judge};
 use crate::exit::Exit;
+use crate::permissions;
 
 const NOW: &str = "2026-11-21T10:00:00Z";
 

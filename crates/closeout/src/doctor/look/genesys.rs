@@ -10,11 +10,11 @@ use genesys_client::{
 };
 use genesys_types::ConversationId;
 
-use super::super::{
-    findings::Organisation,
-    judge::permissions::{DISCONNECT, LIST_CODES, VIEW, WRAP_UP},
+use super::super::findings::Organisation;
+use crate::{
+    config::{Layers, Settings, settings::OrganisationSettings},
+    permissions::{Act, CLOSING},
 };
-use crate::config::{Layers, Settings, settings::OrganisationSettings};
 
 /// For how many deployments the configuration is asked for one by one.
 const MOST_DEPLOYMENTS: usize = 5;
@@ -28,15 +28,15 @@ pub(super) async fn ask_all(layers: &Layers, settings: &Settings) -> Vec<Organis
     found
 }
 
-/// The permissions that a policy needs (API.md §1).
+/// The permissions that a policy needs.
 fn needs(policy: &Policy) -> Vec<&'static str> {
-    let wrap_up: &[_] = match policy.wrap_up {
-        WrapUpPolicy::Code(_) => &[WRAP_UP],
-        WrapUpPolicy::Named(_) => &[WRAP_UP, LIST_CODES],
-        // To skip one is a change of the participant, for which the permission to disconnect suffices.
-        WrapUpPolicy::None | WrapUpPolicy::Skip => &[],
+    let wrap_up = match policy.wrap_up {
+        WrapUpPolicy::Code(_) => Act::WrapUpId.needs(),
+        WrapUpPolicy::Named(_) => Act::WrapUpName.needs(),
+        WrapUpPolicy::Skip => Act::WrapUpSkip.needs(),
+        WrapUpPolicy::None => &[],
     };
-    [VIEW, DISCONNECT].iter().chain(wrap_up).copied().collect()
+    CLOSING.iter().chain(wrap_up).copied().collect()
 }
 
 async fn ask(layers: &Layers, all: &Settings, settings: &OrganisationSettings) -> Organisation {
@@ -168,6 +168,7 @@ fn hosts(settings: &OrganisationSettings) -> Vec<(Host, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::permissions::{DISCONNECT, LIST_CODES, VIEW, WRAP_UP};
 
     #[test]
     fn a_wrap_up_code_by_name_needs_its_list_too() {
