@@ -60,6 +60,8 @@ def package_is_built(work):
     built = target / "deploy-check"
     built.mkdir(exist_ok=True)
     shutil.copy(os.environ["CLOSEOUT_BIN"], built / "closeout")
+    run(built / "closeout", "--quiet", "man", built / "man")
+    pages = sorted(page.name for page in (built / "man").iterdir())
     package(work).unlink(missing_ok=True)
     try:
         run("cargo-deb", "--package", "closeout", "--no-build", "--profile", "deploy-check", "--strip", "--fast", "--output", package(work))
@@ -78,6 +80,9 @@ def package_is_built(work):
         "/usr/share/doc/closeout/copyright": "-rw-r--r--",
     }.items():
         demand(files.get(file) == mode, f"{file} is {files.get(file)}, not {mode}")
+    shipped = sorted(file.rsplit("/", 1)[1].removesuffix(".gz") for file in files if file.startswith("/usr/share/man/man1/"))
+    demand(shipped == pages and "closeout-close.1" in pages, f"manual pages: {shipped}, not {pages}")
+    demand(all(mode == "-rw-r--r--" for file, mode in files.items() if "/man1/" in file), "modes of the manual pages")
     control = work / "control"
     shutil.rmtree(control, ignore_errors=True)
     run("dpkg-deb", "--control", package(work), control)

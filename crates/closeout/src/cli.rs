@@ -30,6 +30,7 @@ use crate::{
     doctor::DoctorArgs,
     init::InitCommand,
     log,
+    man::ManArgs,
     output::Wanted,
     sim::SimCommand,
 };
@@ -132,6 +133,8 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Manual pages: of the program, or of every command into a folder
+    Man(ManArgs),
 }
 
 /// The commands that are clients of a server.

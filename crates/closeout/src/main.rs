@@ -18,6 +18,7 @@ mod doctor;
 mod exit;
 mod init;
 mod log;
+mod man;
 mod output;
 mod permissions;
 mod serve;
@@ -45,10 +46,7 @@ use crate::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = match parse() {
-        Ok(cli) => cli,
-        Err(code) => return code,
-    };
+    let cli = parse();
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -79,18 +77,12 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     builder.enable_all().build()
 }
 
-/// Reads the command line. What is wrong with it, or its help, is written here.
-fn parse() -> Result<Cli, ExitCode> {
-    Cli::try_parse().map_err(|error| {
+/// Reads the command line. What is wrong with it, or its help, is written here, and the program ends.
+fn parse() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| {
         let arguments: Vec<String> =
             std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
-        match unknown::explain(error, &Cli::command(), &arguments) {
-            Ok(error) => error.exit(),
-            Err(failure) => {
-                eprintln!("{failure}");
-                failure.exit.into()
-            }
-        }
+        unknown::explain(error, &Cli::command(), &arguments).exit()
     })
 }
 
@@ -117,6 +109,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Store(command) => commands::store::run(command, &voice).await,
         Command::Completions { shell } => commands::completions(*shell),
+        Command::Man(args) => man::run(args, Cli::command(), &voice),
         Command::Client(command) => Box::pin(interruptible(ask(command, &global, &voice))).await,
     }?;
     Ok(exit.into())
