@@ -27,5 +27,6 @@ mod service_manager;
 mod silence;
 mod special_cases;
 mod together;
+mod top;
 mod webhooks;
 mod wrap_ups;

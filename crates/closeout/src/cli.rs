@@ -33,6 +33,7 @@ use crate::{
     man::ManArgs,
     output::Wanted,
     sim::SimCommand,
+    top::TopArgs,
 };
 
 const EXIT_CODES: &str = "Exit codes:
@@ -168,6 +169,8 @@ pub enum ClientCommand {
     /// Commands that came by a queue and could not be taken
     #[command(subcommand)]
     Dead(DeadCommand),
+    /// What the service is doing, live: ghosts, open closures, rates, quota, adapters, sources
+    Top(TopArgs),
     /// How events come in by each adapter, and which of them is silent
     #[command(
         after_help = "Examples:\n  closeout adapters\n  closeout adapters -o json\n\nSILENT SINCE is set while no event arrives although sessions were closed (ghosts.silent_adapter_after). While no\nadapter of an organisation is heard, its ghosts are not told one by one."
@@ -303,7 +306,7 @@ mod tests {
         let command = Cli::command();
         for name in [
             "serve", "close", "list", "watch", "retry", "cancel", "verify", "force", "resolve", "claim",
-            "snooze", "comment", "ready", "demo", "dev", "doctor",
+            "snooze", "comment", "ready", "demo", "dev", "doctor", "man", "top",
         ] {
             let sub = command.find_subcommand(name).unwrap();
             let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();

@@ -23,6 +23,7 @@ mod output;
 mod permissions;
 mod serve;
 mod sim;
+mod top;
 mod unknown;
 
 use std::{
@@ -131,6 +132,7 @@ async fn ask(command: &ClientCommand, global: &Global, voice: &Voice) -> Result<
         ClientCommand::Deliveries(command) => commands::deliveries::run(command, &api, voice).await,
         ClientCommand::Sources(command) => commands::sources::run(command, &api, voice).await,
         ClientCommand::Dead(command) => commands::dead::run(command, &api, voice).await,
+        ClientCommand::Top(args) => Box::pin(top::run(args, &api, voice)).await,
         ClientCommand::Adapters => commands::adapters::run(&api, voice).await,
         ClientCommand::Batch(command) => commands::batch::run(command, &api, voice).await,
         ClientCommand::Retry(args) => commands::act::run(Act::Retry, args, &api, voice).await,
@@ -186,7 +188,10 @@ fn start_log(global: &Global, command: &Command, colour: bool) {
     let serves =
         matches!(command, Command::Serve(_) | Command::Dev(_) | Command::Sim(sim::SimCommand::Serve(_)));
     let form = if let Command::Serve(args) = command { args.log } else { log::Form::Text };
+    let pictures = matches!(command, Command::Client(ClientCommand::Top(_)));
     let usual = match (global.quiet, global.verbose) {
+        // A line of the log would stand in the middle of the picture.
+        _ if pictures => "off",
         (true, _) => "error",
         // What its client library says of a broker that is away is said once by the source.
         (false, 0) if serves => "info,async_nats=off",

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 pub use self::{
     listing::{Column, Listing, pairs},
-    style::Style,
+    style::{Style, length},
 };
 use crate::exit::{Exit, Failure};
 
