@@ -24,6 +24,7 @@ mod returning;
 mod rotation;
 mod scans;
 mod service_manager;
+mod setup;
 mod silence;
 mod special_cases;
 mod together;

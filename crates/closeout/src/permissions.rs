@@ -146,6 +146,20 @@ mod tests {
     }
 
     #[test]
+    fn the_page_about_the_setup_has_a_row_for_every_act() {
+        let page = include_str!("../../../docs/setup-genesys.md");
+        for act in Act::value_variants() {
+            let name = format!("`{}`", act.to_possible_value().unwrap().get_name());
+            let row = page.lines().find(|line| line.split(" | ").next().unwrap().contains(&name));
+            let row = row.unwrap_or_else(|| panic!("{name} has no row"));
+            // What the row above says already is "the same".
+            let told = |permission: &&str| row.contains(*permission) || row.contains("the same");
+            assert!(act.needs().iter().all(told), "{row}");
+            assert!(act.sometimes_needs().iter().all(|permission| row.contains(permission)), "{row}");
+        }
+    }
+
+    #[test]
     fn a_role_holds_no_more_than_its_acts_need() {
         assert_eq!(of_role(&[]), CLOSING);
         assert_eq!(of_role(&[Act::Force, Act::Delete, Act::WrapUpSkip]), CLOSING);
