@@ -29,6 +29,10 @@ const MOST: usize = 500;
 /// The fields of a row.
 pub(crate) const ROW: &[&str] = &["conversationId", "participantId", "idempotencyKey", "labels", "policy"];
 
+/// The states that rows can be asked for by.
+pub(crate) const ROW_STATES: &[&str] =
+    &["will_close", "queued", "submitted", "closed", "ghost", "failed", "skipped"];
+
 /// The longest reason of an execution: it becomes the `reason` of every closure.
 const LONGEST_REASON: usize = 200;
 

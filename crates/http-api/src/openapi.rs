@@ -6,7 +6,7 @@ use utoipa::{
     openapi::{
         Components, ComponentsBuilder, Content, Info, OpenApi, PathItem, Paths, Ref, RefOr, Required,
         Response, ResponseBuilder, Schema,
-        path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn},
+        path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, ParameterStyle},
         request_body::RequestBodyBuilder,
         schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Type},
         security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
@@ -23,6 +23,7 @@ use crate::{
     dry_run::PlanView,
     evidence::AdapterList,
     explain::Explanation,
+    form::{self, Form},
     ghosts::{GhostList, GhostSummary},
     health::{CallerView, Readiness, VersionView},
     hooks::ReceivedList,
@@ -122,7 +123,7 @@ fn operation(route: &Route) -> OperationBuilder {
                 .name(name)
                 .parameter_in(ParameterIn::Path)
                 .required(Required::True)
-                .schema(Some(text())),
+                .schema(Some(form_of_id(route.path).schema())),
         );
     }
     for parameter in route.doc.parameters {
@@ -130,14 +131,16 @@ fn operation(route: &Route) -> OperationBuilder {
             Place::Query => ParameterIn::Query,
             Place::Header => ParameterIn::Header,
         };
-        operation = operation.parameter(
-            ParameterBuilder::new()
-                .name(parameter.name)
-                .parameter_in(place)
-                .required(Required::False)
-                .description(Some(parameter.about))
-                .schema(Some(text())),
-        );
+        let mut described = ParameterBuilder::new()
+            .name(parameter.name)
+            .parameter_in(place)
+            .required(Required::False)
+            .description(Some(parameter.about))
+            .schema(Some(parameter.form.schema()));
+        if parameter.form.is_list() {
+            described = described.style(Some(ParameterStyle::Form)).explode(Some(false));
+        }
+        operation = operation.parameter(described);
     }
     if let Some(body) = &route.doc.body {
         let required = if body.required { Required::True } else { Required::False };
@@ -224,6 +227,19 @@ pub(crate) fn path_parameter(path: &str) -> Option<&str> {
     path.split_once('{')?.1.split_once('}').map(|(name, _)| name)
 }
 
+/// What the variable part of a path looks like.
+fn form_of_id(path: &str) -> Form {
+    let ids = [
+        ("/v1/closures/", Form::Id("cl_")),
+        ("/v1/ghosts/", Form::Id("cl_")),
+        ("/v1/batches/", Form::Id("bt_")),
+        ("/v1/deliveries/", Form::Id("dv_")),
+        ("/v1/dead-letters/", Form::Id("dl_")),
+        ("/v1/conversations/", Form::Uuid),
+    ];
+    ids.into_iter().find(|(begin, _)| path.starts_with(begin)).map_or(Form::Text, |(_, form)| form)
+}
+
 fn operation_id(route: &Route) -> String {
     let verb = match route.method {
         Method::Get => "get",
@@ -272,7 +288,23 @@ fn components() -> Components {
     let components = with::<CallerView<'_>>(components);
     let components = with::<Readiness>(components);
     let components = with::<VersionView>(components);
-    with::<ProblemView<'_>>(components).build()
+    let mut components = with::<ProblemView<'_>>(components).build();
+    for body in ["ClosureRequest", "BatchRow", "BatchFilter"] {
+        describe_labels(&mut components, body);
+    }
+    if let Some(RefOr::T(Schema::Object(policy))) = components.schemas.get_mut("PolicyRequest") {
+        let about = "`none`, `skip`, or the `id` of a wrap-up code, or its `name` in the agent's queue, with `notes`.";
+        policy.properties.insert("wrapUp".to_owned(), form::wrap_up().description(Some(about)).into());
+    }
+    components
+}
+
+/// Says of a body's labels what a derived schema cannot: how their names look, and how many there are.
+fn describe_labels(components: &mut Components, body: &str) {
+    let Some(RefOr::T(Schema::Object(body))) = components.schemas.get_mut(body) else { return };
+    let Some(RefOr::T(Schema::Object(labels))) = body.properties.get_mut("labels") else { return };
+    let about = labels.description.take();
+    *labels = form::labels().description(about).build();
 }
 
 /// Adds a schema and all that it refers to.
@@ -361,6 +393,36 @@ mod tests {
         assert_eq!(fields("BatchScanRequest"), known(crate::batches::SCAN));
         assert_eq!(fields("PolicyRequest"), known(command::POLICY));
         assert_eq!(fields("CallbackRequest"), known(crate::callback::CALLBACK));
+    }
+
+    #[test]
+    fn the_names_that_are_described_are_those_that_are_read() {
+        fn pattern<T>(names: crate::options::Names<T>) -> String {
+            let names: Vec<_> = names.iter().map(|(name, _)| *name).collect();
+            format!("^(?:{})$", names.join("|"))
+        }
+        let document = written();
+        let policy = &document["components"]["schemas"]["PolicyRequest"]["properties"];
+        assert_eq!(policy["evidence"]["pattern"], pattern(crate::options::EVIDENCE));
+        assert_eq!(policy["order"]["pattern"], pattern(crate::options::ORDER));
+        assert_eq!(policy["agentConnected"]["pattern"], pattern(crate::options::AGENT_CONNECTED));
+        assert_eq!(policy["wrapperClose"]["pattern"], pattern(crate::options::WRAPPER_CLOSE));
+        assert_eq!(policy["guestReturns"]["pattern"], pattern(crate::options::GUEST_RETURNS));
+        let states = ::batches::RowState::ALL.iter().map(|state| state.name());
+        let known: BTreeSet<_> = std::iter::once("will_close").chain(states).collect();
+        assert_eq!(crate::batches::ROW_STATES.iter().copied().collect::<BTreeSet<_>>(), known);
+    }
+
+    #[test]
+    fn bodies_take_no_field_that_is_not_described() {
+        let document = written();
+        let bodies = ROUTES.iter().filter_map(|route| route.doc.body.as_ref()).map(|body| body.schema);
+        for body in bodies.chain(["BatchWanted", "PolicyRequest", "CallbackRequest", "TargetRequest"]) {
+            assert_eq!(document["components"]["schemas"][body]["additionalProperties"], false, "{body}");
+        }
+        let labels = &document["components"]["schemas"]["ClosureRequest"]["properties"]["labels"];
+        assert_eq!(labels["maxProperties"], 16);
+        assert!(labels["description"].is_string());
     }
 
     #[test]

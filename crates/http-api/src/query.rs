@@ -37,12 +37,13 @@ impl Query {
         }
     }
 
-    /// Every value of a parameter, which may be given several times, and with commas.
+    /// Every value of a parameter, which may be given several times, and with commas. Without a value it is an empty list; a gap
+    /// between commas is a value without letters.
     pub(crate) fn several(&mut self, name: &str) -> Vec<String> {
         self.all(name)
             .iter()
-            .flat_map(|value| value.split(','))
             .filter(|value| !value.is_empty())
+            .flat_map(|value| value.split(','))
             .map(str::to_owned)
             .collect()
     }
@@ -175,6 +176,8 @@ mod tests {
         assert_eq!(given.prefixed("label."), [("team".to_owned(), "a b".to_owned())]);
         assert_eq!(given.wait().unwrap(), Some(Duration::from_secs(30)));
         assert!(given.finish().is_ok());
+        assert_eq!(query("state=").several("state"), [""; 0]);
+        assert_eq!(query("state=ghost,,closed").several("state"), ["ghost", "", "closed"]);
         assert_eq!(query("wait=1s&wait=2s").wait().unwrap_err().status(), 422);
     }
 

@@ -5,6 +5,7 @@ use std::{future::Future, pin::Pin};
 use crate::{
     access::Need,
     call::{Answer, Call},
+    form::Form,
 };
 
 /// One route.
@@ -41,6 +42,7 @@ pub(crate) struct Doc {
 pub(crate) struct Parameter {
     pub(crate) name: &'static str,
     pub(crate) place: Place,
+    pub(crate) form: Form,
     pub(crate) about: &'static str,
 }
 
@@ -82,12 +84,12 @@ pub(crate) enum Shape {
     Empty,
 }
 
-pub(crate) const fn query(name: &'static str, about: &'static str) -> Parameter {
-    Parameter { name, place: Place::Query, about }
+pub(crate) const fn query(name: &'static str, form: Form, about: &'static str) -> Parameter {
+    Parameter { name, place: Place::Query, form, about }
 }
 
-pub(crate) const fn header(name: &'static str, about: &'static str) -> Parameter {
-    Parameter { name, place: Place::Header, about }
+pub(crate) const fn header(name: &'static str, form: Form, about: &'static str) -> Parameter {
+    Parameter { name, place: Place::Header, form, about }
 }
 
 pub(crate) const fn ok(schema: &'static str, about: &'static str) -> Reply {

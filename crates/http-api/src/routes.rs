@@ -7,7 +7,13 @@ use crate::{
     access::Need,
     acts, audit, batches, closures, dead_letters, deliveries, evidence, explain,
     explain::needs_reason,
-    ghosts, handling, health, hooks, listing, report,
+    form::Form,
+    ghosts, handling, health, hooks, listing,
+    parameters::{
+        CURSOR, GHOST_REASON, IF_MATCH, LABEL, LIMIT, ORGANISATION, Q, REASON, SINCE, SORT, SOURCE, STATE,
+        UNTIL, WAIT,
+    },
+    report,
     route::{Body, Doc, Handler, Method, Parameter, Reply, Route, Shape, header, ok, query},
     sources, submit, timeline,
 };
@@ -92,19 +98,6 @@ macro_rules! run {
     };
 }
 
-const WAIT: Parameter = query("wait", "How long to wait for the end, at most `5m`, such as `30s`.");
-const LIMIT: Parameter = query("limit", "How many items, at most 500.");
-const CURSOR: Parameter = query("cursor", "The `nextCursor` of the page before.");
-const SORT: Parameter = query("sort", "`-acceptedAt` for the latest first (usual), or `acceptedAt`.");
-const ORGANISATION: Parameter = query("organisation", "Of these organisations only; several with commas.");
-
-const SOURCE: Parameter = query("source", "From this source only: http, batch or guest-returned.");
-const REASON: Parameter = query("reason", "With these reasons only; several with commas.");
-const LABEL: Parameter = query("label.NAME", "With this label; several labels must all be there.");
-const Q: Parameter = query("q", "The id of a closure, a conversation or a participant.");
-const SINCE: Parameter = query("since", "Accepted at or after this time, or this long ago (`1h`).");
-const UNTIL: Parameter = query("until", "Accepted before this time, or this long ago.");
-const IF_MATCH: Parameter = header("If-Match", "The ETag of the version that the operator saw.");
 const SOURCE_ACT_TAKEN: Reply = ok("Source", "Durable; the source stands so within a moment.");
 const LETTER_ACT_TAKEN: Reply = Reply { status: 202, about: "Stored.", shape: Shape::Json("DeadLetter") };
 const ACT_TAKEN: Reply =
@@ -126,9 +119,10 @@ pub(crate) static ROUTES: &[Route] = &[
             summary: "Request a closure. What is answered with 2xx is durable.",
             parameters: &[
                 WAIT,
-                header("Prefer", "`wait=30`: the same in seconds, as a wish (RFC 7240)."),
+                header("Prefer", Form::Text, "`wait=30`: the same in seconds, as a wish (RFC 7240)."),
                 header(
                     "Idempotency-Key",
+                    Form::Key,
                     "1 to 255 visible ASCII characters. The same key with the same command is answered with the same \
                      closure; with another command it is refused.",
                 ),
@@ -146,19 +140,7 @@ pub(crate) static ROUTES: &[Route] = &[
         Need::Read,
         run!(listing::list),
         "List closures.",
-        &[
-            query("state", "In these states only; several with commas."),
-            REASON,
-            SOURCE,
-            LABEL,
-            Q,
-            ORGANISATION,
-            SINCE,
-            UNTIL,
-            SORT,
-            LIMIT,
-            CURSOR,
-        ],
+        &[STATE, REASON, SOURCE, LABEL, Q, ORGANISATION, SINCE, UNTIL, SORT, LIMIT, CURSOR],
         &[ok("ClosureList", "A page.")],
         &[422, 503],
     ),
@@ -167,7 +149,7 @@ pub(crate) static ROUTES: &[Route] = &[
         Need::Follow,
         run!(closures::one),
         "One closure. With `wait` the answer comes when it ends; with `If-None-Match`, when it changes.",
-        &[WAIT, header("If-None-Match", "The ETag of the version that is known.")],
+        &[WAIT, header("If-None-Match", Form::Text, "The ETag of the version that is known.")],
         &[
             ok("Closure", "The closure."),
             Reply { status: 304, about: "It is as it was.", shape: Shape::Empty },
@@ -188,7 +170,7 @@ pub(crate) static ROUTES: &[Route] = &[
         Need::Read,
         run!(explain::explain),
         "A closure in plain words, with what can be done; as text for `Accept: text/plain`.",
-        &[header("Accept", "`text/plain` for the text alone.")],
+        &[header("Accept", Form::Text, "`text/plain` for the text alone.")],
         &[Reply { status: 200, about: "The explanation.", shape: Shape::JsonOrText("Explanation") }],
         &[404, 422, 500, 503],
     ),
@@ -240,12 +222,21 @@ pub(crate) static ROUTES: &[Route] = &[
             summary: "Show what closing many conversations would do: rows that are given, those of closures that match a \
                       filter, or stuck sessions that a scan looks for. Nothing is done before its token is given.",
             parameters: &[
-                query("organisation", "Whose conversations; chosen as for a closure when it is left out."),
+                query(
+                    "organisation",
+                    Form::Text,
+                    "Whose conversations; chosen as for a closure when it is left out.",
+                ),
                 query(
                     "mode",
+                    Form::One(&["preview", "execute"]),
                     "`preview` (usual), or `execute` to run given rows at once, with a key of role operate.",
                 ),
-                query("reason", "With `mode=execute`: why; it becomes the reason of every closure."),
+                query(
+                    "reason",
+                    Form::Words(200),
+                    "With `mode=execute`: why; it becomes the reason of every closure.",
+                ),
             ],
             body: Some(Body { schema: "BatchRow", required: true, file: true }),
             answers: &[
@@ -282,7 +273,7 @@ pub(crate) static ROUTES: &[Route] = &[
         Need::Follow,
         run!(batches::items),
         "The rows of a batch, in their order, each with what becomes of it.",
-        &[query("state", "In this state only."), LIMIT, CURSOR],
+        &[query("state", Form::One(batches::ROW_STATES), "In this state only."), LIMIT, CURSOR],
         &[ok("BatchItemList", "A page.")],
         &[404, 422, 503],
     ),
@@ -310,7 +301,7 @@ pub(crate) static ROUTES: &[Route] = &[
         Need::Read,
         run!(ghosts::list),
         "Closures that are held without proof, with what is missing and what can be done.",
-        &[REASON, SOURCE, LABEL, Q, ORGANISATION, SINCE, UNTIL, SORT, LIMIT, CURSOR],
+        &[GHOST_REASON, SOURCE, LABEL, Q, ORGANISATION, SINCE, UNTIL, SORT, LIMIT, CURSOR],
         &[ok("GhostList", "A page.")],
         &[422, 503],
     ),
@@ -329,15 +320,23 @@ pub(crate) static ROUTES: &[Route] = &[
         run!(report::report),
         "The ghosts with their timelines as one document, the oldest first. One that does not hold all says so.",
         &[
-            query("format", "`json` (usual), `csv`, or `html`: one file that needs nothing else."),
-            REASON,
+            query(
+                "format",
+                Form::One(&["json", "csv", "html"]),
+                "`json` (usual), `csv`, or `html`: one file that needs nothing else.",
+            ),
+            GHOST_REASON,
             SOURCE,
             LABEL,
             Q,
             ORGANISATION,
             SINCE,
             UNTIL,
-            query("limit", "At most so many ghosts, those that were accepted first; 500 at most."),
+            query(
+                "limit",
+                Form::Count(500),
+                "At most so many ghosts, those that were accepted first; 500 at most.",
+            ),
         ],
         &[Reply { status: 200, about: "The report.", shape: Shape::Report("GhostReport") }],
         &[422, 503],
@@ -387,8 +386,8 @@ pub(crate) static ROUTES: &[Route] = &[
         run!(hooks::received),
         "What came in by webhooks, queues and sockets lately, and why it was not taken.",
         &[
-            query("result", "With these results only; several with commas."),
-            query("hook", "Of this hook, queue or socket only."),
+            query("result", Form::Texts, "With these results only; several with commas."),
+            query("hook", Form::Text, "Of this hook, queue or socket only."),
             LIMIT,
         ],
         &[ok("ReceivedList", "The latest first.")],
@@ -402,9 +401,10 @@ pub(crate) static ROUTES: &[Route] = &[
         &[
             query(
                 "result",
+                Form::Several(&callbacks::RESULTS),
                 "With these results only: waiting, delivered, gone, failed, given_up, refused, held, withdrawn; several with commas.",
             ),
-            query("closure", "Of this closure only."),
+            query("closure", Form::Id("cl_"), "Of this closure only."),
             ORGANISATION,
             LIMIT,
             CURSOR,
@@ -459,8 +459,12 @@ pub(crate) static ROUTES: &[Route] = &[
         run!(dead_letters::list),
         "Commands that came by a queue and could not be taken, the latest first, without what stands in them.",
         &[
-            query("state", "With these states only: held, redriven, discarded; several with commas."),
-            query("source", "From these sources only; several with commas."),
+            query(
+                "state",
+                Form::Several(&intake::STATES),
+                "With these states only: held, redriven, discarded; several with commas.",
+            ),
+            query("source", Form::Texts, "From these sources only; several with commas."),
             ORGANISATION,
             LIMIT,
             CURSOR,
@@ -541,7 +545,7 @@ pub(crate) static ROUTES: &[Route] = &[
         Need::Nothing,
         run!(health::ready),
         "Whether to send work here. It does not depend on Genesys.",
-        &[query("verbose", "With a key of role read: how the organisations are doing.")],
+        &[query("verbose", Form::Switch, "With a key of role read: how the organisations are doing.")],
         &[
             ok("Readiness", "Ready."),
             Reply {
