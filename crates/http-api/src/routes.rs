@@ -1,112 +1,29 @@
 //! The table of routes: what is served, who may call it, and how it is described. Router and description are both built
 //! from it, so neither can have what the other lacks.
 
+mod kinds;
+
 use closure_machine::Act;
 
+use self::kinds::{act, look, on_batch, on_letter, on_source, outgoing, say};
 use crate::{
     access::Need,
     acts, audit, batches, closures, dead_letters, deliveries, evidence, explain,
-    explain::needs_reason,
     form::Form,
     ghosts, handling, health, hooks, listing,
     parameters::{
-        CURSOR, GHOST_REASON, IF_MATCH, LABEL, LIMIT, ORGANISATION, Q, REASON, SINCE, SORT, SOURCE, STATE,
-        UNTIL, WAIT,
+        CURSOR, GHOST_REASON, LABEL, LIMIT, ORGANISATION, Q, REASON, SINCE, SORT, SOURCE, STATE, UNTIL, WAIT,
     },
     report,
-    route::{Body, Doc, Handler, Method, Parameter, Reply, Route, Shape, header, ok, query},
+    route::{Body, Doc, Method, Reply, Route, Shape, header, ok, query},
     sources, submit, timeline,
 };
-
-/// A route that only looks.
-const fn look(
-    path: &'static str,
-    need: Need,
-    run: Handler,
-    summary: &'static str,
-    parameters: &'static [Parameter],
-    answers: &'static [Reply],
-    refusals: &'static [u16],
-) -> Route {
-    Route {
-        method: Method::Get,
-        path,
-        need,
-        run,
-        doc: Doc { summary, parameters, body: None, answers, refusals },
-    }
-}
-
-/// An operator's act on one closure.
-const fn act(act: Act, path: &'static str, run: Handler, summary: &'static str) -> Route {
-    let body = Some(Body { schema: "ActRequest", required: needs_reason(act), file: false });
-    let doc = Doc { summary, parameters: &[IF_MATCH], body, answers: &[ACT_TAKEN], refusals: ACT_REFUSALS };
-    Route { method: Method::Post, path, need: Need::Operate, run, doc }
-}
-
-/// What an operator says about a ghost.
-const fn say(path: &'static str, run: Handler, summary: &'static str, body: Body) -> Route {
-    let doc =
-        Doc { summary, parameters: &[IF_MATCH], body: Some(body), answers: &[SAID], refusals: ACT_REFUSALS };
-    Route { method: Method::Post, path, need: Need::Operate, run, doc }
-}
-
-/// The switch of all calls of an organisation.
-const fn outgoing(
-    path: &'static str,
-    run: Handler,
-    summary: &'static str,
-    answers: &'static [Reply],
-) -> Route {
-    let body = Some(Body { schema: "OutgoingRequest", required: false, file: false });
-    let doc = Doc { summary, parameters: &[], body, answers, refusals: &[400, 413, 415, 422, 503] };
-    Route { method: Method::Post, path, need: Need::Operate, run, doc }
-}
-
-/// An operator's act on a batch.
-const fn on_batch(path: &'static str, body: Option<Body>, run: Handler, summary: &'static str) -> Route {
-    let refusals: &[u16] =
-        if body.is_some() { &[400, 404, 409, 413, 415, 422, 503] } else { &[404, 409, 422, 503] };
-    let doc = Doc { summary, parameters: &[], body, answers: &[BATCH_TAKEN], refusals };
-    Route { method: Method::Post, path, need: Need::Operate, run, doc }
-}
-
-/// An operator's act on a source.
-const fn on_source(path: &'static str, run: Handler, summary: &'static str) -> Route {
-    let body = Some(Body { schema: "ActRequest", required: false, file: false });
-    let refusals = &[400, 404, 413, 415, 422, 503];
-    let doc = Doc { summary, parameters: &[], body, answers: &[SOURCE_ACT_TAKEN], refusals };
-    Route { method: Method::Post, path, need: Need::Operate, run, doc }
-}
-
-/// An operator's act on a dead letter.
-const fn on_letter(
-    path: &'static str,
-    reason: bool,
-    run: Handler,
-    summary: &'static str,
-    refusals: &'static [u16],
-) -> Route {
-    let body = Some(Body { schema: "ActRequest", required: reason, file: false });
-    let doc = Doc { summary, parameters: &[], body, answers: &[LETTER_ACT_TAKEN], refusals };
-    Route { method: Method::Post, path, need: Need::Operate, run, doc }
-}
 
 macro_rules! run {
     ($handler:path $(, $argument:expr)?) => {
         |call| Box::pin($handler(call $(, $argument)?))
     };
 }
-
-const SOURCE_ACT_TAKEN: Reply = ok("Source", "Durable; the source stands so within a moment.");
-const LETTER_ACT_TAKEN: Reply = Reply { status: 202, about: "Stored.", shape: Shape::Json("DeadLetter") };
-const ACT_TAKEN: Reply =
-    Reply { status: 202, about: "Stored; what it set off goes on.", shape: Shape::Json("Closure") };
-const SAID: Reply = ok("Closure", "Stored, or it was said already.");
-const ACT_REFUSALS: &[u16] = &[400, 404, 409, 412, 413, 415, 422, 500, 503];
-
-const BATCH_TAKEN: Reply =
-    Reply { status: 202, about: "Stored; it goes on by itself.", shape: Shape::Json("Batch") };
 
 /// Every route.
 pub(crate) static ROUTES: &[Route] = &[
