@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import documents
 import world
 
 HERE = pathlib.Path(__file__).parent
@@ -55,8 +56,12 @@ def main():
         began = time.monotonic()
         seeds = there.seed()
         print(f"ok  the world is there, after {time.monotonic() - began:.0f} s")
+        channels, count = documents.check_asyncapi(there)
+        print(f"ok  /asyncapi.json keeps to AsyncAPI 3.0.0: {channels} channels, {count} references")
         total = run_cases(there, folder, seeds)
         print(f"ok  {total} requests made up from /openapi.json: every answer as it is described (seed {SEED})")
+        count, types = documents.check_events(there)
+        print(f"ok  {count} events of {len(types)} types as /schemas/events.json has them: {', '.join(types)}")
     finally:
         there.stop()
 

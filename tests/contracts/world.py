@@ -54,6 +54,10 @@ secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 name = "relay"
 verify = "hub-sha256-base64"
 secrets = ["{secret}"]
+[[confirm]]
+name = "quiet"
+verify = "bearer"
+secrets = ["{key}"]
 [[source]]
 name = "orders"
 kind = "nats"
@@ -90,8 +94,8 @@ class World:
         )
         # The simulator's own client, as `closeout dev` uses it.
         configuration = CONFIGURATION.format(
-            port=port, genesys=self.genesys, receiver=receiver, nowhere=nowhere, secret=SECRET, tokens=tokens,
-            words=json.dumps(WORDS), client_id=CLIENT_ID, client_secret=CLIENT_SECRET,
+            port=port, genesys=self.genesys, receiver=receiver, nowhere=nowhere, secret=SECRET, key=KEY,
+            tokens=tokens, words=json.dumps(WORDS), client_id=CLIENT_ID, client_secret=CLIENT_SECRET,
         )  # fmt: skip
         (folder / "closeout.toml").write_text(configuration)
         self.started = []
@@ -113,7 +117,8 @@ class World:
         class Taker(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                world.events.append((dict(self.headers), json.loads(body)))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                world.events.append((headers, json.loads(body)))
                 self.send_response(204)
                 self.end_headers()
 
@@ -158,6 +163,10 @@ class World:
             time.sleep(0.1)
         raise AssertionError(otherwise + ("\n" + log.read_text()[-4_000:] if log else ""))
 
+    def told(self, event_type):
+        """Whether an event of this type came in."""
+        return any(event["type"] == event_type for _, event in list(self.events))
+
     def guest(self, **like):
         """The conversation of a new guest."""
         status, made = self.ask("/_sim/conversations", like, base=self.genesys)
@@ -197,6 +206,14 @@ class World:
         status, running = self.ask("/v1/batches?mode=execute&reason=end+of+day", rows)
         assert status == 202, running
         self.wait(lambda: self.ask(f"/v1/batches/{running['id']}")[1]["state"] == "finished", "the batch does not end")
+        # Ends that are read back although an event should have told them make a hook silent; the next event ends that.
+        for _ in range(3):
+            self.close(self.guest(chaos={"presets": ["lost-webhook"]}))
+        self.wait(lambda: self.told("closeout.adapter.silent.v1"), "the silence is not told")
+        event = {"eventId": "e1", "conversationId": gone, "participantId": str(uuid.uuid4()), "state": "disconnected"}
+        status, answer = self.ask("/hooks/quiet", event)
+        assert status == 204, answer
+        self.wait(lambda: self.told("closeout.adapter.recovered.v1"), "the end of the silence is not told")
         deliveries = self.ask("/v1/deliveries?limit=20")[1]["items"]
         listed = self.ask("/v1/closures?limit=100")[1]["items"]
         return {

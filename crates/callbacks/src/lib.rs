@@ -37,4 +37,4 @@ pub use news::News;
 pub use service::{Callbacks, NotTaken};
 pub use setup::{Format, Receiver, Setup};
 pub use silence::{Ears, NoAdapters};
-pub use wish::{USUAL, table_words, words};
+pub use wish::{USUAL, table_words, wants, words};

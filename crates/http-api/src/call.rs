@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) organisations: Vec<Organisation>,
     /// `/openapi.json`, written once.
     pub(crate) description: Bytes,
+    /// `/asyncapi.json`, written once.
+    pub(crate) asyncapi: Bytes,
     /// The latest check of the store.
     pub(crate) store_check: StoreCheck,
 }

@@ -21,6 +21,7 @@ mod command;
 mod cursor;
 mod dead_letters;
 mod deliveries;
+mod documents;
 mod dry_run;
 mod evidence;
 mod explain;

@@ -90,7 +90,7 @@ const HOOK_REFUSALS: &[(u16, &str)] = &[
 fn hook() -> OperationBuilder {
     let body = RequestBodyBuilder::new()
         .required(Some(Required::True))
-        .content("application/json", Content::new(None::<RefOr<Schema>>));
+        .content("application/json", Content::new(Some(ObjectBuilder::new().schema_type(Type::Object))));
     let taken = ResponseBuilder::new().description("The event is stored, or it says nothing new.");
     let operation = OperationBuilder::new()
         .summary(Some("An event of Genesys or of a relay comes in. It is stored before it is answered."))

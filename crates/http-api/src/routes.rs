@@ -8,7 +8,7 @@ use closure_machine::Act;
 use self::kinds::{act, look, on_batch, on_letter, on_source, outgoing, say};
 use crate::{
     access::Need,
-    acts, audit, batches, closures, dead_letters, deliveries, evidence, explain,
+    acts, audit, batches, closures, dead_letters, deliveries, documents, evidence, explain,
     form::Form,
     ghosts, handling, health, hooks, listing,
     parameters::{
@@ -498,6 +498,24 @@ pub(crate) static ROUTES: &[Route] = &[
         "This description.",
         &[],
         &[Reply { status: 200, about: "OpenAPI 3.1.", shape: Shape::AnyJson }],
+        &[422],
+    ),
+    look(
+        "/asyncapi.json",
+        Need::Nothing,
+        run!(documents::asyncapi),
+        "What comes and goes by queues and callbacks.",
+        &[],
+        &[Reply { status: 200, about: "AsyncAPI 3.0.", shape: Shape::AnyJson }],
+        &[422],
+    ),
+    look(
+        "/schemas/events.json",
+        Need::Nothing,
+        run!(documents::events),
+        "The schemas of all events that are told.",
+        &[],
+        &[Reply { status: 200, about: "JSON Schema 2020-12.", shape: Shape::AnyJson }],
         &[422],
     ),
 ];

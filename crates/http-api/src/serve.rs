@@ -13,9 +13,9 @@ use tracing::Instrument as _;
 
 use crate::{
     access::Need,
-    audit::Trail,
-    audit::{self, UnderWay},
+    audit::{self, Trail, UnderWay},
     call::{Answer, Call, Shared, read_file, read_json},
+    documents,
     health::{self, StoreCheck},
     openapi,
     outcome::stopping,
@@ -31,8 +31,9 @@ pub fn router(state: ApiState) -> Router {
     let mut organisations = state.orchestrator.organisations();
     organisations.sort();
     let description = openapi::description(state.version.version);
-    let shared =
-        Arc::new(Shared { api: state, organisations, description, store_check: StoreCheck::default() });
+    let asyncapi = documents::written(state.version.version);
+    let store_check = StoreCheck::default();
+    let shared = Arc::new(Shared { api: state, organisations, description, asyncapi, store_check });
     let mut router = Router::new();
     for route in ROUTES {
         let filter = match route.method {

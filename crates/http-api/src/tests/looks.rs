@@ -288,6 +288,8 @@ async fn a_parameter_that_a_path_does_not_take_is_refused_and_livez_is_lenient()
         &format!("/v1/conversations/{conversation}/closures?state=closed"),
         "/version?state=x",
         "/openapi.json?state=x",
+        "/asyncapi.json?state=x",
+        "/schemas/events.json?state=x",
         "/v1/whoami?state=x",
         "/v1/config?state=x",
         "/readyz?state=x",

@@ -1,6 +1,6 @@
 //! What is published back.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use queue::Outgoing;
 use serde_json::Value;
@@ -83,16 +83,37 @@ async fn a_command_without_an_ending_of_its_own_is_answered_at_once() {
         (Some("closeout.command.answered.v1"), Some("order-2"))
     );
     assert!(attached["data"]["closure"].as_str().unwrap().starts_with("cl_"));
+    is_described(&attached);
     let (refused, correlation) = answer("refused");
     assert_eq!(
         (refused["data"]["reason"].as_str(), correlation.as_deref()),
         (Some("invalid_json"), Some("order-3"))
     );
+    is_described(&refused);
     // One that is asked for again after its end is answered with that end.
     until("it has ended", async || world.closures().await[0].closure.has_ended().then_some(())).await;
     world.publish(Some("order-1"), Some(at), &conversation(1));
     let all = published(&world, 3).await;
     let repeated = json(&all[2].1);
+    is_described(&repeated);
     assert_eq!((&repeated["data"]["result"], &repeated["data"]["ended"]), (&"repeated".into(), &true.into()));
     world.cancel_all().await;
+}
+
+/// An answer has the members that its schema names, and no other.
+fn is_described(event: &Value) {
+    const SCHEMAS: &str = include_str!("../../../http-api/documents/events.schema.json");
+    let schemas: Value = serde_json::from_str(SCHEMAS).unwrap();
+    let names =
+        |object: &Value| -> BTreeSet<String> { object.as_object().unwrap().keys().cloned().collect() };
+    let answered = &schemas["$defs"]["CommandAnswered"]["properties"];
+    assert_eq!(answered["type"]["const"], event["type"]);
+    assert_eq!(names(answered), names(event));
+    let result = &event["data"]["result"];
+    let forms = answered["data"]["oneOf"].as_array().unwrap();
+    let form = forms.iter().map(|form| &form["properties"]).find(|form| {
+        let named = &form["result"];
+        named["const"] == *result || named["enum"].as_array().is_some_and(|all| all.contains(result))
+    });
+    assert_eq!(names(form.unwrap()), names(&event["data"]), "{result}");
 }

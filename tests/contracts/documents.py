@@ -1,0 +1,110 @@
+"""The events that the service tells, against their schemas; and the AsyncAPI document, against AsyncAPI's own schema."""
+
+import copy
+import json
+import pathlib
+
+import jsonschema
+import referencing
+import referencing.jsonschema
+
+ASYNCAPI = pathlib.Path(__file__).parent.parent / "fixtures" / "asyncapi" / "asyncapi-3.0.0.json"
+
+# What a healthy service tells by itself, and what `World.seed` brings about. The others have the members of these.
+EXPECTED = {
+    "closeout.closure.accepted.v1", "closeout.closure.participant-closed.v1", "closeout.closure.confirmed.v1",
+    "closeout.closure.closed.v1", "closeout.closure.already-closed.v1", "closeout.closure.ghost-detected.v1",
+    "closeout.closure.failed.v1", "closeout.closure.cancelled.v1", "closeout.closure.resolved.v1",
+    "closeout.adapter.silent.v1", "closeout.adapter.recovered.v1", "closeout.batch.finished.v1",
+}  # fmt: skip
+
+
+def strict(schema):
+    """The same, but a member that it does not name is wrong: receivers take such members, this suite does not."""
+    if isinstance(schema, list):
+        return [strict(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {name: strict(value) for name, value in schema.items()}
+    if made.get("type") == "object" and "properties" in made:
+        made.setdefault("additionalProperties", False)
+    return made
+
+
+def check_events(there):
+    """Every event that came in is what its type's schema says."""
+    status, schema = there.ask("/schemas/events.json")
+    assert status == 200, schema
+    jsonschema.Draft202012Validator.check_schema(schema)
+    types = {
+        one["properties"]["type"]["const"]: name
+        for name, one in schema["$defs"].items()
+        if "const" in one.get("properties", {}).get("type", {})
+    }
+    there.wait(lambda: EXPECTED <= {event["type"] for _, event in there.events}, "not every event was told")
+    validators = {}
+    for headers, event in list(there.events):
+        name = types[event["type"]]
+        if name not in validators:
+            exactly = strict(copy.deepcopy(schema))
+            exactly["oneOf"] = [{"$ref": f"#/$defs/{name}"}]
+            validators[name] = jsonschema.Draft202012Validator(
+                exactly, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+            )
+        errors = list(validators[name].iter_errors(event))
+        assert not errors, (event, [deepest(error) for error in errors])
+        assert headers["content-type"].startswith("application/cloudevents+json"), headers
+        assert headers["webhook-id"] == event["id"], headers
+        wrong = {**event, "data": {**event["data"], "organisation": 7}}
+        assert not validators[name].is_valid(wrong), "the schema takes anything"
+    return len(there.events), sorted({event["type"] for _, event in there.events})
+
+
+def deepest(error):
+    """The error that says most."""
+    while error.context:
+        error = max(error.context, key=lambda one: len(one.absolute_path))
+    return f"{'/'.join(map(str, error.absolute_path))}: {error.message}"
+
+
+def check_asyncapi(there):
+    """The document keeps to AsyncAPI 3.0.0, every reference in it leads somewhere, and it tells of every event."""
+    status, document = there.ask("/asyncapi.json")
+    assert status == 200, document
+    wanted = json.loads(ASYNCAPI.read_text())
+    errors = [deepest(error) for error in jsonschema.Draft7Validator(wanted).iter_errors(document)]
+    assert not errors, errors[:5]
+    broken = copy.deepcopy(document)
+    broken["channels"]["callbacks"]["messages"] = 7
+    assert not jsonschema.Draft7Validator(wanted).is_valid(broken), "the schema takes anything"
+    count = 0
+    for reference in references(document):
+        assert reference.startswith("#/"), reference
+        place = document
+        for step in reference[2:].split("/"):
+            place = place[step.replace("~1", "/").replace("~0", "~")]
+        count += 1
+    schema = there.ask("/schemas/events.json")[1]
+    told = {one["properties"]["type"]["const"] for one in schema["$defs"].values() if "const" in one.get("properties", {}).get("type", {})}
+    named = {message.get("name") for message in document["components"]["messages"].values()}
+    assert told <= named, told - named
+    # Every schema of it can be used as one.
+    registry = referencing.Registry().with_resource(
+        "urn:asyncapi", referencing.Resource(document, referencing.jsonschema.DRAFT202012)
+    )
+    for name in document["components"]["schemas"]:
+        root = {"$ref": f"urn:asyncapi#/components/schemas/{name}"}
+        jsonschema.Draft202012Validator(root, registry=registry).is_valid({})
+    return len(document["channels"]), count
+
+
+def references(node):
+    """Every `$ref` of a document."""
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
