@@ -22,6 +22,7 @@ use crate::{
     json::Node,
     problem::{Problem, kinds},
     query::Query,
+    reference::Page,
     state::ApiState,
 };
 
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) description: Bytes,
     /// `/asyncapi.json`, written once.
     pub(crate) asyncapi: Bytes,
+    /// `/docs`, written once.
+    pub(crate) reference: Page,
     /// The latest check of the store.
     pub(crate) store_check: StoreCheck,
 }

@@ -42,6 +42,7 @@ mod policy_texts;
 mod problem;
 mod query;
 mod queued;
+mod reference;
 mod report;
 mod requests;
 mod route;

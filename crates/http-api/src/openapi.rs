@@ -192,6 +192,7 @@ fn good(reply: &Reply) -> Response {
             .content("text/html", Content::new(Some(text()))),
         Shape::AnyJson => response.content("application/json", Content::new(None::<RefOr<Schema>>)),
         Shape::Text => response.content("text/plain", Content::new(Some(text()))),
+        Shape::Page => response.content("text/html", Content::new(Some(text()))),
         Shape::Empty => response,
     }
     .build()

@@ -80,6 +80,8 @@ pub(crate) enum Shape {
     AnyJson,
     /// Text.
     Text,
+    /// A page of HTML.
+    Page,
     /// No body.
     Empty,
 }

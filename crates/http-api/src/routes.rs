@@ -14,7 +14,7 @@ use crate::{
     parameters::{
         CURSOR, GHOST_REASON, LABEL, LIMIT, ORGANISATION, Q, REASON, SINCE, SORT, SOURCE, STATE, UNTIL, WAIT,
     },
-    report,
+    reference, report,
     route::{Body, Doc, Method, Reply, Route, Shape, header, ok, query},
     sources, submit, timeline,
 };
@@ -516,6 +516,15 @@ pub(crate) static ROUTES: &[Route] = &[
         "The schemas of all events that are told.",
         &[],
         &[Reply { status: 200, about: "JSON Schema 2020-12.", shape: Shape::AnyJson }],
+        &[422],
+    ),
+    look(
+        "/docs",
+        Need::Nothing,
+        run!(reference::page),
+        "This description as a page for people.",
+        &[],
+        &[Reply { status: 200, about: "One page that needs nothing else.", shape: Shape::Page }],
         &[422],
     ),
 ];

@@ -20,6 +20,7 @@ use crate::{
     openapi,
     outcome::stopping,
     problem::{Problem, kinds},
+    reference::Page,
     route::{Method, Route},
     routes::ROUTES,
     state::ApiState,
@@ -32,8 +33,10 @@ pub fn router(state: ApiState) -> Router {
     organisations.sort();
     let description = openapi::description(state.version.version);
     let asyncapi = documents::written(state.version.version);
+    let reference = Page::of(&description, documents::EVENTS);
     let store_check = StoreCheck::default();
-    let shared = Arc::new(Shared { api: state, organisations, description, asyncapi, store_check });
+    let shared =
+        Arc::new(Shared { api: state, organisations, description, asyncapi, reference, store_check });
     let mut router = Router::new();
     for route in ROUTES {
         let filter = match route.method {

@@ -290,6 +290,7 @@ async fn a_parameter_that_a_path_does_not_take_is_refused_and_livez_is_lenient()
         "/openapi.json?state=x",
         "/asyncapi.json?state=x",
         "/schemas/events.json?state=x",
+        "/docs?state=x",
         "/v1/whoami?state=x",
         "/v1/config?state=x",
         "/readyz?state=x",
