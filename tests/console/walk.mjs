@@ -93,6 +93,9 @@ async function everyPageLooksRight(ghosts) {
       await page.goto(`${server}/console/closures`);
       await judge(page, `log-in, ${size}, ${theme}`);
       await page.screenshot({ path: path.join(shots, `login-${size}-${theme}.png`) });
+      await page.goto(`${server}/docs`);
+      await judge(page, `the HTTP API, ${size}, ${theme}`);
+      await page.screenshot({ path: path.join(shots, `docs-${size}-${theme}.png`) });
       await logIn(page);
       for (const [name, address] of Object.entries(pages)) {
         await page.goto(server + address);
@@ -105,7 +108,7 @@ async function everyPageLooksRight(ghosts) {
       await page.context().close();
     }
   }
-  said("every page, both themes, desktop and phone; axe and browser have nothing to say");
+  said("every page and /docs, both themes, desktop and phone; axe and browser have nothing to say");
 }
 
 /** Somebody who has only the page, and any id of a session. */

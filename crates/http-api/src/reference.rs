@@ -211,9 +211,10 @@ fn write_events(page: &mut String, events: &Value) {
         let event = one["properties"]["type"]["const"].as_str()?;
         Some([format!("<code>{}</code>", escaped(event)), prose(text(&one["description"]))])
     });
-    table(page, "Types", ["Type", "What it says"], rows);
+    table(page, "", ["Type", "What it says"], rows);
 }
 
+/// A table, under a title where it has one.
 fn table<const WIDTH: usize>(
     page: &mut String,
     title: &str,
@@ -221,7 +222,10 @@ fn table<const WIDTH: usize>(
     rows: impl Iterator<Item = [String; WIDTH]>,
 ) {
     let heads = heads.map(|head| format!("<th scope=\"col\">{head}</th>")).concat();
-    page.push_str(&format!("<h4>{title}</h4>\n<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n"));
+    if !title.is_empty() {
+        page.push_str(&format!("<h4>{title}</h4>\n"));
+    }
+    page.push_str(&format!("<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n"));
     for row in rows {
         page.push_str(&format!("<tr>{}</tr>\n", row.map(|cell| format!("<td>{cell}</td>")).concat()));
     }
