@@ -31,7 +31,7 @@ pub(crate) const ROW: &[&str] = &["conversationId", "participantId", "idempotenc
 
 /// The states that rows can be asked for by.
 pub(crate) const ROW_STATES: &[&str] =
-    &["will_close", "queued", "submitted", "closed", "ghost", "failed", "skipped"];
+    &["will_close", "will_act", "queued", "submitted", "closed", "ghost", "failed", "skipped"];
 
 /// The longest reason of an execution: it becomes the `reason` of every closure.
 const LONGEST_REASON: usize = 200;
@@ -435,7 +435,7 @@ fn row_state(text: &str) -> Result<RowState, Problem> {
     let named = if queued { Some(RowState::Queued) } else { RowState::of(text) };
     named.ok_or_else(|| {
         let names: Vec<_> = RowState::ALL.iter().map(|state| state.name()).collect();
-        Problem::invalid("state", format!("state is will_close or one of {}.", names.join(", ")))
+        Problem::invalid("state", format!("state is will_close, will_act or one of {}.", names.join(", ")))
     })
 }
 

@@ -410,7 +410,7 @@ mod tests {
         assert_eq!(policy["wrapperClose"]["pattern"], pattern(crate::options::WRAPPER_CLOSE));
         assert_eq!(policy["guestReturns"]["pattern"], pattern(crate::options::GUEST_RETURNS));
         let states = ::batches::RowState::ALL.iter().map(|state| state.name());
-        let known: BTreeSet<_> = std::iter::once("will_close").chain(states).collect();
+        let known: BTreeSet<_> = ["will_close", "will_act"].into_iter().chain(states).collect();
         assert_eq!(crate::batches::ROW_STATES.iter().copied().collect::<BTreeSet<_>>(), known);
     }
 

@@ -197,8 +197,10 @@ pub(crate) struct BatchWanted {
     scan: Option<BatchScanRequest>,
     /// An act that is done to closures, in place of closing their conversations: retry, verify, cancel, resolve or force. It goes with
     /// a filter or with `closures`.
+    #[schema(pattern = "^(?:retry|verify|cancel|resolve|force)$")]
     act: Option<String>,
     /// The ids of the closures that the act is done to.
+    #[schema(min_items = 1, max_items = 10_000)]
     closures: Option<Vec<String>>,
     /// `preview` (usual), or `execute` to run what a filter finds at once, with a key of role operate. Never with a scan.
     #[schema(pattern = "^(?:preview|execute)$")]

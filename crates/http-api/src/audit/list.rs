@@ -8,7 +8,7 @@ use serde_json::Value;
 use store::{AuditFilter, AuditRow};
 use utoipa::ToSchema;
 
-use super::{Stored, names};
+use super::{ACTIONS, Stored};
 use crate::{
     call::{Answer, Call, json_answer},
     listing::{known_names, moment, organisations},
@@ -101,7 +101,7 @@ pub(crate) async fn list(call: Call) -> Answer {
     let mut filter = AuditFilter {
         organisations: organisations(&call, &mut query)?,
         actors: query.several("by"),
-        actions: known_names(&mut query, "action", &names())?,
+        actions: known_names(&mut query, "action", &ACTIONS)?,
         subjects: query.several("subject"),
         since: moment(&call, &mut query, "since")?,
         until: moment(&call, &mut query, "until")?,
