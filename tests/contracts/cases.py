@@ -44,6 +44,8 @@ UNSAYABLE = {
     "filter.closureReason": "known reasons",
     "filter.since": "a time, or how long ago",
     "filter.until": "a time, or how long ago",
+    "act": "given where closures are",
+    "closures": "ids of closures, with an act, and neither with filter nor with scan",
     "scan": "the reach is longer than the age",
 }
 
