@@ -72,7 +72,8 @@ impl Batches {
                     } else if self.0.orchestrator.fits(&record, act) {
                         (RowState::Queued, kept)
                     } else {
-                        kept.with(Fate::skipped(Skip::Unfit, None))
+                        let detail = Some(format!("it is {}", names::state(&record.closure)));
+                        Kept { detail, ..kept }.with(Fate::skipped(Skip::Unfit, None))
                     }
                 }
                 // Whose it is stays untold where it is not of this organisation.
@@ -142,14 +143,24 @@ impl Inner {
         match self.orchestrator.act(key, operation).await {
             Ok(record) => Some(followed(&record, Some(act))),
             Err(ActError::Unfit(_, record)) if matches!(record.closure.turn, Turn::InFlight { .. }) => None,
-            Err(ActError::Unfit(_, record)) => match followed(&record, Some(act)) {
-                fate if fate.state == RowState::Closed => Some(fate),
-                _ => Some(Fate::skipped(Skip::Unfit, None)),
-            },
+            Err(ActError::Unfit(_, record)) if is_done(act, names::state(&record.closure)) => {
+                Some(followed(&record, Some(act)))
+            }
+            Err(ActError::Unfit(..)) => Some(Fate::skipped(Skip::Unfit, None)),
             Err(ActError::Missing) => Some(Fate::skipped(Skip::NotFound, None)),
             Err(ActError::OtherVersion(_) | ActError::Claimed(_)) => Some(Fate::skipped(Skip::Unfit, None)),
             Err(ActError::Unavailable(_)) => None,
         }
+    }
+}
+
+/// Whether a closure that has ended stands as the act would have left it: then a service that died before it noted that had done it.
+fn is_done(act: Act, state: &str) -> bool {
+    match act {
+        Act::Cancel => state == "cancelled",
+        Act::Resolve => state == "resolved",
+        Act::Retry | Act::Verify | Act::Force => plan::followed(state) == RowState::Closed,
+        Act::Note => false,
     }
 }
 

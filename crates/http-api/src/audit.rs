@@ -7,7 +7,7 @@ pub(crate) mod list;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::{StatusCode, Uri};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{AuditRow, Store};
@@ -15,12 +15,14 @@ use uuid::Uuid;
 
 use crate::{
     access::Need,
-    acts::LONGEST_REASON,
-    call::{Answer, Shared},
+    acts::{self, LONGEST_REASON},
+    batches,
+    call::{Answer, Call},
+    dead_letters, deliveries,
     json::Node,
     problem::Problem,
-    query::Query,
     route::{Method, Route},
+    sources,
 };
 
 /// What a handler tells of the act that it does. Copies share it.
@@ -67,7 +69,7 @@ impl Trail {
 }
 
 /// The name of the act that a request asks for, such as `closure.retry`; nothing where it only looks or submits.
-pub(crate) fn action(route: &Route, uri: &Uri) -> Option<&'static str> {
+pub(crate) fn action(route: &Route, call: &Call) -> Option<&'static str> {
     if route.method != Method::Post {
         return None;
     }
@@ -75,8 +77,7 @@ pub(crate) fn action(route: &Route, uri: &Uri) -> Option<&'static str> {
         Need::Operate | Need::Admin => Some(name(route.path)),
         // A preview changes nothing; running one at once does.
         Need::Submit if route.path == "/v1/batches" => {
-            let mode = Query::of(uri).ok()?.one("mode").ok()??;
-            (mode == "execute").then_some("batch.execute")
+            batches::asks_to_execute(call).then_some("batch.execute")
         }
         Need::Nothing | Need::AnyKey | Need::Submit | Need::Follow | Need::Read | Need::Metrics => None,
     }
@@ -121,6 +122,9 @@ fn name(path: &'static str) -> &'static str {
     NAMES.iter().find(|(known, _)| *known == path).map_or(path, |(_, name)| name)
 }
 
+/// The longest name or id of what an act is done to; nothing that is there has a longer one.
+const LONGEST_SUBJECT: usize = 255;
+
 /// An act that was written down and is done now.
 pub(crate) struct UnderWay {
     store: Arc<dyn Store>,
@@ -151,25 +155,27 @@ impl Stored {
 }
 
 impl UnderWay {
-    /// Writes down that an act is asked for.
-    pub(crate) async fn begin(
-        shared: &Shared,
-        action: &'static str,
-        who: (&str, &'static str),
-        subject: &str,
-        body: Option<&Node>,
-    ) -> Result<Self, Problem> {
-        let stored = Stored { role: who.1.to_owned(), why: why(body), ..Stored::default() };
+    /// Writes down that an act is asked for, and how what it is done to stands, so that this is known also when nothing is written
+    /// afterwards.
+    pub(crate) async fn begin(call: &Call, action: &'static str) -> Result<Self, Problem> {
+        look_up(call, action).await;
+        let (caller, noted) = (call.caller(), call.trail.noted());
+        let stored = Stored {
+            role: caller.role.name().to_owned(),
+            why: why(call),
+            before: noted.before,
+            ..Stored::default()
+        };
         let row = AuditRow {
             key: Uuid::now_v7(),
-            organisation: String::new(),
-            actor: who.0.to_owned(),
+            organisation: noted.organisation.unwrap_or_default(),
+            actor: caller.name.as_ref().to_owned(),
             action: action.to_owned(),
-            subject: subject.to_owned(),
-            at: shared.api.orchestrator.present().millis(),
+            subject: clean(&noted.subject.unwrap_or_else(|| call.id.clone()), LONGEST_SUBJECT),
+            at: call.shared.api.orchestrator.present().millis(),
             body: stored.bytes(),
         };
-        let store = Arc::clone(&shared.api.store);
+        let store = Arc::clone(&call.shared.api.store);
         store.put_audit(row.clone()).await?;
         Ok(Self { store, row, stored })
     }
@@ -179,7 +185,7 @@ impl UnderWay {
         let noted = trail.noted();
         self.row.organisation = noted.organisation.unwrap_or_default();
         if let Some(subject) = noted.subject {
-            self.row.subject = subject;
+            self.row.subject = clean(&subject, LONGEST_SUBJECT);
         }
         let after = noted.after.filter(|_| status.is_success());
         let (status, code) = (Some(status.as_u16()), code.map(str::to_owned));
@@ -194,16 +200,47 @@ impl UnderWay {
     }
 }
 
-/// The words that an operator gave, as long as they may be.
-fn why(body: Option<&Node>) -> Option<String> {
-    let Some(Node::Object(fields)) = body else { return None };
-    let (_, given) = fields.iter().find(|(name, _)| name == "reason" || name == "comment")?;
-    match given {
-        Node::Text(text) if !text.trim().is_empty() => Some(text.chars().take(LONGEST_REASON).collect()),
-        Node::Text(_) | Node::Null | Node::Bool(_) | Node::Number(_) | Node::List(_) | Node::Object(_) => {
-            None
+/// Finds what an act is to be done to, where the caller sees it, and notes that. What is not there the handler refuses.
+async fn look_up(call: &Call, action: &str) {
+    let (kind, _) = action.split_once('.').unwrap_or((action, ""));
+    match kind {
+        "closure" | "ghost" => {
+            if let Ok(found) = call.closure().await {
+                call.trail.found(found.organisation.as_str(), acts::standing(&found));
+            }
         }
+        // Each notes what it finds.
+        "batch" if !call.id.is_empty() => drop(batches::visible(call).await),
+        "dead_letter" => drop(dead_letters::seen(call).await),
+        "delivery" => drop(deliveries::seen(call).await),
+        "source" => drop(sources::seen(call).await),
+        _ => {}
     }
+}
+
+/// The words that an operator gave: in the body, in the query, or in a body that is read as a file.
+fn why(call: &Call) -> Option<String> {
+    let said = |node: Node| match node {
+        Node::Object(fields) => fields.into_iter().find_map(|(name, given)| {
+            matches!(name.as_str(), "reason" | "comment").then(|| given.into_text())?
+        }),
+        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_) => None,
+    };
+    let in_query = || call.query().ok()?.one("reason").ok()?;
+    let in_file = || said(batches::object(call)?);
+    let given = call.body.clone().and_then(said).or_else(in_query).or_else(in_file)?;
+    Some(clean(&given, LONGEST_REASON)).filter(|text| !text.trim().is_empty())
+}
+
+/// A text as it can be shown anywhere: what steers a terminal, or the direction of writing, is a mark that something stood there. An
+/// act that is refused for such a text is written down too.
+fn clean(text: &str, longest: usize) -> String {
+    let steers = |sign: char| {
+        sign.is_control()
+            || matches!(sign, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let shown = |sign| if steers(sign) { char::REPLACEMENT_CHARACTER } else { sign };
+    text.chars().take(longest).map(shown).collect()
 }
 
 /// What is written down of an answer.
@@ -218,8 +255,14 @@ pub(crate) fn outcome(answer: &Answer) -> (StatusCode, Option<&'static str>) {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{ACTIONS, NAMES};
+    use super::{ACTIONS, NAMES, clean};
     use crate::{access::Need, route::Method, routes::ROUTES};
+
+    #[test]
+    fn what_steers_a_terminal_is_a_mark() {
+        assert_eq!(clean("\u{1b}[31mred\r\nnext\u{202e}", 99), "\u{fffd}[31mred\u{fffd}\u{fffd}next\u{fffd}");
+        assert_eq!(clean("the guest’s window", 9), "the guest");
+    }
 
     #[test]
     fn every_act_has_a_name_of_its_own_and_every_name_an_act() {

@@ -226,15 +226,14 @@ impl ItemView {
 pub(crate) async fn preview(call: Call) -> Answer {
     let mut query = call.query()?;
     let named = query.one("organisation")?;
-    let how = How::of(&mut query)?;
+    let in_query = (query.one("mode")?, query.one("reason")?);
     query.finish()?;
     let caller = call.caller();
     let format = format(&call)?;
     let batches = &call.shared.api.batches;
-    let (wanted, how) = match wanted::read(&call, format)? {
-        Some((wanted, in_body)) => (wanted, how.or(in_body)),
-        None => (Rows::Given(format), how),
-    };
+    let (wanted, in_body) =
+        wanted::read(&call, format)?.unwrap_or_else(|| (Rows::Given(format), Default::default()));
+    let how = How::of(in_query, in_body)?;
     how.check(caller, &wanted)?;
     let organisation = command::organisation(named, caller, &call.shared.organisations)?;
     let previewed = match wanted {
@@ -282,6 +281,24 @@ pub(crate) async fn preview(call: Call) -> Answer {
     call.trail.about(organisation.as_str(), batch_id(batch.key));
     let done = batches.execute(batch.key, &batch.plan.token, &reason, &caller.name).await;
     acted(&call, "execute_batch", done).await
+}
+
+/// Whether a batch is to be run at once, as the query or the body says.
+pub(crate) fn asks_to_execute(call: &Call) -> bool {
+    let in_query = || call.query().ok()?.one("mode").ok()?;
+    let in_body = || match object(call)? {
+        Node::Object(fields) => {
+            fields.into_iter().find_map(|(name, mode)| (name == "mode").then(|| mode.into_text())?)
+        }
+        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_) => None,
+    };
+    [in_query(), in_body()].into_iter().flatten().any(|mode| mode == "execute")
+}
+
+/// The body, where it is one object and no rows.
+pub(crate) fn object(call: &Call) -> Option<Node> {
+    let is_object = call.file.trim_ascii_start().first() == Some(&b'{');
+    is_object.then(|| Node::parse(&call.file).ok())?
 }
 
 pub(crate) fn too_large() -> Problem {
@@ -445,7 +462,7 @@ async fn answer(call: &Call, status: StatusCode, batch: Batch) -> Answer {
 }
 
 /// The batch that the path names, where the caller sees its organisation.
-async fn visible(call: &Call) -> Result<Batch, Problem> {
+pub(crate) async fn visible(call: &Call) -> Result<Batch, Problem> {
     let found = call.shared.api.batches.one(key("id", &call.id)?).await?;
     let sees = |batch: &Batch| batch.organisation.parse().is_ok_and(|name| call.caller().sees(&name));
     let batch = found.filter(sees).ok_or_else(|| none(call))?;

@@ -198,7 +198,7 @@ fn answer(call: &Call, action: &'static str, reason: Option<&str>, done: Result<
 }
 
 /// The letter that the path names, where the caller sees its organisation.
-async fn seen(call: &Call) -> Result<Letter, Problem> {
+pub(crate) async fn seen(call: &Call) -> Result<Letter, Problem> {
     let found = call.shared.api.sources.letter(key("id", &call.id)?).await?;
     let sees = |letter: &Letter| {
         letter.organisation.parse().is_ok_and(|organisation| call.caller().sees(&organisation))

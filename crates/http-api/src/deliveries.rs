@@ -120,8 +120,7 @@ pub(crate) async fn list(call: Call) -> Answer {
 /// `GET /v1/deliveries/{id}`
 pub(crate) async fn one(call: Call) -> Answer {
     call.query()?.finish()?;
-    let found = call.shared.api.callbacks.one(key("id", &call.id)?).await?;
-    let owed = found.filter(|owed| sees(&call, owed)).ok_or_else(|| none(&call))?;
+    let owed = seen(&call).await?;
     Ok(json_answer(StatusCode::OK, &DeliveryView::of(owed)))
 }
 
@@ -130,8 +129,7 @@ pub(crate) async fn redeliver(call: Call) -> Answer {
     call.query()?.finish()?;
     let key = key("id", &call.id)?;
     let callbacks = &call.shared.api.callbacks;
-    let before = callbacks.one(key).await?.filter(|owed| sees(&call, owed)).ok_or_else(|| none(&call))?;
-    call.trail.found(&before.organisation, json!({ "result": before.result }));
+    seen(&call).await?;
     let owed = callbacks.redeliver(key).await?.ok_or_else(|| none(&call))?;
     call.trail.after(json!({ "result": owed.result }));
     let caller = call.caller();
@@ -143,6 +141,14 @@ pub(crate) async fn redeliver(call: Call) -> Answer {
         "an operator asked for a delivery again"
     );
     Ok(json_answer(StatusCode::ACCEPTED, &DeliveryView::of(owed)))
+}
+
+/// The delivery that the path names, where the caller sees its organisation.
+pub(crate) async fn seen(call: &Call) -> Result<Owed, Problem> {
+    let found = call.shared.api.callbacks.one(key("id", &call.id)?).await?;
+    let owed = found.filter(|owed| sees(call, owed)).ok_or_else(|| none(call))?;
+    call.trail.found(&owed.organisation, json!({ "result": owed.result }));
+    Ok(owed)
 }
 
 fn sees(call: &Call, owed: &Owed) -> bool {

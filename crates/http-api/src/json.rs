@@ -31,6 +31,14 @@ impl Node {
             .map_err(|error| Problem::new(&kinds::INVALID_JSON, format!("The body is not JSON: {error}.")))
     }
 
+    /// The text, where it is one.
+    pub(crate) fn into_text(self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::List(_) | Self::Object(_) => None,
+        }
+    }
+
     fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",

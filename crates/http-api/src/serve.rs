@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{RawPathParams, Request},
+    extract::{RawPathParams, Request, rejection::RawPathParamsRejection},
     response::{IntoResponse, Response},
     routing::{MethodFilter, on},
 };
@@ -44,8 +44,9 @@ pub fn router(state: ApiState) -> Router {
             Method::Post => MethodFilter::POST,
         };
         let shared = Arc::clone(&shared);
-        let handler =
-            move |params: RawPathParams, request: Request| serve(Arc::clone(&shared), route, params, request);
+        let handler = move |params: Result<RawPathParams, RawPathParamsRejection>, request: Request| {
+            serve(Arc::clone(&shared), route, params, request)
+        };
         router = router.route(route.path, on(filter, handler));
     }
     router.method_not_allowed_fallback(wrong_method).fallback(no_route)
@@ -54,7 +55,7 @@ pub fn router(state: ApiState) -> Router {
 async fn serve(
     shared: Arc<Shared>,
     route: &'static Route,
-    params: RawPathParams,
+    params: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
@@ -71,6 +72,9 @@ async fn serve(
     } else {
         None
     };
+    let Ok(params) = params else {
+        return Problem::invalid("id", "The path is not UTF-8.").into_response();
+    };
     let id = params.iter().next().map(|(_, value)| value.to_owned()).unwrap_or_default();
     let body = match &route.doc.body {
         None => Ok((None, Bytes::new())),
@@ -81,7 +85,7 @@ async fn serve(
         Ok((body, file)) => {
             let trail = Trail::default();
             let call = Call { shared, caller, id, uri: head.uri, headers: head.headers, trail, body, file };
-            match audit::action(route, &call.uri) {
+            match audit::action(route, &call) {
                 None => (route.run)(call).await,
                 Some(action) => act(route, action, call).await,
             }
@@ -95,9 +99,7 @@ async fn serve(
 /// the line short.
 async fn act(route: &'static Route, action: &'static str, call: Call) -> Answer {
     let done = async move {
-        let caller = call.caller();
-        let who = (&*caller.name, caller.role.name());
-        let under_way = UnderWay::begin(&call.shared, action, who, &call.id, call.body.as_ref()).await?;
+        let under_way = UnderWay::begin(&call, action).await?;
         let trail = call.trail.clone();
         let answer = (route.run)(call).await;
         let outcome = audit::outcome(&answer);

@@ -100,13 +100,7 @@ pub(crate) async fn pause(mut call: Call, paused: bool) -> Answer {
     call.query()?.finish()?;
     let reason = acts::optional_reason(&mut call)?;
     let sources = &call.shared.api.sources;
-    let seen = sources
-        .standings()
-        .await?
-        .into_iter()
-        .find(|standing| standing.name == call.id && call.caller().sees(&standing.organisation));
-    let before = seen.ok_or_else(|| none(&call.id))?;
-    call.trail.found(before.organisation.as_str(), json!({ "paused": before.paused }));
+    seen(&call).await?;
     let standing = sources.pause(&call.id, paused).await.map_err(|error| refused(error, &call.id))?;
     call.trail.after(json!({ "paused": standing.paused }));
     let caller = call.caller();
@@ -114,6 +108,17 @@ pub(crate) async fn pause(mut call: Call, paused: bool) -> Answer {
     metrics::operator_action(action, caller.role.name());
     info!(source = call.id, by = &*caller.name, reason, action, "an operator acted on a source");
     Ok(json_answer(StatusCode::OK, &SourceView::of(standing)))
+}
+
+/// The source that the path names, where the caller sees its organisation.
+pub(crate) async fn seen(call: &Call) -> Result<SourceStanding, Problem> {
+    let all = call.shared.api.sources.standings().await?;
+    let found = all
+        .into_iter()
+        .find(|standing| standing.name == call.id && call.caller().sees(&standing.organisation))
+        .ok_or_else(|| none(&call.id))?;
+    call.trail.found(found.organisation.as_str(), json!({ "paused": found.paused }));
+    Ok(found)
 }
 
 fn none(name: &str) -> Problem {

@@ -1,13 +1,10 @@
 //! `--filter` of acts: an act on all closures that match, shown first, and done by the server.
 
-use std::{
-    io::{BufRead as _, IsTerminal as _},
-    time::Duration,
-};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::batch;
+use super::{agree, batch};
 use crate::{
     client::Api,
     exit::{Exit, Failure},
@@ -99,7 +96,7 @@ pub async fn run(
         return Ok(Exit::Done);
     }
     if !yes {
-        agree(act, &format!("{number} of {total} closures that match"), &preview, voice)?;
+        agree(act, &format!("{number} of {total} closures that match"), &preview, voice).await?;
     }
     let id = preview["id"].as_str().unwrap_or_default();
     let body = json!({ "confirmToken": preview["confirmToken"], "reason": reason });
@@ -109,20 +106,15 @@ pub async fn run(
     Ok(batch::exit_of(&done))
 }
 
-fn agree(act: &str, on: &str, preview: &Value, voice: &Voice) -> Result<(), Failure> {
+async fn agree(act: &str, on: &str, preview: &Value, voice: &Voice) -> Result<(), Failure> {
     let refused = || {
         Failure::usage(format!("{act} on {on} needs --yes; nothing was done")).fix(format!(
             "look at them with closeout batch show {} --rows",
             preview["id"].as_str().unwrap_or_default()
         ))
     };
-    if !voice.asks || !std::io::stdin().is_terminal() {
-        return Err(refused());
-    }
-    eprint!("{act} {on}? [y/N] ");
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(|_| refused())?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(refused()) }
+    let agrees = agree::can_be_asked(voice) && agree::agrees(format!("{act} {on}?")).await;
+    if agrees { Ok(()) } else { Err(refused()) }
 }
 
 #[cfg(test)]

@@ -80,6 +80,11 @@ pub async fn run(args: &AuditArgs, api: &Api, voice: &Voice) -> Result<Exit, Fai
     let (items, more) = look::pages(api, "/v1/audit", &query, args.limit).await?;
     if items.is_empty() {
         voice.note("no act matches");
+        if let Some(closure) = args.subject.iter().find(|subject| subject.starts_with("cl_")) {
+            voice.note(format_args!(
+                "what a batch did to it stands under the batch; closeout timeline {closure} names who"
+            ));
+        }
     }
     output::write_items(&ACTS, &items, false, voice, details)?;
     if more {

@@ -27,6 +27,7 @@ const TOLD: usize = 20;
 const BATCHES: [Column; 15] = [
     Column::text("ID", "id"),
     Column::state("STATE", "state"),
+    Column::text("ACT", "act"),
     Column::text("TOTAL", "progress.total"),
     Column::text("QUEUED", "progress.queued"),
     Column::text("SUBMITTED", "progress.submitted"),
@@ -35,7 +36,6 @@ const BATCHES: [Column; 15] = [
     Column::text("FAILED", "progress.failed"),
     Column::text("SKIPPED", "progress.skipped"),
     Column::time("MADE", "createdAt"),
-    Column::text("ACT", "act").when_wide(),
     Column::text("ORGANISATION", "organisation").when_wide(),
     Column::text("BY", "by").when_wide(),
     Column::text("EXECUTED BY", "executedBy").when_wide(),

@@ -1,7 +1,7 @@
 //! `closeout close`: requests closures, and waits for them when asked to.
 
 use std::{
-    io::{BufRead as _, IsTerminal as _, Read as _},
+    io::{IsTerminal as _, Read as _},
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
-    close_several, look, plan, target,
+    agree, close_several, look, plan, target,
     wait::{WAIT_AT_ONCE, exit_of, wait_query, wait_until},
 };
 use crate::{
@@ -257,7 +257,7 @@ pub async fn run(args: &CloseArgs, api: &Api, voice: &Voice) -> Result<Exit, Fai
         return show_one(args, &closed, voice);
     }
     if !args.yes && !args.dry_run {
-        confirm(conversations.len(), voice)?;
+        confirm(conversations.len(), voice).await?;
     }
     close_several::run(args, api, voice, &conversations).await
 }
@@ -275,16 +275,10 @@ fn show_one(args: &CloseArgs, closed: &Value, voice: &Voice) -> Result<Exit, Fai
     Ok(exit_of(closed))
 }
 
-fn confirm(number: usize, voice: &Voice) -> Result<(), Failure> {
+async fn confirm(number: usize, voice: &Voice) -> Result<(), Failure> {
     let refused = || Failure::usage(format!("closing {number} conversations needs --yes"));
-    // Ids that come from stdin leave no stdin to answer from.
-    if !voice.asks || !std::io::stdin().is_terminal() {
-        return Err(refused());
-    }
-    eprint!("Close {number} conversations? [y/N] ");
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(|_| refused())?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(refused()) }
+    let agrees = agree::can_be_asked(voice) && agree::agrees(format!("Close {number} conversations?")).await;
+    if agrees { Ok(()) } else { Err(refused()) }
 }
 
 /// A bar on stderr for so many steps; none for few, or where nobody looks.

@@ -3,6 +3,7 @@
 pub mod act;
 pub mod act_filter;
 pub mod adapters;
+pub mod agree;
 pub mod audit;
 pub mod batch;
 pub mod bundle;

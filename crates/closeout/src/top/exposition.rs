@@ -19,6 +19,12 @@ impl Samples {
         Self(text.lines().filter(|line| !line.starts_with('#')).filter_map(sample).collect())
     }
 
+    /// Those of these organisations, and those of none: metrics are told of all, whatever the key.
+    pub(super) fn of(self, organisations: &[String]) -> Self {
+        let seen = |sample: &Sample| sample.labels.get("org").is_none_or(|name| organisations.contains(name));
+        Self(self.0.into_iter().filter(seen).collect())
+    }
+
     /// The sum of a metric for each value of one of its labels, in the order of the values.
     pub(super) fn by(&self, name: &str, label: &str) -> BTreeMap<String, f64> {
         let mut sums = BTreeMap::new();
@@ -86,6 +92,12 @@ fn labels(text: &str) -> Option<BTreeMap<String, String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn samples_of_other_organisations_are_left_out() {
+        let text = "a{org=\"main\"} 1\na{org=\"other\"} 2\na 4\n";
+        assert_eq!(Samples::read(text).of(&["main".to_owned()]).sum("a"), 5.0);
+    }
 
     #[test]
     fn samples_are_summed_by_a_label() {

@@ -92,14 +92,17 @@ pub(super) struct Ghost {
 pub(super) async fn take(api: &Api) -> Result<Snapshot, Failure> {
     let oldest_first =
         [("limit".to_owned(), GHOSTS.to_owned()), ("sort".to_owned(), "acceptedAt".to_owned())];
-    let (metrics, ghosts, summary, adapters, sources) = tokio::try_join!(
+    let (caller, metrics, ghosts, summary, adapters, sources) = tokio::try_join!(
+        api.get("/v1/whoami", &[]),
         api.get("/metrics", &[]),
         api.get("/v1/ghosts", &oldest_first),
         api.get("/v1/ghosts/summary", &[]),
         api.get("/v1/adapters", &[]),
         api.get("/v1/sources", &[]),
     )?;
-    let metrics = Samples::read(metrics.body.as_str().unwrap_or_default());
+    let organisations = caller.body["organisations"].as_array();
+    let seen: Vec<_> = organisations.into_iter().flatten().map(plain).collect();
+    let metrics = Samples::read(metrics.body.as_str().unwrap_or_default()).of(&seen);
     Ok(Snapshot {
         server: api.server().to_owned(),
         at: Timestamp::now(),

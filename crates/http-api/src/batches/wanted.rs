@@ -17,7 +17,6 @@ use crate::{
     json::{Fields, Node},
     listing,
     problem::{Problem, kinds},
-    query::Query,
     spans,
 };
 
@@ -42,6 +41,9 @@ pub(super) enum Rows {
     Acts(Act, Chosen),
 }
 
+/// Mode and reason, as one place says them.
+pub(super) type Asked = (Option<String>, Option<String>);
+
 /// What is done with them.
 pub(super) enum How {
     /// They are shown.
@@ -51,10 +53,17 @@ pub(super) enum How {
 }
 
 impl How {
-    /// By the query.
-    pub(super) fn of(query: &mut Query) -> Result<Self, Problem> {
-        let (mode, reason) = (query.one("mode")?, query.one("reason")?);
-        Self::read(mode.as_deref(), reason)
+    /// By mode and reason of the query and of the body, which do not contradict each other.
+    pub(super) fn of(in_query: Asked, in_body: Asked) -> Result<Self, Problem> {
+        let one = |name: &'static str, first: Option<String>, second: Option<String>| match (first, second) {
+            (Some(first), Some(second)) if first != second => Err(Problem::invalid(
+                name,
+                format!("{name} is one thing in the query and another in the body."),
+            )),
+            (first, second) => Ok(first.or(second)),
+        };
+        let mode = one("mode", in_query.0, in_body.0)?;
+        Self::read(mode.as_deref(), one("reason", in_query.1, in_body.1)?)
     }
 
     fn read(mode: Option<&str>, reason: Option<String>) -> Result<Self, Problem> {
@@ -75,23 +84,17 @@ impl How {
         }
     }
 
-    /// This one, or the other where this says nothing.
-    pub(super) fn or(self, other: Self) -> Self {
-        match self {
-            Self::Execute(_) => self,
-            Self::Preview => other,
-        }
-    }
-
     /// Whether the caller may have that done, and it is anything that is done unseen.
     pub(super) fn check(&self, caller: &Caller, rows: &Rows) -> Result<(), Problem> {
+        let operates = matches!(caller.role, Role::Operate | Role::Admin);
+        if !operates && matches!(rows, Rows::OfClosures(_) | Rows::Acts(..)) {
+            let detail = "To choose among closures takes a key of role operate: whoever may not list them may not preview them.";
+            return Err(Problem::new(&kinds::FORBIDDEN, detail));
+        }
         let Self::Execute(_) = self else { return Ok(()) };
-        match caller.role {
-            Role::Operate | Role::Admin => {}
-            Role::Submit | Role::Read => {
-                let detail = "To execute a batch takes a key of role operate; its preview does not.";
-                return Err(Problem::new(&kinds::FORBIDDEN, detail).field("mode"));
-            }
+        if !operates {
+            let detail = "To execute a batch takes a key of role operate; its preview does not.";
+            return Err(Problem::new(&kinds::FORBIDDEN, detail).field("mode"));
         }
         match rows {
             Rows::Given(_) | Rows::OfClosures(_) | Rows::Acts(..) => Ok(()),
@@ -104,13 +107,13 @@ impl How {
 }
 
 /// Reads a body that is an object; nothing where the body is the rows themselves.
-pub(super) fn read(call: &Call, format: Format) -> Result<Option<(Rows, How)>, Problem> {
+pub(super) fn read(call: &Call, format: Format) -> Result<Option<(Rows, Asked)>, Problem> {
     match format {
         Format::Json if call.file.trim_ascii_start().first() == Some(&b'{') => {}
         Format::Json | Format::Ndjson | Format::Csv => return Ok(None),
     }
     let mut fields = Fields::of(Node::parse(&call.file)?, "", ASKED)?;
-    let how = How::read(fields.text("mode")?.as_deref(), fields.text("reason")?)?;
+    let how = (fields.text("mode")?, fields.text("reason")?);
     if let Some(act) = fields.text("act")? {
         return Ok(Some((Rows::Acts(known_act(&act)?, chosen(call, &mut fields)?), how)));
     }

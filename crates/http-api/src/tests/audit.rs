@@ -126,3 +126,24 @@ async fn nothing_is_done_that_cannot_be_written_down() {
     assert_eq!(world.store.audit(&AuditFilter::default(), None, 9).await.unwrap(), []);
     assert_eq!(world.get(&format!("/v1/closures/{id}")).await.ok(200)["state"], "ghost");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_act_is_its_organisations_own_and_steers_no_terminal() {
+    let world = World::new().await;
+    let id = world.ghost(1).await;
+    let body = json!({ "reason": "\u{1b}[31mred" });
+    world
+        .post_as("operate", &format!("/v1/closures/{id}/verify"), body, &[])
+        .await
+        .problem(422, "invalid_field");
+    world
+        .post_as("operate", "/v1/sources/%1b%5d0;pwn/pause", Value::Null, &[])
+        .await
+        .problem(404, "no_such_source");
+    let seen = world.get_as("read", "/v1/audit", &[]).await.ok(200);
+    let act = &seen["items"][0];
+    assert_eq!((&act["subject"], &act["why"]), (&json!(id), &json!("\u{fffd}[31mred")));
+    assert_eq!(act["before"]["state"], "ghost");
+    let kept = world.store.audit(&AuditFilter::default(), None, 9).await.unwrap();
+    assert_eq!(kept[0].subject, "\u{fffd}]0;pwn");
+}

@@ -1,6 +1,7 @@
 //! An operator's act on many closures: shown first, then done for exactly those.
 
 use serde_json::{Value, json};
+use store::{AuditFilter, Store as _};
 
 use super::world::World;
 
@@ -117,7 +118,9 @@ async fn what_is_asked_is_refused_with_the_field_that_is_wrong() {
         .await
         .ok(201);
     assert_eq!((&strange["progress"]["queued"], &strange["progress"]["skipped"]), (&json!(0), &json!(1)));
-    // A producer may look, and may not act.
+    // Whoever may not list closures may not preview what could be done to them.
+    let preview = json!({ "act": "retry", "closures": [id] });
+    world.post_as("submit", "/v1/batches", preview, JSON).await.problem(403, "role_too_small");
     world
         .post_as(
             "submit",
@@ -127,4 +130,48 @@ async fn what_is_asked_is_refused_with_the_field_that_is_wrong() {
         )
         .await
         .problem(403, "role_too_small");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_done_at_once_is_audited_wherever_mode_and_reason_stand() {
+    let world = World::new().await;
+    let rows = |id: &str| json!({ "act": "verify", "closures": [id] });
+    let with = |id: &str, more: Value| {
+        let mut body = rows(id);
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let id = world.ghost(1).await;
+    let in_body = with(&id, json!({ "mode": "execute", "reason": "in the body" }));
+    world.post_as("operate", "/v1/batches", in_body, JSON).await.ok(202);
+    world.post_as("operate", "/v1/batches?mode=execute&reason=in+the+query", rows(&id), JSON).await.ok(202);
+    let half = with(&id, json!({ "reason": "half and half" }));
+    world.post_as("operate", "/v1/batches?mode=execute", half, JSON).await.ok(202);
+    let against = with(&id, json!({ "mode": "execute", "reason": "against" }));
+    let problem = world
+        .post_as("operate", "/v1/batches?mode=preview", against, JSON)
+        .await
+        .problem(422, "invalid_field");
+    assert_eq!(problem["field"], "mode");
+    let list = world.get("/v1/audit?action=batch.execute").await.ok(200);
+    let whys: Vec<_> =
+        list["items"].as_array().unwrap().iter().map(|act| act["why"].as_str().unwrap()).collect();
+    assert_eq!(whys, ["half and half", "in the query", "in the body"]);
+    assert_eq!(
+        world.store.audit(&AuditFilter::default(), None, 9).await.unwrap().len(),
+        4,
+        "and the refused one"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closure_that_another_hand_settled_is_not_counted_as_called_off() {
+    let world = World::new().await;
+    let id = world.ghost(1).await;
+    let batch = world.bulk(json!({ "act": "cancel", "closures": [id] })).await;
+    let body = json!({ "reason": "seen with the agent" });
+    world.post_as("operate", &format!("/v1/closures/{id}/resolve"), body, &[]).await.ok(202);
+    world.execute(&batch).await.ok(202);
+    world.until_batch(&batch, "finished").await;
+    assert_eq!(rows(&world.items(&batch).await), [(id.as_str(), "skipped", Some("unfit"))]);
 }

@@ -223,10 +223,10 @@ async fn conversations_of_closures_that_match_are_closed_again() {
     }
     world.conversation_with(1, Truth::default());
     let wanted = json!({ "filter": { "state": "failed", "closureReason": ["agent_connected"], "labels": { "team": "night" } } });
-    let batch = world.ask("submit", wanted).await.ok(201);
+    let batch = world.ask("operate", wanted).await.ok(201);
     assert_eq!((&batch["progress"]["total"], &batch["progress"]["queued"]), (&json!(1), &json!(1)));
     assert_eq!(world.items(&batch).await[0]["conversationId"], talking);
-    let all = world.ask("submit", json!({ "filter": { "since": "PT1H" } })).await.ok(201);
+    let all = world.ask("operate", json!({ "filter": { "since": "PT1H" } })).await.ok(201);
     assert_eq!(seen(&world.items(&all).await), [("will_close", None), ("skipped", Some("closed_already"))]);
     let at_once = json!({ "filter": { "state": ["failed"] }, "mode": "execute", "reason": "agent left" });
     world.ask("submit", at_once.clone()).await.problem(403, "role_too_small");
