@@ -285,7 +285,8 @@ fn names_cannot_break_out_of_the_texts() {
 
 #[test]
 fn the_topics_are_those_that_the_page_about_evidence_names() {
-    let page = include_str!("../../../../docs/evidence-sqs.md");
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/evidence-sqs.md")).unwrap();
     let files = kit(&[], &[Evidence::Sqs], Verify::Bearer);
     let kit = text(&files, "eventbridge.tf");
     let topics: Vec<&str> = kit.split('"').filter(|word| word.starts_with("v2.detail.events")).collect();
