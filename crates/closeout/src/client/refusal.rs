@@ -12,10 +12,13 @@ pub const ANOTHER_PROGRAM: &str =
     "this seems to be the address of another program; name the service's with --server or CLOSEOUT_SERVER";
 
 /// The fields and parameters of the HTTP interface that have a flag.
-const FLAGS: [(&str, &str); 31] = [
+const FLAGS: [(&str, &str); 34] = [
     ("since", "--since"),
     ("until", "--until"),
     ("state", "--state"),
+    ("action", "--action"),
+    ("by", "--by"),
+    ("subject", "--subject"),
     ("source", "--source"),
     ("limit", "--limit"),
     ("q", "--find"),

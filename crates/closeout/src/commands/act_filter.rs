@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use orchestrator::names::STATES;
 use serde_json::{Map, Value, json};
 
 use super::{agree, batch};
@@ -42,6 +43,9 @@ pub fn parse(text: &str) -> Result<Value, String> {
                 "a filter names state, reason, source, since, until or label.NAME, not \"{name}\""
             ));
         };
+        if *field == "state" && !STATES.contains(&value) {
+            return Err(format!("there is no state \"{value}\"; it is one of {}", STATES.join(", ")));
+        }
         match (*field, filter.get_mut(*field)) {
             ("state" | "closureReason", Some(Value::Array(several))) => several.push(json!(value)),
             ("state" | "closureReason", _) => {
@@ -143,6 +147,7 @@ mod tests {
             ("", "every closure"),
             ("ghost", "NAME=VALUE"),
             ("status=ghost", "not \"status\""),
+            ("state=gohst", "no state \"gohst\""),
             ("source=http,source=batch", "twice"),
         ] {
             let refused = parse(text).unwrap_err();

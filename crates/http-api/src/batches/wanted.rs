@@ -42,7 +42,7 @@ pub(super) enum Rows {
 }
 
 /// Mode and reason, as one place says them.
-pub(super) type Asked = (Option<String>, Option<String>);
+pub(super) type ModeAndReason = (Option<String>, Option<String>);
 
 /// What is done with them.
 pub(super) enum How {
@@ -54,7 +54,7 @@ pub(super) enum How {
 
 impl How {
     /// By mode and reason of the query and of the body, which do not contradict each other.
-    pub(super) fn of(in_query: Asked, in_body: Asked) -> Result<Self, Problem> {
+    pub(super) fn of(in_query: ModeAndReason, in_body: ModeAndReason) -> Result<Self, Problem> {
         let one = |name: &'static str, first: Option<String>, second: Option<String>| match (first, second) {
             (Some(first), Some(second)) if first != second => Err(Problem::invalid(
                 name,
@@ -107,7 +107,7 @@ impl How {
 }
 
 /// Reads a body that is an object; nothing where the body is the rows themselves.
-pub(super) fn read(call: &Call, format: Format) -> Result<Option<(Rows, Asked)>, Problem> {
+pub(super) fn read(call: &Call, format: Format) -> Result<Option<(Rows, ModeAndReason)>, Problem> {
     match format {
         Format::Json if call.file.trim_ascii_start().first() == Some(&b'{') => {}
         Format::Json | Format::Ndjson | Format::Csv => return Ok(None),
