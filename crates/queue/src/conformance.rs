@@ -194,14 +194,21 @@ pub(crate) async fn opened(place: &impl Place) -> Arc<dyn Source> {
 /// Receives until something comes; a fault is waited out.
 pub(crate) async fn some(source: &dyn Source, most: usize) -> Vec<Message> {
     let until = Instant::now() + BOUND;
+    let (mut empty, mut faults, mut last) = (0, 0, None);
     while Instant::now() < until {
         match source.receive(most, WAIT).await {
             Ok(messages) if !messages.is_empty() => return messages,
-            Ok(_) => {}
-            Err(_) => tokio::time::sleep(WAIT).await,
+            Ok(_) => empty += 1,
+            Err(fault) => {
+                (faults, last) = (faults + 1, Some(fault));
+                tokio::time::sleep(WAIT).await;
+            }
         }
     }
-    panic!("nothing came within {BOUND:?}");
+    let standing = source.standing().await;
+    panic!(
+        "nothing came within {BOUND:?}: {empty} empty answers, {faults} faults, the last {last:?}; {standing:?}"
+    );
 }
 
 /// Receives one message.

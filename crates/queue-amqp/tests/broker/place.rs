@@ -173,17 +173,20 @@ impl RabbitMq {
             .queue_declare(self.queue.as_str().into(), durable, arguments)
             .await
             .expect("the queue is declared");
-        if kind == Kind::Quorum {
-            self.is_on_disk().await;
+        if kind == Kind::Quorum || matches!(self.hold, Hold::Alone(_)) {
+            self.is_on_disk(kind).await;
         }
     }
 
-    /// Waits until the broker has written down that there is the quorum queue, and has come to rest with that. It answers the
-    /// declaration before, and if it dies in between, the queue is there and cannot be used.
-    async fn is_on_disk(&self) {
+    /// Waits until the broker has written down that there is the queue. It answers the declaration up to two seconds before: if it
+    /// dies in between, a classic queue is gone, and a quorum queue is there and cannot be used.
+    async fn is_on_disk(&self, kind: Kind) {
         let until = Instant::now() + BOUND;
-        while !registers(Path::new(&self.broker)).iter().any(|register| holds(register, &self.queue)) {
-            assert!(Instant::now() < until, "the quorum queue is not written down");
+        while !registers(kind, Path::new(&self.broker))
+            .iter()
+            .any(|register| holds(kind, register, &self.queue))
+        {
+            assert!(Instant::now() < until, "the queue is not written down");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -219,22 +222,27 @@ impl RabbitMq {
     }
 }
 
-/// The registers of quorum queues below a folder.
-fn registers(folder: &Path) -> Vec<PathBuf> {
+/// The files below a folder in which the broker writes down what queues of a kind there are.
+fn registers(kind: Kind, folder: &Path) -> Vec<PathBuf> {
+    let names: &[&str] = match kind {
+        Kind::Classic => &["LATEST.LOG", "rabbit_durable_queue.DCD", "rabbit_durable_queue.DCL"],
+        Kind::Quorum => &["names.dets"],
+    };
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     entries
         .flat_map(|path| match path.file_name() {
-            Some(name) if name == "names.dets" => vec![path],
-            _ if path.is_dir() => registers(&path),
+            Some(name) if names.iter().any(|one| name == *one) => vec![path],
+            _ if path.is_dir() => registers(kind, &path),
             _ => Vec::new(),
         })
         .collect()
 }
 
-/// Whether a register holds a queue, and was not written for longer than the broker collects what it writes there (500 ms).
-fn holds(register: &Path, queue: &str) -> bool {
-    let is_at_rest = || register.metadata().ok()?.modified().ok()?.elapsed().ok();
-    is_at_rest().is_some_and(|rest| rest > Duration::from_secs(1))
+/// Whether a register holds a queue. That of quorum queues must have come to rest, too: it was not written for longer than the broker
+/// collects what it writes there (500 ms).
+fn holds(kind: Kind, register: &Path, queue: &str) -> bool {
+    let rest = || register.metadata().ok()?.modified().ok()?.elapsed().ok();
+    (kind == Kind::Classic || rest().is_some_and(|rest| rest > Duration::from_secs(1)))
         && std::fs::read(register)
             .is_ok_and(|bytes| bytes.windows(queue.len()).any(|part| part == queue.as_bytes()))
 }

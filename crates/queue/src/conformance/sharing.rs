@@ -20,7 +20,9 @@ pub async fn two_sources_share_a_queue(place: impl Place) {
         assert!(Instant::now() < until, "only {} came", came.len());
         for source in [&one, &other] {
             let Ok(messages) = source.receive(5, WAIT).await else { continue };
-            settle_all(&**source, &messages, Settlement::Taken).await;
+            // While the queue is shared out anew a broker may keep a source waiting; what is not settled comes again.
+            let settlements = messages.iter().map(|message| (message.receipt.clone(), Settlement::Taken));
+            let _ = source.settle(settlements.collect()).await;
             messages.iter().for_each(|message| *came.entry(number(message)).or_default() += 1);
         }
     }
