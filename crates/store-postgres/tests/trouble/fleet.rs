@@ -59,6 +59,34 @@ async fn what_a_service_left_is_taken_over_once_and_what_lives_is_left_alone() {
     assert_eq!(due(two).await + due(three).await, 220, "each is due at its owner alone");
 }
 
+/// Who is served first after a death: what is due, the longest overdue first, and then what was begun last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_left_is_taken_over_by_due_time() {
+    let address = server::address(&server::schema());
+    let [one, two] = [join(&address).await, join(&address).await];
+    // Keys grow with the number, so an order by key alone would be 0 to 4.
+    let (overdue, later) = (samples::START, samples::START * 2);
+    let plan = [
+        (0, "ghost", Some(later)),
+        (1, "ghost", Some(overdue + 2)),
+        (2, "ghost", Some(overdue + 1)),
+        (3, "verifying", Some(overdue)),
+        (4, "verifying", Some(later)),
+    ];
+    for (number, state, wake_at) in plan {
+        let row = Row { state: state.to_owned(), wake_at, ..samples::row(number) };
+        one.commit(samples::insert(&row)).await.expect("it is in order");
+    }
+    one.close().await.expect("it can say so");
+    let mut order = Vec::new();
+    loop {
+        let rows = two.take_over(1).await.expect("it answers");
+        let Some(row) = rows.first() else { break };
+        order.push(row.key);
+    }
+    assert_eq!(order, [2, 1, 4, 3, 0].map(samples::key));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_says_goodbye_leaves_its_closures_at_once() {
     let address = server::address(&server::schema());
