@@ -6,6 +6,8 @@
 //! does: acceptance with an idempotency key, three steps, the webhook's step with its inbox entry, the end. What it writes stays
 //! in the schema: name one that can be dropped.
 
+mod closing;
+
 use std::{
     env,
     sync::Arc,
@@ -13,22 +15,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use store::{
-    Commit, InboxEntry, KeyEntry, Line, Row, Store,
-    conformance::samples::{self, START},
-};
 use store_postgres::{Address, PostgresStore};
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
-/// The states of a clean closure, and whether the line that leads there is announced.
-const STATES: [(&str, bool); 5] = [
-    ("verifying", false),
-    ("closing_participant", false),
-    ("awaiting_confirmation", false),
-    ("closing_wrapper", true),
-    ("closed", true),
-];
+use closing::{STATES, close_one};
 
 #[tokio::main(worker_threads = 2)]
 async fn main() {
@@ -71,36 +61,4 @@ async fn measure(address: &Address, pressure: u64, body: usize, during: Duration
         at(50),
         at(99),
     );
-}
-
-async fn close_one(store: &dyn Store, body: &Bytes, waits: &mut Vec<Duration>) {
-    let id = Uuid::now_v7();
-    let mut row = Row {
-        key: id,
-        conversation: Some(Uuid::new_v4()),
-        participant: Some(Uuid::new_v4()),
-        body: body.clone(),
-        ..samples::row(0)
-    };
-    for (step, (state, announced)) in (1..).zip(STATES) {
-        row.version = step;
-        row.state = state.to_owned();
-        row.ended = state == "closed";
-        row.wake_at = (!row.ended).then_some(START + 30_000);
-        row.updated_at += 1;
-        let line = Line {
-            body: body.slice(..body.len() / 2),
-            ..samples::line(step, announced.then_some("closure.moved"))
-        };
-        let commit = Commit {
-            lines: vec![line],
-            key: (step == 1).then(|| KeyEntry { closure: id, ..samples::idempotency_key(&id.to_string()) }),
-            inbox: (state == "closing_wrapper")
-                .then(|| InboxEntry { conversation: row.conversation, ..samples::event(&id.to_string()) }),
-            closure: Some((row.clone(), step - 1)),
-        };
-        let asked = Instant::now();
-        store.commit(commit).await.expect("a clean closure is taken");
-        waits.push(asked.elapsed());
-    }
 }
