@@ -15,7 +15,9 @@ use crate::{
     audit, batches, dead_letters, deliveries,
     failure::OpenError,
     fleet::Fleet,
-    listing, metrics, read,
+    listing, metrics,
+    periods::{self, Dropped, Periods},
+    read,
     readers::{Readers, reading},
     session::{Connector, Role},
     upkeep::Write,
@@ -33,6 +35,9 @@ use crate::{
 pub struct PostgresStore {
     writer: Writer,
     readers: Readers,
+    /// Connections for what is neither read nor part of the writer's transactions.
+    keepers: Readers,
+    periods: Periods,
     /// Where other services work on the same schema.
     fleet: Option<Fleet>,
 }
@@ -47,6 +52,15 @@ impl PostgresStore {
     ///
     /// See [`OpenError`]. Tables that are refused are left as they were.
     pub async fn open(address: &Address, sole_owner: bool) -> Result<Self, OpenError> {
+        Self::open_with(address, sole_owner, Periods::default()).await
+    }
+
+    /// The same with other times by which its tables are divided.
+    ///
+    /// # Errors
+    ///
+    /// As of [`open`](Self::open).
+    pub async fn open_with(address: &Address, sole_owner: bool, periods: Periods) -> Result<Self, OpenError> {
         let connector = Connector::new(address)?;
         if address.trusts_anybody() {
             tracing::warn!(
@@ -56,12 +70,15 @@ impl PostgresStore {
         metrics::describe();
         let readers = Readers::new(&connector.of(Role::Reader));
         let (me, clerks) = (connector.instance(), Readers::new(&connector.of(Role::Clerk)));
+        let keepers = Readers::new(&connector.of(Role::Clerk));
         let writer = Writer::start(connector, sole_owner).await?;
+        let prepared = async { reading!(keepers, client => periods::prepare(&client, periods)) };
+        prepared.await.map_err(OpenError::Database)?;
         let fleet = match sole_owner {
             true => None,
             false => Some(Fleet::join(me, clerks).await.map_err(OpenError::Database)?),
         };
-        Ok(Self { writer, readers, fleet })
+        Ok(Self { writer, readers, keepers, periods, fleet })
     }
 
     /// Counts the transactions that were made durable since the store was opened. Commits that were in line together
@@ -319,7 +336,12 @@ impl Store for PostgresStore {
         inbox_before: Millis,
         limit: usize,
     ) -> Result<u64, StoreUnavailable> {
-        self.writer.write(Write::Prune { rows_before, inbox_before, limit }).await
+        reading!(self.keepers, client => periods::prepare(&client, self.periods))?;
+        let dropped =
+            reading!(self.keepers, client => periods::drop_old(&client, rows_before, inbox_before))?;
+        let Dropped { parts, rows_before } = dropped;
+        let rows = self.writer.write(Write::Prune { rows_before, inbox_before, limit }).await?;
+        Ok(parts + rows)
     }
 
     /// Waits until all that is in line is durable, and lets the connections that read go.
@@ -330,6 +352,7 @@ impl Store for PostgresStore {
             let _ = fleet.leave().await;
         }
         self.readers.close();
+        self.keepers.close();
         settled
     }
 

@@ -81,7 +81,11 @@ pub(crate) async fn open_after(
 }
 
 pub(crate) async fn journal(client: &ClientWrapper, key: ClosureKey) -> Result<Vec<PlacedLine>, Trouble> {
-    let sql = format!("SELECT {LINE_COLUMNS} FROM journal WHERE closure = $1 ORDER BY sequence");
+    // Lines of a closure that was pruned may still be there, until all of their period go.
+    let sql = format!(
+        "SELECT {LINE_COLUMNS} FROM journal
+         WHERE closure = $1 AND EXISTS (SELECT 1 FROM closures WHERE key = $1) ORDER BY sequence"
+    );
     all(client, &sql, &[&key], record::placed_line).await
 }
 
@@ -92,7 +96,9 @@ pub(crate) async fn announcements(
 ) -> Result<Vec<PlacedLine>, Trouble> {
     let sql = format!(
         "SELECT {LINE_COLUMNS} FROM journal
-         WHERE announcement IS NOT NULL AND position > $1 ORDER BY position LIMIT $2"
+         WHERE announcement IS NOT NULL AND position > $1
+             AND EXISTS (SELECT 1 FROM closures WHERE key = journal.closure)
+         ORDER BY position LIMIT $2"
     );
     all(client, &sql, &[&signed(after), &rows(limit)], record::placed_line).await
 }

@@ -118,7 +118,8 @@ async fn quarantine(client: &ClientWrapper, record: &Quarantined) -> Result<u64,
     Ok(0)
 }
 
-/// Removes old rows with all that belongs to them, and everything else that is old; returns how many of all kinds went.
+/// Removes old rows with all that belongs to them, and everything else that is old and not in a part that goes as a whole; returns
+/// how many of all kinds went.
 async fn prune(
     client: &ClientWrapper,
     rows_before: Millis,
@@ -126,11 +127,11 @@ async fn prune(
     limit: usize,
 ) -> Result<u64, Trouble> {
     let closures = prune_closures(client, rows_before, limit).await?;
-    let events = "DELETE FROM inbox WHERE fingerprint IN (
-                      SELECT fingerprint FROM inbox WHERE received_at < $1 ORDER BY received_at, arrival LIMIT $2)";
+    let events = "DELETE FROM inbox_rest WHERE fingerprint IN (
+                      SELECT fingerprint FROM inbox_rest WHERE received_at < $1 ORDER BY received_at, arrival LIMIT $2)";
     let events = run(client, events, &[&inbox_before, &rows(limit)]).await?;
-    let keys = "DELETE FROM idempotency_keys WHERE fingerprint IN (
-                    SELECT fingerprint FROM idempotency_keys WHERE used_at < $1 ORDER BY used_at, fingerprint LIMIT $2)";
+    let keys = "DELETE FROM idempotency_keys_rest WHERE fingerprint IN (
+                    SELECT fingerprint FROM idempotency_keys_rest WHERE used_at < $1 ORDER BY used_at, fingerprint LIMIT $2)";
     let keys = run(client, keys, &[&inbox_before, &rows(limit)]).await?;
     let deliveries = deliveries::prune(client, rows_before, limit).await?;
     let batches = batches::prune(client, rows_before, limit).await?;
@@ -147,11 +148,14 @@ async fn prune_closures(client: &ClientWrapper, before: Millis, limit: usize) ->
     if old.is_empty() {
         return Ok(0);
     }
-    // The last line may be among those that go, and its position must not be given out again.
-    let mark = "UPDATE marks SET value = greatest(value, (SELECT max(position) FROM journal)) WHERE name = 'journal'";
-    run(client, mark, &[]).await?;
+    // Lines that have a part for their time go with it; the others one by one. The last line may be among those, and its position
+    // must not be given out again.
+    let mark =
+        "UPDATE marks SET value = greatest(value, (SELECT max(position) FROM journal)) WHERE name = 'journal'
+                    AND EXISTS (SELECT 1 FROM journal_rest WHERE closure = ANY ($1))";
+    run(client, mark, &[&old]).await?;
     for sql in [
-        "DELETE FROM journal WHERE closure = ANY ($1)",
+        "DELETE FROM journal_rest WHERE closure = ANY ($1)",
         "DELETE FROM labels WHERE closure = ANY ($1)",
         "DELETE FROM closures WHERE key = ANY ($1)",
     ] {

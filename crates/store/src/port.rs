@@ -291,7 +291,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Removes rows that ended before `rows_before` with their journals, deliveries that were settled before it, batches
     /// that needed nothing any more, with their rows, dead letters that were seen to, acts of operators, and inbox entries and keys from before `inbox_before`; at most
-    /// `limit` of each, the oldest first. Returns how many of all kinds went, so that 0 means that nothing is left to do. Positions of lines that went are never given out again.
+    /// `limit` of each, the oldest first. Returns how many of all kinds went, so that 0 means that nothing is left to do. Positions of
+    /// lines that went are never given out again. A store may keep what goes as a whole a little longer, but no key longer than its closure.
     async fn prune(
         &self,
         rows_before: Millis,

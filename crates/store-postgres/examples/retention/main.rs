@@ -19,7 +19,7 @@ use std::{
 
 use bytes::Bytes;
 use store::Store;
-use store_postgres::{Address, PostgresStore};
+use store_postgres::{Address, Periods, PostgresStore};
 use tokio_postgres::NoTls;
 
 use closing::{close_one, now};
@@ -39,7 +39,10 @@ async fn main() {
         |other: u64| arguments.next().map_or(other, |seconds| seconds.parse().expect("seconds are a number"));
     let (during, kept) = (Duration::from_secs(seconds(180)), Duration::from_secs(seconds(30)));
     let address = Address::parse(&url).expect("the first argument is an address");
-    let store = Arc::new(PostgresStore::open(&address, true).await.expect("the database can be opened"));
+    // In the proportions of a service: ten periods are kept of closures, and five of events.
+    let periods = Periods { closures: kept / 10, events: kept / 5 };
+    let store = PostgresStore::open_with(&address, true, periods).await;
+    let store = Arc::new(store.expect("the database can be opened"));
     let (begun, closed, removed) = (Instant::now(), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let body = Bytes::from(vec![b'x'; 600]);
     for _ in 0..WRITERS {
@@ -54,9 +57,12 @@ async fn main() {
     tokio::spawn({
         let (store, removed) = (Arc::clone(&store), Arc::clone(&removed));
         async move {
-            tokio::time::sleep(during / 3).await;
             while begun.elapsed() < during {
-                let before = now() - i64::try_from(kept.as_millis()).expect("it is a time of a measurement");
+                // Nothing is that old; a sweep also makes the parts for the time to come.
+                let mut before = 0;
+                if begun.elapsed() > during / 3 {
+                    before = now() - i64::try_from(kept.as_millis()).expect("it is a time of a measurement");
+                }
                 match store.prune(before, before, AT_ONCE).await.expect("the database answers") {
                     0 => tokio::time::sleep(Duration::from_millis(100)).await,
                     some => drop(removed.fetch_add(some, Ordering::Relaxed)),

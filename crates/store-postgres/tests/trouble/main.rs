@@ -7,6 +7,7 @@ mod lives;
 mod moving;
 mod names;
 mod opening;
+mod periods;
 mod proxy;
 mod server;
 mod together;
