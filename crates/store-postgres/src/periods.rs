@@ -159,28 +159,28 @@ pub(crate) async fn drop_old(
     rows_before: Millis,
     inbox_before: Millis,
 ) -> Result<Dropped, Trouble> {
-    let (mut gone, now) = (0, now());
-    for divided in ALL {
-        // Whatever is asked for, a time goes when it is over.
-        let before = now.min(match divided {
-            Divided::Journal => rows_before,
-            Divided::Inbox | Divided::Keys => inbox_before,
-        });
-        for period in parts(client, divided).await?.into_iter().filter(|period| period.to <= before) {
-            let dropped = match divided {
-                Divided::Journal => drop_lines(client, period, before).await?,
-                Divided::Inbox | Divided::Keys => {
-                    alone(client, &format!("DROP TABLE IF EXISTS {}", period.part(divided)))
-                        .await
-                        .map(|()| true)?
-                }
-            };
-            gone += u64::from(dropped);
+    // Whatever is asked for, a time goes when it is over.
+    let (rows_before, inbox_before) = (rows_before.min(now()), inbox_before.min(now()));
+    let mut gone = 0;
+    for divided in [Divided::Inbox, Divided::Keys] {
+        for period in over(client, divided, inbox_before).await? {
+            alone(client, &format!("DROP TABLE IF EXISTS {}", period.part(divided))).await?;
+            gone += 1;
         }
     }
     let kept = parts(client, Divided::Keys).await?;
     let oldest_key = kept.iter().map(|period| period.from).filter(|from| *from < inbox_before).min();
-    Ok(Dropped { parts: gone, rows_before: oldest_key.map_or(rows_before, |at| at.min(rows_before)) })
+    let rows_before = oldest_key.map_or(rows_before, |at| at.min(rows_before));
+    for period in over(client, Divided::Journal, rows_before).await? {
+        gone += u64::from(drop_lines(client, period, rows_before).await?);
+    }
+    Ok(Dropped { parts: gone, rows_before })
+}
+
+async fn over(client: &ClientWrapper, divided: Divided, before: Millis) -> Result<Vec<Period>, Trouble> {
+    let mut parts = parts(client, divided).await?;
+    parts.retain(|period| period.to <= before);
+    Ok(parts)
 }
 
 /// Drops the lines of a period, but for those of the few closures that are left of it; answers whether it did.

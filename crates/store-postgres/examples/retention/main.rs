@@ -39,8 +39,8 @@ async fn main() {
         |other: u64| arguments.next().map_or(other, |seconds| seconds.parse().expect("seconds are a number"));
     let (during, kept) = (Duration::from_secs(seconds(180)), Duration::from_secs(seconds(30)));
     let address = Address::parse(&url).expect("the first argument is an address");
-    // In the proportions of a service: ten periods are kept of closures, and five of events.
-    let periods = Periods { closures: kept / 10, events: kept / 5 };
+    // In about the proportions of a service: ten periods are kept of closures, and some of events, which go much earlier.
+    let periods = Periods { closures: kept / 10, events: kept / 20 };
     let store = PostgresStore::open_with(&address, true, periods).await;
     let store = Arc::new(store.expect("the database can be opened"));
     let (begun, closed, removed) = (Instant::now(), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
@@ -59,11 +59,12 @@ async fn main() {
         async move {
             while begun.elapsed() < during {
                 // Nothing is that old; a sweep also makes the parts for the time to come.
-                let mut before = 0;
+                let (mut rows_before, mut inbox_before) = (0, 0);
                 if begun.elapsed() > during / 3 {
-                    before = now() - i64::try_from(kept.as_millis()).expect("it is a time of a measurement");
+                    let kept = i64::try_from(kept.as_millis()).expect("it is a time of a measurement");
+                    (rows_before, inbox_before) = (now() - kept, now() - kept / 3);
                 }
-                match store.prune(before, before, AT_ONCE).await.expect("the database answers") {
+                match store.prune(rows_before, inbox_before, AT_ONCE).await.expect("the database answers") {
                     0 => tokio::time::sleep(Duration::from_millis(100)).await,
                     some => drop(removed.fetch_add(some, Ordering::Relaxed)),
                 }
