@@ -8,6 +8,7 @@ mod batches;
 mod callbacks;
 mod closing;
 mod command_line;
+mod crash_points;
 mod crashes;
 mod demo;
 mod dialects;

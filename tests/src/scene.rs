@@ -151,6 +151,11 @@ impl Scene {
 
     /// Starts the service and waits until it is ready.
     pub async fn start(&mut self) {
+        assert!(self.start_or_die().await, "the service has died: {}", self.log());
+    }
+
+    /// Starts the service and waits until it is ready, or has ended by itself before; answers whether it is ready.
+    pub async fn start_or_die(&mut self) -> bool {
         let log =
             File::options().create(true).append(true).open(self.folder.path().join("service.log")).unwrap();
         let child = Command::new(program())
@@ -165,11 +170,26 @@ impl Scene {
             .spawn()
             .unwrap();
         self.service = Some(child);
-        let ready = wait_until(Duration::from_secs(20), || async {
-            let answer = self.client.get(format!("{}/readyz", self.base)).send().await.ok()?;
-            answer.status().is_success().then_some(())
-        });
-        assert!(ready.await.is_some(), "the service is not ready: {}", self.log());
+        let give_up = Instant::now() + Duration::from_secs(20);
+        while !self.has_died() {
+            let answer = self.client.get(format!("{}/readyz", self.base)).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return true;
+            }
+            assert!(Instant::now() < give_up, "the service is not ready: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        false
+    }
+
+    /// Whether the service has ended by itself.
+    pub fn has_died(&mut self) -> bool {
+        let Some(service) = &mut self.service else { return true };
+        let died = service.try_wait().unwrap().is_some();
+        if died {
+            self.service = None;
+        }
+        died
     }
 
     /// Ends the service at once, as `kill -9` does.

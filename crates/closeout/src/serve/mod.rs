@@ -9,6 +9,8 @@
 
 mod adapters;
 mod counters;
+#[cfg(debug_assertions)]
+mod crash_points;
 mod herald;
 mod hooks;
 mod notify;
@@ -129,6 +131,8 @@ impl Service {
         let address = listener.local_addr()?;
         let metrics = telemetry::recorder();
         let store = open_store(&settings.store).await?;
+        #[cfg(debug_assertions)]
+        let store = crash_points::store(store);
         let clients = clients(&settings)?;
         let orchestrator = orchestrate(&settings, &clients, Arc::clone(&store)).await?;
         let keys = Keys::new(access_keys(settings.tokens));
@@ -341,12 +345,10 @@ async fn orchestrate(
 ) -> Result<Orchestrator, Failure> {
     let organisations = settings.organisations.iter().map(|organisation| {
         let name = organisation.client.organisation.clone();
-        OrganisationSetup {
-            policy: settings.policy.clone(),
-            remote: remote(clients[&name].clone(), organisation.dialect.clone(), settings.reads_together),
-            max_open: organisation.max_open,
-            name,
-        }
+        let remote = remote(clients[&name].clone(), organisation.dialect.clone(), settings.reads_together);
+        #[cfg(debug_assertions)]
+        let remote = crash_points::remote(remote);
+        OrganisationSetup { policy: settings.policy.clone(), remote, max_open: organisation.max_open, name }
     });
     let organisations = organisations.collect();
     let sole_owner = !store.is_shared();

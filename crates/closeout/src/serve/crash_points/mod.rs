@@ -1,0 +1,92 @@
+//! Crash points, in debug builds only: the moments before and after each commit and each call, at which a test can have the
+//! process die as by `kill -9`.
+//!
+//! `CLOSEOUT_CRASH_POINTS` names a folder. Every point that is passed is appended to its file `passed`, as *conversation*, tab, *point*. Where
+//! its file `wanted` holds the same line, the line is appended to `crashed`, and the process kills itself.
+//!
+//! A point is named by what happens there, by whether it is before or after it, and, from the second time in the life of this process
+//! on, by how often it was passed: `call close_participant, after`, `commit replied closing_wrapper, before, 2`.
+
+mod pointed_remote;
+mod pointed_store;
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs::{self, File},
+    io::Write as _,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use orchestrator::Remote;
+use store::Store;
+use uuid::Uuid;
+
+use self::{pointed_remote::PointedRemote, pointed_store::PointedStore};
+
+/// The variable that names the folder.
+const VARIABLE: &str = "CLOSEOUT_CRASH_POINTS";
+
+/// Where the process may die.
+#[derive(Debug)]
+struct Points {
+    folder: PathBuf,
+    wanted: HashSet<String>,
+    passed: Mutex<HashMap<String, u32>>,
+}
+
+impl Points {
+    /// The points of a test; `None` where nobody asks for any.
+    fn of_environment() -> Option<Arc<Self>> {
+        let folder = PathBuf::from(std::env::var_os(VARIABLE)?);
+        let wanted = fs::read_to_string(folder.join("wanted")).unwrap_or_default();
+        let wanted = wanted.lines().map(str::to_owned).collect();
+        Some(Arc::new(Self { folder, wanted, passed: Mutex::default() }))
+    }
+
+    /// The process is at a point, and may not come to the next line.
+    fn pass(&self, conversation: Uuid, what: &str, when: &str) {
+        let mut point = format!("{conversation}\t{what}, {when}");
+        let times = {
+            let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+            let times = passed.entry(point.clone()).or_default();
+            *times += 1;
+            *times
+        };
+        if times > 1 {
+            point = format!("{point}, {times}");
+        }
+        self.note("passed", &point);
+        if self.wanted.contains(&point) {
+            self.note("crashed", &point);
+            let me = rustix::process::getpid();
+            rustix::process::kill_process(me, rustix::process::Signal::KILL).expect("it may kill itself");
+            // The signal takes other threads a moment; this one must not get any further.
+            std::thread::sleep(Duration::from_secs(60));
+        }
+    }
+
+    fn note(&self, file: &str, point: &str) {
+        let written = File::options().create(true).append(true).open(self.folder.join(file));
+        written
+            .and_then(|mut file| writeln!(file, "{point}"))
+            .expect("the folder of the test can be written");
+    }
+}
+
+/// The store, with its points where a test asks for them.
+pub(super) fn store(inner: Arc<dyn Store>) -> Arc<dyn Store> {
+    match Points::of_environment() {
+        Some(points) => Arc::new(PointedStore { inner, points }),
+        None => inner,
+    }
+}
+
+/// The remote side, with its points where a test asks for them.
+pub(super) fn remote(inner: Arc<dyn Remote>) -> Arc<dyn Remote> {
+    match Points::of_environment() {
+        Some(points) => Arc::new(PointedRemote { inner, points }),
+        None => inner,
+    }
+}
