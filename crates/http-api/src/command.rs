@@ -97,7 +97,7 @@ impl Wanted {
         Ok(Self {
             organisation,
             command: Command { subject, participant, not_before, follows: 0 },
-            said: Said { reason, overrides, labels, callback, reply: None },
+            said: Said { reason, overrides, labels, callback, reply: None, trace: None },
             dry_run,
         })
     }

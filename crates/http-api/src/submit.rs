@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use closure_machine::Step;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use orchestrator::{ProducerKey, Record, Submission, Submitted, closure_id, names};
+use orchestrator::{ProducerKey, Record, Said, Submission, Submitted, TraceParent, closure_id, names};
 
 use crate::{
     call::{Answer, Call},
@@ -32,10 +32,12 @@ pub(crate) async fn submit(mut call: Call) -> Answer {
     callback::check(&call.shared.api.callbacks, wanted.said.callback.as_ref())?;
     let key = producer_key(&call, &wanted)?;
     let dry_run = wanted.dry_run;
+    let traces = call.headers.get_all("traceparent").iter().map(|value| value.to_str().unwrap_or_default());
+    let said = Said { trace: TraceParent::only(traces), ..wanted.said };
     let submission = Submission {
         organisation: wanted.organisation,
         command: wanted.command,
-        said: wanted.said,
+        said,
         source: Arc::from(SOURCE),
         key,
         follows: None,

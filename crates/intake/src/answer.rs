@@ -70,7 +70,8 @@ impl Line {
             "data": data,
         });
         let correlation = correlation(message).or_else(|| message.id.clone());
-        let outgoing = outgoing(id, correlation, trace(message), event.to_string());
+        let outgoing =
+            outgoing(id, correlation, trace(message).map(|trace| trace.to_string()), event.to_string());
         match self.source.publish(address, outgoing).await {
             Ok(()) => metrics::ending(&self.name, "answered"),
             Err(fault) => {

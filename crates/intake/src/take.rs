@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use genesys_types::Time;
-use orchestrator::{ProducerKey, ReplyTo, Submission, SubmitError, Submitted, closure_id};
+use orchestrator::{ProducerKey, ReplyTo, Submission, SubmitError, Submitted, TraceParent, closure_id};
 use queue::Message;
 use sha2::{Digest, Sha256};
 
@@ -27,9 +27,6 @@ const LONGEST_KEY: usize = 255;
 
 /// The longest correlation that is repeated in an ending.
 const LONGEST_CORRELATION: usize = 255;
-
-/// A `traceparent` has exactly this length (W3C Trace Context, version 00).
-const TRACEPARENT: usize = 55;
 
 /// Why a message was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,10 +84,11 @@ impl Line {
             return Err(Why::new("invalid_field", Some("dryRun"), detail));
         }
         let key = key(message, decoded.id.as_deref());
+        said.trace = trace(message);
         said.reply = self.setup.replies.granted(message.reply_to.as_deref()).map(|address| ReplyTo {
             address: address.to_owned(),
             correlation: Some(correlation(message).unwrap_or_else(|| key.clone())),
-            trace: trace(message),
+            trace: said.trace.map(|trace| trace.to_string()),
         });
         Ok(Submission {
             organisation: self.setup.organisation.clone(),
@@ -234,12 +232,9 @@ pub(crate) fn correlation(message: &Message) -> Option<String> {
     message.headers.first("correlation-id").filter(fits).map(str::to_owned)
 }
 
-/// The trace, where it has the form of one.
-pub(crate) fn trace(message: &Message) -> Option<String> {
-    let form = |text: &&str| {
-        text.len() == TRACEPARENT && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
-    };
-    message.headers.first("traceparent").filter(form).map(str::to_owned)
+/// The trace that the message belongs to, where it names a valid one.
+pub(crate) fn trace(message: &Message) -> Option<TraceParent> {
+    TraceParent::parse(message.headers.first("traceparent")?)
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -52,6 +52,7 @@ mod submit;
 mod survey;
 mod to_the_end;
 mod together;
+mod trace_parent;
 mod under_way;
 mod upkeep;
 mod wake;
@@ -80,6 +81,7 @@ pub use remote_genesys::GenesysRemote;
 pub use returning::SOURCE as GUEST_RETURNED;
 pub use submit::{Follows, ProducerKey, Submission, SubmitError, Submitted};
 pub use survey::SurveyError;
+pub use trace_parent::TraceParent;
 
 /// What lists of open conversations are asked with and show; the client's own.
 pub use genesys_client::{OPEN_PAGE, OpenOne, OpenPage, OpenQuery};

@@ -10,7 +10,7 @@ use closure_machine::{
 use genesys_types::{ConversationId, Organisation, ParticipantId, Span, Time};
 use store::{ClosureKey, Row};
 
-use crate::{handling::Handling, names, stored};
+use crate::{handling::Handling, names, stored, trace_parent::TraceParent};
 
 /// A closure, its command and its proof: one row of the store.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +55,8 @@ pub struct Said {
     pub callback: Option<Callback>,
     /// Where to publish the ending, for a command that came by a queue.
     pub reply: Option<ReplyTo>,
+    /// The trace that the command belongs to.
+    pub trace: Option<TraceParent>,
 }
 
 /// Where at its broker a producer waits for the ending.
@@ -64,7 +66,7 @@ pub struct ReplyTo {
     pub address: String,
     /// What the producer recognises the ending by.
     pub correlation: Option<String>,
-    /// The trace that the command belongs to, as `traceparent`.
+    /// The trace that the command belongs to, as `traceparent`, which the ending repeats.
     pub trace: Option<String>,
 }
 

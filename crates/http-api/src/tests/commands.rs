@@ -93,6 +93,30 @@ async fn a_repeated_key_is_answered_with_the_same_closure() {
     assert_ne!(of_another_producer["id"], first["id"]);
 }
 
+/// A producer that repeats itself does so within another trace.
+#[tokio::test(start_paused = true)]
+async fn the_trace_is_kept_and_is_no_part_of_the_command() {
+    let world = World::new().await;
+    let body = json!({ "conversationId": world.conversation(1) });
+    let trace = |span: char| format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920333{span}-01");
+    let mut ids = Vec::new();
+    for span in ['1', '2'] {
+        let headers = [("idempotency-key", "order-8812"), ("traceparent", &trace(span))];
+        let answer = world.post_as("submit", "/v1/closures", body.clone(), &headers).await;
+        ids.push(answer.json()["id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(ids[0], ids[1]);
+    assert_eq!(world.trace_of(&ids[0]).await, Some(trace('1')));
+
+    let body = json!({ "conversationId": world.conversation(2) });
+    for wrong in
+        [&[("traceparent", "00-1-2-01")][..], &[("traceparent", &trace('1')), ("traceparent", &trace('2'))]]
+    {
+        let closure = world.post_as("submit", "/v1/closures", body.clone(), wrong).await.ok(202);
+        assert_eq!(world.trace_of(closure["id"].as_str().unwrap()).await, None, "{wrong:?}");
+    }
+}
+
 /// No command is "in progress": what is not committed has not been taken, and the first commit answers for all.
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_used_twice_at_once_is_answered_with_one_closure() {

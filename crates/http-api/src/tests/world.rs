@@ -458,6 +458,13 @@ impl World {
     }
 
     /// Requests the close of a conversation and returns the closure's id.
+    /// The `traceparent` that is kept of a closure's command.
+    pub(super) async fn trace_of(&self, id: &str) -> Option<String> {
+        let key = parse_closure_id(id).unwrap();
+        let record = self.orchestrator.closure(key).await.unwrap().unwrap();
+        Some(record.said.as_ref()?.trace?.to_string())
+    }
+
     pub(super) async fn submit(&self, conversation: &str) -> String {
         let answer = self.post("/v1/closures", json!({ "conversationId": conversation })).await.ok(202);
         answer["id"].as_str().unwrap().to_owned()

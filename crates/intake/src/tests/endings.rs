@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use queue::Outgoing;
+use orchestrator::Record;
+use queue::{Headers, Outgoing};
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -40,6 +41,31 @@ async fn an_ending_goes_to_the_address_of_its_message_and_to_the_results() {
     assert_eq!(reply.id.as_deref(), event["id"].as_str());
     assert_eq!(to("closures.ended").len(), 3);
     assert_eq!(to("elsewhere").len(), 0, "a wish is granted only where it is allowed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_trace_of_a_message_is_kept_and_repeated_in_its_ending_where_it_is_valid() {
+    let world = World::with(100, replies(None)).await;
+    let valid = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    for (number, trace) in [(1, valid), (2, "00-1-2-01")] {
+        let mut headers = Headers::default();
+        headers.push("traceparent", trace);
+        world.queue.publish(Outgoing {
+            id: Some(format!("order-{number}")),
+            headers,
+            reply_to: Some("closures.replies.7".to_owned()),
+            body: conversation(number).into(),
+        });
+    }
+    let all = published(&world, 2).await;
+    let repeated: BTreeSet<_> = all.iter().map(|(_, it)| it.headers.first("traceparent")).collect();
+    assert_eq!(repeated, BTreeSet::from([None, Some(valid)]));
+    let kept: BTreeSet<_> = world.closures().await.iter().map(trace_of).collect();
+    assert_eq!(kept, BTreeSet::from([None, Some(valid.to_owned())]));
+}
+
+fn trace_of(record: &Record) -> Option<String> {
+    Some(record.said.as_ref()?.trace?.to_string())
 }
 
 #[tokio::test(start_paused = true)]

@@ -161,6 +161,16 @@ impl Packed for Uuid {
     }
 }
 
+impl Packed for u128 {
+    fn write(&self, to: &mut Writer) {
+        to.bytes(&self.to_be_bytes());
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        from.bytes(16)?.try_into().ok().map(Self::from_be_bytes)
+    }
+}
+
 impl Packed for String {
     fn write(&self, to: &mut Writer) {
         to.number(self.len() as u64);

@@ -14,6 +14,7 @@ use super::bytes::{Packed, Reader, Writer};
 use crate::{
     handling::{Handling, Word},
     record::{Callback, ConfirmedBy, Overrides, ReplyTo, Said},
+    trace_parent::TraceParent,
 };
 
 /// Writes the parts of a struct one after the other.
@@ -205,7 +206,9 @@ packs_one_of!(ProofSource {
 
 packs_one_of!(WrapUp { 0 => NotRequired, 1 => Pending, 2 => Done });
 
-packs!(Said { reason, overrides, labels, callback, reply });
+packs!(Said { reason, overrides, labels, callback, reply, trace });
+
+packs!(TraceParent { trace, span, flags });
 
 packs!(Handling { claimed, snoozed, comment });
 

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::*;
 use crate::handling::{Handling, Word};
 use crate::record::{Callback, ConfirmedBy, Overrides, ReplyTo, Said};
+use crate::trace_parent::TraceParent;
 
 proptest! {
     #[test]
@@ -381,9 +382,15 @@ fn said() -> impl Strategy<Value = Option<Box<Said>>> {
     let reply = (".{0,9}", option::of(".{0,9}"), option::of(".{0,9}"))
         .prop_map(|(address, correlation, trace)| ReplyTo { address, correlation, trace });
     let labels = vec((".{0,9}", ".{0,9}"), 0..4);
-    let parts = (option::of(".{0,200}"), overrides(), labels, option::of(callback), option::of(reply));
-    option::of(parts.prop_map(|(reason, overrides, labels, callback, reply)| {
-        Box::new(Said { reason, overrides, labels, callback, reply })
+    let trace = (any::<u128>(), any::<u64>(), any::<u8>()).prop_map(|(trace, span, flags)| TraceParent {
+        trace,
+        span,
+        flags,
+    });
+    let (callback, reply, trace) = (option::of(callback), option::of(reply), option::of(trace));
+    let parts = (option::of(".{0,200}"), overrides(), labels, callback, reply, trace);
+    option::of(parts.prop_map(|(reason, overrides, labels, callback, reply, trace)| {
+        Box::new(Said { reason, overrides, labels, callback, reply, trace })
     }))
     // On the heap: all parts of a record together outgrow the stack of a test.
     .boxed()

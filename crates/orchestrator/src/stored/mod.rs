@@ -19,7 +19,10 @@ use self::{
     life::{StoredGhost, StoredStep, StoredTurn},
     sought::StoredSought,
 };
-use crate::record::{Callback, Overrides, Record, ReplyTo, Said};
+use crate::{
+    record::{Callback, Overrides, Record, ReplyTo, Said},
+    trace_parent::TraceParent,
+};
 
 /// The only form so far. A reader refuses a larger number in plain words.
 const FORM: u8 = 1;
@@ -111,6 +114,9 @@ struct StoredRecord {
     callback: Option<(String, Vec<String>)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reply: Option<StoredReplyTo>,
+    /// As `traceparent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -161,6 +167,7 @@ pub(crate) fn read(row: &Row) -> Result<Record, String> {
         labels: row.labels.clone(),
         callback: stored.callback.map(|(url, on)| Callback { url, on }),
         reply: stored.reply.map(ReplyTo::from),
+        trace: stored.trace.as_deref().and_then(TraceParent::parse),
     };
     let closure = Closure {
         sequence: row.version,
@@ -261,6 +268,7 @@ impl From<&Record> for StoredRecord {
             overrides: record.overrides().map(StoredOverrides::from),
             callback: said.and_then(|said| said.callback.as_ref()).map(|to| (to.url.clone(), to.on.clone())),
             reply: said.and_then(|said| said.reply.as_ref()).map(StoredReplyTo::from),
+            trace: said.and_then(|said| said.trace).map(|trace| trace.to_string()),
         }
     }
 }
@@ -315,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn where_to_publish_the_ending_is_kept() {
+    fn where_to_publish_the_ending_and_the_producers_trace_are_kept() {
         let command = Command {
             subject: Subject::Conversation(ConversationId::from_uuid(Uuid::from_u128(1))),
             participant: None,
@@ -328,8 +336,12 @@ mod tests {
             correlation: correlation.map(str::to_owned),
             trace: None,
         };
-        for reply in [None, Some(reply(None)), Some(reply(Some("order-8812")))] {
-            let said = Said { reason: Some("done".to_owned()), reply: reply.clone(), ..Said::default() };
+        let trace = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        for (reply, trace) in
+            [(None, trace), (Some(reply(None)), None), (Some(reply(Some("order-8812"))), trace)]
+        {
+            let said =
+                Said { reason: Some("done".to_owned()), reply: reply.clone(), trace, ..Said::default() };
             let record = Record {
                 key: Uuid::from_u128(4),
                 organisation: "main".parse().unwrap(),
@@ -346,6 +358,7 @@ mod tests {
             };
             let row = record.row();
             assert_eq!(String::from_utf8_lossy(&row.body).contains("reply"), reply.is_some());
+            assert_eq!(String::from_utf8_lossy(&row.body).contains("0af76519"), trace.is_some());
             assert_eq!(Record::from_row(&row), Ok(record));
         }
     }
