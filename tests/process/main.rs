@@ -30,5 +30,6 @@ mod silence;
 mod special_cases;
 mod together;
 mod top;
+mod traces;
 mod webhooks;
 mod wrap_ups;

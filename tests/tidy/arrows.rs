@@ -52,6 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("intake", &["callbacks", "closure-machine", "genesys-types", "orchestrator", "queue", "store"]),
     ("batches", &["closure-machine", "genesys-types", "orchestrator", "store"]),
     ("callbacks", &["genesys-types", "orchestrator", "store", "webhook-signature"]),
+    ("traces", &["genesys-types", "orchestrator", "store"]),
     (
         "http-api",
         &[
@@ -93,6 +94,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store",
             "store-postgres",
             "store-sqlite",
+            "traces",
             "webhook-receiver",
             "webhook-signature",
         ],

@@ -43,6 +43,11 @@ pub(crate) static ROUTES: &[Route] = &[
                     "1 to 255 visible ASCII characters. The same key with the same command is answered with the same \
                      closure; with another command it is refused.",
                 ),
+                header(
+                    "traceparent",
+                    Form::Text,
+                    "The caller's span (W3C Trace Context), to which the closure's trace is linked. An invalid one is passed over.",
+                ),
             ],
             body: Some(Body { schema: "ClosureRequest", required: true, file: false }),
             answers: &[

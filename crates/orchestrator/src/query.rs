@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, error::Error, fmt, sync::Arc, time::Duration};
 
 use closure_machine::{BlockReason, Policy, Step};
 use genesys_types::{Organisation, Time};
-use store::{ClosureKey, Filter, InboxEntry, Millis, Order, Quarantined, StoreUnavailable, Tally};
+use store::{
+    ClosureKey, Filter, InboxEntry, Millis, Order, PlacedLine, Quarantined, StoreUnavailable, Tally,
+};
 
 use crate::{
     advance::Orchestrator,
@@ -39,6 +41,25 @@ pub struct TimelineLine {
     pub kind: String,
     /// The evidence.
     pub entry: Entry,
+}
+
+impl TimelineLine {
+    /// Reads a line as the store keeps it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn of(placed: PlacedLine) -> Result<Self, QueryError> {
+        let entry = serde_json::from_slice(&placed.line.body)
+            .map_err(|error| QueryError::Unreadable(error.to_string()))?;
+        Ok(Self {
+            position: placed.position,
+            sequence: placed.line.sequence,
+            at: Time::from_millis(placed.line.at),
+            kind: placed.line.kind,
+            entry,
+        })
+    }
 }
 
 /// Why a question has no answer.
@@ -153,20 +174,7 @@ impl Orchestrator {
     /// When the store, or a line, cannot be read.
     pub async fn timeline(&self, key: ClosureKey) -> Result<Vec<TimelineLine>, QueryError> {
         let lines = self.inner.store.journal(key).await?;
-        lines
-            .into_iter()
-            .map(|placed| {
-                let entry = serde_json::from_slice(&placed.line.body)
-                    .map_err(|error| QueryError::Unreadable(error.to_string()))?;
-                Ok(TimelineLine {
-                    position: placed.position,
-                    sequence: placed.line.sequence,
-                    at: Time::from_millis(placed.line.at),
-                    kind: placed.line.kind,
-                    entry,
-                })
-            })
-            .collect()
+        lines.into_iter().map(TimelineLine::of).collect()
     }
 
     /// What came in lately, the latest first.

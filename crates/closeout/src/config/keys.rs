@@ -57,7 +57,7 @@ impl Key {
 }
 
 /// The sections, in the order of the file, with what stands above each.
-pub const SECTIONS: [(&str, &str); 12] = [
+pub const SECTIONS: [(&str, &str); 13] = [
     ("server", "Where the service listens. TLS belongs to a proxy in front of it."),
     ("store", "Where closures, their evidence and received events are kept."),
     (
@@ -91,6 +91,11 @@ pub const SECTIONS: [(&str, &str); 12] = [
         "source.*",
         "One table for each queue that commands come by (docs/sources.md). The HTTP interface is always there and needs no table.",
     ),
+    (
+        "traces",
+        "OpenTelemetry: one trace for each closure, sent by OTLP/HTTP when it is over (docs/operations.md). Nothing is sent while \
+         endpoint is not set.",
+    ),
     ("auth", "Who may use the HTTP interface."),
 ];
 
@@ -119,7 +124,7 @@ pub const DIMENSIONS: &[&str] = &["externalTag", "externalContactId", "journeyCu
 
 /// Every key.
 #[rustfmt::skip]
-pub const KEYS: [Key; 109] = [
+pub const KEYS: [Key; 116] = [
     with("server.listen", Form::Text, "127.0.0.1:8080", "Address and port."),
     with("server.shutdown_grace", Form::Duration, "20s", "How long calls and requests under way may take to finish at a stop."),
     with("server.max_connections", Form::Count(1, 1_000_000), "4096", "Connections at once; more are closed at once."),
@@ -238,6 +243,14 @@ pub const KEYS: [Key; 109] = [
     with("source.*.tls", Form::Flag, "false", "kafka: whether brokers are spoken to by TLS, which this build has to have (docs/sources-kafka.md)."),
     without("source.*.sasl", Form::Choice(&["plain", "scram-sha-256", "scram-sha-512"]), "scram-sha-512", "kafka: how the user proves its password: plain, scram-sha-256, scram-sha-512; all but plain in a build with TLS."),
     with("source.*.group", Form::Text, "closeout", "kafka: the consumer group, one for all processes of a service."),
+
+    without("traces.endpoint", Form::Text, "http://localhost:4318", "The collector; /v1/traces is added where it is missing."),
+    without("traces.headers", Form::Secrets, "[\"env:OTLP_AUTHORIZATION\"]", "Sent with every request: secrets, each as Name: value."),
+    with("traces.service_name", Form::Text, "closeout", "What this service is called in the traces."),
+    with("traces.sample_percent", Form::Count(0, 100), "100", "Of so many in a hundred closures without a traceparent; with one, its sampled flag decides."),
+    with("traces.trouble_always", Form::Flag, "true", "Whether ghosts and failures are sent in any case."),
+    with("traces.timeout", Form::Duration, "10s", "How long one request may take in all."),
+    with("traces.keep", Form::Duration, "15m", "For how long what the collector does not take is tried again; then it is dropped."),
 
     with("auth.tokens_file", Form::Text, "tokens.toml", "SHA-256 and role of each key; read at the start."),
 ];

@@ -26,6 +26,7 @@ pub mod settings;
 pub mod source;
 pub mod sqs;
 pub mod tokens;
+mod traces;
 
 #[cfg(test)]
 mod tests;

@@ -56,6 +56,8 @@ pub struct Settings {
     pub sources: Vec<CommandSource>,
     /// Who is told of closures.
     pub callbacks: callbacks::Setup,
+    /// Where traces of closures are sent.
+    pub traces: traces::Setup,
     /// When stuck sessions are looked for by itself.
     pub scans: Vec<Schedule>,
     /// The keys.
@@ -165,6 +167,8 @@ pub fn read_with(
     let silent_adapter_after = reader.duration("ghosts.silent_adapter_after").unwrap_or_default();
     let Confirm { hooks, queues, notifications } = confirm::read(&mut reader, variables, &names);
     let callbacks = super::callbacks::read(&mut reader, variables, &names);
+    let places = organisations.iter().map(|one| &one.client);
+    let traces = super::traces::read(&mut reader, variables, places);
     let scans = super::scans::read(&mut reader, &names);
     let sources = source::read(&mut reader, variables, &names);
     let tokens = tokens.unwrap_or_else(|| keys(&mut reader, &names));
@@ -181,6 +185,7 @@ pub fn read_with(
             notifications,
             sources,
             callbacks,
+            traces,
             scans,
             tokens,
         }),

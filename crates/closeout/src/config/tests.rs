@@ -1,6 +1,7 @@
 //! The layers together: who wins, what is refused, and that the reference file is true.
 
 mod sources;
+mod traces;
 
 use std::path::{Path, PathBuf};
 

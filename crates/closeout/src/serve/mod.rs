@@ -40,6 +40,7 @@ use store_postgres::PostgresStore;
 use store_sqlite::SqliteStore;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+use traces::Traces;
 
 use self::herald::Herald;
 pub use self::signals::Signals;
@@ -110,6 +111,7 @@ pub struct Service {
     listening: JoinHandle<std::io::Result<()>>,
     queues: Queues,
     callbacks: Callbacks,
+    traces: Traces,
     batches: Batches,
     sources: Sources,
     broken: CancellationToken,
@@ -159,6 +161,7 @@ impl Service {
         let advisor = Arc::new(GhostAdvice(orchestrator.clone()));
         let public_url = settings.callbacks.public_url.clone();
         let (kept, acts) = (Arc::clone(&store), Arc::clone(&store));
+        let traces = trace(settings.traces, &store)?;
         let callbacks = Callbacks::start(settings.callbacks, store, clock, ears, advisor, stop.clone())
             .map_err(|error| {
                 Failure::new(Exit::Unexpected, format!("callbacks cannot be posted: {error}"))
@@ -212,6 +215,7 @@ impl Service {
             listening,
             queues,
             callbacks,
+            traces,
             batches,
             sources,
             broken,
@@ -285,6 +289,8 @@ impl Service {
         if let Ok(Err(error)) = listened {
             tracing::error!(%error, "listening failed");
         }
+        // What ended last has ended by now.
+        self.traces.stop(grace).await;
         if let Err(error) = self.orchestrator.close_store().await {
             tracing::warn!(%error, "the store could not be brought to rest; copy all of its files, not one alone");
         }
@@ -303,6 +309,11 @@ fn greeting(sources: usize) -> String {
 
 fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     http_listener::bind(address).map_err(|error| Failure::usage(error.to_string()))
+}
+
+fn trace(setup: traces::Setup, store: &Arc<dyn Store>) -> Result<Traces, Failure> {
+    Traces::start(setup, Arc::clone(store), Arc::new(SystemClock::default()))
+        .map_err(|error| Failure::new(Exit::Unexpected, format!("traces cannot be sent: {error}")))
 }
 
 async fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Store>, Failure> {
