@@ -60,7 +60,7 @@ mod timeline;
 mod view;
 mod waiting;
 
-pub use access::{AccessKey, InvalidRole, Keys, Role};
+pub use access::{AccessKey, InvalidRole, Keys, Lent, Role};
 pub use adapters::{AdapterStanding, RefusedTopic};
 pub use batches::RowReader;
 pub use hint::GhostAdvice;
