@@ -18,6 +18,7 @@ mod origin;
 mod pages;
 mod parts;
 mod session;
+mod sign_on;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ use axum::{
 use http::{HeaderValue, Method, header};
 use tokio_util::sync::CancellationToken;
 
+pub use self::sign_on::{Begun, Guest, NotLetIn, SignOn};
 use self::{api::Api, session::Sessions};
 
 /// What the pages may do.
@@ -47,6 +49,8 @@ struct Console {
     api: Api,
     sessions: Arc<Sessions>,
     options: Options,
+    /// The way in beside a key.
+    sign_on: Option<Arc<dyn SignOn>>,
     /// Ends every stream.
     stop: CancellationToken,
 }
@@ -88,6 +92,8 @@ fn routes() -> Vec<Route> {
             "/console/login",
             post(login::enter).layer(DefaultBodyLimit::max(SMALL)),
         ),
+        (Who::Anybody, Method::GET, "/console/login/oidc", get(sign_on::begin)),
+        (Who::Anybody, Method::GET, "/console/login/oidc/back", get(sign_on::back)),
         (Who::Anybody, Method::GET, "/console/assets/{name}", get(assets::serve)),
         (Who::Looks, Method::POST, "/console/logout", post(login::leave).layer(DefaultBodyLimit::max(SMALL))),
         (Who::Anybody, Method::GET, "/console", get(pages::home::moved)),
@@ -116,9 +122,14 @@ fn routes() -> Vec<Route> {
 }
 
 /// Builds the pages before this HTTP interface: `/`, and all below `/console`. The router has no fallback, so it can be merged.
-/// Streams end with `stop`.
-pub fn router(api: Router, options: Options, stop: CancellationToken) -> Router {
-    let console = Console { api: Api::of(api), sessions: Arc::default(), options, stop };
+/// Streams end with `stop`. With `sign_on` there is a way in beside a key.
+pub fn router(
+    api: Router,
+    options: Options,
+    sign_on: Option<Arc<dyn SignOn>>,
+    stop: CancellationToken,
+) -> Router {
+    let console = Console { api: Api::of(api), sessions: Arc::default(), options, sign_on, stop };
     let served =
         routes().into_iter().fold(Router::new(), |served, (_, _, path, answers)| served.route(path, answers));
     served.layer(middleware::from_fn(guarded)).with_state(console)

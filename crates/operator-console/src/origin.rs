@@ -30,6 +30,9 @@ fn local_port(headers: &HeaderMap) -> Option<u16> {
     matches!(name, "localhost" | "127.0.0.1" | "[::1]").then_some(port)
 }
 
+/// How long a browser keeps what a log-in by somebody else needs on its way, in seconds: as long as people may take there.
+const FLOW_SECONDS: u32 = 10 * 60;
+
 /// The name of the cookie. Beyond this machine it is bound to HTTPS and to the host; on it, where all ports share their cookies,
 /// each has a name of its own.
 fn cookie_name(headers: &HeaderMap) -> String {
@@ -47,9 +50,26 @@ pub(crate) fn cookie(headers: &HeaderMap, id: Option<&str>) -> String {
     }
 }
 
+/// The cookie of a log-in that is under way elsewhere; without a value, the one that takes it away. The browser brings it back from there
+/// by following a link, so it is `Lax` too.
+pub(crate) fn flow_cookie(headers: &HeaderMap, kept: Option<&str>) -> String {
+    let name = format!("{}-login", cookie_name(headers));
+    let secure = if local_port(headers).is_some() { "" } else { "; Secure" };
+    let (kept, age) = kept.map_or(("", 0), |kept| (kept, FLOW_SECONDS));
+    format!("{name}={kept}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}")
+}
+
 /// The ids of sessions that a request names: one, unless somebody else sets cookies for this host too.
 pub(crate) fn sessions_of(headers: &HeaderMap) -> Vec<String> {
-    let name = cookie_name(headers);
+    values_of(headers, &cookie_name(headers))
+}
+
+/// What the browser kept of log-ins that are under way elsewhere.
+pub(crate) fn flows_of(headers: &HeaderMap) -> Vec<String> {
+    values_of(headers, &format!("{}-login", cookie_name(headers)))
+}
+
+fn values_of(headers: &HeaderMap, name: &str) -> Vec<String> {
     headers
         .get_all(header::COOKIE)
         .iter()
@@ -97,6 +117,15 @@ mod tests {
         assert_eq!(sessions_of(&far), ["2f"]);
         assert!(cookie(&far, Some("2f")).ends_with("; Secure"));
         assert!(cookie(&far, None).contains("Max-Age=0"));
+        assert!(
+            flow_cookie(&far, Some("a.b"))
+                .starts_with("__Host-closeout-login=a.b; Path=/; HttpOnly; SameSite=Lax")
+        );
+        assert!(flow_cookie(&far, Some("a.b")).ends_with("Max-Age=600; Secure"));
+        assert!(
+            flow_cookie(&local, None).starts_with("closeout-8080-login=;")
+                && !flow_cookie(&local, None).contains("Secure")
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -19,7 +20,7 @@ use uuid::Uuid;
 const IDLE: Duration = Duration::from_secs(8 * 3_600);
 
 /// However busy, a session ends after a day, so that a forgotten one does not outlast its operator.
-const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 
 /// At most so many at once; the one that was used least lately makes room.
 const MOST: usize = 1_000;
@@ -37,8 +38,17 @@ pub(crate) struct Told {
     pub(crate) text: String,
 }
 
+/// What a session begins with beside its key.
+pub(crate) struct Beginning {
+    /// How long it may last at most.
+    pub(crate) longest: Duration,
+    /// What makes its key open, where that is lent: dropped with the session.
+    pub(crate) held: Option<Box<dyn Send + Sync>>,
+    /// Where else a session of the same person is ended with it.
+    pub(crate) leave: Option<SecretString>,
+}
+
 /// One operator's session.
-#[derive(Debug)]
 pub(crate) struct Session {
     /// The key that every request is made with.
     pub(crate) key: SecretString,
@@ -50,6 +60,11 @@ pub(crate) struct Session {
     pub(crate) organisations: Vec<String>,
     /// What every form must say, so that no other site can send one.
     pub(crate) csrf: String,
+    /// Where else a session of the same person is ended with it.
+    pub(crate) leave: Option<SecretString>,
+    /// What makes the key open, where that is lent.
+    _held: Option<Box<dyn Send + Sync>>,
+    longest: Duration,
     begun: Instant,
     used: Mutex<Instant>,
     told: Mutex<Option<Told>>,
@@ -66,6 +81,12 @@ impl Drop for Leave {
         for counter in &self.0 {
             counter.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("name", &self.name).field("role", &self.role).finish_non_exhaustive()
     }
 }
 
@@ -91,7 +112,9 @@ impl Session {
     }
 
     fn is_over(&self, now: Instant) -> bool {
-        self.ended.load(Ordering::Relaxed) || now - self.begun >= LONGEST || now - *lock(&self.used) >= IDLE
+        self.ended.load(Ordering::Relaxed)
+            || now - self.begun >= self.longest
+            || now - *lock(&self.used) >= IDLE
     }
 }
 
@@ -110,6 +133,7 @@ impl Sessions {
         name: &str,
         role: &str,
         organisations: Vec<String>,
+        Beginning { longest, held, leave }: Beginning,
     ) -> String {
         let now = Instant::now();
         let session = Session {
@@ -118,6 +142,9 @@ impl Sessions {
             role: role.to_owned(),
             organisations,
             csrf: random(),
+            leave,
+            _held: held,
+            longest,
             begun: now,
             used: Mutex::new(now),
             told: Mutex::default(),
@@ -188,10 +215,14 @@ fn random() -> String {
 mod tests {
     use super::*;
 
+    fn usual() -> Beginning {
+        Beginning { longest: LONGEST, held: None, leave: None }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_session_ends_when_nobody_uses_it_and_after_a_day_in_any_case() {
         let sessions = Sessions::default();
-        let id = sessions.begin("key".into(), "ann", "operate", Vec::new());
+        let id = sessions.begin("key".into(), "ann", "operate", Vec::new(), usual());
         assert!(sessions.find("another").is_none());
         for _ in 0..3 {
             tokio::time::advance(Duration::from_secs(7 * 3_600)).await;
@@ -199,25 +230,39 @@ mod tests {
         }
         tokio::time::advance(Duration::from_secs(3 * 3_600)).await;
         assert!(sessions.find(&id).is_none(), "24 hours");
-        let id = sessions.begin("key".into(), "ann", "operate", Vec::new());
+        let id = sessions.begin("key".into(), "ann", "operate", Vec::new(), usual());
         tokio::time::advance(IDLE).await;
         assert!(sessions.find(&id).is_none(), "idle");
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_session_that_may_last_less_long_takes_its_key_with_it() {
+        let sessions = Sessions::default();
+        let lent = Arc::new(());
+        let held = Some(Box::new(Arc::clone(&lent)) as Box<dyn Send + Sync>);
+        let short = Beginning { longest: Duration::from_secs(3_600), held, leave: None };
+        let id = sessions.begin("key".into(), "oidc:ann", "operate", Vec::new(), short);
+        tokio::time::advance(Duration::from_secs(3_599)).await;
+        assert!(sessions.find(&id).is_some() && Arc::strong_count(&lent) == 2);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(sessions.find(&id).is_none(), "however busy");
+        assert_eq!(Arc::strong_count(&lent), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn sessions_are_bounded_and_a_key_makes_room_for_itself() {
         let sessions = Sessions::default();
-        let first = sessions.begin("key".into(), "first", "read", Vec::new());
+        let first = sessions.begin("key".into(), "first", "read", Vec::new(), usual());
         let mut of_another = Vec::new();
         for _ in 0..=MOST_OF_ONE_KEY {
             tokio::time::advance(Duration::from_millis(1)).await;
-            of_another.push(sessions.begin("key".into(), "another", "read", Vec::new()));
+            of_another.push(sessions.begin("key".into(), "another", "read", Vec::new(), usual()));
         }
         let alive = |id: &String| sessions.find(id).is_some();
         assert!(alive(&first) && !alive(&of_another[0]) && alive(&of_another[1]));
         for number in 0..MOST {
             tokio::time::advance(Duration::from_millis(1)).await;
-            sessions.begin("key".into(), &number.to_string(), "read", Vec::new());
+            sessions.begin("key".into(), &number.to_string(), "read", Vec::new(), usual());
         }
         assert_eq!(lock(&sessions.all).len(), MOST);
     }
@@ -225,7 +270,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn streams_are_bounded_and_what_ends_makes_room() {
         let sessions = Sessions::default();
-        let id = sessions.begin("key".into(), "ann", "read", Vec::new());
+        let id = sessions.begin("key".into(), "ann", "read", Vec::new(), usual());
         let session = sessions.find(&id).unwrap();
         let mut held: Vec<_> = (0..MOST_STREAMS[0]).map(|_| sessions.stream(&session).unwrap()).collect();
         assert!(sessions.stream(&session).is_none());

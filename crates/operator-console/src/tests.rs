@@ -16,6 +16,8 @@ use tower::ServiceExt as _;
 
 use super::{Options, Who, router, routes};
 
+mod sign_on;
+
 /// What the stand-in was asked to do: method and path of everything but looks.
 type Acts = Arc<Mutex<Vec<String>>>;
 
@@ -56,7 +58,7 @@ fn stand_in(acts: &Acts) -> Router {
 /// A console, and what was done by it.
 fn console(options: Options) -> (Router, Acts) {
     let acts = Acts::default();
-    (router(stand_in(&acts), options, CancellationToken::new()), acts)
+    (router(stand_in(&acts), options, None, CancellationToken::new()), acts)
 }
 
 async fn send(
