@@ -66,6 +66,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
+    ("console-oidc", &[]),
     ("operator-console", &["ghost-report"]),
     ("genesys-simulator", &["webhook-signature"]),
     (
@@ -74,6 +75,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "batches",
             "callbacks",
             "closure-machine",
+            "console-oidc",
             "evidence-log",
             "evidence-sqs",
             "genesys-client",

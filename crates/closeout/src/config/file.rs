@@ -139,16 +139,16 @@ fn present(origin: Origin) -> Setting {
     Setting { given: Given::Table(BTreeMap::new()), origin }
 }
 
-/// Whether tables stand under this path: `server`, `genesys`, `genesys.main`.
+/// Whether tables stand under this path: `server`, `genesys`, `genesys.main`, `console`.
 fn is_section(path: &str) -> bool {
     keys::SECTIONS.iter().any(|(section, _)| {
-        !is_list_of_tables(section.trim_end_matches(".*"))
-            && (keys::matches(section, path) || section.strip_suffix(".*") == Some(path))
+        let begins = || section.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+        !is_list_of_tables(section.trim_end_matches(".*")) && (keys::matches(section, path) || begins())
     })
 }
 
 fn is_list_of_tables(path: &str) -> bool {
-    matches!(path, "callback" | "confirm" | "scan" | "source")
+    matches!(path, "callback" | "confirm" | "console.oidc.grant" | "scan" | "source")
 }
 
 fn given(form: Form, value: &DeValue<'_>) -> Option<Given> {

@@ -57,7 +57,7 @@ impl Key {
 }
 
 /// The sections, in the order of the file, with what stands above each.
-pub const SECTIONS: [(&str, &str); 13] = [
+pub const SECTIONS: [(&str, &str); 15] = [
     ("server", "Where the service listens. TLS belongs to a proxy in front of it."),
     ("store", "Where closures, their evidence and received events are kept."),
     (
@@ -97,6 +97,15 @@ pub const SECTIONS: [(&str, &str); 13] = [
          endpoint is not set.",
     ),
     ("auth", "Who may use the HTTP interface."),
+    (
+        "console.oidc",
+        "Log-in to the console by a provider of OpenID Connect, beside keys (docs/console.md). Without an issuer there is none.",
+    ),
+    (
+        "console.oidc.grant.*",
+        "One table for each role that is granted to people whom the provider knows; whoever is named by none is not let in. \
+         Of several the highest role holds, for the organisations that have it.",
+    ),
 ];
 
 const fn with(path: &'static str, form: Form, default: &'static str, comment: &'static str) -> Key {
@@ -124,7 +133,7 @@ pub const DIMENSIONS: &[&str] = &["externalTag", "externalContactId", "journeyCu
 
 /// Every key.
 #[rustfmt::skip]
-pub const KEYS: [Key; 116] = [
+pub const KEYS: [Key; 128] = [
     with("server.listen", Form::Text, "127.0.0.1:8080", "Address and port."),
     with("server.shutdown_grace", Form::Duration, "20s", "How long calls and requests under way may take to finish at a stop."),
     with("server.max_connections", Form::Count(1, 1_000_000), "4096", "Connections at once; more are closed at once."),
@@ -253,6 +262,20 @@ pub const KEYS: [Key; 116] = [
     with("traces.keep", Form::Duration, "15m", "For how long what the collector does not take is tried again; then it is dropped."),
 
     with("auth.tokens_file", Form::Text, "tokens.toml", "SHA-256 and role of each key; read at the start."),
+
+    without("console.oidc.issuer", Form::Text, "https://id.example/realms/staff", "The provider's issuer, letter by letter; https, unless on loopback."),
+    without("console.oidc.client_id", Form::Text, "closeout", "The id under which the provider knows this service."),
+    without("console.oidc.client_secret", Form::Secret, "env:OIDC_CLIENT_SECRET", "The secret that belongs to it."),
+    without("console.oidc.public_url", Form::Text, "https://closeout.example", "Where browsers reach this service; without it, callbacks.public_url. Register it there with /console/login/oidc/back."),
+    with("console.oidc.scopes", Form::Texts, "[\"openid\", \"profile\"]", "What is asked of the provider; some need one more for groups."),
+    with("console.oidc.roles_claim", Form::Text, "groups", "The claim with the values that grants name; a JSON pointer for one within another, as /realm_access/roles."),
+    with("console.oidc.name_claim", Form::Text, "preferred_username", "The claim with the name that timelines and audit show, after oidc:; without it, the subject."),
+    with("console.oidc.session", Form::Duration, "8h", "After how long one has to log in anew, and what the provider says counts anew (at most 24h)."),
+    with("console.oidc.button", Form::Text, "Log in with single sign-on", "What the button says."),
+
+    without("console.oidc.grant.*.value", Form::Text, "closeout-operators", "A value of that claim, letter by letter."),
+    without("console.oidc.grant.*.role", Form::Choice(&["read", "operate", "admin"]), "operate", "The role: read, operate, admin."),
+    without("console.oidc.grant.*.organisations", Form::Texts, "[\"main\"]", "For which organisations; without it, the only one."),
 ];
 
 /// Why a table of `[[confirm]]` or `[[source]]` of this kind cannot be used; nothing for a kind that this version has.

@@ -23,6 +23,7 @@ pub mod reference;
 mod scans;
 pub mod secret;
 pub mod settings;
+pub mod sign_on;
 pub mod source;
 pub mod sqs;
 pub mod tokens;

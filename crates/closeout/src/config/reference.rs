@@ -43,7 +43,8 @@ fn written(head: &str, line: impl Fn(&Key, bool) -> String) -> String {
          # Durations: 500ms, 20s, 5m, 72h, 30d. A relative path is meant from the folder of this file.\n",
     );
     for (section, about) in SECTIONS {
-        let is_list = matches!(section, "callback.*" | "confirm.*" | "scan.*" | "source.*");
+        let is_list =
+            matches!(section, "callback.*" | "confirm.*" | "console.oidc.grant.*" | "scan.*" | "source.*");
         let heading = match section {
             "genesys.*" => "[genesys.main]".to_owned(),
             _ if is_list => format!("# [[{}]]", section.trim_end_matches(".*")),

@@ -20,6 +20,7 @@ use super::{
     layers::{Layers, Reader},
     notifications::Notifications,
     origin::{Given, Problem},
+    sign_on::{self, SignOn},
     source::{self, CommandSource},
     sqs::Queue,
     tokens::{self, Token},
@@ -62,6 +63,8 @@ pub struct Settings {
     pub scans: Vec<Schedule>,
     /// The keys.
     pub tokens: Vec<Token>,
+    /// Log-in to the console by a provider.
+    pub sign_on: Option<SignOn>,
 }
 
 impl Settings {
@@ -172,6 +175,7 @@ pub fn read_with(
     let scans = super::scans::read(&mut reader, &names);
     let sources = source::read(&mut reader, variables, &names);
     let tokens = tokens.unwrap_or_else(|| keys(&mut reader, &names));
+    let sign_on = sign_on::read(&mut reader, variables, &names, &tokens);
     match (server, store) {
         (Some(server), Some(store)) if reader.problems.is_empty() => Ok(Settings {
             server,
@@ -188,6 +192,7 @@ pub fn read_with(
             traces,
             scans,
             tokens,
+            sign_on,
         }),
         (Some(_) | None, Some(_) | None) => Err(reader.problems),
     }

@@ -1,5 +1,6 @@
 //! The layers together: who wins, what is refused, and that the reference file is true.
 
+mod sign_on;
 mod sources;
 mod traces;
 

@@ -16,6 +16,7 @@ mod hooks;
 mod notify;
 mod queues;
 mod reload;
+mod sign_on;
 mod signals;
 pub mod sources;
 mod standing;
@@ -185,10 +186,11 @@ impl Service {
             sources: sources.clone(),
             metrics: MetricsPage { render: Arc::new(move || metrics.render()), open: false },
         });
+        let sign_on = settings.sign_on.map(|settings| sign_on::lender(settings, &keys)).transpose()?;
         let console = settings
             .server
             .console
-            .map(|options| operator_console::router(api.clone(), options, stop.clone()));
+            .map(|options| operator_console::router(api.clone(), options, sign_on, stop.clone()));
         let routes = api.merge(webhooks).merge(console.unwrap_or_default());
         let limits = Limits {
             connections: settings.server.max_connections,
