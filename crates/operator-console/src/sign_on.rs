@@ -12,6 +12,9 @@ use secrecy::SecretString;
 
 use crate::{Console, login, origin};
 
+/// The longest address that a log-in elsewhere leads back to: a cookie of 4,096 bytes has to hold it, with what else is kept.
+const LONGEST_NEXT: usize = 1_500;
+
 /// Who says who a person is. The pages know nothing of how.
 #[async_trait]
 pub trait SignOn: fmt::Debug + Send + Sync + 'static {
@@ -77,7 +80,8 @@ pub struct NotLetIn {
 /// `GET /console/login/oidc`
 pub(crate) async fn begin(State(console): State<Console>, uri: Uri, headers: HeaderMap) -> Response {
     let Some(sign_on) = &console.sign_on else { return nowhere() };
-    let next = login::next_of(&uri);
+    let next = Some(login::next_of(&uri)).filter(|next| next.len() <= LONGEST_NEXT);
+    let next = next.unwrap_or_else(|| "/".to_owned());
     match sign_on.begin(&next).await {
         Ok(Begun { to, kept }) => {
             let mut response = Redirect::to(&to).into_response();

@@ -50,7 +50,7 @@ pub(super) fn read(
     let asked = ["issuer", "client_id", "client_secret", "public_url"];
     let is_there = |key: &&str| reader.layers.setting(&path(key)).is_some();
     let numbers = numbers(&reader.layers.settings, GRANTS);
-    if !asked.iter().any(|key| is_there(&key)) && numbers.is_empty() {
+    if !asked.iter().any(is_there) && numbers.is_empty() {
         return None;
     }
     let issuer = reader.parsed(&path("issuer"), issuer);

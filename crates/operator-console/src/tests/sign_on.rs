@@ -131,9 +131,11 @@ async fn no_log_in_leads_to_another_site() {
         assert_eq!((status, location(&response)), (StatusCode::SEE_OTHER, "/"), "{next:?}");
     }
     let (console, _) = console("/");
-    let begin = Request::get("/console/login/oidc?next=https%3A%2F%2Fevil.example");
-    let (_, response, _) = send(&console, begin, "").await;
-    assert_eq!(location(&response), "https://id.example/auth?of=/");
+    for next in ["https%3A%2F%2Fevil.example".to_owned(), format!("%2Fconsole%2F{}", "x".repeat(2_000))] {
+        let begin = Request::get(format!("/console/login/oidc?next={next}"));
+        let (_, response, _) = send(&console, begin, "").await;
+        assert_eq!(location(&response), "https://id.example/auth?of=/", "{next}");
+    }
 }
 
 #[tokio::test]
