@@ -10,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 use tokio::{
     sync::Notify,
-    time::{Instant, timeout_at},
+    time::{Instant, timeout},
 };
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A broker in memory with one queue, whose sources share its messages. Cheap to clone. Its clock is Tokio's, so paused
-/// time moves it.
+/// time moves it, unless it is [given another one](MemoryQueue::by_clock).
 #[derive(Clone)]
 pub struct MemoryQueue {
     shared: Arc<Shared>,
@@ -28,6 +28,8 @@ pub struct MemoryQueue {
 
 struct Shared {
     held: Duration,
+    /// The time since the broker began.
+    elapsed: Box<dyn Fn() -> Duration + Send + Sync>,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -47,7 +49,7 @@ struct Held {
     outgoing: Outgoing,
     deliveries: u32,
     /// When it may be given out.
-    visible: Instant,
+    visible: Duration,
     /// To whom it is given at present: the source and its opening.
     holder: Option<Holder>,
 }
@@ -67,6 +69,13 @@ impl fmt::Debug for MemoryQueue {
 impl MemoryQueue {
     /// An empty queue that holds a message for whoever received it for `held`, then gives it out again.
     pub fn new(held: Duration) -> Self {
+        let began = Instant::now();
+        Self::by_clock(held, move || began.elapsed())
+    }
+
+    /// The same by a clock of its own, which tells the time since the broker began: for sources on several runtimes, whose
+    /// paused clocks have nothing in common.
+    pub fn by_clock(held: Duration, elapsed: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         let state = State {
             up: true,
             stalled: false,
@@ -75,7 +84,8 @@ impl MemoryQueue {
             replies: Vec::new(),
             faults: HashMap::new(),
         };
-        Self { shared: Arc::new(Shared { held, state: Mutex::new(state), changed: Notify::new() }) }
+        let elapsed = Box::new(elapsed);
+        Self { shared: Arc::new(Shared { held, elapsed, state: Mutex::new(state), changed: Notify::new() }) }
     }
 
     /// Opens a source.
@@ -94,7 +104,7 @@ impl MemoryQueue {
         let mut state = self.shared.lock();
         state.published += 1;
         let number = state.published;
-        let visible = Instant::now();
+        let visible = self.shared.now();
         state.messages.push(Held { number, outgoing, deliveries: 0, visible, holder: None });
         drop(state);
         self.shared.changed.notify_waiters();
@@ -114,7 +124,7 @@ impl MemoryQueue {
     pub fn kill(&self) {
         let mut state = self.shared.lock();
         state.up = false;
-        let now = Instant::now();
+        let now = self.shared.now();
         for held in &mut state.messages {
             if held.holder.take().is_some() {
                 held.visible = now;
@@ -142,6 +152,10 @@ impl MemoryQueue {
 }
 
 impl Shared {
+    fn now(&self) -> Duration {
+        (self.elapsed)()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -198,16 +212,16 @@ impl MemorySource {
     }
 
     /// What can be given out now; and else when to look again.
-    fn give(&self, most: usize) -> Result<(Vec<Message>, Option<Instant>), Fault> {
+    fn give(&self, most: usize) -> Result<(Vec<Message>, Option<Duration>), Fault> {
         let life = self.open(Action::Receive)?;
         let mut state = self.shared.ask(Action::Receive)?;
         if state.stalled {
             return Ok((Vec::new(), None));
         }
-        let now = Instant::now();
+        let now = self.shared.now();
         let holder = Holder { source: self.number, opening: life.opening };
         let mut given = Vec::new();
-        let mut next: Option<Instant> = None;
+        let mut next: Option<Duration> = None;
         for held in &mut state.messages {
             if held.visible > now {
                 next = Some(next.map_or(held.visible, |next| next.min(held.visible)));
@@ -235,7 +249,7 @@ impl MemorySource {
 
     /// Gives back what this source has in hand.
     fn give_back(&self) {
-        let now = Instant::now();
+        let now = self.shared.now();
         for held in &mut self.shared.lock().messages {
             if held.holder.is_some_and(|holder| holder.source == self.number) {
                 held.holder = None;
@@ -249,17 +263,18 @@ impl MemorySource {
 #[async_trait]
 impl Source for MemorySource {
     async fn receive(&self, most: usize, wait: Duration) -> Result<Vec<Message>, Fault> {
-        let deadline = Instant::now() + wait;
+        let deadline = self.shared.now() + wait;
         loop {
             let mut changed = std::pin::pin!(self.shared.changed.notified());
             changed.as_mut().enable();
             let (given, next) = self.give(most)?;
-            if !given.is_empty() || Instant::now() >= deadline {
+            let now = self.shared.now();
+            if !given.is_empty() || now >= deadline {
                 return Ok(given);
             }
             // Whichever comes first: something changed, something becomes visible, or the time is over.
             let until = next.map_or(deadline, |next| next.min(deadline));
-            let _ = timeout_at(until, changed).await;
+            let _ = timeout(until.saturating_sub(now), changed).await;
         }
     }
 
@@ -280,7 +295,7 @@ impl Source for MemorySource {
                 (Some(at), Settlement::Later(delay)) => {
                     let held = &mut state.messages[at];
                     held.holder = None;
-                    held.visible = Instant::now() + delay;
+                    held.visible = self.shared.now() + delay;
                 }
             }
         }
@@ -307,7 +322,7 @@ impl Source for MemorySource {
     async fn standing(&self) -> Result<Standing, Fault> {
         self.open(Action::Look)?;
         let state = self.shared.ask(Action::Look)?;
-        let now = Instant::now();
+        let now = self.shared.now();
         let in_hand = |held: &&Held| held.holder.is_some() && held.visible > now;
         let in_hand = u64::try_from(state.messages.iter().filter(in_hand).count()).unwrap_or(u64::MAX);
         let all = u64::try_from(state.messages.len()).unwrap_or(u64::MAX);
