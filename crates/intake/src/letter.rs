@@ -98,9 +98,16 @@ pub(crate) fn mark(source: &str, message: &Message) -> [u8; 32] {
 }
 
 impl Letter {
-    pub(crate) fn of(organisation: &str, source: &str, message: &Message, why: Why, now: Time) -> Self {
+    pub(crate) fn of(
+        key: Uuid,
+        organisation: &str,
+        source: &str,
+        message: &Message,
+        why: Why,
+        now: Time,
+    ) -> Self {
         Self {
-            key: Uuid::now_v7(),
+            key,
             organisation: organisation.to_owned(),
             source: source.to_owned(),
             state: HELD.to_owned(),
@@ -272,7 +279,7 @@ mod tests {
     fn letter(message: &Message) -> Letter {
         let why =
             Why { reason: "invalid_json".to_owned(), field: None, detail: "It is not JSON.".to_owned() };
-        Letter::of("main", "orders", message, why, Time::from_millis(1_000))
+        Letter::of(Uuid::now_v7(), "main", "orders", message, why, Time::from_millis(1_000))
     }
 
     #[test]

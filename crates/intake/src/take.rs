@@ -126,7 +126,8 @@ impl Line {
         }
         let now = self.shared.orchestrator.present();
         let refusal = Answer::of_refusal(&why);
-        let letter = Letter::of(self.setup.organisation.as_str(), &self.name, message, why, now);
+        let key = self.shared.orchestrator.fresh_key();
+        let letter = Letter::of(key, self.setup.organisation.as_str(), &self.name, message, why, now);
         if store.bury(letter.row()).await.is_err() {
             return Met::StoreAway;
         }

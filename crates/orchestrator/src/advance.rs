@@ -10,6 +10,7 @@ use genesys_types::{ConversationId, Organisation, Span, Time};
 use store::{ClosureKey, Commit, CommitRefused, InboxEntry, Store, StoreUnavailable};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, debug, error, info, info_span, warn};
+use uuid::Uuid;
 
 use crate::{
     adapters::{Adapters, begins_to_wait},
@@ -102,6 +103,11 @@ impl std::fmt::Debug for Orchestrator {
 impl Orchestrator {
     pub(crate) fn now(&self) -> Time {
         self.inner.clock.now()
+    }
+
+    /// A key that was never given out before, by the driver's clock.
+    pub fn fresh_key(&self) -> Uuid {
+        self.inner.clock.fresh_key()
     }
 
     /// The policy that holds for a record: the organisation's, with what the command sets differently.

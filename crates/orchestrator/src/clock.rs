@@ -6,11 +6,18 @@ use std::{
 };
 
 use genesys_types::{Span, Time};
+use uuid::Uuid;
 
 /// Tells the time. It never goes back.
 pub trait Clock: Send + Sync + 'static {
     /// The present moment.
     fn now(&self) -> Time;
+
+    /// A key that was never given out before: a UUID of version 7, so that keys sort by their time. By default it is of the
+    /// machine's clock and its random numbers; a clock whose story is to be told twice makes its own.
+    fn fresh_key(&self) -> Uuid {
+        Uuid::now_v7()
+    }
 }
 
 /// Wall time as it was at the start, moved on by the monotonic clock: a jump of the machine's clock moves no wait.

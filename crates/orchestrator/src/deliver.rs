@@ -3,7 +3,6 @@
 use closure_machine::{Event, Heard};
 use genesys_types::{ConversationId, Organisation, Time};
 use store::{ClosureKey, Commit, CommitRefused, InboxEntry, StoreUnavailable};
-use uuid::Uuid;
 
 use crate::{
     advance::{NotAdvanced, Orchestrator, Trigger},
@@ -101,7 +100,7 @@ impl Orchestrator {
         let Some(mut key) = open else { return self.hear_after_the_end(&delivery, heard, None).await };
         let shows_a_guest = heard.shows_a_guest().then(|| heard.clone());
         // The closure may end before it hears this.
-        let followed_by = shows_a_guest.as_ref().map(|_| Uuid::now_v7());
+        let followed_by = shows_a_guest.as_ref().map(|_| self.fresh_key());
         let cause = Cause { followed_by, ..cause(&delivery) };
         let mut tries = TRIES_ELSEWHERE;
         let advanced = loop {

@@ -174,7 +174,7 @@ impl Orchestrator {
         let policy = Arc::new(org.policy_with(&submission.said.overrides));
         let remote = org.setup.remote.as_ref();
         let first = accept(&submission.command, &policy, Moment { now, may_call: true });
-        let (mut record, call, announces) = opened(submission, first, now);
+        let (mut record, call, announces) = opened(submission, first, now, self.fresh_key());
         self.inner.registry.share_names(&mut record);
         let Some(Call { id, request }) = call else { return Looked::Not };
         let Some(question) = Question::of(&record.closure, request) else { return Looked::Not };

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use closure_machine::{Command, Event, Heard, Rejected, Subject};
 use genesys_types::{ConversationId, Organisation};
 use store::{ClosureKey, Filter, Order, StoreUnavailable};
-use uuid::Uuid;
 
 use crate::{
     advance::{NotAdvanced, Orchestrator, Trigger},
@@ -44,7 +43,7 @@ impl Orchestrator {
             Some(_) | None => None,
         };
         let Some(key) = ended else { return self.remember(delivery, otherwise).await };
-        let followed_by = open.or_else(|| Some(Uuid::now_v7()));
+        let followed_by = open.or_else(|| Some(self.fresh_key()));
         let cause = Cause { followed_by, ..cause(delivery) };
         let inbox = Some(entry(delivery, Delivered::Taken(key)));
         let trigger = Trigger { cause, inbox, ..Trigger::new(Event::Heard(heard)) };

@@ -6,7 +6,6 @@ use closure_machine::{Candidate, Command, Moment, Subject, accept};
 use genesys_client::Class;
 use genesys_types::{Organisation, Span};
 use store::{ClosureKey, Commit, CommitRefused, KeyEntry, StoreUnavailable};
-use uuid::Uuid;
 
 use crate::{
     advance::Orchestrator,
@@ -195,7 +194,7 @@ impl Orchestrator {
         let policy =
             if overrides.is_empty() { Arc::clone(&org.policy) } else { Arc::new(org.policy_with(overrides)) };
         let transition = accept(&submission.command, &policy, Moment { now, may_call: permit.is_some() });
-        let (mut record, call, announces) = opened(submission, transition, now);
+        let (mut record, call, announces) = opened(submission, transition, now, self.fresh_key());
         self.inner.registry.share_names(&mut record);
         let line = Happening {
             before: None,
@@ -354,10 +353,11 @@ pub(crate) fn opened(
     submission: &Submission,
     transition: closure_machine::Transition,
     now: genesys_types::Time,
+    fresh: ClosureKey,
 ) -> (Record, Option<closure_machine::Call>, Vec<closure_machine::Announcement>) {
     let said = submission.said.clone();
     let blank = Record {
-        key: submission.follows.map_or_else(Uuid::now_v7, |follows| follows.key),
+        key: submission.follows.map_or(fresh, |follows| follows.key),
         organisation: submission.organisation.clone(),
         closure: transition.next.clone(),
         said: (said != Said::default()).then(|| Box::new(said)),
