@@ -4,7 +4,7 @@ mod judge;
 mod rate;
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -88,7 +88,7 @@ struct State {
     /// For how long an adapter that is waited for may be quiet.
     after: Option<Span>,
     /// The ghosts of each organisation that were not told of yet.
-    untold: BTreeMap<Organisation, HashSet<ClosureKey>>,
+    untold: BTreeMap<Organisation, BTreeSet<ClosureKey>>,
 }
 
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! The one door: load, step, commit by version, effects.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use closure_machine::{
     Act, Announcement, Call, CallId, Event, Evidence, Moment, Policy, Rejected, Reply, Step, Turn,
@@ -46,7 +46,7 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) registry: Registry,
-    pub(crate) organisations: HashMap<Organisation, Arc<Org>>,
+    pub(crate) organisations: BTreeMap<Organisation, Arc<Org>>,
     pub(crate) held: HeldReplies,
     pub(crate) under_way: UnderWay,
     pub(crate) adapters: Adapters,

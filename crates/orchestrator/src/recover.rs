@@ -1,7 +1,7 @@
 //! Starting and stopping.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -42,7 +42,7 @@ impl Orchestrator {
         if config.inbox_retention < INBOX_AT_LEAST {
             return Err(StartError::InboxTooShort(config.inbox_retention.duration()));
         }
-        let organisations: HashMap<_, _> = config
+        let organisations: BTreeMap<_, _> = config
             .organisations
             .into_iter()
             .map(|setup| (setup.name.clone(), Arc::new(Org::new(setup))))
