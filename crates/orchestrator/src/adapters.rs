@@ -316,8 +316,9 @@ impl Orchestrator {
         self.inner.tasks.spawn(async move {
             loop {
                 tokio::select! {
-                    () = tokio::time::sleep(LOOK_EVERY.min(after).duration()) => {}
+                    biased;
                     () = this.inner.stopping.cancelled() => return,
+                    () = tokio::time::sleep(LOOK_EVERY.min(after).duration()) => {}
                 }
                 let registry = &this.inner.registry;
                 let now = this.now();

@@ -497,8 +497,9 @@ impl Orchestrator {
                 Err(NotAdvanced::Unavailable(unavailable)) => {
                     warn!(%unavailable, "a reply waits for the store");
                     tokio::select! {
-                        () = tokio::time::sleep(STORE_AWAY.duration()) => {}
+                        biased;
                         () = self.inner.stopping.cancelled() => return,
+                        () = tokio::time::sleep(STORE_AWAY.duration()) => {}
                     }
                 }
                 Err(NotAdvanced::Rejected(rejected, _)) => {

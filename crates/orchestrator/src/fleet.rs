@@ -45,8 +45,9 @@ impl Orchestrator {
             }
             while self.take_over_some().await {}
             tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
+                biased;
                 () = self.inner.stopping.cancelled() => {}
+                () = tokio::time::sleep(LOOK) => {}
             }
         }
     }

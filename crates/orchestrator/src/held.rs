@@ -126,12 +126,14 @@ impl Orchestrator {
         loop {
             let stops = match self.inner.held.first_until() {
                 Some(until) => tokio::select! {
-                    () = tokio::time::sleep_until(until) => false,
+                    biased;
                     () = self.inner.stopping.cancelled() => true,
+                    () = tokio::time::sleep_until(until) => false,
                 },
                 None => tokio::select! {
-                    () = self.inner.held.arrived.notified() => false,
+                    biased;
                     () = self.inner.stopping.cancelled() => true,
+                    () = self.inner.held.arrived.notified() => false,
                 },
             };
             let until = if stops { Instant::now() + Duration::from_secs(3_600) } else { Instant::now() };

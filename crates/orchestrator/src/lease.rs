@@ -53,14 +53,16 @@ pub async fn lease_from(store: Arc<dyn Store>, budget: String, quota: Quota, sto
             },
         };
         tokio::select! {
-            () = tokio::time::sleep(pause.max(SHORTEST)) => {}
+            biased;
             () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause.max(SHORTEST)) => {}
         }
         if pause.is_zero() {
             tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
                 () = quota.hungry() => {}
                 () = tokio::time::sleep(IDLE) => {}
-                () = stop.cancelled() => return,
             }
         }
     }

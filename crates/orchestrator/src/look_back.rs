@@ -76,9 +76,10 @@ impl Orchestrator {
                 Looked::NotConcerned | Looked::Stopped => return false,
                 Looked::NotYet => {
                     tokio::select! {
+                        biased;
+                        () = self.inner.stopping.cancelled() => return false,
                         () = watch.changed() => {}
                         () = tokio::time::sleep_until(give_up) => return false,
-                        () = self.inner.stopping.cancelled() => return false,
                     }
                 }
             }
@@ -106,8 +107,9 @@ impl Orchestrator {
                 ) => return Looked::NotConcerned,
                 Err(NotAdvanced::Unavailable(_)) => {
                     tokio::select! {
-                        () = tokio::time::sleep(STORE_AWAY.duration()) => {}
+                        biased;
                         () = self.inner.stopping.cancelled() => return Looked::Stopped,
+                        () = tokio::time::sleep(STORE_AWAY.duration()) => {}
                     }
                 }
             }

@@ -230,6 +230,7 @@ impl Org {
     /// The same, and when a permit may be had that was refused before.
     pub(crate) async fn changed(&self) {
         tokio::select! {
+            biased;
             () = self.arrived.notified() => {}
             () = self.setup.remote.changed() => {}
         }

@@ -119,10 +119,11 @@ impl Orchestrator {
                 return Ok(found);
             }
             tokio::select! {
+                biased;
+                () = self.inner.stopping.cancelled() => return Ok(found),
                 () = watch.changed() => {}
                 () = tokio::time::sleep(LOOK_AT_OTHERS), if self.inner.shared => {}
                 () = &mut patience => return Ok(found),
-                () = self.inner.stopping.cancelled() => return Ok(found),
             }
         }
     }

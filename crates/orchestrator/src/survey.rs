@@ -121,8 +121,9 @@ impl Orchestrator {
         let pause = if passes(&outcome.reply) { pauses.next() } else { None };
         let Some(pause) = pause else { return Err(not_shown(outcome)) };
         tokio::select! {
-            () = tokio::time::sleep(*pause) => Ok(()),
+            biased;
             () = self.inner.stopping.cancelled() => Err(SurveyError::Stopping),
+            () = tokio::time::sleep(*pause) => Ok(()),
         }
     }
 
@@ -135,8 +136,9 @@ impl Orchestrator {
                 return Ok(permit);
             }
             tokio::select! {
-                () = tokio::time::sleep(ASK_AGAIN) => {}
+                biased;
                 () = self.inner.stopping.cancelled() => {}
+                () = tokio::time::sleep(ASK_AGAIN) => {}
             }
         }
     }

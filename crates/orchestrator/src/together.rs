@@ -95,9 +95,10 @@ impl Orchestrator {
                 }
             };
             tokio::select! {
+                biased;
+                () = self.inner.stopping.cancelled() => return,
                 () = sleep => {}
                 () = org.together.changed() => {}
-                () = self.inner.stopping.cancelled() => return,
             }
         }
     }

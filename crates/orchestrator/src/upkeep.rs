@@ -19,8 +19,9 @@ impl Orchestrator {
     pub(crate) async fn keep_house(&self) {
         loop {
             tokio::select! {
-                () = tokio::time::sleep(INTERVAL) => {}
+                biased;
                 () = self.inner.stopping.cancelled() => return,
+                () = tokio::time::sleep(INTERVAL) => {}
             }
             if self.inner.store.holds(OFFICE).await.unwrap_or_default() {
                 self.prune().await;

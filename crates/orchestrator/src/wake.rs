@@ -53,9 +53,10 @@ impl Orchestrator {
             if due.is_empty() {
                 let sleep = registry.due.next().map_or(LONGEST_SLEEP, |at| at.since(self.now()).duration());
                 tokio::select! {
+                    biased;
+                    () = self.inner.stopping.cancelled() => return,
                     () = tokio::time::sleep(sleep.min(LONGEST_SLEEP)) => {}
                     () = registry.due.became_earlier() => {}
-                    () = self.inner.stopping.cancelled() => return,
                 }
                 continue;
             }
@@ -113,6 +114,8 @@ impl Orchestrator {
                     blocked.push(key);
                 }
             });
+            // Keys are ordered by time: the longest waiting first.
+            blocked.sort_unstable();
             for record in blocked.into_iter().filter_map(|key| registry.record(key)) {
                 org.make_ready(record.key, class_of(&record.closure, &orchestrator.policy(&record)));
             }
@@ -170,15 +173,17 @@ impl Orchestrator {
                 },
                 Next::Idle => {
                     tokio::select! {
-                        () = org.arrived() => {}
+                        biased;
                         () = self.inner.stopping.cancelled() => return,
+                        () = org.arrived() => {}
                     }
                 }
                 Next::Wait(wait) => {
                     tokio::select! {
+                        biased;
+                        () = self.inner.stopping.cancelled() => return,
                         () = tokio::time::sleep(wait.min(LONGEST_SLEEP)) => {}
                         () = org.changed() => {}
-                        () = self.inner.stopping.cancelled() => return,
                     }
                 }
             }
@@ -191,8 +196,9 @@ impl Orchestrator {
         let mut after = None;
         loop {
             tokio::select! {
-                () = tokio::time::sleep(SWEEP) => {}
+                biased;
                 () = self.inner.stopping.cancelled() => return,
+                () = tokio::time::sleep(SWEEP) => {}
             }
             // A page a time, so that a backlog that waits for quota does not hide what stands behind it.
             let Ok(rows) = self.inner.store.due(self.now().millis(), after, ROUND).await else { continue };

@@ -233,6 +233,7 @@ impl Quota {
             match wait.at_most {
                 Some(at_most) => {
                     tokio::select! {
+                        biased;
                         () = tokio::time::sleep(at_most) => {}
                         () = changed.as_mut() => {}
                     }
