@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use genesys_types::{Organisation, Time};
+use orchestrator::Clock;
 use serde_json::{Value, json};
 use store::{Store, StoreUnavailable};
 use uuid::Uuid;
@@ -42,11 +43,11 @@ impl ToldSilent {
         store: &dyn Store,
         setup: &Setup,
         ears: &dyn Ears,
-        now: Time,
+        clock: &dyn Clock,
     ) -> Result<usize, StoreUnavailable> {
         let mut noted = 0;
         for turn in turns(&self.0, &ears.adapters()) {
-            let owed = owed_by(&turn, setup, now);
+            let owed = owed_by(&turn, setup, clock);
             let concerns = owed.len() + usize::from(cares(setup, &turn.adapter.0));
             if !owed.is_empty() {
                 // No line of the journal is passed by it.
@@ -73,10 +74,11 @@ fn cares(setup: &Setup, organisation: &Organisation) -> bool {
     setup.receivers.iter().any(|receiver| receiver.organisation == *organisation && wanted(&receiver.on))
 }
 
-fn owed_by(turn: &Turn, setup: &Setup, now: Time) -> Vec<Owed> {
+fn owed_by(turn: &Turn, setup: &Setup, clock: &dyn Clock) -> Vec<Owed> {
+    let now = clock.now();
     let (organisation, _) = &turn.adapter;
     let event_type = if turn.silent_since.is_some() { SILENT } else { RECOVERED };
-    let id = format!("ev_adapter_{}", Uuid::now_v7().simple());
+    let id = format!("ev_adapter_{}", clock.fresh_key().simple());
     let wanted = setup
         .receivers
         .iter()
@@ -88,7 +90,7 @@ fn owed_by(turn: &Turn, setup: &Setup, now: Time) -> Vec<Owed> {
                 Format::Chat => chat(turn, setup),
             };
             let occasion = Occasion { closure: Uuid::nil(), organisation, id: id.clone(), event_type };
-            Owed::new(occasion, To::receiver(receiver), &payload, now)
+            Owed::new(clock.fresh_key(), occasion, To::receiver(receiver), &payload, now)
         })
         .collect()
 }

@@ -132,9 +132,9 @@ pub struct Body {
 
 impl Owed {
     /// An event that is owed from now on.
-    pub(crate) fn new(occasion: Occasion<'_>, to: To, payload: &Value, now: Time) -> Self {
+    pub(crate) fn new(key: Uuid, occasion: Occasion<'_>, to: To, payload: &Value, now: Time) -> Self {
         Self {
-            key: Uuid::now_v7(),
+            key,
             closure: occasion.closure,
             organisation: occasion.organisation.as_str().to_owned(),
             lane: to.lane,

@@ -1,6 +1,7 @@
 //! Events that belong to no closure: whoever brings them about says what happened, and the tables that want it are told.
 
 use genesys_types::{Organisation, Time};
+use orchestrator::Clock;
 use serde_json::{Value, json};
 use store::StoreUnavailable;
 use uuid::Uuid;
@@ -43,7 +44,7 @@ impl Callbacks {
     ///
     /// Fails when the store cannot be reached; nothing is noted then.
     pub async fn tell(&self, news: &News) -> Result<(), StoreUnavailable> {
-        let owed = owed_by(news, self.setup(), self.now());
+        let owed = owed_by(news, self.setup(), self.clock());
         if owed.is_empty() {
             return Ok(());
         }
@@ -54,7 +55,8 @@ impl Callbacks {
     }
 }
 
-fn owed_by(news: &News, setup: &Setup, now: Time) -> Vec<Owed> {
+fn owed_by(news: &News, setup: &Setup, clock: &dyn Clock) -> Vec<Owed> {
+    let now = clock.now();
     if !setup.is_on() {
         return Vec::new();
     }
@@ -73,7 +75,7 @@ fn owed_by(news: &News, setup: &Setup, now: Time) -> Vec<Owed> {
                 id: news.id.clone(),
                 event_type: news.event_type,
             };
-            Owed::new(occasion, To::receiver(receiver), &payload, now)
+            Owed::new(clock.fresh_key(), occasion, To::receiver(receiver), &payload, now)
         })
         .collect()
 }

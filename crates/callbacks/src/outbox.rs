@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 
 use genesys_types::{Span, Time};
-use orchestrator::Record;
+use orchestrator::{Clock, Record};
 use serde_json::Value;
 use store::{ClosureKey, DeliveryFilter, PlacedLine, Row, Store, StoreUnavailable};
 use uuid::Uuid;
@@ -85,6 +85,7 @@ impl Passed {
 pub(crate) struct Outbox<'a> {
     pub(crate) store: &'a dyn Store,
     pub(crate) setup: &'a Setup,
+    pub(crate) clock: &'a dyn Clock,
     pub(crate) ears: &'a dyn Ears,
     pub(crate) advisor: &'a dyn Advisor,
 }
@@ -201,7 +202,7 @@ impl Outbox<'_> {
                 let organisation = &record.organisation;
                 let occasion =
                     Occasion { closure: record.key, organisation, id: told.id(), event_type: event };
-                owed.push(Owed::new(occasion, to, payload, now));
+                owed.push(Owed::new(self.clock.fresh_key(), occasion, to, payload, now));
             };
             let callback = record.said.as_ref().and_then(|said| said.callback.as_ref());
             if let Some(callback) = callback.filter(|callback| wants(&callback.on, event)) {

@@ -25,17 +25,20 @@ const MOST_READ: usize = 16 * 1024;
 
 /// What is posted.
 #[derive(Debug)]
-pub(crate) struct Letter {
-    pub(crate) url: Url,
-    pub(crate) content_type: &'static str,
+pub struct Letter {
+    /// Where to: a host that is allowed.
+    pub url: Url,
+    /// The type of the body.
+    pub content_type: &'static str,
     /// The headers of the signature.
-    pub(crate) signature: Vec<(String, String)>,
-    pub(crate) body: String,
+    pub signature: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
 }
 
 /// What posts.
 #[async_trait]
-pub(crate) trait Post: Send + Sync + 'static {
+pub trait Post: Send + Sync + 'static {
     /// Posts once, and answers what came of it. It ends within the time-out.
     async fn post(&self, letter: Letter) -> Outcome;
 }

@@ -82,10 +82,11 @@ impl Callbacks {
         stop: CancellationToken,
     ) -> Result<Self, reqwest::Error> {
         let post = HttpPost::new(setup.allowed.clone(), setup.timeout)?;
-        Ok(Self::with(setup, store, clock, ears, advisor, Arc::new(post), stop))
+        Ok(Self::posting_by(setup, store, clock, ears, advisor, Arc::new(post), stop))
     }
 
-    pub(crate) fn with(
+    /// The same, posting in another way than by HTTP.
+    pub fn posting_by(
         setup: Setup,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -124,8 +125,8 @@ impl Callbacks {
         self.0.store.as_ref()
     }
 
-    pub(crate) fn now(&self) -> Time {
-        self.0.clock.now()
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.0.clock.as_ref()
     }
 
     /// Something may be due.
@@ -210,8 +211,9 @@ impl Inner {
 
     async fn pause(&self, span: Duration) {
         tokio::select! {
-            () = sleep(span) => {}
+            biased;
             () = self.stop.cancelled() => {}
+            () = sleep(span) => {}
         }
     }
 }
@@ -275,8 +277,13 @@ struct Memory {
 
 /// Notes what is owed now. Answers whether there may be more at once.
 async fn note_what_is_owed(inner: &Inner, memory: &mut Option<Memory>) -> Result<bool, StoreUnavailable> {
-    let outbox =
-        Outbox { store: &*inner.store, setup: &inner.setup, ears: &*inner.ears, advisor: &*inner.advisor };
+    let outbox = Outbox {
+        store: &*inner.store,
+        setup: &inner.setup,
+        clock: &*inner.clock,
+        ears: &*inner.ears,
+        advisor: &*inner.advisor,
+    };
     let now = inner.clock.now();
     if memory.is_none() {
         *memory = Some(Memory {
@@ -287,7 +294,7 @@ async fn note_what_is_owed(inner: &Inner, memory: &mut Option<Memory>) -> Result
     }
     let Some(Memory { place, held, told }) = memory else { return Ok(false) };
     // First, so that whoever waits for ghosts knows why none comes.
-    let adapters = told.look(outbox.store, outbox.setup, outbox.ears, now).await?;
+    let adapters = told.look(outbox.store, outbox.setup, outbox.ears, outbox.clock).await?;
     let passed = outbox.pass(place, held, now).await?;
     let let_go = outbox.let_go(held, now).await?;
     if passed.too_old > 0 {
@@ -314,9 +321,10 @@ async fn deliver(inner: Arc<Inner>) {
                     tries.spawn(one_try(claim));
                 }
                 tokio::select! {
+                    biased;
+                    () = inner.stop.cancelled() => {}
                     () = inner.due.notified() => {}
                     () = sleep(TICK) => {}
-                    () = inner.stop.cancelled() => {}
                 }
             }
             Err(error) => {

@@ -134,7 +134,8 @@ impl World {
         let shared = Arc::clone(&store) as Arc<dyn Store>;
         let post = Arc::clone(&receivers) as Arc<dyn Post>;
         let heard = Arc::clone(&ears) as Arc<dyn Ears>;
-        let callbacks = Callbacks::with(setup, shared, clock, heard, Arc::new(NoAdvice), post, stop.clone());
+        let callbacks =
+            Callbacks::posting_by(setup, shared, clock, heard, Arc::new(NoAdvice), post, stop.clone());
         Self { store, ears, receivers, callbacks, stop }
     }
 
@@ -311,7 +312,13 @@ async fn what_was_noted_and_not_posted_is_posted_after_the_next_start() {
     announce(&store, Some("https://shop.example/"), &["closed"], &[CLOSED]).await;
     // The process ends between the note and the post.
     let setup = setup(&["shop.example"]);
-    let outbox = Outbox { store: &*store, setup: &setup, ears: &NoAdapters, advisor: &NoAdvice };
+    let outbox = Outbox {
+        store: &*store,
+        setup: &setup,
+        clock: &orchestrator::SystemClock::default(),
+        ears: &NoAdapters,
+        advisor: &NoAdvice,
+    };
     let now = Time::from_millis(START);
     let mut place = Place::read(&*store, now).await.unwrap();
     let passed = outbox.pass(&mut place, &mut Held::default(), now).await.unwrap();
@@ -365,7 +372,7 @@ fn a_command_is_told_why_its_callback_cannot_be_taken() {
         let _guard = runtime.enter();
         let clock = Arc::new(VirtualClock(Instant::now()));
         let (ears, post) = (Arc::new(NoAdapters), Arc::new(Receivers::default()));
-        Callbacks::with(setup, store, clock, ears, Arc::new(NoAdvice), post, CancellationToken::new())
+        Callbacks::posting_by(setup, store, clock, ears, Arc::new(NoAdvice), post, CancellationToken::new())
             .check(url)
     };
     assert_eq!(check(setup(&["shop.example"]), "https://shop.example/a"), Ok(()));

@@ -33,7 +33,8 @@ fn chat(public_url: Option<&str>) -> Setup {
 
 /// The lines that are owed, in their order.
 async fn lines(store: &MemoryStore, setup: &Setup, advisor: &dyn Advisor) -> Vec<String> {
-    let outbox = Outbox { store, setup, ears: &NoAdapters, advisor };
+    let outbox =
+        Outbox { store, setup, clock: &orchestrator::SystemClock::default(), ears: &NoAdapters, advisor };
     let now = Time::from_millis(START);
     let mut place = Place::read(store, now).await.unwrap();
     outbox.pass(&mut place, &mut Held::default(), now).await.unwrap();
@@ -69,9 +70,9 @@ async fn without_an_address_of_the_service_there_is_a_command_and_no_path() {
     assert!(told[0].ends_with(&format!("of main. `closeout explain {id}`")), "{told:?}");
     let ears = Scripted::default();
     ears.fall_silent(Time::from_millis(START - 200_000));
-    let now = Time::from_millis(START);
+    let clock = orchestrator::SystemClock::default();
     let mut silent = ToldSilent::read(&store, &ears).await.unwrap();
-    assert_eq!(silent.look(&store, &chat(None), &ears, now).await.unwrap(), 1);
+    assert_eq!(silent.look(&store, &chat(None), &ears, &clock).await.unwrap(), 1);
     let rows = store.deliveries(&DeliveryFilter::default(), None, 1).await.unwrap();
     let owed = Owed::read(&rows[0]).unwrap();
     let text = serde_json::from_str::<Value>(&owed.body.payload).unwrap()["text"].clone();
