@@ -5,6 +5,7 @@ mod language;
 mod model;
 #[cfg(feature = "mutants")]
 mod mutants;
+mod orders;
 mod properties;
 mod stories;
 mod transitions;
