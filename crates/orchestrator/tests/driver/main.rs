@@ -13,6 +13,7 @@ mod intake;
 mod lifeline;
 mod lookups;
 mod operators;
+mod orders;
 mod paths;
 mod quota;
 mod remote;
