@@ -67,6 +67,21 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("console-oidc", &[]),
+    (
+        "simulation",
+        &[
+            "callbacks",
+            "closure-machine",
+            "genesys-client",
+            "genesys-types",
+            "intake",
+            "orchestrator",
+            "queue",
+            "store",
+            "webhook-receiver",
+            "webhook-signature",
+        ],
+    ),
     ("operator-console", &["ghost-report"]),
     ("genesys-simulator", &["webhook-signature"]),
     (
