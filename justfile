@@ -25,6 +25,10 @@ lint:
     cargo clippy --workspace --all-targets --features closure-machine/mutants -- -D warnings
     cargo clippy -p closeout-tests --test sqs -- -D warnings
 
+# So many stories of the driver in virtual time: faults everywhere, three replicas, told again by a seed.
+stories SEEDS="10000":
+    SIMULATION_SEEDS={{SEEDS}} cargo test -p simulation --test stories -- in_no_story --nocapture
+
 # Evidence by EventBridge and Amazon SQS, against a double of both; a name picks one test.
 sqs *ARGS:
     tests/sqs/run {{ARGS}}
