@@ -10,6 +10,7 @@ use crate::{
     batches, deliveries,
     failure::{OpenError, Trouble},
     judge::{Change, Order, Questions, Writes},
+    periods,
     record::{labels_to_text, signed, unsigned},
     schema,
     session::Connector,
@@ -117,6 +118,7 @@ impl Import {
         } else if counts(&client).await? != Counts::default() {
             return Err(ImportError::NotEmpty);
         }
+        periods::prepare_for_the_past(&client).await?;
         run(
             &client,
             "INSERT INTO marks (name, value) VALUES ($1, 1) ON CONFLICT (name) DO NOTHING",

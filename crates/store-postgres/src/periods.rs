@@ -6,7 +6,7 @@
 //! in none of the parts (keys of another kind, clocks that are far off, a part that could not be made in time) lies in a
 //! last one, from which single rows are removed.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use deadpool_postgres::ClientWrapper;
 use store::{ClosureKey, Millis};
@@ -29,11 +29,13 @@ impl Default for Periods {
     }
 }
 
-/// So many closures may be left of a time whose lines are dropped; theirs are kept. Of more than that the whole part is kept.
+/// So many closures, and lines of theirs, may be left of a time whose lines are dropped; they are kept. Of more than that the whole
+/// part is kept, as they are copied while writers wait.
 const LEFT_MOST: usize = 10_000;
+const LINES_MOST: usize = 50_000;
 
 /// How long a part is waited for; while it is, others wait behind. It is tried again at the next sweep.
-const LOCK_WITHIN: &str = "2s";
+const LOCK_WITHIN: &str = "500ms";
 
 /// A table that is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,9 +102,11 @@ impl Period {
 /// The periods that have no part yet, up to two lengths from now. A period begins where the one before it ends, and where there is
 /// none, at a multiple of the length.
 fn missing(there: &[Period], now: Millis, length: Duration) -> Vec<Period> {
-    let length = Millis::try_from(length.as_millis()).unwrap_or(Millis::MAX / 4).max(1);
+    let length = millis(length);
     let mut from = now - now.rem_euclid(length);
-    if let Some(end) = there.iter().map(|period| period.to).max() {
+    // One that lies far ahead was made by a clock that was wrong.
+    let near = there.iter().filter(|period| period.from <= now + 2 * length);
+    if let Some(end) = near.map(|period| period.to).max() {
         from = from.max(end);
     }
     let mut missing = Vec::new();
@@ -116,19 +120,41 @@ fn missing(there: &[Period], now: Millis, length: Duration) -> Vec<Period> {
 
 /// Makes the parts for now and what comes next. What cannot be made is left: its rows go to the rest.
 pub(crate) async fn prepare(client: &ClientWrapper, periods: Periods) -> Result<(), Trouble> {
+    let now = now(client).await?;
     for divided in ALL {
         let length = match divided {
             Divided::Journal => periods.closures,
             Divided::Inbox | Divided::Keys => periods.events,
         };
-        for period in missing(&parts(client, divided).await?, now(), length) {
-            if let Err(trouble) = make(client, divided, period).await {
-                let why = trouble.unavailable();
-                tracing::debug!(%why, part = period.part(divided), "a part cannot be made now");
+        for period in missing(&parts(client, divided).await?, now, length) {
+            if !made(client, divided, period).await {
+                break;
             }
         }
     }
     Ok(())
+}
+
+/// Makes one part of all time until now, so that what another store has kept does not go to the rest.
+pub(crate) async fn prepare_for_the_past(client: &ClientWrapper) -> Result<(), Trouble> {
+    const HOUR: Millis = 3_600_000;
+    let to = now(client).await? / HOUR * HOUR + HOUR;
+    for divided in ALL {
+        if parts(client, divided).await?.is_empty() {
+            made(client, divided, Period { from: 0, to }).await;
+        }
+    }
+    Ok(())
+}
+
+/// Makes a part; answers whether it is there.
+async fn made(client: &ClientWrapper, divided: Divided, period: Period) -> bool {
+    let made = make(client, divided, period).await;
+    if let Err(trouble) = &made {
+        let (why, part) = (trouble.unavailable(), period.part(divided));
+        tracing::warn!(%why, part, "a part of a table cannot be made now; what belongs there is removed row by row");
+    }
+    made.is_ok()
 }
 
 async fn make(client: &ClientWrapper, divided: Divided, period: Period) -> Result<(), Trouble> {
@@ -156,25 +182,40 @@ pub(crate) struct Dropped {
 /// Drops the parts of which nothing is kept any more.
 pub(crate) async fn drop_old(
     client: &ClientWrapper,
+    periods: Periods,
     rows_before: Millis,
     inbox_before: Millis,
 ) -> Result<Dropped, Trouble> {
     // Whatever is asked for, a time goes when it is over.
-    let (rows_before, inbox_before) = (rows_before.min(now()), inbox_before.min(now()));
+    let now = now(client).await?;
+    let (rows_before, inbox_before) = (rows_before.min(now), inbox_before.min(now));
     let mut gone = 0;
     for divided in [Divided::Inbox, Divided::Keys] {
         for period in over(client, divided, inbox_before).await? {
-            alone(client, &format!("DROP TABLE IF EXISTS {}", period.part(divided))).await?;
-            gone += 1;
+            let part = period.part(divided);
+            let dropped = alone(client, &format!("DROP TABLE IF EXISTS {part}")).await;
+            gone += u64::from(went(&part, dropped.map(|()| true)));
         }
     }
     let kept = parts(client, Divided::Keys).await?;
     let oldest_key = kept.iter().map(|period| period.from).filter(|from| *from < inbox_before).min();
     let rows_before = oldest_key.map_or(rows_before, |at| at.min(rows_before));
     for period in over(client, Divided::Journal, rows_before).await? {
-        gone += u64::from(drop_lines(client, period, rows_before).await?);
+        let grace = (period.to - period.from).min(millis(periods.closures)) / 4;
+        let is_soon = rows_before < period.to + grace;
+        let dropped = drop_lines(client, period, is_soon).await;
+        gone += u64::from(went(&period.part(Divided::Journal), dropped));
     }
     Ok(Dropped { parts: gone, rows_before })
+}
+
+/// Whether a part went. One that could not, because somebody reads it, is left for the next sweep, and holds up nothing else.
+fn went(part: &str, dropped: Result<bool, Trouble>) -> bool {
+    if let Err(trouble) = &dropped {
+        let why = trouble.unavailable();
+        tracing::warn!(%why, part, "what is past its retention cannot be dropped now");
+    }
+    dropped.unwrap_or(false)
 }
 
 async fn over(client: &ClientWrapper, divided: Divided, before: Millis) -> Result<Vec<Period>, Trouble> {
@@ -183,15 +224,22 @@ async fn over(client: &ClientWrapper, divided: Divided, before: Millis) -> Resul
     Ok(parts)
 }
 
-/// Drops the lines of a period, but for those of the few closures that are left of it; answers whether it did.
-async fn drop_lines(client: &ClientWrapper, period: Period, before: Millis) -> Result<bool, Trouble> {
-    let left = "SELECT key FROM closures WHERE key >= $1 AND key < $2 LIMIT $3";
+/// Drops the lines of a period, but for those of the few closures that are left of it; answers whether it did. While it is over only
+/// since a little, it waits for closures that end late.
+async fn drop_lines(client: &ClientWrapper, period: Period, is_soon: bool) -> Result<bool, Trouble> {
     let (from, to) = (first_key(period.from), first_key(period.to));
-    let read = |row: &tokio_postgres::Row| Ok(row.try_get(0)?);
-    let left: Vec<ClosureKey> = all(client, left, &[&from, &to, &rows(LEFT_MOST + 1)], read).await?;
-    // Most of the closures that end late do so soon.
-    let is_soon = before < period.to + (period.to - period.from) / 4;
-    if left.len() > LEFT_MOST || (!left.is_empty() && is_soon) {
+    let count = |row: &tokio_postgres::Row| Ok(row.try_get::<_, i64>(0)?);
+    let left = "SELECT count(*) FROM (SELECT 1 FROM closures WHERE key >= $1 AND key < $2 LIMIT $3) AS few";
+    let left = all(client, left, &[&from, &to, &rows(LEFT_MOST + 1)], count).await?[0];
+    if left > rows(LEFT_MOST) || (left > 0 && is_soon) {
+        return Ok(false);
+    }
+    let lines = "SELECT count(*) FROM (
+                     SELECT 1 FROM closures c JOIN journal l ON l.closure = c.key
+                     WHERE c.key >= $1 AND c.key < $2 AND l.closure >= $1 AND l.closure < $2 LIMIT $3) AS few";
+    if left > 0
+        && all(client, lines, &[&from, &to, &rows(LINES_MOST + 1)], count).await?[0] > rows(LINES_MOST)
+    {
         return Ok(false);
     }
     let part = period.part(Divided::Journal);
@@ -201,21 +249,23 @@ async fn drop_lines(client: &ClientWrapper, period: Period, before: Millis) -> R
         client,
         &format!(
             "UPDATE marks SET value = greatest(value, (SELECT max(position) FROM {part})) WHERE name = 'journal';
-             CREATE TEMPORARY TABLE kept ON COMMIT DROP AS
-                 SELECT l.* FROM closures c JOIN {part} l ON l.closure = c.key
+             ALTER TABLE journal DETACH PARTITION {part};
+             INSERT INTO journal (position, closure, sequence, at, kind, announcement, body)
+                 SELECT l.position, l.closure, l.sequence, l.at, l.kind, l.announcement, l.body
+                 FROM closures c JOIN {part} l ON l.closure = c.key
                  WHERE c.key >= '{from}' AND c.key < '{to}';
-             DROP TABLE {part};
-             INSERT INTO journal SELECT * FROM kept"
+             DROP TABLE {part}"
         ),
     )
     .await?;
-    tracing::info!(part, left = left.len(), "lines past their retention are gone");
+    tracing::info!(part, left, "lines past their retention are gone");
     Ok(true)
 }
 
 async fn parts(client: &ClientWrapper, divided: Divided) -> Result<Vec<Period>, Trouble> {
     let sql = "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-               WHERE i.inhparent = $1::text::regclass";
+               WHERE i.inhparent = $1::text::regclass
+                   AND c.relnamespace = (SELECT p.relnamespace FROM pg_class p WHERE p.oid = i.inhparent)";
     let names: Vec<String> = all(client, sql, &[&divided.table()], |row| Ok(row.try_get(0)?)).await?;
     Ok(names.iter().filter_map(|name| Period::of(divided, name)).collect())
 }
@@ -223,7 +273,7 @@ async fn parts(client: &ClientWrapper, divided: Divided) -> Result<Vec<Period>, 
 /// Runs statements in a transaction of their own, between those of writers.
 async fn alone(client: &ClientWrapper, sql: &str) -> Result<(), Trouble> {
     let all = format!(
-        "BEGIN; SET LOCAL lock_timeout = '{LOCK_WITHIN}'; SET LOCAL client_min_messages = 'warning';
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '{LOCK_WITHIN}'; SET LOCAL client_min_messages = 'warning';
          SELECT value FROM marks WHERE name = 'journal' FOR UPDATE; {sql}; COMMIT"
     );
     let done = client.batch_execute(&all).await;
@@ -234,9 +284,14 @@ async fn alone(client: &ClientWrapper, sql: &str) -> Result<(), Trouble> {
     done.map_err(Trouble::from)
 }
 
-fn now() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX / 2)
+/// The server's time, which all services share.
+async fn now(client: &ClientWrapper) -> Result<Millis, Trouble> {
+    let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+    Ok(all(client, sql, &[], |row| Ok(row.try_get(0)?)).await?[0])
+}
+
+fn millis(length: Duration) -> Millis {
+    Millis::try_from(length.as_millis()).unwrap_or(Millis::MAX / 4).max(1)
 }
 
 #[cfg(test)]
@@ -264,6 +319,13 @@ mod tests {
     }
 
     #[test]
+    fn a_part_that_a_wrong_clock_made_ends_nothing() {
+        let noon = 10 * LENGTH + LENGTH / 2;
+        let there = [period(10, 11), period(1_000, 1_001)];
+        assert_eq!(missing(&there, noon, DAY), [period(11, 12), period(12, 13)]);
+    }
+
+    #[test]
     fn a_period_of_another_length_joins_those_before_it() {
         let noon = 10 * LENGTH + LENGTH / 2;
         let end = 10 * LENGTH + LENGTH * 3 / 4;
@@ -283,7 +345,8 @@ mod tests {
 
     #[test]
     fn a_key_lies_in_the_period_in_which_it_was_made() {
-        let at = now();
+        let (seconds, _) = Uuid::now_v7().get_timestamp().expect("it has one").to_unix();
+        let at = Millis::try_from(seconds).expect("it is a time of now") * 1_000;
         let (before, key, after) = (first_key(at - 1), Uuid::now_v7(), first_key(at + 60_000));
         assert!(before < key && key < after);
     }

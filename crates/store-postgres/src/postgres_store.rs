@@ -73,7 +73,10 @@ impl PostgresStore {
         let keepers = Readers::new(&connector.of(Role::Clerk));
         let writer = Writer::start(connector, sole_owner).await?;
         let prepared = async { reading!(keepers, client => periods::prepare(&client, periods)) };
-        prepared.await.map_err(OpenError::Database)?;
+        if let Err(unavailable) = prepared.await {
+            // Nothing hangs on it: what has no part goes to the rest.
+            tracing::warn!(%unavailable, "the parts of the tables cannot be made now");
+        }
         let fleet = match sole_owner {
             true => None,
             false => Some(Fleet::join(me, clerks).await.map_err(OpenError::Database)?),
@@ -336,9 +339,12 @@ impl Store for PostgresStore {
         inbox_before: Millis,
         limit: usize,
     ) -> Result<u64, StoreUnavailable> {
-        reading!(self.keepers, client => periods::prepare(&client, self.periods))?;
-        let dropped =
-            reading!(self.keepers, client => periods::drop_old(&client, rows_before, inbox_before))?;
+        let periods = self.periods;
+        reading!(self.keepers, client => periods::prepare(&client, periods))?;
+        let dropped = reading!(
+            self.keepers,
+            client => periods::drop_old(&client, periods, rows_before, inbox_before)
+        )?;
         let Dropped { parts, rows_before } = dropped;
         let rows = self.writer.write(Write::Prune { rows_before, inbox_before, limit }).await?;
         Ok(parts + rows)

@@ -149,8 +149,36 @@ async fn a_store_of_the_release_before_is_divided_with_all_it_holds() {
     second_version(&old, &latest).await;
     is_as_before(&old, &keys, &before).await;
     let first = parts(&old, "journal").await;
-    assert!(first.iter().any(|part| part.starts_with("journal_0_")), "{first:?}");
+    let part = first.iter().find(|part| part.starts_with("journal_0_")).expect("what was there is a part");
     assert_eq!(count(&old, "journal_rest").await, 0);
+
+    // Long after, one closure of that time is open still: its lines are kept, and the part goes.
+    let (long_ago, session) = (now() - 3_600_000, server::session().await);
+    let bound = Uuid::from_u128(u128::try_from(long_ago).expect("it is a time of now") << 80);
+    let early = |key: ClosureKey| Uuid::from_u128(key.as_u128() - (7_200_000 << 80));
+    let [gone, kept] = keys.map(early);
+    let mut sql = format!(
+        "SET search_path TO {old};
+         DELETE FROM journal WHERE closure NOT IN ('{}', '{}'); DELETE FROM closures WHERE key NOT IN ('{0}', '{1}');",
+        keys[0], keys[1]
+    );
+    for (key, early) in keys.iter().zip([gone, kept]) {
+        for (table, column) in [("closures", "key"), ("journal", "closure")] {
+            sql.push_str(&format!("UPDATE {table} SET {column} = '{early}' WHERE {column} = '{key}';"));
+        }
+    }
+    sql.push_str(&format!(
+        "ALTER TABLE journal DETACH PARTITION {part};
+         ALTER TABLE {part} RENAME TO journal_0_{long_ago};
+         ALTER TABLE journal ATTACH PARTITION journal_0_{long_ago} FOR VALUES FROM (MINVALUE) TO ('{bound}')"
+    ));
+    session.batch_execute(&sql).await.expect("the clock is turned");
+    let store = PostgresStore::open_with(&server::address(&old), true, SHORT).await.expect("it answers");
+    let lines = store.journal(kept).await.expect("it answers");
+    while store.prune(now(), 0, 10).await.expect("it answers") > 0 {}
+    assert!(!parts(&old, "journal").await.iter().any(|part| part.starts_with("journal_0_")));
+    assert_eq!((lines.len(), store.journal(kept).await.expect("it answers")), (1, lines));
+    assert_eq!(store.journal(gone).await.expect("it answers"), []);
 }
 
 /// Keys that are no times, as other tools may have written them: all that was there becomes the part that takes the rest.
