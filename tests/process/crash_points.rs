@@ -24,7 +24,7 @@ const TOGETHER: usize = 48;
 const WITHIN: Duration = Duration::from_secs(180);
 
 /// So many pairs are tried, spread over all of them; all with `CLOSEOUT_CRASH_PAIRS=all`, or another number.
-const PAIRS: usize = 96;
+const PAIRS: usize = 64;
 
 /// So many pairs there are at least.
 const ALL_PAIRS: usize = 300;
