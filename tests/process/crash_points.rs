@@ -212,12 +212,8 @@ async fn a_death_at_any_point_of_any_scenario_loses_nothing_and_repeats_nothing(
     assert_eq!(all.len(), pairs.len() + first.len(), "each command is one closure");
     // The others are not passed in a life that another death has changed.
     assert!(died.len() * 2 >= pairs.len(), "only {} of {} points were passed", died.len(), pairs.len());
-    assert_eq!(verdict.wrapper_closes_before_proof, 0);
-    // Seen twice in six runs, and not yet explained: one wrapper was closed while a leg of the guest that the service could know of
-    // was connected. It is printed by each run, and held against the service where the pairs are asked for.
-    if std::env::var_os("CLOSEOUT_CRASH_PAIRS").is_some() {
-        assert_eq!(verdict.wrapper_closes_before_guest_gone, 0, "{:?}", verdict.offences);
-    }
+    let early = verdict.wrapper_closes_before_proof + verdict.wrapper_closes_before_guest_gone;
+    assert_eq!(early, 0, "{:?}", verdict.offences);
     assert_eq!(verdict.repeated_closes + verdict.repeated_wrapper_closes, 0, "without a read in between");
     assert_eq!(verdict.forged_accepted, 0);
 }

@@ -199,8 +199,11 @@ impl World {
 
     /// Sends once; on failure the next try goes back into the schedule.
     pub(crate) async fn deliver(self: Arc<Self>, mut delivery: Delivery) {
-        self.mark_shown(&delivery);
+        self.mark_proven(&delivery);
         let outcome = self.relay.send(&delivery, self.config.organisation).await;
+        if outcome.is_taken() {
+            self.mark_shown(&delivery);
+        }
         if let Some(follower) = delivery.followed_by.take() {
             self.schedule.add(self.clock.now(), Task::Deliver(*follower));
         }
@@ -223,6 +226,16 @@ impl World {
     }
 
     /// A client may act on an event from the moment it is sent, so the proof counts from then on.
+    fn mark_proven(&self, delivery: &Delivery) {
+        let event = &delivery.event;
+        let Some(mut talk) = self.find(event.conversation) else { return };
+        let legs = talk.participants.iter_mut().flat_map(|p| p.legs.iter_mut());
+        for leg in legs.filter(|leg| leg.id == event.leg && delivery.authenticity == Authenticity::Genuine) {
+            leg.proven |= event.disconnected && !leg.is_connected();
+        }
+    }
+
+    /// What a client has taken it can know of; what was sent to one that is away it cannot.
     fn mark_shown(&self, delivery: &Delivery) {
         if delivery.authenticity == Authenticity::Genuine {
             self.mark_event_shown(&delivery.event);
