@@ -51,6 +51,12 @@ impl Home {
         Ok(connection)
     }
 
+    /// To be called before the writing connection is given up. SQLite moves the log into the database when the last connection
+    /// closes, and removes it; so from here on its absence says nothing, until [`Home::reopen`].
+    pub(crate) fn lets_the_log_go(&self) {
+        *self.log() = None;
+    }
+
     /// Opens a connection that only reads.
     pub(crate) fn open_reader(&self) -> Result<Connection, OpenError> {
         let connection = file::open_reader(&self.database)?;

@@ -170,9 +170,8 @@ impl Desk {
             self.shared.waiting.fetch_sub(batch.len(), Ordering::Relaxed);
             // A panic in SQLite's bindings or in a visit must not end the only thread that writes. Whoever waits is told
             // by the drop of the answers; the connection is in an unknown state, so it goes, and its transaction with it.
-            if catch_unwind(AssertUnwindSafe(|| self.serve(batch))).is_err() && self.home.is_some() {
+            if catch_unwind(AssertUnwindSafe(|| self.serve(batch))).is_err() && self.give_up() {
                 tracing::error!("a write ended in a panic; the store is opened anew");
-                self.connection = None;
             }
         }
     }
@@ -239,9 +238,7 @@ impl Desk {
             Reach::Commit if rolled_back => Err(Failure::Commit(why)),
             Reach::Store if rolled_back => Err(Failure::Store(why)),
             Reach::Commit | Reach::Store | Reach::Connection => {
-                if self.home.is_some() {
-                    self.connection = None;
-                }
+                self.give_up();
                 Err(Failure::Store(why))
             }
         }
@@ -269,6 +266,14 @@ impl Desk {
         Ok((connection, self.known))
     }
 
+    /// Closes the connection, where it can be opened anew; says whether it did.
+    fn give_up(&mut self) -> bool {
+        let Some(home) = &self.home else { return false };
+        home.lets_the_log_go();
+        self.connection = None;
+        true
+    }
+
     /// The log has no name any more, but this connection still holds it: what it has is moved into the database before
     /// both are opened anew.
     fn save_log(&mut self) {
@@ -278,8 +283,9 @@ impl Desk {
             saved = saved.is_ok(),
             "the store's log was taken away; what was in it is moved into the database"
         );
-        if saved.is_err() {
-            self.connection = Some(connection);
+        match (saved, &self.home) {
+            (Ok(()), Some(home)) => home.lets_the_log_go(),
+            (Ok(()), None) | (Err(_), _) => self.connection = Some(connection),
         }
     }
 
