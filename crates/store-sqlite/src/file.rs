@@ -194,7 +194,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let connection = open_writer(&folder.path().join("closeout.db"), Missing::Create).unwrap();
         let setting = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        // No test can cut the power; 2 is FULL.
+        // 2 is FULL; tests/faults cuts the power.
         assert_eq!(setting("synchronous").unwrap(), 2);
         let journal: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
         assert_eq!(journal, "wal");
