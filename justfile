@@ -29,6 +29,10 @@ lint:
 stories SEEDS="10000":
     SIMULATION_SEEDS={{SEEDS}} cargo test -p simulation --test stories -- in_no_story --nocapture
 
+# Genuine deliveries, so many of them changed at random: none may be taken.
+attack DELIVERIES="1000000":
+    MUTATED_DELIVERIES={{DELIVERIES}} cargo test -p webhook-receiver --test mutations -- --nocapture
+
 # Evidence by EventBridge and Amazon SQS, against a double of both; a name picks one test.
 sqs *ARGS:
     tests/sqs/run {{ARGS}}
