@@ -9,6 +9,7 @@ mod doors;
 mod looks;
 mod lookups;
 mod operators;
+mod outgoing;
 mod queues;
 mod report;
 mod scans;

@@ -9,6 +9,7 @@ mod lookups;
 mod lookups_attacked;
 mod notifications;
 mod operations;
+mod outgoing;
 mod read_many;
 mod stub;
 mod tokens;
