@@ -6,6 +6,7 @@ mod backup;
 mod bad_input;
 mod batches;
 mod callbacks;
+mod canaries;
 mod closing;
 mod command_line;
 mod crash_points;
