@@ -33,6 +33,10 @@ stories SEEDS="10000":
 attack DELIVERIES="1000000":
     MUTATED_DELIVERIES={{DELIVERIES}} cargo test -p webhook-receiver --test mutations -- --nocapture
 
+# Every door that takes strangers' bytes, fuzzed for so many seconds (needs g++).
+fuzz SECONDS="300" *DOOR:
+    fuzz/run {{SECONDS}} {{DOOR}}
+
 # Whether the time of a verification tells how much of a forged tag is right: |t| below 4.5 says it does not.
 timing SAMPLES="300000":
     cargo run --release -p webhook-signature --example timing {{SAMPLES}}

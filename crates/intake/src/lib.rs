@@ -34,6 +34,8 @@ mod tests;
 mod watchdog;
 
 pub use commands::{Asked, Commands, Refusal};
+#[doc(hidden)]
+pub use decode::command_in;
 pub use decode::{COMMAND_TYPE, Decoder, InvalidFields, PointerMap, UnknownDecoder};
 pub use fate::{Fate, Met, fate};
 pub use letter::{LARGEST_KEPT, Letter, STATES, SeenTo};

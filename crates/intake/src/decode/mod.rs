@@ -103,6 +103,18 @@ impl Undecodable {
     }
 }
 
+/// The command in a message, or the constant name of why there is none: for tests that feed it with anything.
+#[doc(hidden)]
+pub fn command_in(
+    decoder: &Decoder,
+    headers: &Headers,
+    body: &[u8],
+    now: Time,
+) -> Result<Vec<u8>, &'static str> {
+    let decoded = decode(decoder, headers, body, now).map_err(|undecodable| undecodable.reason)?;
+    Ok(decoded.command.into_owned())
+}
+
 /// Finds the command in a message, at the present time `now`.
 pub(crate) fn decode<'a>(
     decoder: &Decoder,

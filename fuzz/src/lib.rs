@@ -1,0 +1,3 @@
+//! What fuzzers feed.
+
+pub mod doors;
