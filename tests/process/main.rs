@@ -14,6 +14,7 @@ mod crashes;
 mod demo;
 mod dialects;
 mod doctor;
+mod full_disk;
 mod intentions;
 mod lookups;
 mod metrics;

@@ -182,6 +182,11 @@ impl Scene {
         false
     }
 
+    /// The service's process.
+    pub fn process(&self) -> u32 {
+        self.service.as_ref().expect("the service runs").id()
+    }
+
     /// Whether the service has ended by itself.
     pub fn has_died(&mut self) -> bool {
         let Some(service) = &mut self.service else { return true };

@@ -4,11 +4,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::Exit;
 
+/// The signal of a write beyond a limit on the size of files, which would end the program. Linux and macOS have the same number.
+const SIGXFSZ: i32 = 25;
+
 /// The signals that ask for a stop: SIGTERM and SIGINT.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// Taken from its default alone: a limit on the size of files is then an error of the write, like a full disk.
+    _file_too_large: Signal,
 }
 
 impl Signals {
@@ -18,7 +23,11 @@ impl Signals {
     ///
     /// When the operating system refuses.
     pub fn take() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            _file_too_large: signal(SignalKind::from_raw(SIGXFSZ))?,
+        })
     }
 
     /// Completes with the name of the next signal.
