@@ -212,6 +212,30 @@ impl State {
         tally.collect()
     }
 
+    pub(super) fn tally_by_queue(&self, organisations: &[String]) -> Vec<QueueTally> {
+        let held = Filter {
+            organisations: organisations.to_vec(),
+            states: vec![HELD.to_owned()],
+            ended: Some(false),
+            ..Filter::default()
+        };
+        let mut groups = BTreeMap::new();
+        for row in self.matching(&held) {
+            let group = (row.organisation.as_str(), row.queue, row.reason.as_deref());
+            let (rows, oldest) = groups.entry(group).or_insert((0, Millis::MAX));
+            *rows += 1;
+            *oldest = row.created_at.min(*oldest);
+        }
+        let tally = groups.into_iter().map(|((organisation, queue, reason), (rows, oldest))| QueueTally {
+            organisation: organisation.to_owned(),
+            queue,
+            reason: reason.map(str::to_owned),
+            rows,
+            oldest,
+        });
+        tally.collect()
+    }
+
     fn matching<'a>(&'a self, filter: &'a Filter) -> impl Iterator<Item = &'a Row> {
         self.rows.values().filter(|row| !self.set_aside.contains_key(&row.key) && filter.matches(row))
     }
@@ -258,6 +282,9 @@ impl State {
     }
 
     pub(super) fn quarantine(&mut self, record: Quarantined) {
+        if !self.rows.contains_key(&record.closure) {
+            return;
+        }
         self.close(record.closure);
         self.set_aside.insert(record.closure, record);
     }
