@@ -150,6 +150,7 @@ pub fn stored(data: &[u8]) -> bool {
         created_at: NOW * 1_000,
         updated_at: NOW * 1_000,
         labels: Vec::new(),
+        queue: None,
         body: data[line..].to_vec().into(),
     };
     let Ok(record) = Record::from_row(&row) else { return false };

@@ -47,6 +47,8 @@ pub(crate) enum Form {
     Id(&'static str),
     /// An id of Genesys.
     Uuid,
+    /// Several ids of Genesys, or `none`, with commas.
+    UuidsOrNone,
     /// The id of a closure, or one of Genesys.
     IdOrUuid,
     /// The producer's own key.
@@ -78,6 +80,10 @@ impl Form {
             }
             Self::Id(prefix) => id(prefix).into(),
             Self::Uuid => uuid().into(),
+            Self::UuidsOrNone => {
+                let one = OneOfBuilder::new().item(uuid()).item(text().enum_values(Some(["none"])));
+                ArrayBuilder::new().items(one).into()
+            }
             Self::IdOrUuid => OneOfBuilder::new().item(id("cl_")).item(uuid()).into(),
             Self::Key => text().pattern(Some("^[!-~]{1,255}$")).into(),
         }
@@ -85,7 +91,7 @@ impl Form {
 
     /// Whether several values stand in one parameter, with commas.
     pub(crate) const fn is_list(self) -> bool {
-        matches!(self, Self::Texts | Self::Several(_))
+        matches!(self, Self::Texts | Self::Several(_) | Self::UuidsOrNone)
     }
 }
 

@@ -1,13 +1,13 @@
 //! The operators' view: closures that are held without proof.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use closure_machine::{Ghost, Step};
 use genesys_types::Time;
 use http::StatusCode;
 use orchestrator::{Orchestrator, Page, Record, closure_id, names};
 use serde::Serialize;
-use store::Filter;
+use store::{Filter, HELD, QueueTally};
 use utoipa::ToSchema;
 
 use crate::{
@@ -79,6 +79,8 @@ pub(crate) struct GhostSummary {
     by_reason: BTreeMap<String, u64>,
     /// By organisation and reason.
     groups: Vec<GhostGroup>,
+    /// By organisation and queue of the agent's leg, the most ghosts first.
+    by_queue: Vec<GhostQueue>,
 }
 
 /// The ghosts of one organisation and reason.
@@ -88,6 +90,21 @@ pub(crate) struct GhostGroup {
     organisation: String,
     reason: String,
     count: u64,
+    /// When the oldest of them was accepted.
+    #[schema(value_type = String, format = DateTime)]
+    oldest_accepted_at: Stamp,
+}
+
+/// The ghosts of one organisation and queue.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GhostQueue {
+    organisation: String,
+    /// The queue of the agent's leg; null for ghosts of which no read and no event named it.
+    queue_id: Option<String>,
+    count: u64,
+    /// By reason; a reason without ghosts is left out.
+    by_reason: BTreeMap<String, u64>,
     /// When the oldest of them was accepted.
     #[schema(value_type = String, format = DateTime)]
     oldest_accepted_at: Stamp,
@@ -113,8 +130,9 @@ pub(crate) async fn list(call: Call) -> Answer {
 /// Which ghosts a list or a report is about, but for `q`.
 pub(crate) fn filter(call: &Call, query: &mut Query) -> Result<Filter, Problem> {
     Ok(Filter {
-        states: vec!["ghost".to_owned()],
+        states: vec![HELD.to_owned()],
         reasons: listing::known_names(query, "reason", &names::GHOST_REASONS)?,
+        queues: listing::queues("queueId", &query.several("queueId"))?,
         ..listing::common_filter(call, query)?
     })
 }
@@ -157,22 +175,45 @@ pub(crate) async fn summary(call: Call) -> Answer {
     let mut query = call.query()?;
     let organisations = listing::organisations(&call, &mut query)?;
     query.finish()?;
-    let mut groups = Vec::new();
-    if !organisations.is_empty() {
-        let filter = Filter { states: vec!["ghost".to_owned()], organisations, ..Filter::default() };
-        for tally in call.shared.api.orchestrator.tally(&filter).await? {
-            groups.push(GhostGroup {
-                organisation: tally.organisation,
-                reason: tally.reason.unwrap_or_default(),
-                count: tally.rows,
-                oldest_accepted_at: Stamp(Time::from_millis(tally.oldest)),
+    // Of no organisation there are none; without a name it would be all.
+    let tallies = match organisations.is_empty() {
+        true => Vec::new(),
+        false => call.shared.api.orchestrator.ghosts_by_queue(&organisations).await?,
+    };
+    Ok(json_answer(StatusCode::OK, &GhostSummary::of(&tallies)))
+}
+
+impl GhostSummary {
+    fn of(tallies: &[QueueTally]) -> Self {
+        let mut by_reason = BTreeMap::new();
+        let mut groups = BTreeMap::new();
+        let mut queues = BTreeMap::new();
+        for QueueTally { organisation, queue, reason, rows, oldest } in tallies {
+            let reason = reason.as_deref().unwrap_or_default();
+            *by_reason.entry(reason.to_owned()).or_default() += rows;
+            let (count, first) = groups.entry((organisation, reason)).or_insert((0, *oldest));
+            (*count, *first) = (*count + rows, *oldest.min(first));
+            let of_queue = queues.entry((organisation, *queue)).or_insert_with(|| GhostQueue {
+                organisation: organisation.clone(),
+                queue_id: queue.map(|queue| queue.to_string()),
+                count: 0,
+                by_reason: BTreeMap::new(),
+                oldest_accepted_at: Stamp(Time::from_millis(*oldest)),
             });
+            of_queue.count += rows;
+            *of_queue.by_reason.entry(reason.to_owned()).or_default() += rows;
+            of_queue.oldest_accepted_at.0 = of_queue.oldest_accepted_at.0.min(Time::from_millis(*oldest));
         }
+        let mut by_queue: Vec<_> = queues.into_values().collect();
+        // Among as many, by name: the sort is stable.
+        by_queue.sort_by_key(|queue| Reverse(queue.count));
+        let groups = groups.into_iter().map(|((organisation, reason), (count, oldest))| GhostGroup {
+            organisation: organisation.clone(),
+            reason: reason.to_owned(),
+            count,
+            oldest_accepted_at: Stamp(Time::from_millis(oldest)),
+        });
+        let total = tallies.iter().map(|tally| tally.rows).sum();
+        Self { total, by_reason, groups: groups.collect(), by_queue }
     }
-    let mut by_reason = BTreeMap::new();
-    for group in &groups {
-        *by_reason.entry(group.reason.clone()).or_default() += group.count;
-    }
-    let total = groups.iter().map(|group| group.count).sum();
-    Ok(json_answer(StatusCode::OK, &GhostSummary { total, by_reason, groups }))
 }

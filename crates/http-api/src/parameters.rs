@@ -25,6 +25,12 @@ pub(crate) const REASON: Parameter =
     query("reason", Form::Several(REASONS), "With these reasons only; several with commas.");
 pub(crate) const GHOST_REASON: Parameter =
     query("reason", Form::Several(&names::GHOST_REASONS), "With these reasons only; several with commas.");
+pub(crate) const QUEUE: Parameter = query(
+    "queueId",
+    Form::UuidsOrNone,
+    "Ghosts whose agent's leg is of these queues only; several with commas, `none` for those whose queue is not known. In a list of \
+     closures it goes with `state=ghost` and no other.",
+);
 pub(crate) const SOURCE: Parameter = query(
     "source",
     Form::Text,

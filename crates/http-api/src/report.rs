@@ -73,7 +73,7 @@ pub(crate) async fn report(call: Call) -> Answer {
     let cut = next.map(|_| {
         format!(
             "There are more ghosts: these are the {limit} that were accepted first. Narrow them by organisation, reason, \
-             since or until."
+             queue, since or until."
         )
     });
     let told = told(&call.shared.api.orchestrator, &records).await?;

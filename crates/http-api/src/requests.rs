@@ -220,6 +220,10 @@ pub(crate) struct BatchFilter {
     /// With these reasons; one, or a list.
     #[schema(value_type = Option<Vec<String>>)]
     closure_reason: Option<()>,
+    /// Whose agent's leg is of these queues; one, or a list; `none` for those whose queue is not known. It goes with the state ghost,
+    /// and no other.
+    #[schema(value_type = Option<Vec<String>>)]
+    queue_id: Option<()>,
     /// Where the command came from.
     source: Option<String>,
     /// With all of these labels.

@@ -6,6 +6,7 @@ mod bulk;
 mod commands;
 mod deliveries;
 mod doors;
+mod ghosts_by_queue;
 mod limits;
 mod looks;
 mod lookups;

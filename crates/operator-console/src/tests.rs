@@ -43,7 +43,8 @@ fn stand_in(acts: &Acts) -> Router {
                 "ghost": { "reason": HOSTILE, "suggested": [{ "what": HOSTILE }] } });
             let answer = match asked.uri().path() {
                 "/v1/whoami" => json!({ "name": "ann", "role": role, "organisations": ["main", "other"] }),
-                "/v1/ghosts/summary" => json!({ "total": 1, "groups": [{ "reason": HOSTILE, "organisation": "main", "count": 1 }] }),
+                "/v1/ghosts/summary" => json!({ "total": 1, "groups": [{ "reason": HOSTILE, "organisation": "main", "count": 1 }],
+                    "byQueue": [{ "organisation": HOSTILE, "queueId": HOSTILE, "count": 1, "byReason": { HOSTILE: 1 } }] }),
                 "/readyz" => json!({ "organisations": [{ "name": HOSTILE, "open": 1, "queued": 0 }], "adapters": [] }),
                 "/v1/closures/cl_1" => ghost,
                 "/v1/closures/cl_1/explain" => json!({ "headline": HOSTILE, "missing": [HOSTILE], "next": [

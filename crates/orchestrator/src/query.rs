@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, error::Error, fmt, sync::Arc, time::Duration};
 use closure_machine::{BlockReason, Policy, Step};
 use genesys_types::{Organisation, Time};
 use store::{
-    ClosureKey, Filter, InboxEntry, Millis, Order, PlacedLine, Quarantined, StoreUnavailable, Tally,
+    ClosureKey, Filter, InboxEntry, Millis, Order, PlacedLine, Quarantined, QueueTally, StoreUnavailable,
+    Tally,
 };
 
 use crate::{
@@ -166,6 +167,15 @@ impl Orchestrator {
     /// When the store cannot be read.
     pub async fn tally(&self, filter: &Filter) -> Result<Vec<Tally>, QueryError> {
         Ok(self.inner.store.tally(filter).await?)
+    }
+
+    /// Counts the ghosts of these organisations by organisation, queue and reason.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn ghosts_by_queue(&self, organisations: &[String]) -> Result<Vec<QueueTally>, QueryError> {
+        Ok(self.inner.store.tally_by_queue(organisations).await?)
     }
 
     /// The journal of a closure, in order.

@@ -7,7 +7,7 @@ use closure_machine::{
     AgentConnected, Closure, Evidence, GuestReturns, Order, Policy, ProofSource, Step, WrapUpPolicy,
     WrapperClose,
 };
-use genesys_types::{ConversationId, Organisation, ParticipantId, Span, Time};
+use genesys_types::{ConversationId, Organisation, ParticipantId, QueueId, Span, Time};
 use store::{ClosureKey, Row};
 
 use crate::{handling::Handling, names, stored, trace_parent::TraceParent};
@@ -182,6 +182,22 @@ impl Record {
         self.handling.as_ref().and_then(|said| said.snooze_ends()).is_some_and(|until| now < until)
     }
 
+    /// The queue by which a ghost is found and counted; `None` of every closure that is none.
+    pub fn queue(&self) -> Option<QueueId> {
+        match self.closure.step {
+            Step::Ghost(_) => self.closure.agent_queue,
+            Step::Scheduled
+            | Step::Resolving
+            | Step::Verifying
+            | Step::ClosingParticipant
+            | Step::AwaitingConfirmation
+            | Step::ClosingWrapper(_)
+            | Step::Forcing
+            | Step::Blocked(_)
+            | Step::Ended(_) => None,
+        }
+    }
+
     /// The row that the store keeps.
     pub fn row(&self) -> Row {
         let closure = &self.closure;
@@ -199,6 +215,7 @@ impl Record {
             created_at: closure.accepted_at.millis(),
             updated_at: self.updated_at.millis(),
             labels: self.said.as_ref().map(|said| said.labels.clone()).unwrap_or_default(),
+            queue: self.queue().map(QueueId::uuid),
             body: Bytes::from(stored::write(self)),
         }
     }

@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use store::{
     Ask, AuditFilter, AuditRow, BatchFilter, BatchItem, BatchRow, ClosureKey, Commit, CommitRefused,
     DeadLetterFilter, DeadLetterRow, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Lease,
-    MemoryStore, Millis, Order, PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
+    MemoryStore, Millis, Order, PlacedLine, Quarantined, QueueTally, Row, Store, StoreUnavailable, Tally,
 };
 use uuid::Uuid;
 
@@ -271,6 +271,10 @@ impl Store for ShakyStore {
 
     async fn tally(&self, filter: &Filter) -> Result<Vec<Tally>, StoreUnavailable> {
         self.ask("tally", self.inner.tally(filter)).await
+    }
+
+    async fn tally_by_queue(&self, organisations: &[String]) -> Result<Vec<QueueTally>, StoreUnavailable> {
+        self.ask("tally_by_queue", self.inner.tally_by_queue(organisations)).await
     }
 
     async fn journal(&self, key: ClosureKey) -> Result<Vec<PlacedLine>, StoreUnavailable> {

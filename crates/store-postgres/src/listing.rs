@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use deadpool_postgres::ClientWrapper;
-use store::{ClosureKey, Filter, Millis, Order, Row, Tally};
+use store::{ClosureKey, Filter, HELD, Millis, Order, QueueTally, Row, Tally};
 use tokio_postgres::Row as Columns;
+use uuid::Uuid;
 
 use crate::{
     failure::Trouble,
@@ -44,6 +45,8 @@ enum Part {
     AtRest,
     /// The others.
     Moving,
+    /// Those that the index by queue holds.
+    Held,
 }
 
 /// The questions that together answer a filter, each by one index in its order: a page of each holds the page of all.
@@ -51,6 +54,14 @@ fn parts(filter: &Filter) -> Vec<(Filter, Part)> {
     let by_id = filter.conversation.is_some() || filter.participant.is_some();
     if by_id || !filter.labels.is_empty() || filter.states.is_empty() {
         return vec![(filter.clone(), Part::All)];
+    }
+    if !filter.queues.is_empty() && filter.states.iter().all(|state| state == HELD) {
+        // The index by queue is in order of acceptance within one queue.
+        let mut queues = filter.queues.clone();
+        queues.sort_unstable();
+        queues.dedup();
+        let of_queue = |queue| (Filter { queues: vec![queue], ..filter.clone() }, Part::Held);
+        return queues.into_iter().map(of_queue).collect();
     }
     // The index by state is in order of acceptance within one state.
     let mut states = filter.states.clone();
@@ -94,7 +105,7 @@ pub(crate) async fn tally(client: &ClientWrapper, filter: &Filter) -> Result<Vec
         // At rest the copies in the index are counted.
         let (state, reason) = match part {
             Part::AtRest => ("c.rest_state", "c.rest_reason"),
-            Part::Moving | Part::All => ("c.state", "c.reason"),
+            Part::Moving | Part::All | Part::Held => ("c.state", "c.reason"),
         };
         format!(
             "SELECT c.organisation, {state}, {reason}, count(*), min(c.created_at) FROM {} WHERE {} GROUP BY 1, 2, 3",
@@ -119,6 +130,37 @@ pub(crate) async fn tally(client: &ClientWrapper, filter: &Filter) -> Result<Vec
         oldest,
     });
     Ok(tallies.collect())
+}
+
+/// What the index by queue demands of a row, in the same letters.
+const IS_HELD: &str = "c.rest_state = 'ghost'";
+
+const _: () = assert!(matches!(HELD.as_bytes(), b"ghost"), "the index names this state");
+
+/// Counts of what is held, by queue.
+pub(crate) async fn tally_by_queue(
+    client: &ClientWrapper,
+    organisations: &[String],
+) -> Result<Vec<QueueTally>, Trouble> {
+    let held = Filter { organisations: organisations.to_vec(), ended: Some(false), ..Filter::default() };
+    let mut query = Query::default();
+    let some = Matching::of(&held, Part::Held, &mut query);
+    let sql = format!(
+        "SELECT c.organisation, c.queue, c.rest_reason, count(*), min(c.created_at) FROM {} WHERE {} GROUP BY 1, 2, 3",
+        some.tables, some.condition
+    );
+    let read = |columns: &Columns| {
+        Ok(QueueTally {
+            organisation: record::name(columns, 0)?,
+            queue: columns.try_get(1)?,
+            reason: record::optional_name(columns, 2)?,
+            rows: unsigned(columns.try_get(3)?),
+            oldest: columns.try_get(4)?,
+        })
+    };
+    let mut tallies = all(client, &sql, &query.values(), read).await?;
+    tallies.sort_unstable();
+    Ok(tallies)
 }
 
 /// Tables and condition of the rows that match a filter.
@@ -151,16 +193,24 @@ impl Matching {
                 some.and("c.rest_state IS NOT NULL");
                 "c.rest_state"
             }
+            Part::Held => {
+                some.and(IS_HELD);
+                "c.rest_state"
+            }
             Part::Moving => {
                 some.and(&format!("c.standing = {OPEN} AND c.moving"));
                 "c.state"
             }
         };
-        let reason = if part == Part::AtRest { "c.rest_reason" } else { "c.reason" };
+        let reason = match part {
+            Part::AtRest | Part::Held => "c.rest_reason",
+            Part::Moving | Part::All => "c.reason",
+        };
         some.and_labels(&filter.labels, leads, query);
         some.and_one_of("c.organisation", &filter.organisations, query);
         some.and_one_of(state, &filter.states, query);
         some.and_one_of(reason, &filter.reasons, query);
+        some.and_queues(&filter.queues, query);
         let source = filter.source.as_deref().map(|source| written(source).into_owned());
         let conditions = [
             ("c.source =", source.map(|source| query.place(source))),
@@ -193,6 +243,23 @@ impl Matching {
                 let names: Vec<String> = names.iter().map(|name| written(name).into_owned()).collect();
                 let names = query.place(names);
                 self.and(&format!("{column} = ANY ({names})"));
+            }
+        }
+    }
+
+    fn and_queues(&mut self, queues: &[Option<Uuid>], query: &mut Query) {
+        let named: Vec<Uuid> = queues.iter().flatten().copied().collect();
+        match (queues.len() > named.len(), &named[..]) {
+            (false, []) => {}
+            (true, []) => self.and("c.queue IS NULL"),
+            (false, [only]) => {
+                let only = query.place(*only);
+                self.and(&format!("c.queue = {only}"));
+            }
+            (some_have_none, [..]) => {
+                let named = query.place(named);
+                let none = if some_have_none { "c.queue IS NULL OR " } else { "" };
+                self.and(&format!("({none}c.queue = ANY ({named}))"));
             }
         }
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use store::{
     Ask, AuditFilter, AuditRow, BatchFilter, BatchItem, BatchRow, ClosureKey, Commit, CommitRefused,
     DeadLetterFilter, DeadLetterRow, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Lease,
-    Millis, Order, PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
+    Millis, Order, PlacedLine, Quarantined, QueueTally, Row, Store, StoreUnavailable, Tally,
 };
 use uuid::Uuid;
 
@@ -216,6 +216,10 @@ impl Store for PostgresStore {
 
     async fn tally(&self, filter: &Filter) -> Result<Vec<Tally>, StoreUnavailable> {
         reading!(self.readers, client => listing::tally(&client, filter))
+    }
+
+    async fn tally_by_queue(&self, organisations: &[String]) -> Result<Vec<QueueTally>, StoreUnavailable> {
+        reading!(self.readers, client => listing::tally_by_queue(&client, organisations))
     }
 
     async fn journal(&self, key: ClosureKey) -> Result<Vec<PlacedLine>, StoreUnavailable> {

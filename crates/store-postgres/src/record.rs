@@ -20,7 +20,7 @@ const PASSING: [&str; 5] =
 
 /// The columns that [`row`] reads, of the table under the name `c`.
 pub(crate) const ROW_COLUMNS: &str = "c.key, c.version, c.organisation, c.conversation, c.participant, c.source, \
-     c.created_at, c.labels, c.state, c.reason, c.wake_at, c.updated_at, c.body";
+     c.created_at, c.labels, c.state, c.reason, c.wake_at, c.updated_at, c.body, c.queue";
 
 /// The columns that [`placed_line`] reads.
 pub(crate) const LINE_COLUMNS: &str = "position, closure, sequence, at, kind, announcement, body";
@@ -58,6 +58,7 @@ pub(crate) fn row(columns: &Columns) -> Result<Row, Trouble> {
         ended: wake_at.is_none(),
         wake_at,
         updated_at: columns.try_get(11)?,
+        queue: columns.try_get(13)?,
         body: bytes(columns, 12)?,
     })
 }

@@ -59,14 +59,15 @@ const EVENTS: &str = "SELECT fingerprint, digest FROM inbox WHERE fingerprint = 
 // The rows are written in the order of the arrays.
 const PUT_CLOSURES: &str = "INSERT INTO closures (key, version, standing, organisation, conversation, participant, source,
         created_at, labels, state, reason, wake_at, updated_at, last_sequence, moving, body,
-        rest_state, rest_reason, rest_wake_at, ended_at, owner)
+        queue, rest_state, rest_reason, rest_wake_at, ended_at, owner)
     SELECT w.*,
         CASE WHEN NOT w.moving THEN w.state END, CASE WHEN NOT w.moving THEN w.reason END,
-        CASE WHEN NOT w.moving THEN w.wake_at END, CASE WHEN w.standing = 1 THEN w.updated_at END, $17::uuid
+        CASE WHEN NOT w.moving THEN w.wake_at END, CASE WHEN w.standing = 1 THEN w.updated_at END, $18::uuid
     FROM unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::text[], $5::uuid[], $6::uuid[], $7::text[], $8::bigint[],
-        $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::boolean[], $16::bytea[])
+        $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::boolean[], $16::bytea[],
+        $17::uuid[])
         AS w (key, version, standing, organisation, conversation, participant, source, created_at, labels, state, reason,
-              wake_at, updated_at, last_sequence, moving, body)
+              wake_at, updated_at, last_sequence, moving, body, queue)
     ON CONFLICT (key) DO UPDATE SET
         version = excluded.version, standing = excluded.standing, organisation = excluded.organisation,
         conversation = excluded.conversation, participant = excluded.participant, source = excluded.source,
@@ -74,7 +75,7 @@ const PUT_CLOSURES: &str = "INSERT INTO closures (key, version, standing, organi
         wake_at = excluded.wake_at, updated_at = excluded.updated_at, last_sequence = excluded.last_sequence,
         moving = excluded.moving, body = excluded.body, rest_state = excluded.rest_state,
         rest_reason = excluded.rest_reason, rest_wake_at = excluded.rest_wake_at, ended_at = excluded.ended_at,
-        owner = excluded.owner";
+        owner = excluded.owner, queue = excluded.queue";
 
 const DROP_LABELS: &str = "DELETE FROM labels WHERE closure = ANY ($1)";
 
@@ -256,6 +257,7 @@ impl Statements {
                     &changes.iter().map(|change| signed(change.last_sequence)).collect::<Vec<_>>(),
                     &rows().map(moves).collect::<Vec<_>>(),
                     &rows().map(|row| &row.body[..]).collect::<Vec<_>>(),
+                    &rows().map(|row| row.queue).collect::<Vec<_>>(),
                     &self.owner,
                 ],
             )

@@ -76,6 +76,7 @@ async fn live(store: &SqliteStore) {
         created_at: 1,
         updated_at: 1,
         labels: Vec::new(),
+        queue: None,
         body: Bytes::from(vec![b'a'; 260]),
     };
     row.created_at = i64::try_from(row.key.as_u128() >> 80).expect("a time in milliseconds");

@@ -121,6 +121,7 @@ fn accepted(n: u64, body: &Bytes) -> Row {
         created_at,
         updated_at: created_at,
         labels: Vec::new(),
+        queue: None,
         body: body.clone(),
     }
 }

@@ -97,7 +97,7 @@ fn piece(connection: &Connection, next: Next, limit: usize) -> rusqlite::Result<
                 "SELECT {ROW_COLUMNS}, c.last_sequence FROM closures c WHERE c.key > ? ORDER BY c.key LIMIT ?"
             );
             parcel.rows =
-                all(connection, &sql, (after, most), |row| Ok((record::row(row)?, unsigned(row.get(13)?))))?;
+                all(connection, &sql, (after, most), |row| Ok((record::row(row)?, unsigned(row.get(14)?))))?;
             after_key(parcel.rows.last().map(|(row, _)| row.key), Next::Rows).unwrap_or(Next::Lines(0))
         }
         Next::Lines(after) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params_from_iter, types::Value};
-use store::{ClosureKey, Filter, Millis, Order, Row, Tally};
+use store::{ClosureKey, Filter, HELD, Millis, Order, QueueTally, Row, Tally};
 use uuid::Uuid;
 
 use crate::{
@@ -46,6 +46,8 @@ pub(crate) enum Part {
     AtRest,
     /// The few others.
     Moving,
+    /// Those that the index by queue holds.
+    Held,
 }
 
 /// The questions that together answer a filter, each by one index in its order: a page of each holds the page of all.
@@ -53,6 +55,14 @@ fn parts(filter: &Filter) -> Vec<(Filter, Part)> {
     let by_id = filter.conversation.is_some() || filter.participant.is_some();
     if by_id || !filter.labels.is_empty() || filter.states.is_empty() {
         return vec![(filter.clone(), Part::All)];
+    }
+    if !filter.queues.is_empty() && filter.states.iter().all(|state| state == HELD) {
+        // The index by queue is in order of acceptance within one queue.
+        let mut queues = filter.queues.clone();
+        queues.sort_unstable();
+        queues.dedup();
+        let of_queue = |queue| (Filter { queues: vec![queue], ..filter.clone() }, Part::Held);
+        return queues.into_iter().map(of_queue).collect();
     }
     // The index by state is in order of acceptance within one state.
     let mut states = filter.states.clone();
@@ -123,6 +133,41 @@ pub(crate) fn tally_query(filter: &Filter, part: Part) -> (String, Vec<Value>) {
     (sql, query.values)
 }
 
+/// What the index by queue demands of a row, in the same letters.
+const IS_HELD: &str = "c.state = 'ghost'";
+
+const _: () = assert!(matches!(HELD.as_bytes(), b"ghost"), "the index names this state");
+
+/// Counts of what is held, by queue.
+pub(crate) fn tally_by_queue(
+    connection: &Connection,
+    organisations: &[String],
+) -> rusqlite::Result<Vec<QueueTally>> {
+    let (sql, values) = tally_by_queue_query(organisations);
+    let mut tally = connection.prepare_cached(&sql)?;
+    let read = |group: &rusqlite::Row<'_>| {
+        Ok(QueueTally {
+            organisation: group.get(0)?,
+            queue: group.get::<_, Option<[u8; 16]>>(1)?.map(Uuid::from_bytes),
+            reason: group.get(2)?,
+            rows: unsigned(group.get(3)?),
+            oldest: group.get(4)?,
+        })
+    };
+    tally.query_map(params_from_iter(&values), read)?.collect()
+}
+
+pub(crate) fn tally_by_queue_query(organisations: &[String]) -> (String, Vec<Value>) {
+    let held = Filter { organisations: organisations.to_vec(), ended: Some(false), ..Filter::default() };
+    let query = Query::matching(&held, Part::Held);
+    let sql = format!(
+        "SELECT c.organisation, c.queue, c.reason, count(*), min(c.created_at) FROM {} WHERE {}
+         GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        query.tables, query.condition
+    );
+    (sql, query.values)
+}
+
 /// Where a row's place in the order is read from, so that the index that is walked is also the order.
 #[derive(Clone, Copy)]
 struct Place {
@@ -150,6 +195,7 @@ impl Query {
                 Place { created_at: "l.created_at", key: "l.closure" },
             ),
             (None, true, Part::Moving) => ("closures c INDEXED BY closures_open", accepted),
+            (None, true, Part::Held) => ("closures c INDEXED BY closures_queue", accepted),
             (None, true, Part::All | Part::AtRest) => ("closures c", accepted),
         };
         let standing = match (part, filter.ended) {
@@ -163,6 +209,7 @@ impl Query {
             (Part::Moving, Some(true)) => query.and("FALSE AND c.moving = 1"),
             (Part::Moving, _) => query.and("c.moving = 1"),
             (Part::AtRest, _) => query.and("c.moving = 0"),
+            (Part::Held, _) => query.and(IS_HELD),
             (Part::All, _) => {}
         }
         if let Some(id) = id {
@@ -174,6 +221,7 @@ impl Query {
         query.and_one_of("c.organisation", &filter.organisations);
         query.and_one_of("c.state", &filter.states);
         query.and_one_of("c.reason", &filter.reasons);
+        query.and_queues(&filter.queues);
         query.and_value("c.source = ?", filter.source.clone().map(Value::from));
         query.and_value("c.conversation = ?", filter.conversation.map(blob));
         query.and_value("c.participant = ?", filter.participant.map(blob));
@@ -201,6 +249,19 @@ impl Query {
         let places = vec!["?"; values.len()].join(", ");
         self.and(&format!("{column} IN ({places})"));
         self.values.extend(values.iter().cloned().map(Value::from));
+    }
+
+    fn and_queues(&mut self, queues: &[Option<Uuid>]) {
+        let named: Vec<Value> = queues.iter().flatten().copied().map(blob).collect();
+        let places = vec!["?"; named.len()].join(", ");
+        match (queues.len() > named.len(), named.is_empty()) {
+            (false, true) => {}
+            (true, true) => self.and("c.queue IS NULL"),
+            (false, false) if named.len() == 1 => self.and("c.queue = ?"),
+            (false, false) => self.and(&format!("c.queue IN ({places})")),
+            (true, false) => self.and(&format!("(c.queue IS NULL OR c.queue IN ({places}))")),
+        }
+        self.values.extend(named);
     }
 
     /// The same where the closure is found otherwise.

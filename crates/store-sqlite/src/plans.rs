@@ -31,6 +31,16 @@ fn lists_walk_an_index_in_order_and_never_sort() {
         (all(), Part::All, "closures_created_at"),
         (Filter { organisations: vec!["acme".to_owned()], ..all() }, Part::All, "closures_created_at"),
         (Filter { states: vec!["ghost".to_owned()], ..all() }, Part::AtRest, "closures_state"),
+        (
+            Filter { queues: vec![None], ..all() },
+            Part::Held,
+            "closures_queue (queue=? AND (created_at,key)<(?,?))",
+        ),
+        (
+            Filter { queues: vec![Some(samples::key(1))], organisations: vec!["acme".to_owned()], ..all() },
+            Part::Held,
+            "closures_queue (queue=? AND (created_at,key)<(?,?))",
+        ),
         (Filter { labels: vec![team], ..all() }, Part::All, "l USING PRIMARY KEY"),
     ];
     for (filter, part, index) in cases {
@@ -67,6 +77,15 @@ fn a_tally_of_closures_at_rest_never_reads_a_body() {
         assert!(at_rest.contains("COVERING INDEX closures_state"), "{at_rest}");
         let moving = plan(&connection, &listing::tally_query(&filter, Part::Moving).0);
         assert!(moving.contains("INDEX closures_open (moving=?)"), "{moving}");
+    }
+}
+
+#[test]
+fn ghosts_are_counted_by_queue_in_an_index_of_ghosts_alone() {
+    let connection = file::open_in_memory().unwrap();
+    for organisations in [vec![], vec!["acme".to_owned()]] {
+        let plan = plan(&connection, &listing::tally_by_queue_query(&organisations).0);
+        assert!(plan.contains("COVERING INDEX closures_queue"), "{plan}");
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) const SET_ASIDE: i64 = 2;
 
 /// The columns that [`row`] reads, of the table under the name `c`.
 pub(crate) const ROW_COLUMNS: &str = "c.key, c.version, c.organisation, c.conversation, c.participant, c.source, \
-     c.created_at, c.labels, c.state, c.reason, c.wake_at, c.updated_at, c.body";
+     c.created_at, c.labels, c.state, c.reason, c.wake_at, c.updated_at, c.body, c.queue";
 
 /// The columns that [`placed_line`] reads.
 pub(crate) const LINE_COLUMNS: &str = "position, closure, sequence, at, kind, announcement, body";
@@ -43,6 +43,7 @@ pub(crate) fn row(columns: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         ended: wake_at.is_none(),
         wake_at,
         updated_at: columns.get(11)?,
+        queue: columns.get::<_, Option<[u8; 16]>>(13)?.map(Uuid::from_bytes),
         body: Bytes::from(columns.get::<_, Vec<u8>>(12)?),
     })
 }

@@ -18,6 +18,7 @@ pub(crate) struct Change {
     stored_version: u64,
     conversation: Option<Uuid>,
     participant: Option<Uuid>,
+    queue: Option<Uuid>,
     was_set_aside: bool,
     keeps_conversation_open: bool,
     keeps_fixed_columns: bool,
@@ -34,7 +35,7 @@ impl Change {
     pub(crate) fn of(connection: &Connection, row: &Row) -> rusqlite::Result<Self> {
         let mut stored = connection.prepare_cached(
             "SELECT version, standing, moving, organisation, conversation, participant, source, created_at,
-                 labels, last_line, last_sequence
+                 labels, last_line, last_sequence, queue
              FROM closures WHERE key = ?",
         )?;
         let labels = record::labels_to_text(&row.labels);
@@ -49,6 +50,7 @@ impl Change {
                 stored_version: unsigned(stored.get(0)?),
                 conversation,
                 participant: stored.get::<_, Option<[u8; 16]>>(5)?.map(Uuid::from_bytes),
+                queue: stored.get::<_, Option<[u8; 16]>>(11)?.map(Uuid::from_bytes),
                 was_set_aside: standing == SET_ASIDE,
                 keeps_conversation_open: standing == OPEN && same_standing && same_conversation,
                 keeps_fixed_columns: same_conversation
@@ -65,6 +67,7 @@ impl Change {
             stored_version: 0,
             conversation: None,
             participant: None,
+            queue: None,
             was_set_aside: false,
             keeps_conversation_open: false,
             keeps_fixed_columns: false,
@@ -174,6 +177,11 @@ macro_rules! moving {
 /// Writes the columns that a step changes. SQLite writes anew every index over a column that a statement names, also
 /// where its value stays; the rarely changed columns are therefore named only when they change.
 fn move_on(connection: &Connection, row: &Row, change: &Change) -> rusqlite::Result<()> {
+    if change.queue != row.queue {
+        // On the way into being a ghost and out of it, and no index holds the row of another closure by its queue.
+        let mut set = connection.prepare_cached("UPDATE closures SET queue = ? WHERE key = ?")?;
+        set.execute(params![row.queue.as_ref().map(as_blob), row.key.as_bytes()])?;
+    }
     let participant = row.participant.as_ref().map(as_blob);
     let (standing, moves) = (record::standing(row), moves(row));
     let (version, last_sequence) = (signed(row.version), signed(change.last_sequence));
@@ -225,6 +233,7 @@ fn put(connection: &Connection, row: &Row, change: &Change) -> rusqlite::Result<
         moves(row),
         change.last_line,
         signed(change.last_sequence),
+        row.queue.as_ref().map(as_blob),
     ])?;
     if !change.keeps_labels {
         write_labels(connection, row)?;
@@ -240,15 +249,17 @@ fn put(connection: &Connection, row: &Row, change: &Change) -> rusqlite::Result<
 fn put_statement(connection: &Connection) -> rusqlite::Result<CachedStatement<'_>> {
     connection.prepare_cached(
         "INSERT INTO closures (key, version, standing, organisation, conversation, participant, source,
-             created_at, labels, state, reason, wake_at, updated_at, body, moving, last_line, last_sequence)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             created_at, labels, state, reason, wake_at, updated_at, body, moving, last_line, last_sequence,
+             queue)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (key) DO UPDATE SET
              version = excluded.version, standing = excluded.standing, organisation = excluded.organisation,
              conversation = excluded.conversation, participant = excluded.participant,
              source = excluded.source, created_at = excluded.created_at, labels = excluded.labels,
              state = excluded.state, reason = excluded.reason, wake_at = excluded.wake_at,
              updated_at = excluded.updated_at, body = excluded.body, moving = excluded.moving,
-             last_line = excluded.last_line, last_sequence = excluded.last_sequence",
+             last_line = excluded.last_line, last_sequence = excluded.last_sequence,
+             queue = excluded.queue",
     )
 }
 

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_batches.sql"),
     include_str!("migrations/0006_dead_letters.sql"),
     include_str!("migrations/0007_audit.sql"),
+    include_str!("migrations/0008_queues.sql"),
 ];
 
 /// The schema version that this program reads and writes.

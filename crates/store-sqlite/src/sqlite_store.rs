@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use store::{
     AuditFilter, AuditRow, BatchFilter, BatchItem, BatchRow, ClosureKey, Commit, CommitRefused,
     DeadLetterFilter, DeadLetterRow, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Millis,
-    Order, PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
+    Order, PlacedLine, Quarantined, QueueTally, Row, Store, StoreUnavailable, Tally,
 };
 use uuid::Uuid;
 
@@ -209,6 +209,11 @@ impl Store for SqliteStore {
     async fn tally(&self, filter: &Filter) -> Result<Vec<Tally>, StoreUnavailable> {
         let filter = filter.clone();
         self.browse(move |connection| listing::tally(connection, &filter)).await
+    }
+
+    async fn tally_by_queue(&self, organisations: &[String]) -> Result<Vec<QueueTally>, StoreUnavailable> {
+        let organisations = organisations.to_vec();
+        self.browse(move |connection| listing::tally_by_queue(connection, &organisations)).await
     }
 
     async fn journal(&self, key: ClosureKey) -> Result<Vec<PlacedLine>, StoreUnavailable> {

@@ -107,6 +107,7 @@ macro_rules! conformance_tests {
             listing {
                 every_filter_finds_what_it_asks_for_in_both_orders
                 every_tally_counts_what_its_filter_asks_for
+                what_is_held_is_counted_by_queue
                 pages_neither_repeat_nor_skip_while_rows_are_added
                 labels_follow_their_row
             }

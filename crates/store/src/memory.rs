@@ -179,6 +179,10 @@ impl Store for MemoryStore {
         self.read(|state| state.tally(filter))
     }
 
+    async fn tally_by_queue(&self, organisations: &[String]) -> Result<Vec<QueueTally>, StoreUnavailable> {
+        self.read(|state| state.tally_by_queue(organisations))
+    }
+
     async fn journal(&self, key: ClosureKey) -> Result<Vec<PlacedLine>, StoreUnavailable> {
         self.read(|state| state.journal(key))
     }

@@ -9,6 +9,9 @@ pub type Millis = i64;
 /// The key of a closure: a UUID of version 7, so that keys sort by the time of acceptance.
 pub type ClosureKey = Uuid;
 
+/// The state of a row that is held: those rows are found and counted by their [queue](Row::queue).
+pub const HELD: &str = "ghost";
+
 /// One closure as stored: the columns that are searched, and the state itself as bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
@@ -39,6 +42,9 @@ pub struct Row {
     pub updated_at: Millis,
     /// Labels of the command, in the order given.
     pub labels: Vec<(String, String)>,
+    /// The queue of the agent's leg while the row is [held](HELD), where it is known; `None` of every other row, so that a row
+    /// pays for it while it is looked for by it and at no other time.
+    pub queue: Option<Uuid>,
     /// The closure itself, in the orchestrator's stored form.
     pub body: Bytes,
 }
@@ -136,6 +142,9 @@ pub struct Filter {
     pub participant: Option<Uuid>,
     /// All of these labels.
     pub labels: Vec<(String, String)>,
+    /// Of one of these queues, `None` among them for a row that has none; empty: any. It says something of rows in the state
+    /// [`HELD`] alone: whoever narrows by queue names that state too.
+    pub queues: Vec<Option<Uuid>>,
     /// Accepted at or after this moment.
     pub since: Option<Millis>,
     /// Accepted before this moment.
@@ -161,6 +170,21 @@ pub struct Tally {
     pub organisation: String,
     /// The state.
     pub state: String,
+    /// The reason, if any.
+    pub reason: Option<String>,
+    /// The number of rows.
+    pub rows: u64,
+    /// The `created_at` of the oldest of them.
+    pub oldest: Millis,
+}
+
+/// How many rows are [held](HELD) under one organisation, queue and reason.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QueueTally {
+    /// The organisation.
+    pub organisation: String,
+    /// The queue, where it is known.
+    pub queue: Option<Uuid>,
     /// The reason, if any.
     pub reason: Option<String>,
     /// The number of rows.

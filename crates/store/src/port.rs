@@ -128,6 +128,10 @@ pub trait Store: Send + Sync + 'static {
     /// Counts rows by organisation, state and reason, in this order.
     async fn tally(&self, filter: &Filter) -> Result<Vec<Tally>, StoreUnavailable>;
 
+    /// Counts the open rows of these organisations (none: of all) that are [held](HELD) by organisation, queue and reason, in this
+    /// order, rows without a queue first; all of one moment.
+    async fn tally_by_queue(&self, organisations: &[String]) -> Result<Vec<QueueTally>, StoreUnavailable>;
+
     /// The whole journal of one closure, in order.
     async fn journal(&self, key: ClosureKey) -> Result<Vec<PlacedLine>, StoreUnavailable>;
 

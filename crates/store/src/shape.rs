@@ -54,6 +54,7 @@ impl Filter {
             && (self.conversation.is_none() || self.conversation == row.conversation)
             && (self.participant.is_none() || self.participant == row.participant)
             && self.labels.iter().all(|label| row.labels.contains(label))
+            && (self.queues.is_empty() || self.queues.contains(&row.queue))
             && self.since.is_none_or(|since| row.created_at >= since)
             && self.until.is_none_or(|until| row.created_at < until)
             && self.ended.is_none_or(|ended| row.ended == ended)

@@ -16,9 +16,10 @@ use crate::{
 const FOLLOWED: Duration = Duration::from_secs(600);
 
 /// What a filter can name, as the command line and as the interface calls it.
-const NAMES: [(&str, &str); 5] = [
+const NAMES: [(&str, &str); 6] = [
     ("state", "state"),
     ("reason", "closureReason"),
+    ("queue", "queueId"),
     ("source", "source"),
     ("since", "since"),
     ("until", "until"),
@@ -40,15 +41,17 @@ pub fn parse(text: &str) -> Result<Value, String> {
         }
         let Some((_, field)) = NAMES.iter().find(|(known, _)| *known == name) else {
             return Err(format!(
-                "a filter names state, reason, source, since, until or label.NAME, not \"{name}\""
+                "a filter names state, reason, queue, source, since, until or label.NAME, not \"{name}\""
             ));
         };
         if *field == "state" && !STATES.contains(&value) {
             return Err(format!("there is no state \"{value}\"; it is one of {}", STATES.join(", ")));
         }
         match (*field, filter.get_mut(*field)) {
-            ("state" | "closureReason", Some(Value::Array(several))) => several.push(json!(value)),
-            ("state" | "closureReason", _) => {
+            ("state" | "closureReason" | "queueId", Some(Value::Array(several))) => {
+                several.push(json!(value));
+            }
+            ("state" | "closureReason" | "queueId", _) => {
                 filter.insert((*field).to_owned(), json!([value]));
             }
             ("since" | "until", None) => {
@@ -137,6 +140,11 @@ mod tests {
                 "state": ["ghost", "blocked"], "closureReason": ["no_confirmation"],
                 "labels": { "site": "berlin" }, "since": "PT28800S",
             })
+        );
+        let queue = "9bfb36aa-cde3-4706-9744-70f0645754cf";
+        assert_eq!(
+            parse(&format!("state=ghost,queue={queue},queue=none")).unwrap(),
+            json!({ "state": ["ghost"], "queueId": [queue, "none"] })
         );
         assert_eq!(parse("until=2026-11-21T09:15:00Z").unwrap(), json!({ "until": "2026-11-21T09:15:00Z" }));
     }

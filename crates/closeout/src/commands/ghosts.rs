@@ -18,7 +18,7 @@ use crate::{
 /// How many ghosts are asked about at once.
 const ASKED_AT_ONCE: usize = 8;
 
-const GHOSTS: [Column; 14] = [
+const GHOSTS: [Column; 15] = [
     Column::text("ID", "id"),
     Column::text("CONVERSATION", "conversationId"),
     Column::text("REASON", "ghost.reason"),
@@ -30,9 +30,17 @@ const GHOSTS: [Column; 14] = [
     Column::text("LOOKS", "ghost.looks").when_wide(),
     Column::time("GIVEN UP AT", "ghost.givenUpAt").when_wide(),
     Column::text("ORGANISATION", "organisation").when_wide(),
+    Column::text("QUEUE", "ghost.queueId").when_wide(),
     Column::text("COMMAND", "ghost.suggested.0.command").when_wide(),
     Column::text("PAGE", "ghost.genesysPage").when_wide(),
     Column::text("WHAT CAN BE DONE", "ghost.suggested.0.what"),
+];
+
+const QUEUES: [Column; 4] = [
+    Column::text("ORGANISATION", "organisation"),
+    Column::text("QUEUE", "queueId"),
+    Column::text("GHOSTS", "count"),
+    Column::time("OLDEST ACCEPTED", "oldestAcceptedAt"),
 ];
 
 const SUMMARY: [Column; 4] = [
@@ -50,7 +58,16 @@ pub enum GhostsCommand {
         after_help = "Examples:\n  closeout ghosts list\n  closeout ghosts list --reason wrapup_pending -o wide\n  closeout ghosts list -o id | xargs closeout verify --yes"
     )]
     List(GhostArgs),
-    /// Count them by organisation and reason
+    /// Count them by organisation, reason and queue
+    #[command(
+        after_help = "By reason first, then by the queue of the agent's leg, the most ghosts first. -o json has both; -o csv and -o \
+ndjson have those by reason.
+
+Examples:
+  closeout ghosts summary
+  closeout ghosts summary -o json | jq '.byQueue[0]'
+  closeout ghosts list --queue 9bfb36aa-cde3-4706-9744-70f0645754cf"
+    )]
     Summary,
     /// Look for sessions that are stuck and that nobody asked to close
     #[command(after_help = "Examples:
@@ -89,6 +106,9 @@ pub struct GhostFilter {
     /// With these reasons; several with commas
     #[arg(long, value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(orchestrator::names::GHOST_REASONS))]
     reason: Vec<String>,
+    /// Whose agent's leg is of these queues; several with commas; none for ghosts whose queue is not known
+    #[arg(long, value_delimiter = ',', value_name = "ID|none")]
+    queue: Vec<String>,
     /// Of this organisation
     #[arg(long, value_name = "NAME")]
     organisation: Option<String>,
@@ -98,6 +118,7 @@ impl GhostFilter {
     fn query(&self) -> Vec<(String, String)> {
         let reasons = self.reason.iter().map(|reason| ("reason".to_owned(), reason.clone()));
         reasons
+            .chain(self.queue.iter().map(|queue| ("queueId".to_owned(), queue.clone())))
             .chain(self.organisation.iter().map(|name| ("organisation".to_owned(), name.clone())))
             .collect()
     }
@@ -150,6 +171,14 @@ async fn summary(api: &Api, voice: &Voice) -> Result<Exit, Failure> {
         voice.note("no ghosts: every closure is under way or proven");
     }
     show(&SUMMARY, &items, voice)?;
+    if matches!(voice.form, Form::Table | Form::Wide) && !items.is_empty() {
+        let mut queues = body.get("byQueue").and_then(Value::as_array).cloned().unwrap_or_default();
+        for queue in queues.iter_mut().filter(|queue| queue["queueId"].is_null()) {
+            queue["queueId"] = "not known".into();
+        }
+        output::write("\n")?;
+        show(&QUEUES, &queues, voice)?;
+    }
     Ok(Exit::Done)
 }
 

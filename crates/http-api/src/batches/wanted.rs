@@ -8,6 +8,7 @@ use orchestrator::{names, parse_closure_id};
 use serde::Serialize;
 use store::Filter;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::LONGEST_REASON;
 use crate::{
@@ -24,7 +25,8 @@ use crate::{
 pub(crate) const ASKED: &[&str] = &["filter", "scan", "act", "closures", "mode", "reason"];
 
 /// The fields of its `filter`.
-pub(crate) const FILTER: &[&str] = &["state", "closureReason", "source", "labels", "since", "until"];
+pub(crate) const FILTER: &[&str] =
+    &["state", "closureReason", "queueId", "source", "labels", "since", "until"];
 
 /// The fields of its `scan`.
 pub(crate) const SCAN: &[&str] = &["olderThan", "within", "queueId", "messageType", "limit"];
@@ -173,6 +175,7 @@ fn of_closures(call: &Call, filter: Node) -> Result<Filter, Problem> {
     let filter = Filter {
         states: known(&mut fields, "state", &names::STATES)?,
         reasons: known(&mut fields, "closureReason", listing::REASONS)?,
+        queues: queues(&mut fields)?,
         source: fields.text("source")?,
         labels,
         since: moment(call, &mut fields, "since")?,
@@ -184,14 +187,27 @@ fn of_closures(call: &Call, filter: Node) -> Result<Filter, Problem> {
             format!("filter names none of {}; a batch of every closure is not taken.", FILTER.join(", "));
         return Err(Problem::invalid("filter", detail));
     }
+    listing::queue_goes_with_ghosts("filter.queueId", "filter.state", &filter)?;
     Ok(filter)
+}
+
+/// A queue, or a list of queues, or none.
+fn queues(fields: &mut Fields) -> Result<Vec<Option<Uuid>>, Problem> {
+    listing::queues("filter.queueId", &texts(fields, "queueId")?)
 }
 
 /// A name, or a list of names, of which each has to be known.
 fn known(fields: &mut Fields, name: &str, known: &[&str]) -> Result<Vec<String>, Problem> {
-    let given = match fields.any(name) {
-        None => return Ok(Vec::new()),
-        Some(Node::Text(one)) => vec![one],
+    let given = texts(fields, name)?;
+    given.iter().try_for_each(|one| listing::check_known(&format!("filter.{name}"), one, known))?;
+    Ok(given)
+}
+
+/// A text, or a list of texts.
+fn texts(fields: &mut Fields, name: &str) -> Result<Vec<String>, Problem> {
+    match fields.any(name) {
+        None => Ok(Vec::new()),
+        Some(Node::Text(one)) => Ok(vec![one]),
         Some(Node::List(list)) => list
             .into_iter()
             .map(|item| match item {
@@ -200,13 +216,11 @@ fn known(fields: &mut Fields, name: &str, known: &[&str]) -> Result<Vec<String>,
                     Err(fields.wrong_type(name, &other, "a text"))
                 }
             })
-            .collect::<Result<_, _>>()?,
+            .collect(),
         Some(other @ (Node::Null | Node::Bool(_) | Node::Number(_) | Node::Object(_))) => {
-            return Err(fields.wrong_type(name, &other, "a text or a list of texts"));
+            Err(fields.wrong_type(name, &other, "a text or a list of texts"))
         }
-    };
-    given.iter().try_for_each(|one| listing::check_known(&format!("filter.{name}"), one, known))?;
-    Ok(given)
+    }
 }
 
 fn moment(call: &Call, fields: &mut Fields, name: &str) -> Result<Option<i64>, Problem> {

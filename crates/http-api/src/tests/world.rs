@@ -12,8 +12,8 @@ use batches::{Batches, NoHerald, Schedule};
 use closure_machine::{Candidate, Findings, Heard, Policy, ProofSource, Reply, Request, Target, What};
 use genesys_client::Class;
 use genesys_types::{
-    CommunicationId, ConversationId, Leg, LegState, Organisation, ParticipantId, Purpose, Snapshot, Span,
-    Time, WrapUp,
+    CommunicationId, ConversationId, Leg, LegState, Organisation, ParticipantId, Purpose, QueueId, Snapshot,
+    Span, Time, WrapUp,
 };
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
@@ -52,6 +52,8 @@ pub(super) struct Truth {
     pub(super) guest_left: bool,
     pub(super) agent: bool,
     pub(super) ended: bool,
+    /// An agent of this queue has left and not given the wrap-up.
+    pub(super) wraps_up_for: Option<QueueId>,
 }
 
 /// The remote side of every organisation.
@@ -240,6 +242,10 @@ fn snapshot(conversation: ConversationId, truth: Truth) -> Snapshot {
         leg(Purpose::Customer, guest(conversation), Some(session(conversation)), there && !truth.guest_left),
         leg(Purpose::Acd, ParticipantId::from_uuid(Uuid::from_u128(9)), None, there),
     ];
+    if truth.wraps_up_for.is_some() {
+        let agent = leg(Purpose::Agent, ParticipantId::from_uuid(Uuid::from_u128(11)), None, false);
+        legs.push(Leg { wrap_up: WrapUp::Pending, queue: truth.wraps_up_for, ..agent });
+    }
     if truth.agent {
         legs.push(leg(Purpose::Agent, ParticipantId::from_uuid(Uuid::from_u128(10)), None, there));
     }
@@ -494,8 +500,13 @@ impl World {
 
     /// A ghost: its close was accepted, nothing follows, and its time is over.
     pub(super) async fn ghost(&self, number: u128) -> String {
+        self.ghost_of(&self.conversation(number)).await
+    }
+
+    /// The same of a conversation that there is.
+    pub(super) async fn ghost_of(&self, conversation: &str) -> String {
         *self.remote.deaf.lock().unwrap() = true;
-        let id = self.submit(&self.conversation(number)).await;
+        let id = self.submit(conversation).await;
         self.until(&id, "ghost").await;
         id
     }

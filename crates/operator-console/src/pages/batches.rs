@@ -116,7 +116,7 @@ fn rows(text: &str) -> Option<Value> {
 
 fn filter(sent: &Sent) -> Value {
     let mut filter = Map::new();
-    for name in ["state", "closureReason"] {
+    for name in ["state", "closureReason", "queueId"] {
         let several: Vec<_> = sent.field(name).split(',').filter(|one| !one.is_empty()).collect();
         if !several.is_empty() {
             filter.insert(name.to_owned(), json!(several));

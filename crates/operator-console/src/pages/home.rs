@@ -12,12 +12,18 @@ use crate::{
 /// How many ghosts are shown here; the list has all.
 const SHOWN: usize = 10;
 
+/// How many queues are shown here, those with the most ghosts.
+const QUEUES_SHOWN: usize = 12;
+
 #[derive(Debug, Template)]
 #[template(path = "home.html")]
 struct Home {
     frame: Frame,
     needs: Vec<Need>,
     groups: Vec<Group>,
+    queues: Vec<Queue>,
+    /// Queues with ghosts that are not shown.
+    more_queues: usize,
     ghosts: Vec<Ghost>,
     organisations: Vec<Organisation>,
     adapters: Vec<Adapter>,
@@ -39,6 +45,16 @@ struct Group {
     organisation: String,
     reason: String,
     count: String,
+    oldest: Moment,
+    address: String,
+}
+
+#[derive(Debug)]
+struct Queue {
+    organisation: String,
+    name: String,
+    count: String,
+    reasons: String,
     oldest: Moment,
     address: String,
 }
@@ -89,10 +105,13 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
         sources: &visitor.look("/v1/sources").await,
         batches: &visitor.look("/v1/batches?limit=50").await,
     });
+    let queues = summary["byQueue"].as_array().map_or(&[][..], Vec::as_slice);
     let all = standing["organisations"].as_array().map_or(&[][..], Vec::as_slice);
     let home = Home {
         needs,
         groups: summary["groups"].as_array().into_iter().flatten().map(Group::of).collect(),
+        queues: queues.iter().take(QUEUES_SHOWN).map(Queue::of).collect(),
+        more_queues: queues.len().saturating_sub(QUEUES_SHOWN),
         ghosts: items(&ghosts).iter().map(Ghost::of).collect(),
         organisations: all.iter().map(Organisation::of).collect(),
         adapters: items(&adapters).iter().map(Adapter::of).collect(),
@@ -208,6 +227,27 @@ impl Group {
             reason: words(&group["reason"]),
             count: text(&group["count"]),
             oldest: Moment::of(&group["oldestAcceptedAt"]),
+            organisation,
+        }
+    }
+}
+
+impl Queue {
+    fn of(one: &Value) -> Self {
+        let (organisation, queue) = (text(&one["organisation"]), some(&one["queueId"]));
+        let reasons = one["byReason"].as_object().into_iter().flatten();
+        let reasons: Vec<_> =
+            reasons.map(|(reason, count)| format!("{} {}", text(count), reason.replace('_', " "))).collect();
+        let wanted = queue.as_deref().unwrap_or("none");
+        Self {
+            address: format!(
+                "/console/closures?{}",
+                query([("state", "ghost"), ("queueId", wanted), ("organisation", &organisation)])
+            ),
+            name: queue.unwrap_or_else(|| "not known".to_owned()),
+            count: text(&one["count"]),
+            reasons: reasons.join(", "),
+            oldest: Moment::of(&one["oldestAcceptedAt"]),
             organisation,
         }
     }

@@ -13,7 +13,7 @@ use crate::{
 const ROWS: &str = "50";
 
 /// What the filter takes, as the interface names it.
-const FILTER: [&str; 7] = ["q", "state", "reason", "organisation", "source", "since", "until"];
+const FILTER: [&str; 8] = ["q", "state", "reason", "queueId", "organisation", "source", "since", "until"];
 
 /// The states in the order in which an operator cares.
 const STATES: [&str; 14] = [
@@ -97,6 +97,7 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
     let batch = [
         ("state", "state"),
         ("reason", "closureReason"),
+        ("queueId", "queueId"),
         ("source", "source"),
         ("since", "since"),
         ("until", "until"),

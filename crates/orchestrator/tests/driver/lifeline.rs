@@ -14,7 +14,7 @@ use orchestrator::Clock as _;
 use store::{
     Ask, AuditFilter, AuditRow, BatchFilter, BatchItem, BatchRow, Budget, ClosureKey, Commit, CommitRefused,
     DeadLetterFilter, DeadLetterRow, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Lease,
-    MemoryStore, Millis, Order, PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
+    MemoryStore, Millis, Order, PlacedLine, Quarantined, QueueTally, Row, Store, StoreUnavailable, Tally,
 };
 use uuid::Uuid;
 
@@ -185,6 +185,10 @@ impl Store for Lifeline {
 
     async fn tally(&self, filter: &Filter) -> Result<Vec<Tally>, StoreUnavailable> {
         self.inner.tally(filter).await
+    }
+
+    async fn tally_by_queue(&self, organisations: &[String]) -> Result<Vec<QueueTally>, StoreUnavailable> {
+        self.inner.tally_by_queue(organisations).await
     }
 
     async fn journal(&self, key: ClosureKey) -> Result<Vec<PlacedLine>, StoreUnavailable> {

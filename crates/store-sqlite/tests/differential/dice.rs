@@ -11,6 +11,7 @@ pub(super) const STATES: [&str; 8] = [
     "ghost",
 ];
 pub(super) const CONVERSATIONS: u64 = 150;
+pub(super) const QUEUES: u64 = 5;
 pub(super) const DAMAGED: u64 = 9_999_999;
 pub(super) const ENDS: [&str; 3] = ["closed", "failed", "cancelled"];
 pub(super) const REASONS: [&str; 3] = ["rejected", "no_confirmation", "permission"];

@@ -291,6 +291,7 @@ impl World {
         row.wake_at = (!ends).then(|| self.now + self.dice.millis(2_000));
         row.state = if ends { self.dice.text(&ENDS) } else { self.dice.text(&STATES) };
         row.reason = self.dice.one_in(3).then(|| self.dice.text(&REASONS));
+        row.queue = self.dice.one_in(2).then(|| samples::conversation(self.dice.next() % QUEUES));
         row.updated_at = self.now;
         let size = self.dice.one(&[10, 200, 3_000, 20_000]);
         row.body = Bytes::from(vec![u8::try_from(row.version % 251).unwrap(); size]);
@@ -327,9 +328,21 @@ impl World {
     pub(super) fn filter(&mut self) -> Filter {
         let dice = &mut self.dice;
         let states: Vec<&str> = STATES.iter().chain(&ENDS).copied().collect();
+        let by_queue = dice.one_in(3);
+        let queues: Vec<_> = match by_queue {
+            true => (0..=dice.below(3)).map(|_| dice.next() % (QUEUES + 1)).collect(),
+            false => Vec::new(),
+        };
         Filter {
             organisations: if dice.one_in(3) { dice.some_of(&ORGANISATIONS) } else { Vec::new() },
-            states: if dice.one_in(2) { dice.some_of(&states) } else { Vec::new() },
+            queues: queues.into_iter().map(|n| (n < QUEUES).then(|| samples::conversation(n))).collect(),
+            states: if by_queue && dice.one_in(2) {
+                vec![store::HELD.to_owned()]
+            } else if dice.one_in(2) {
+                dice.some_of(&states)
+            } else {
+                Vec::new()
+            },
             reasons: if dice.one_in(5) { dice.some_of(&REASONS) } else { Vec::new() },
             source: dice.one_in(6).then(|| dice.text(&SOURCES)),
             conversation: dice.one_in(3).then(|| samples::conversation(dice.next() % CONVERSATIONS)),
@@ -397,6 +410,8 @@ impl World {
         let filters: Vec<Filter> = (0..24).map(|_| self.filter()).chain([Filter::default()]).collect();
         for filter in filters {
             same(sqlite.tally(&filter).await, self.double.tally(&filter).await, &filter);
+            let by_queue = self.double.tally_by_queue(&filter.organisations).await;
+            same(sqlite.tally_by_queue(&filter.organisations).await, by_queue, &filter);
             for order in [Order::NewestFirst, Order::OldestFirst] {
                 let size = self.dice.one(&[1, 2, 7, 200]);
                 let ours = walk(&sqlite, &filter, order, size).await;

@@ -38,7 +38,7 @@ pub async fn every_column_can_change(place: impl Place) {
     let store = place.open().await;
     let first = samples::row(1);
     put_row(&*store, &first).await;
-    let changes: [fn(&mut Row); 12] = [
+    let changes: [fn(&mut Row); 15] = [
         |row| row.organisation = "other".to_owned(),
         |row| row.conversation = Some(samples::conversation(77)),
         |row| row.conversation = None,
@@ -50,7 +50,10 @@ pub async fn every_column_can_change(place: impl Place) {
         |row| row.created_at += 1,
         |row| row.updated_at += 7,
         |row| row.labels = vec![("b".to_owned(), "2".to_owned()), ("a".to_owned(), "1".to_owned())],
+        |row| row.queue = Some(samples::conversation(79)),
+        |row| row.queue = Some(samples::conversation(80)),
         |row| row.body = Bytes::from_static(&[0, 255, 10]),
+        |row| row.queue = None,
     ];
     let mut row = first;
     for change in changes {

@@ -9,6 +9,7 @@ pub async fn everything_is_there_after_reopening(place: impl Place) {
     let row = Row {
         participant: Some(samples::conversation(3)),
         reason: Some("rejected".to_owned()),
+        queue: Some(samples::conversation(4)),
         labels: vec![("quoted \" name".to_owned(), "värde\n".to_owned())],
         ..samples::row(1)
     };

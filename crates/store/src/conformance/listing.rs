@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Place, put_row, read, samples};
-use crate::{ClosureKey, Filter, Millis, Order, Quarantined, Row, Store, Tally};
+use crate::{ClosureKey, Filter, HELD, Millis, Order, Quarantined, QueueTally, Row, Store, Tally};
 
 /// Each filter, in both orders and with pages of several sizes, finds the rows that match and no other.
 pub async fn every_filter_finds_what_it_asks_for_in_both_orders(place: impl Place) {
@@ -46,6 +46,69 @@ pub async fn every_tally_counts_what_its_filter_asks_for(place: impl Place) {
             .collect();
         assert_eq!(read(store.tally(&filter)).await, expected, "{filter:?}");
     }
+}
+
+/// What is held is counted by organisation, queue and reason, in that order; what is not held, ended or set aside is not counted.
+pub async fn what_is_held_is_counted_by_queue(place: impl Place) {
+    let store = place.open().await;
+    let mut world = fill(&*store).await;
+    assert_eq!(read(store.tally_by_queue(&["nobody".to_owned()])).await, []);
+    let both = ["acme".to_owned(), "other".to_owned()];
+    for organisations in [&[][..], &both[..], &both[1..]] {
+        let tallies = read(store.tally_by_queue(organisations)).await;
+        assert_eq!(tallies, held_by_queue(&world, organisations), "{organisations:?}");
+    }
+    // Each way into and out of what is counted, and from one queue to another.
+    let changes: [fn(&mut Row); 6] = [
+        |row| row.queue = Some(samples::conversation(300)),
+        |row| row.reason = Some("rejected".to_owned()),
+        |row| row.queue = None,
+        |row| (row.state, row.queue) = ("ghost".to_owned(), Some(samples::conversation(301))),
+        |row| (row.state, row.reason, row.queue) = ("verifying".to_owned(), None, None),
+        |row| {
+            (row.state, row.queue, row.ended, row.wake_at) =
+                ("closed".to_owned(), Some(samples::conversation(302)), true, None);
+        },
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        for row in world.iter_mut().filter(|row| !row.ended).skip(number).step_by(2) {
+            *row = samples::next(row);
+            change(row);
+            put_row(&*store, row).await;
+        }
+        assert_eq!(read(store.tally_by_queue(&[])).await, held_by_queue(&world, &[]), "change {number}");
+    }
+    let ghost =
+        world.iter().position(|row| row.state == "ghost" && row.queue.is_some()).expect("one is left");
+    let aside = world.remove(ghost);
+    let (queue, closure) = (aside.queue, aside.key);
+    read(store.quarantine(Quarantined { closure, reason: "unreadable".to_owned(), at: 1 })).await;
+    assert_eq!(read(store.tally_by_queue(&[])).await, held_by_queue(&world, &[]));
+    let again = samples::next(&aside);
+    put_row(&*store, &again).await;
+    world.push(again);
+    let tallies = read(store.tally_by_queue(&[])).await;
+    assert_eq!(tallies, held_by_queue(&world, &[]));
+    assert!(tallies.iter().any(|tally| tally.queue == queue), "{tallies:?}");
+}
+
+fn held_by_queue(world: &[Row], organisations: &[String]) -> Vec<QueueTally> {
+    let mut groups = BTreeMap::new();
+    let held = world.iter().filter(|row| row.state == HELD && !row.ended);
+    for row in held.filter(|row| organisations.is_empty() || organisations.contains(&row.organisation)) {
+        let group = (row.organisation.clone(), row.queue, row.reason.clone());
+        let (rows, oldest) = groups.entry(group).or_insert((0, Millis::MAX));
+        *rows += 1;
+        *oldest = row.created_at.min(*oldest);
+    }
+    let tally = groups.into_iter().map(|((organisation, queue, reason), (rows, oldest))| QueueTally {
+        organisation,
+        queue,
+        reason,
+        rows,
+        oldest,
+    });
+    tally.collect()
 }
 
 /// A walk meets every row that stood still exactly once, while others are added at both ends.
@@ -133,6 +196,7 @@ async fn fill(store: &dyn Store) -> Vec<Row> {
                 .filter(|(_, _, every)| n.is_multiple_of(*every))
                 .map(|(name, value, _)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
+            queue: (pick(3) == 1 && pick(5) != 0).then(|| samples::conversation(200 + n % 4)),
             ..samples::row(n)
         };
         put_row(store, &row).await;
@@ -148,6 +212,7 @@ fn filters() -> Vec<Filter> {
     let all = Filter::default;
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let queue = |number| Some(samples::conversation(number));
     let at = |seconds: i64| Some(samples::START + seconds * 1_000);
     let one = vec![
         all(),
@@ -165,6 +230,15 @@ fn filters() -> Vec<Filter> {
         Filter { labels: vec![label("campaign", "spring")], ..all() },
         Filter { labels: vec![label("campaign", "spring"), label("campaign", "autumn")], ..all() },
         Filter { labels: vec![label("team", "a"), label("campaign", "winter")], ..all() },
+        Filter { states: texts(&["ghost"]), queues: vec![queue(200)], ..all() },
+        Filter { states: texts(&["ghost"]), queues: vec![queue(203), queue(201), queue(203)], ..all() },
+        Filter { states: texts(&["ghost"]), queues: vec![None], ..all() },
+        Filter { states: texts(&["ghost"]), queues: vec![None, queue(202)], ..all() },
+        Filter { states: texts(&["ghost"]), queues: vec![queue(7)], ..all() },
+        Filter { states: texts(&["ghost", "closed"]), queues: vec![queue(200), None], ..all() },
+        Filter { queues: vec![queue(201)], ..all() },
+        Filter { queues: vec![queue(201)], conversation: Some(samples::conversation(9)), ..all() },
+        Filter { queues: vec![None], labels: vec![label("campaign", "autumn")], ..all() },
         Filter { since: at(5), ..all() },
         Filter { until: at(5), ..all() },
         Filter { since: at(3), until: at(9), ..all() },

@@ -35,6 +35,7 @@ pub fn row(n: u64) -> Row {
         created_at: at,
         updated_at: at,
         labels: Vec::new(),
+        queue: None,
         body: Bytes::from(format!("closure {n}, version 1")),
     }
 }

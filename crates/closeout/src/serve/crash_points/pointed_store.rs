@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use store::{
     Ask, AuditFilter, AuditRow, BatchFilter, BatchItem, BatchRow, ClosureKey, Commit, CommitRefused,
     DeadLetterFilter, DeadLetterRow, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Lease,
-    Millis, Order, PlacedLine, Quarantined, Row, Store, StoreUnavailable, Tally,
+    Millis, Order, PlacedLine, Quarantined, QueueTally, Row, Store, StoreUnavailable, Tally,
 };
 use uuid::Uuid;
 
@@ -79,6 +79,10 @@ impl Store for PointedStore {
 
     async fn tally(&self, filter: &Filter) -> Result<Vec<Tally>, StoreUnavailable> {
         self.inner.tally(filter).await
+    }
+
+    async fn tally_by_queue(&self, organisations: &[String]) -> Result<Vec<QueueTally>, StoreUnavailable> {
+        self.inner.tally_by_queue(organisations).await
     }
 
     async fn journal(&self, key: ClosureKey) -> Result<Vec<PlacedLine>, StoreUnavailable> {
