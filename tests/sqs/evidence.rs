@@ -150,8 +150,11 @@ async fn a_backlog_is_taken_and_doctor_and_metrics_tell_how_the_queue_stands() {
     let mut scene = scene(&aws, By::EventBridge, &address()).await;
     emptied(&aws, &scene).await;
     // A queue may give a message twice, as this one does when two receive at the very same moment.
-    let taken = received(&scene).await.len();
+    let taken = received(&scene).await;
+    let of = |result: &str| taken.iter().filter(|item| item["result"] == result).count();
+    let (taken, none, again) = (taken.len(), of("not_an_ending"), of("duplicate"));
     assert!((60..70).contains(&taken) && aws.dead().await == 0, "{taken}: {}", scene.log());
+    assert!(none >= 60 && none + again == taken, "{none} and {again} of {taken}: {}", scene.log());
     let page = reqwest::Client::new()
         .get(format!("{}/metrics", scene.base))
         .bearer_auth(scene.environment()[1].1)
@@ -162,9 +165,9 @@ async fn a_backlog_is_taken_and_doctor_and_metrics_tell_how_the_queue_stands() {
     for line in [
         // As it stood when the service began; it is looked at again after half a minute.
         "closeout_source_lag_messages{source=\"eventbridge\"} 60",
-        &format!("closeout_queue_messages_total{{adapter=\"eventbridge\",result=\"not_an_ending\"}} {taken}"),
+        &format!("closeout_queue_messages_total{{adapter=\"eventbridge\",result=\"not_an_ending\"}} {none}"),
         "closeout_queue_messages_total{adapter=\"eventbridge\",result=\"foreign\"} 0",
-        &format!("closeout_confirmations_total{{adapter=\"eventbridge\",result=\"not_an_ending\"}} {taken}"),
+        &format!("closeout_confirmations_total{{adapter=\"eventbridge\",result=\"not_an_ending\"}} {none}"),
     ] {
         assert!(page.lines().any(|found| found == line), "{line}: {page}");
     }

@@ -46,13 +46,19 @@ pub(crate) struct Listing {
 /// `GET /v1/closures`: a list.
 pub(crate) async fn list(call: Call) -> Answer {
     let mut query = call.query()?;
-    let filter = Filter {
+    let mut filter = Filter {
         states: known_names(&mut query, "state", &names::STATES)?,
         reasons: known_names(&mut query, "reason", REASONS)?,
         queues: queues("queueId", &query.several("queueId"))?,
         ..common_filter(&call, &mut query)?
     };
-    queue_goes_with_ghosts("queueId", "state", &filter)?;
+    if !filter.queues.is_empty() {
+        // Ghosts alone are found by a queue, or by having none.
+        if !filter.states.is_empty() && !filter.states.iter().any(|state| state == HELD) {
+            filter.organisations.clear();
+        }
+        filter.states = vec![HELD.to_owned()];
+    }
     let wanted = query.one("q")?;
     page(&call, query, filter, wanted).await.map(|listing| listing.answer(&call))
 }
@@ -241,18 +247,6 @@ pub(crate) fn check_known(parameter: &str, name: &str, known: &[&str]) -> Result
     }
     let detail = format!("There is no {parameter} \"{name}\". {}", suggest::advice(name, known));
     Err(Problem::invalid(parameter, detail))
-}
-
-/// Refuses a filter that narrows by queue what has no queue: closures are found by it while they are ghosts. Taken as it is, it
-/// would find less, or in a batch do more, than whoever wrote it believes.
-pub(crate) fn queue_goes_with_ghosts(queue: &str, state: &str, filter: &Filter) -> Result<(), Problem> {
-    if filter.queues.is_empty() || filter.states == [HELD] {
-        return Ok(());
-    }
-    let detail = format!(
-        "{queue} goes with {state} ghost and no other: closures are found by their queue while they are ghosts."
-    );
-    Err(Problem::invalid(queue, detail))
 }
 
 /// Queues by their ids, or `none` for what has no queue that is known.
