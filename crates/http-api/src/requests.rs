@@ -215,14 +215,14 @@ pub(crate) struct BatchWanted {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct BatchFilter {
     /// In these states; one, or a list.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<String>>, min_items = 1)]
     state: Option<()>,
     /// With these reasons; one, or a list.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<String>>, min_items = 1)]
     closure_reason: Option<()>,
     /// Whose agent's leg is of these queues; one, or a list; `none` for those whose queue is not known. It goes with the state ghost,
     /// and no other.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<String>>, min_items = 1)]
     queue_id: Option<()>,
     /// Where the command came from.
     source: Option<String>,

@@ -207,11 +207,16 @@ fn known(fields: &mut Fields, name: &str, known: &[&str]) -> Result<Vec<String>,
     Ok(given)
 }
 
-/// A text, or a list of texts.
+/// A text, or a list of texts. A list of none is refused: whoever made it from what was found means none, and taken as no
+/// restriction it would be all.
 fn texts(fields: &mut Fields, name: &str) -> Result<Vec<String>, Problem> {
     match fields.any(name) {
         None => Ok(Vec::new()),
         Some(Node::Text(one)) => Ok(vec![one]),
+        Some(Node::List(list)) if list.is_empty() => {
+            let detail = format!("filter.{name} is an empty list; leave it out where it may be any.");
+            Err(fields.invalid(name, detail))
+        }
         Some(Node::List(list)) => list
             .into_iter()
             .map(|item| match item {

@@ -107,6 +107,13 @@ async fn what_is_asked_is_refused_with_the_field_that_is_wrong() {
         (json!({ "act": "retry", "closures": [] }), "closures"),
         (json!({ "closures": [id] }), "act"),
         (json!({ "act": "retry", "filter": { "state": "failed" } }), "filter"),
+        // One of none is not one of any.
+        (json!({ "act": "retry", "filter": { "state": [], "source": "http" } }), "filter.state"),
+        (json!({ "act": "retry", "filter": { "state": "ghost", "queueId": [] } }), "filter.queueId"),
+        (
+            json!({ "act": "retry", "filter": { "state": "ghost", "closureReason": [] } }),
+            "filter.closureReason",
+        ),
     ] {
         let problem =
             world.post_as("operate", "/v1/batches", body.clone(), JSON).await.problem(422, "invalid_field");
