@@ -182,6 +182,7 @@ async fn announce_at(store: &MemoryStore, url: Option<&str>, on: &[&str], events
         followed_by: None,
         further_requests: 0,
         handling: None,
+        seen_in: None,
     };
     let announces: Vec<_> = events.iter().map(|event| (*event).to_owned()).collect();
     let entry = Entry { to: "closed".to_owned(), announces, ..Entry::default() };

@@ -54,7 +54,7 @@ pub(crate) struct Haunting {
     handling: Option<HandlingView>,
     /// What can be done, the best first.
     suggested: Vec<Advice>,
-    /// The queue of the agent's leg, where a read or an event named it.
+    /// The queue of the conversation, where a read or an event named it: of the agent's leg, else the one that it was last shown in.
     #[serde(skip_serializing_if = "Option::is_none")]
     queue_id: Option<String>,
     /// The conversation in Genesys Cloud's own pages; null where the organisation is not at Genesys.
@@ -79,7 +79,7 @@ pub(crate) struct GhostSummary {
     by_reason: BTreeMap<String, u64>,
     /// By organisation and reason.
     groups: Vec<GhostGroup>,
-    /// By organisation and queue of the agent's leg, the most ghosts first.
+    /// By organisation and queue of the conversation, the most ghosts first.
     by_queue: Vec<GhostQueue>,
 }
 
@@ -100,7 +100,7 @@ pub(crate) struct GhostGroup {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct GhostQueue {
     organisation: String,
-    /// The queue of the agent's leg; null for ghosts of which no read and no event named it.
+    /// The queue of the conversation; null for ghosts of which no read and no event named it.
     queue_id: Option<String>,
     count: u64,
     /// By reason; a reason without ghosts is left out.
@@ -164,7 +164,7 @@ pub(crate) fn ghost<'a>(
             missing: explain::missing(&case),
             handling: HandlingView::of(record),
             suggested: explain::suggestions(&case),
-            queue_id: record.closure.agent_queue.map(|queue| queue.to_string()),
+            queue_id: record.queue().map(|queue| queue.to_string()),
             genesys_page: orchestrator.page_of(record),
         },
     })

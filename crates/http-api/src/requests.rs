@@ -220,7 +220,7 @@ pub(crate) struct BatchFilter {
     /// With these reasons; one, or a list.
     #[schema(value_type = Option<Vec<String>>, min_items = 1)]
     closure_reason: Option<()>,
-    /// Whose agent's leg is of these queues; one, or a list; `none` for those whose queue is not known. It goes with the state ghost,
+    /// Of conversations of these queues; one, or a list; `none` for those whose queue is not known. It goes with the state ghost,
     /// and no other.
     #[schema(value_type = Option<Vec<String>>, min_items = 1)]
     queue_id: Option<()>,

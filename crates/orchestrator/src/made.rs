@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use closure_machine::{Announcement, Call, Effect, Event, Moment, Policy, ProofSource, Rejected, step};
-use genesys_types::Time;
+use closure_machine::{
+    Announcement, Call, Effect, Event, Heard, Moment, Policy, ProofSource, Rejected, Reply, What, step,
+};
+use genesys_types::{Snapshot, Time};
 use store::Line;
 
 use crate::{
@@ -77,6 +79,10 @@ impl Made {
             .take()
             .and_then(|said| said.after(&next.closure, &mut announces, now))
             .map(Box::new);
+        next.seen_in = shown(event)
+            .and_then(Snapshot::queue)
+            .or(next.seen_in)
+            .filter(|_| next.closure.haunted.is_some());
         let requests = cause.facts.as_ref().map_or(0, |facts| facts.requests);
         next.further_requests = next.further_requests.saturating_add(requests.saturating_sub(1));
         let line = Happening {
@@ -100,6 +106,15 @@ impl Made {
             announces,
             line,
         })
+    }
+}
+
+/// The conversation, where the event shows the whole of it.
+fn shown(event: &Event) -> Option<&Snapshot> {
+    match event {
+        Event::Replied { reply: Reply::Saw(snapshot) | Reply::Accepted(Some(snapshot)), .. }
+        | Event::Heard(Heard { what: What::Conversation(snapshot), .. }) => Some(snapshot),
+        Event::Replied { .. } | Event::Heard(_) | Event::Woke | Event::Act(_) | Event::Missed => None,
     }
 }
 

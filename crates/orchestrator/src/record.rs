@@ -40,6 +40,8 @@ pub struct Record {
     pub further_requests: u32,
     /// What operators say about it, while it is a ghost.
     pub handling: Option<Box<Handling>>,
+    /// The queue that the conversation was last shown in, while it is a ghost. Nothing is decided by it.
+    pub seen_in: Option<QueueId>,
 }
 
 /// What a command said beside the conversation.
@@ -182,10 +184,11 @@ impl Record {
         self.handling.as_ref().and_then(|said| said.snooze_ends()).is_some_and(|until| now < until)
     }
 
-    /// The queue by which a ghost is found and counted; `None` of every closure that is none.
+    /// The queue by which a ghost is found and counted: the one that its conversation was last shown in, or else the one of its agent's
+    /// leg; `None` of every closure that is no ghost.
     pub fn queue(&self) -> Option<QueueId> {
         match self.closure.step {
-            Step::Ghost(_) => self.closure.agent_queue,
+            Step::Ghost(_) => self.seen_in.or(self.closure.agent_queue),
             Step::Scheduled
             | Step::Resolving
             | Step::Verifying

@@ -369,6 +369,7 @@ pub(crate) fn opened(
         followed_by: None,
         further_requests: 0,
         handling: None,
+        seen_in: None,
     };
     let mut call = None;
     let mut announces = Vec::new();

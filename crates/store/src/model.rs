@@ -42,7 +42,7 @@ pub struct Row {
     pub updated_at: Millis,
     /// Labels of the command, in the order given.
     pub labels: Vec<(String, String)>,
-    /// The queue of the agent's leg while the row is [held](HELD), where it is known; `None` of every other row, so that a row
+    /// The queue of the conversation while the row is [held](HELD), where it is known; `None` of every other row, so that a row
     /// pays for it while it is looked for by it and at no other time.
     pub queue: Option<Uuid>,
     /// The closure itself, in the orchestrator's stored form.

@@ -60,7 +60,7 @@ pub enum GhostsCommand {
     List(GhostArgs),
     /// Count them by organisation, reason and queue
     #[command(
-        after_help = "By reason first, then by the queue of the agent's leg, the most ghosts first. -o json has both; -o csv and -o \
+        after_help = "By reason first, then by the queue of the conversation, the most ghosts first. -o json has both; -o csv and -o \
 ndjson have those by reason.
 
 Examples:
@@ -106,7 +106,7 @@ pub struct GhostFilter {
     /// With these reasons; several with commas
     #[arg(long, value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(orchestrator::names::GHOST_REASONS))]
     reason: Vec<String>,
-    /// Whose agent's leg is of these queues; several with commas; none for ghosts whose queue is not known
+    /// Of conversations of these queues; several with commas; none for ghosts whose queue is not known
     #[arg(long, value_delimiter = ',', value_name = "ID|none")]
     queue: Vec<String>,
     /// Of this organisation

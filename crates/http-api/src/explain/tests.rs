@@ -50,6 +50,7 @@ fn record(change: impl FnOnce(&mut Closure)) -> Record {
         followed_by: None,
         further_requests: 0,
         handling: None,
+        seen_in: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Ghosts by the queue of the agent's leg: counted, found, and acted on together.
+//! Ghosts by the queue of their conversation: counted, found, and acted on together.
 
 use genesys_types::QueueId;
 use serde_json::{Value, json};
@@ -12,11 +12,12 @@ fn queue(number: u128) -> QueueId {
     QueueId::from_uuid(Uuid::from_u128((0x9bfb << 112) | number))
 }
 
-/// Two ghosts of one queue, one of another, one without; and a closure that is under way.
+/// Two ghosts of one queue, whose agents owe a wrap-up; one of another, whose agent owes nothing; one that no agent has seen.
 async fn ghosts(world: &World) -> Vec<String> {
     let mut ids = Vec::new();
-    for (number, of) in [(1, Some(queue(1))), (2, Some(queue(1))), (3, Some(queue(2))), (4, None)] {
-        let truth = Truth { wraps_up_for: of, ..Truth::default() };
+    let wraps_up = Truth { wraps_up_for: Some(queue(1)), ..Truth::default() };
+    let was_left = Truth { was_left_by: Some(queue(2)), ..Truth::default() };
+    for (number, truth) in [(1, wraps_up), (2, wraps_up), (3, was_left), (4, Truth::default())] {
         ids.push(world.ghost_of(&world.conversation_with(number, truth)).await);
     }
     ids
@@ -55,6 +56,10 @@ async fn ghosts_are_counted_and_found_by_queue() {
         let list = world.get(&format!("/v1/closures?state=ghost&queueId={asked}")).await.ok(200);
         assert_eq!(ids(&list), found, "{asked}");
     }
+    let listed = world.get("/v1/ghosts").await.ok(200);
+    let named: Vec<_> =
+        listed["items"].as_array().unwrap().iter().map(|item| &item["ghost"]["queueId"]).collect();
+    assert_eq!(named, [&Value::Null, &json!(two), &json!(one), &json!(one)], "each says its own");
     let id = &made[0];
     assert_eq!(ids(&world.get(&format!("/v1/ghosts?q={id}&queueId={one}")).await.ok(200)), [id]);
     assert_eq!(ids(&world.get(&format!("/v1/ghosts?q={id}&queueId={two}")).await.ok(200)), [""; 0]);

@@ -54,6 +54,8 @@ pub(super) struct Truth {
     pub(super) ended: bool,
     /// An agent of this queue has left and not given the wrap-up.
     pub(super) wraps_up_for: Option<QueueId>,
+    /// An agent of this queue has left, and owes nothing.
+    pub(super) was_left_by: Option<QueueId>,
 }
 
 /// The remote side of every organisation.
@@ -242,6 +244,10 @@ fn snapshot(conversation: ConversationId, truth: Truth) -> Snapshot {
         leg(Purpose::Customer, guest(conversation), Some(session(conversation)), there && !truth.guest_left),
         leg(Purpose::Acd, ParticipantId::from_uuid(Uuid::from_u128(9)), None, there),
     ];
+    if truth.was_left_by.is_some() {
+        let agent = leg(Purpose::Agent, ParticipantId::from_uuid(Uuid::from_u128(12)), None, false);
+        legs.push(Leg { wrap_up: WrapUp::Done, queue: truth.was_left_by, ..agent });
+    }
     if truth.wraps_up_for.is_some() {
         let agent = leg(Purpose::Agent, ParticipantId::from_uuid(Uuid::from_u128(11)), None, false);
         legs.push(Leg { wrap_up: WrapUp::Pending, queue: truth.wraps_up_for, ..agent });

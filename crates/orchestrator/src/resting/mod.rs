@@ -83,6 +83,7 @@ impl Resting {
             followed_by,
             further_requests,
             handling,
+            seen_in,
         } = record;
         let mut to = Writer::new();
         names.organisations.number(organisation).write(&mut to);
@@ -96,6 +97,7 @@ impl Resting {
         followed_by.write(&mut to);
         further_requests.write(&mut to);
         handling.write(&mut to);
+        seen_in.write(&mut to);
         Self(to.finish())
     }
 
@@ -115,6 +117,7 @@ impl Resting {
             followed_by: Packed::read(from)?,
             further_requests: Packed::read(from)?,
             handling: Packed::read(from)?,
+            seen_in: Packed::read(from)?,
         })
     }
 

@@ -111,6 +111,7 @@ fn waiting() -> Record {
         followed_by: None,
         further_requests: 300,
         handling: None,
+        seen_in: None,
     }
 }
 
@@ -137,9 +138,9 @@ fn records() -> impl Strategy<Value = Record> {
     let organisation = select(vec!["main", "other-2"]).prop_map(|name| name.parse().unwrap());
     let source = select(vec!["api", "queue", ""]).prop_map(Arc::from);
     let around = (said(), confirmed_by(), option::of(times()), times(), any::<u32>(), handlings());
-    let links = (option::of(uuids()), option::of(uuids()));
+    let links = (option::of(uuids()), option::of(uuids()), option::of(ids(QueueId::from_uuid)));
     (uuids(), organisation, closures(), source, around, links).prop_map(
-        |(key, organisation, closure, source, around, (follows, followed_by))| {
+        |(key, organisation, closure, source, around, (follows, followed_by, seen_in))| {
             let (said, confirmed_by, participant_closed_at, updated_at, further_requests, handling) = around;
             Record {
                 key,
@@ -154,6 +155,7 @@ fn records() -> impl Strategy<Value = Record> {
                 followed_by,
                 further_requests,
                 handling,
+                seen_in,
             }
         },
     )

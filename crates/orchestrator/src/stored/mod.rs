@@ -107,6 +107,8 @@ struct StoredRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     handling: Option<StoredHandling>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    seen_in: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     overrides: Option<StoredOverrides>,
@@ -217,6 +219,7 @@ pub(crate) fn read(row: &Row) -> Result<Record, String> {
         followed_by: stored.followed_by,
         further_requests: stored.further_requests,
         handling: stored.handling.map(|handling| Box::new(handling.into())),
+        seen_in: stored.seen_in.map(QueueId::from_uuid),
     };
     // A snooze of before it woke anybody has the closure's own time.
     let wakes = [record.wake_at(), record.closure.wake_at()].map(|at| at.map(Time::millis));
@@ -264,6 +267,7 @@ impl From<&Record> for StoredRecord {
             participant_closed_at: record.participant_closed_at.map(Time::millis),
             further_requests: record.further_requests,
             handling: record.handling.as_deref().map(StoredHandling::from),
+            seen_in: record.seen_in.map(QueueId::uuid),
             reason: said.and_then(|said| said.reason.clone()),
             overrides: record.overrides().map(StoredOverrides::from),
             callback: said.and_then(|said| said.callback.as_ref()).map(|to| (to.url.clone(), to.on.clone())),
@@ -305,6 +309,7 @@ mod tests {
                 follows: None,
                 followed_by: None,
                 further_requests: queue.map_or(0, |_| 39),
+                seen_in: queue,
                 handling: queue.map(|_| {
                     let word = Word { by: "ops".to_owned(), at: moment.now, text: Some("seen".to_owned()) };
                     Box::new(Handling {
@@ -315,7 +320,7 @@ mod tests {
                 }),
             };
             let row = record.row();
-            for name in ["agent_queue", "handling"] {
+            for name in ["agent_queue", "handling", "seen_in"] {
                 assert_eq!(String::from_utf8_lossy(&row.body).contains(name), queue.is_some());
             }
             assert_eq!(Record::from_row(&row), Ok(record));
@@ -355,6 +360,7 @@ mod tests {
                 followed_by: None,
                 further_requests: 0,
                 handling: None,
+                seen_in: None,
             };
             let row = record.row();
             assert_eq!(String::from_utf8_lossy(&row.body).contains("reply"), reply.is_some());

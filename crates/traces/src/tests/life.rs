@@ -63,6 +63,7 @@ impl Life {
             followed_by: None,
             further_requests: 0,
             handling: None,
+            seen_in: None,
         };
         let mut life = Self { record, lines: Vec::new(), now: START, policy };
         life.write(None, None, &transition.effects, (200, 0));
