@@ -3,6 +3,7 @@
 // Usage: node walk.mjs FOLDER, the folder with node/node_modules; with CHROMIUM and what `closeout dev` prints.
 
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -23,8 +24,8 @@ async function ask(url, body, method = "POST") {
 }
 
 /** A session whose webhook is lost, and its closure, which becomes a ghost. */
-async function ghost() {
-  const { conversationId } = await ask(`${simulator}/_sim/conversations`, { presets: ["lost-webhook"] });
+async function ghost(of = {}) {
+  const { conversationId } = await ask(`${simulator}/_sim/conversations`, { presets: ["lost-webhook"], ...of });
   const policy = { evidence: "webhook_only", deadline: "PT1S" };
   const closure = await ask(`${server}/v1/closures?wait=30s`, { conversationId, policy, reason: "<b>bold</b>" });
   assert.equal(closure.state, "ghost", JSON.stringify(closure));
@@ -237,6 +238,38 @@ async function manyAreActedOnAtOnce() {
   said("an act on those that are chosen and on all that match: shown, executed with its number, and in the audit");
 }
 
+/** From the page of all that is wrong to the ghosts of one queue, and to an act on these and no others. */
+async function ghostsAreFoundByTheirQueue() {
+  const [one, other] = [randomUUID(), randomUUID()];
+  const ofOne = [await ghost({ queue: one }), await ghost({ queue: one })];
+  const ofOther = await ghost({ queue: other });
+  const page = await open();
+  await logIn(page);
+  const row = page.getByTestId("queues").getByRole("row").filter({ hasText: one });
+  await judge(page, "what needs me, by queue");
+  await page.screenshot({ path: path.join(shots, "home-queues.png"), fullPage: true });
+  assert.equal(await row.getByRole("cell").nth(1).textContent(), "2", await row.textContent());
+  await row.getByRole("link").click();
+  await page.waitForURL(new RegExp(`queueId=${one}`));
+  const listed = page.getByTestId("closures").locator("tbody tr");
+  assert.equal(await listed.count(), 2);
+  for (const text of await listed.allTextContents()) assert.ok(text.includes(one), `each shows its queue: ${text}`);
+  await judge(page, "the ghosts of a queue");
+  await page.screenshot({ path: path.join(shots, "list-queue.png"), fullPage: true });
+  await page.getByLabel("What to do").last().selectOption("cancel");
+  await page.getByRole("button", { name: "Preview a batch of all that match" }).click();
+  await page.waitForURL("**/console/batches/bt_*");
+  await page.getByLabel("Why; it is kept").fill("all of one queue");
+  await page.getByRole("button", { name: "Cancel 2 closures" }).click();
+  await until("both are called off", async () => (await Promise.all(ofOne.map(({ id }) => stateOf(id)))).every(state => state === "cancelled"));
+  assert.equal(await stateOf(ofOther.id), "ghost", "and nothing of the other queue");
+  await page.goto(`${server}/console/closures/${ofOther.id}`);
+  assert.ok(await page.getByText(other).isVisible(), "a ghost shows its queue");
+  assert.deepEqual(page.wrong, []);
+  await page.context().close();
+  said("ghosts by queue, from the first page to an act on those of one queue");
+}
+
 async function callsAreStoppedAndLetGoOn() {
   const page = await open();
   await logIn(page, "/console/settings");
@@ -310,6 +343,7 @@ try {
   await withoutScriptsItWorksToo(ghosts[3]);
   await aBatchIsShownBeforeItRuns();
   await manyAreActedOnAtOnce();
+  await ghostsAreFoundByTheirQueue();
   await callsAreStoppedAndLetGoOn();
   await whatChangesTakesNothingAway();
 } finally {

@@ -40,7 +40,7 @@ fn stand_in(acts: &Acts) -> Router {
                 return Json(json!({})).into_response();
             }
             let ghost = json!({ "id": "cl_1", "conversationId": HOSTILE, "state": "ghost", "version": 3, "timings": {},
-                "ghost": { "reason": HOSTILE, "suggested": [{ "what": HOSTILE }] } });
+                "ghost": { "reason": HOSTILE, "queueId": HOSTILE, "suggested": [{ "what": HOSTILE }] } });
             let answer = match asked.uri().path() {
                 "/v1/whoami" => json!({ "name": "ann", "role": role, "organisations": ["main", "other"] }),
                 "/v1/ghosts/summary" => json!({ "total": 1, "groups": [{ "reason": HOSTILE, "organisation": "main", "count": 1 }],
@@ -285,6 +285,25 @@ async fn a_batch_goes_to_the_organisation_that_was_shown() {
     let form = format!("csrf={csrf}&of=filter&state=ghost&organisation=other");
     send(&console, Request::post("/console/batches").header("cookie", &cookie), &form).await;
     assert_eq!(*acts.lock().unwrap(), ["/v1/batches?organisation=other"]);
+}
+
+#[tokio::test]
+async fn whoever_names_a_queue_means_ghosts() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_operate").await;
+    let page = async |path: &str| send(&console, Request::get(path).header("cookie", &cookie), "").await.2;
+    let ghosts = page("/console/closures?queueId=none&organisation=other").await;
+    for part in [
+        "<th scope=\"col\">Queue</th>",
+        "<option value=\"ghost\" selected>",
+        "<input type=\"hidden\" name=\"state\" value=\"ghost\">",
+        "<input type=\"hidden\" name=\"queueId\" value=\"none\">",
+        "/v1/ghosts?queueId=none&#38;organisation=other&#38;limit=50",
+    ] {
+        assert!(ghosts.contains(part), "{part}: {ghosts}");
+    }
+    let all = page("/console/closures").await;
+    assert!(all.contains("<th scope=\"col\">Proof</th>") && !all.contains("Queue</th>"), "{all}");
 }
 
 #[tokio::test]

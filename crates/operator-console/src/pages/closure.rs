@@ -83,6 +83,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
     } else {
         Value::Null
     };
+    let ghost = items(&ghost).first().unwrap_or(&Value::Null)["ghost"].clone();
     let conversation = text(&closure["conversationId"]);
     let same = visitor.look(&format!("/v1/conversations/{}/closures", segment(&conversation))).await;
     let title = format!("{} · {}", text(&closure["state"]).replace('_', " "), conversation);
@@ -97,11 +98,10 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
         acts: explanation["next"].as_array().into_iter().flatten().map(Act::of).collect(),
         said: ghost_report::handling(&explanation["handling"]),
         snoozes: SNOOZES,
-        page: some(&items(&ghost).first().unwrap_or(&Value::Null)["ghost"]["genesysPage"])
-            .filter(|page| page.starts_with("https://")),
+        page: some(&ghost["genesysPage"]).filter(|page| page.starts_with("https://")),
         strip: Strip::of_timeline(items(&timeline), end(&closure)),
         steps: items(&timeline).iter().map(Step::of).collect(),
-        facts: facts(&closure),
+        facts: facts(&closure, &ghost),
         moments: moments(&closure),
         others: items(&same)
             .iter()
@@ -135,7 +135,7 @@ fn end(closure: &Value) -> Option<Timestamp> {
     closure["timings"]["endedAt"].as_str().and_then(|at| at.parse().ok())
 }
 
-fn facts(closure: &Value) -> Vec<(&'static str, String)> {
+fn facts(closure: &Value, ghost: &Value) -> Vec<(&'static str, String)> {
     let mut proof: Vec<_> = ["kind", "adapter", "eventType", "eventId"]
         .into_iter()
         .filter_map(|name| some(&closure["confirmedBy"][name]))
@@ -150,6 +150,7 @@ fn facts(closure: &Value) -> Vec<(&'static str, String)> {
     let facts = [
         ("Organisation", text(&closure["organisation"])),
         ("Participant", text(&closure["participantId"])),
+        ("Queue", some(&ghost["queueId"]).unwrap_or_default()),
         ("Proof", proof.join(", ")),
         ("Calls to Genesys", text(&closure["apiCalls"])),
         ("Rounds", text(&closure["attempts"])),

@@ -41,6 +41,8 @@ struct List {
     given: Vec<(&'static str, String)>,
     states: Vec<(&'static str, String, bool)>,
     rows: Vec<Row>,
+    /// Whether all of them are ghosts: their queues are shown in place of proofs that they lack.
+    of_ghosts: bool,
     /// The next page.
     next: Option<String>,
     /// Whether this is a later page.
@@ -59,6 +61,7 @@ struct Row {
     state: State,
     reason: String,
     proof: String,
+    queue: Option<String>,
     accepted: Moment,
     next: Moment,
     calls: String,
@@ -78,12 +81,23 @@ impl List {
 /// `GET /console/closures`
 pub(crate) async fn page(visitor: Visitor) -> Page {
     let asked = form::fields(visitor.uri.query().unwrap_or_default().as_bytes());
-    let value =
+    let said =
         |name: &str| asked.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.trim());
+    // Closures are found by their queue while they are ghosts, so whoever names one means ghosts.
+    let value = |name: &str| match (name, said(name)) {
+        ("state", "") if !said("queueId").is_empty() => "ghost",
+        (_, said) => said,
+    };
     let given = FILTER.map(|name| (name, value(name).to_owned()));
+    let of_ghosts = value("state") == "ghost";
     let filter = || given.iter().map(|(name, value)| (*name, value.as_str()));
-    let wanted = query(filter().chain([("limit", ROWS), ("cursor", value("cursor"))]));
-    let data = format!("/v1/closures?{wanted}");
+    let page_of = || [("limit", ROWS), ("cursor", value("cursor"))];
+    // Of a ghost its own list tells more.
+    let of_their_own = || filter().filter(|(name, _)| *name != "state");
+    let data = match of_ghosts {
+        true => format!("/v1/ghosts?{}", query(of_their_own().chain(page_of()))),
+        false => format!("/v1/closures?{}", query(filter().chain(page_of()))),
+    };
     let found = visitor.get(&data).await?;
     let cursor = some(&found["nextCursor"]);
     let next = cursor.as_deref().map(|cursor| {
@@ -129,6 +143,7 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
         is_later,
         first: format!("/console/closures?{}", query(filter())),
         batch,
+        of_ghosts,
         organisation,
         given: given.into(),
     };
@@ -147,6 +162,7 @@ impl Row {
                 Some(_) => format!("waits: {}", words(&item["waitingFor"])),
                 None => String::new(),
             }),
+            queue: some(&item["ghost"]["queueId"]),
             accepted: Moment::of(&item["timings"]["acceptedAt"]),
             next: Moment::of(&item["nextWakeAt"]),
             calls: text(&item["apiCalls"]),
