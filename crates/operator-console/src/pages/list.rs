@@ -41,7 +41,7 @@ struct List {
     given: Vec<(&'static str, String)>,
     states: Vec<(&'static str, String, bool)>,
     rows: Vec<Row>,
-    /// Whether all of them are ghosts: their queues are shown in place of proofs that they lack.
+    /// Whether all of them are ghosts: their queues are shown in place of the proofs that they lack, and of how many calls were made.
     of_ghosts: bool,
     /// The next page.
     next: Option<String>,
