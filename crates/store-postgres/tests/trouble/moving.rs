@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use store::{
-    BatchFilter, BatchItem, BatchRow, Commit, DeliveryFilter, DeliveryRow, Filter, Millis, Order,
+    BatchFilter, BatchItem, BatchRow, Commit, DeliveryFilter, DeliveryRow, Filter, HELD, Millis, Order,
     Quarantined, Row, Store, conformance::samples,
 };
 use store_postgres::{Address, Import, ImportError, OpenError, PostgresStore};
@@ -27,6 +27,8 @@ async fn filled() -> SqliteStore {
     for n in 0..10 {
         let row = Row {
             participant: Some(samples::conversation(100 + n)),
+            queue: (n % 2 == 1).then(|| samples::conversation(200 + n % 4)),
+            state: if n % 2 == 1 { HELD } else { "accepted" }.to_owned(),
             labels: vec![("campaign".to_owned(), format!("{}\0", n % 2))],
             ..samples::row(n)
         };
@@ -88,6 +90,7 @@ async fn shown(store: &dyn Store) -> Vec<String> {
         shown.push(format!("{:?}", store.key("producer", &n.to_string()).await));
         shown.push(format!("{:?}", store.batch_items(Uuid::from_u128(n.into()), None, None, 9).await));
     }
+    shown.push(format!("{:?}", store.tally_by_queue(&[]).await));
     shown.push(format!("{:?}", store.due(Millis::MAX, None, 99).await));
     shown.push(format!("{:?}", store.open_after(None, 99).await));
     shown.push(format!("{:?}", store.announcements(0, 99).await));
