@@ -28,7 +28,7 @@ pub(crate) const GHOST_REASON: Parameter =
 pub(crate) const QUEUE: Parameter = query(
     "queueId",
     Form::UuidsOrNone,
-    "Ghosts whose agent's leg is of these queues only; several with commas, `none` for those whose queue is not known. Closures that \
+    "Ghosts of conversations of these queues only; several with commas, `none` for those whose queue is not known. Closures that \
      are no ghosts have no queue and are left out.",
 );
 pub(crate) const SOURCE: Parameter = query(
