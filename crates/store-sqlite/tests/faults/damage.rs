@@ -48,7 +48,11 @@ async fn a_damaged_page_is_told_of_and_never_a_panic_or_another_answer() {
                 }
             }
             match store.journal(samples::key(n)).await {
-                Ok(found) => assert!(found == *lines || noticed, "page {page}: {found:?}"),
+                // Lines may be missing where the damage is known, and none is another one.
+                Ok(found) => assert!(
+                    found == *lines || (noticed && found.iter().all(|line| lines.contains(line))),
+                    "page {page}: {found:?}"
+                ),
                 Err(_) => noticed = true,
             }
         }
