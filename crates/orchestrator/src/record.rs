@@ -187,18 +187,8 @@ impl Record {
     /// The queue by which a ghost is found and counted: the one that its conversation was last shown in, or else the one of its agent's
     /// leg; `None` of every closure that is no ghost.
     pub fn queue(&self) -> Option<QueueId> {
-        match self.closure.step {
-            Step::Ghost(_) => self.seen_in.or(self.closure.agent_queue),
-            Step::Scheduled
-            | Step::Resolving
-            | Step::Verifying
-            | Step::ClosingParticipant
-            | Step::AwaitingConfirmation
-            | Step::ClosingWrapper(_)
-            | Step::Forcing
-            | Step::Blocked(_)
-            | Step::Ended(_) => None,
-        }
+        let is_ghost = matches!(self.closure.step, Step::Ghost(_));
+        self.seen_in.or(self.closure.agent_queue).filter(|_| is_ghost)
     }
 
     /// The row that the store keeps.
