@@ -41,7 +41,11 @@ async fn produce(queue: String, published: Arc<AtomicUsize>, stop: Arc<AtomicBoo
                     // Some hundred a second: the broker has to live as well.
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
-                Ok(false) | Err(_) => break,
+                refused => {
+                    // An answer without a confirmation, or none; shown where the test fails.
+                    eprintln!("order-{n} is not confirmed: {refused:?}");
+                    break;
+                }
             }
         }
     }

@@ -222,6 +222,21 @@ impl RabbitMq {
     }
 }
 
+/// A test that fails shows what the broker logged last.
+impl Drop for RabbitMq {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let entries = std::fs::read_dir(Path::new(&self.broker).join("log")).into_iter().flatten().flatten();
+        for path in entries.map(|entry| entry.path()) {
+            let log = std::fs::read(&path).unwrap_or_default();
+            let last = &log[log.len().saturating_sub(4_000)..];
+            eprintln!("{}:\n{}", path.display(), String::from_utf8_lossy(last));
+        }
+    }
+}
+
 /// The files below a folder in which the broker writes down what queues of a kind there are.
 fn registers(kind: Kind, folder: &Path) -> Vec<PathBuf> {
     let names: &[&str] = match kind {

@@ -47,11 +47,19 @@ impl Came {
     /// Takes what comes until `count` different messages were taken with a confirmation.
     pub async fn take(&mut self, source: &dyn Source, count: usize) {
         let until = Instant::now() + BOUND;
+        let mut fault = None;
         while self.confirmed() < count {
-            assert!(Instant::now() < until, "only {} of {count} are taken", self.confirmed());
-            let Ok(messages) = source.receive(20, WAIT).await else {
-                tokio::time::sleep(WAIT).await;
-                continue;
+            if Instant::now() >= until {
+                let standing = source.standing().await;
+                panic!("only {} of {count} are taken; {standing:?}, and last {fault:?}", self.confirmed());
+            }
+            let messages = match source.receive(20, WAIT).await {
+                Ok(messages) => messages,
+                Err(refused) => {
+                    fault = Some(refused);
+                    tokio::time::sleep(WAIT).await;
+                    continue;
+                }
             };
             let is_confirmed = settle(source, &messages, Settlement::Taken).await;
             for message in messages {
