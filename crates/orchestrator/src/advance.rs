@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     adapters::{Adapters, begins_to_wait},
-    clock::Clock,
+    clock::{Clock, Onward},
     closure_id, fleet,
     handling::Word,
     held::{Held, HeldReplies},
@@ -44,7 +44,7 @@ pub struct Orchestrator {
 
 pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: Onward,
     pub(crate) registry: Registry,
     pub(crate) organisations: BTreeMap<Organisation, Arc<Org>>,
     pub(crate) held: HeldReplies,
@@ -97,6 +97,17 @@ pub(crate) enum NotAdvanced {
 impl std::fmt::Debug for Orchestrator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Orchestrator").field("open", &self.inner.registry.open()).finish_non_exhaustive()
+    }
+}
+
+/// The driver's time and keys, for whatever has to agree with it.
+impl Clock for Orchestrator {
+    fn now(&self) -> Time {
+        self.inner.clock.now()
+    }
+
+    fn fresh_key(&self) -> Uuid {
+        self.inner.clock.fresh_key()
     }
 }
 

@@ -1,7 +1,10 @@
 //! The clock of the driver.
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -38,6 +41,36 @@ impl Clock for SystemClock {
     fn now(&self) -> Time {
         let passed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
         Time::from_millis(self.wall.saturating_add(passed))
+    }
+}
+
+/// A clock that goes on from where the store was left. The machine's may have been set back between two runs; whoever waits since the
+/// run before is not to wait for that time again.
+pub(crate) struct Onward {
+    clock: Arc<dyn Clock>,
+    ahead: AtomicI64,
+}
+
+impl Onward {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ahead: AtomicI64::new(0) }
+    }
+
+    /// Tells no time before `at` from now on; returns by how many milliseconds it was moved on for that.
+    pub(crate) fn not_before(&self, at: Time) -> i64 {
+        let behind = at.millis().saturating_sub(self.now().millis()).max(0);
+        self.ahead.fetch_add(behind, Ordering::SeqCst);
+        behind
+    }
+}
+
+impl Clock for Onward {
+    fn now(&self) -> Time {
+        Time::from_millis(self.clock.now().millis().saturating_add(self.ahead.load(Ordering::SeqCst)))
+    }
+
+    fn fresh_key(&self) -> Uuid {
+        self.clock.fresh_key()
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use closure_machine::{Event, Reply, Turn};
-use genesys_types::Span;
+use genesys_types::{Span, Time};
 use store::{ClosureKey, StoreUnavailable};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
@@ -15,6 +15,7 @@ use tracing::{info, warn};
 use crate::{
     adapters::Adapters,
     advance::{Inner, Orchestrator, Trigger},
+    clock::Onward,
     config::{Config, StartError},
     held::HeldReplies,
     journal::Cause,
@@ -31,6 +32,9 @@ const PAGE: usize = 512;
 
 /// EventBridge repeats an event for 24 hours (design §3); one more for clocks that differ.
 const INBOX_AT_LEAST: Span = Span::from_secs(25 * 3_600);
+
+/// From here on a clock that was set back is worth a word.
+const CLOCK_IS_BACK: Span = Span::from_secs(2);
 
 impl Orchestrator {
     /// Reads every open closure and goes on where each stands. Commands and events can be taken as soon as this returns.
@@ -50,7 +54,7 @@ impl Orchestrator {
         let orchestrator = Self {
             inner: Arc::new(Inner {
                 store: config.store,
-                clock: config.clock,
+                clock: Onward::new(config.clock),
                 registry: Registry::new(organisations.keys().cloned()),
                 organisations,
                 held: HeldReplies::default(),
@@ -96,6 +100,7 @@ impl Orchestrator {
     async fn read_open(&self) -> Result<Vec<ClosureKey>, StoreUnavailable> {
         let mut lost = Vec::new();
         let mut after = None;
+        let mut latest = None;
         loop {
             let rows = self.inner.store.open_after(after, PAGE).await?;
             let Some(last) = rows.last() else { break };
@@ -104,6 +109,7 @@ impl Orchestrator {
                 match Record::from_row(row) {
                     Ok(mut record) => {
                         self.inner.registry.share_names(&mut record);
+                        latest = latest.max(Some(record.updated_at));
                         if matches!(record.closure.turn, Turn::InFlight { .. }) {
                             lost.push(record.key);
                         }
@@ -122,7 +128,19 @@ impl Orchestrator {
         if self.inner.registry.open() > 0 {
             info!(open = self.inner.registry.open(), in_flight = lost.len(), "open closures go on");
         }
+        self.go_on_from(latest);
         Ok(lost)
+    }
+
+    /// Goes on from the latest moment that the run before wrote down, where the machine's clock was set back since.
+    fn go_on_from(&self, latest: Option<Time>) {
+        let behind = latest.map_or(0, |latest| self.inner.clock.not_before(latest));
+        if behind >= CLOCK_IS_BACK.millis().into() {
+            warn!(
+                behind_seconds = behind / 1_000,
+                "the machine's clock is behind what stands in the store: time goes on from there, so that no closure waits twice"
+            );
+        }
     }
 
     /// Settles calls that were in flight when the only owner of the store stopped: their replies are lost for certain.

@@ -157,12 +157,12 @@ impl Service {
         orchestrator.watch_adapters(owners.clone(), settings.silent_adapter_after);
         let adapters = Adapters::start(settings.notifications, &clients, &orchestrator, &stop);
         let logs = std::iter::once(log).chain(queues.logs()).chain(adapters.logs()).collect();
-        let (clock, ears) = (Arc::new(SystemClock::default()), Arc::new(orchestrator.clone()));
+        let (clock, ears) = (Arc::new(orchestrator.clone()), Arc::new(orchestrator.clone()));
         let (rows, reader) = (Arc::clone(&store), Arc::new(RowReader));
         let advisor = Arc::new(GhostAdvice(orchestrator.clone()));
         let public_url = settings.callbacks.public_url.clone();
         let (kept, acts) = (Arc::clone(&store), Arc::clone(&store));
-        let traces = trace(settings.traces, &store)?;
+        let traces = trace(settings.traces, &store, &orchestrator)?;
         let callbacks = Callbacks::start(settings.callbacks, store, clock, ears, advisor, stop.clone())
             .map_err(|error| {
                 Failure::new(Exit::Unexpected, format!("callbacks cannot be posted: {error}"))
@@ -313,8 +313,12 @@ fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     http_listener::bind(address).map_err(|error| Failure::usage(error.to_string()))
 }
 
-fn trace(setup: traces::Setup, store: &Arc<dyn Store>) -> Result<Traces, Failure> {
-    Traces::start(setup, Arc::clone(store), Arc::new(SystemClock::default()))
+fn trace(
+    setup: traces::Setup,
+    store: &Arc<dyn Store>,
+    orchestrator: &Orchestrator,
+) -> Result<Traces, Failure> {
+    Traces::start(setup, Arc::clone(store), Arc::new(orchestrator.clone()))
         .map_err(|error| Failure::new(Exit::Unexpected, format!("traces cannot be sent: {error}")))
 }
 

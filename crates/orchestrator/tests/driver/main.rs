@@ -4,6 +4,7 @@
 
 mod alarms;
 mod budget;
+mod clocks;
 mod crashes;
 mod deaf;
 mod faults;

@@ -37,6 +37,18 @@ impl Clock for VirtualClock {
     }
 }
 
+/// The clock of a machine, which differs from the true time by so many milliseconds.
+pub struct MachineClock {
+    pub truth: Arc<VirtualClock>,
+    pub ahead: i64,
+}
+
+impl Clock for MachineClock {
+    fn now(&self) -> Time {
+        Time::from_millis(self.truth.now().millis() + self.ahead)
+    }
+}
+
 /// What goes wrong with one call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {

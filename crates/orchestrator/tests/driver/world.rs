@@ -17,7 +17,7 @@ use uuid::Uuid;
 pub use crate::remote::{Fault, SimRemote, Truth};
 use crate::{
     lifeline::{Fleet, Lifeline},
-    remote::Connection,
+    remote::{Connection, MachineClock},
 };
 
 /// Everything at once.
@@ -27,6 +27,8 @@ pub struct World {
     pub driver: Orchestrator,
     pub alive: Arc<AtomicBool>,
     pub policy: Policy,
+    /// By how many milliseconds the machine's clock is ahead of the true time at the next start.
+    pub clock_ahead: i64,
     /// Where it is one of several.
     fleet: Option<Arc<Fleet>>,
 }
@@ -67,15 +69,16 @@ impl World {
 
     async fn one_of(fleet: Option<Arc<Fleet>>, remote: Arc<SimRemote>, policy: Policy, commits: u64) -> Self {
         let store = Arc::new(MemoryStore::new());
-        let (driver, alive) = Self::drive(&remote, &store, &policy, commits, fleet.as_ref()).await;
+        let (driver, alive) = Self::drive(&remote, &store, &policy, commits, fleet.as_ref(), 0).await;
         *remote.listener.lock().unwrap() = Some(driver.clone());
-        Self { remote, store, driver, alive, policy, fleet }
+        Self { remote, store, driver, alive, policy, clock_ahead: 0, fleet }
     }
 
     /// Another driver of the same fleet, and what it lives by.
     pub async fn another(&self) -> (Orchestrator, Arc<AtomicBool>) {
         assert!(self.fleet.is_some(), "the world is one of several");
-        Self::drive(&self.remote, &self.store, &self.policy, u64::MAX, self.fleet.as_ref()).await
+        Self::drive(&self.remote, &self.store, &self.policy, u64::MAX, self.fleet.as_ref(), self.clock_ahead)
+            .await
     }
 
     async fn drive(
@@ -84,6 +87,7 @@ impl World {
         policy: &Policy,
         commits: u64,
         fleet: Option<&Arc<Fleet>>,
+        ahead: i64,
     ) -> (Orchestrator, Arc<AtomicBool>) {
         let alive = Arc::new(AtomicBool::new(true));
         let lifeline = Lifeline {
@@ -95,7 +99,7 @@ impl World {
         let connection = Connection { remote: Arc::clone(remote), alive: Arc::clone(&alive) };
         let driver = Orchestrator::start(Config {
             store: Arc::new(lifeline),
-            clock: Arc::clone(&remote.clock) as Arc<dyn orchestrator::Clock>,
+            clock: Arc::new(MachineClock { truth: Arc::clone(&remote.clock), ahead }),
             organisations: vec![OrganisationSetup {
                 name: organisation(),
                 policy: policy.clone(),
@@ -120,8 +124,15 @@ impl World {
     pub async fn restart_crashing_after(&mut self, commits: u64) {
         self.alive.store(false, Ordering::SeqCst);
         self.driver.stop(Duration::ZERO).await;
-        let (driver, alive) =
-            Self::drive(&self.remote, &self.store, &self.policy, commits, self.fleet.as_ref()).await;
+        let (driver, alive) = Self::drive(
+            &self.remote,
+            &self.store,
+            &self.policy,
+            commits,
+            self.fleet.as_ref(),
+            self.clock_ahead,
+        )
+        .await;
         *self.remote.listener.lock().unwrap() = Some(driver.clone());
         self.driver = driver;
         self.alive = alive;
