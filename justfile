@@ -45,6 +45,10 @@ timing SAMPLES="300000":
 sqs *ARGS:
     tests/sqs/run {{ARGS}}
 
+# The service's clock, set an hour and a day forward and back.
+clocks *ARGS:
+    tests/clocks/run {{ARGS}}
+
 # The console in a browser: every page and act.
 console:
     tests/console/run
