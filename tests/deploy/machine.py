@@ -127,6 +127,13 @@ def alerts_are_raised(work):
     """Prometheus: the rules can be read, and are raised by what they should be, and by nothing else"""
     shutil.copy(DEPLOY / "prometheus" / "alerts.yaml", work / "alerts-under-test.yaml")
     shutil.copy(pathlib.Path(__file__).with_name("alerts.yaml"), work / "alerts-test.yaml")
+    every = re.findall(r"(?m)^ *- alert: (\w+)$", (DEPLOY / "prometheus" / "alerts.yaml").read_text())
+    raised = set(re.findall(r"alertname: (\w+)\n +exp_alerts:", (work / "alerts-test.yaml").read_text()))
+    demand(set(every) <= raised, f"no test raises {sorted(set(every) - raised)}")
+    asks = (DEPLOY.parent / "docs" / "operations.md").read_text()
+    for alert in every:
+        demand(f"\n### {alert}\n" in asks, f"docs/operations.md does not say what {alert} asks for")
+        demand(f"runbook_url: docs/operations.md#{alert.lower()}\n" in (work / "alerts-under-test.yaml").read_text(), f"{alert} does not lead there")
     run(work / "promtool", "check", "rules", work / "alerts-under-test.yaml")
     run(work / "promtool", "test", "rules", work / "alerts-test.yaml")
 
