@@ -163,7 +163,7 @@ impl Search<'_> {
             let (state, kept) = kept.with(fate);
             Ok(Kept { detail, ..kept }.item(number, state))
         };
-        let left_out = self.criteria.left_out(one, self.inner.orchestrator.present());
+        let left_out = self.criteria.left_out(one, self.inner.orchestrator.now());
         // What moved lately has often moved by a closure of ours, and then that is what is said.
         let may_be_ours = |why: &Skip| matches!(why, Skip::TooYoung | Skip::ActiveLately);
         if let Some(why) = left_out.filter(|why| !may_be_ours(why)) {
@@ -178,7 +178,7 @@ impl Search<'_> {
         }
         let read = self.inner.orchestrator.conversation(&self.organisation, one.conversation).await;
         let judged = match read {
-            Ok(snapshot) => judged(snapshot.as_ref(), one, self.inner.orchestrator.present()),
+            Ok(snapshot) => judged(snapshot.as_ref(), one, self.inner.orchestrator.now()),
             Err(SurveyError::Stopping) => return Err(Cut::Over),
             Err(error @ SurveyError::NotShown { of_all: true, .. }) => return Err(Cut::Failed(told(&error))),
             Err(error @ (SurveyError::UnknownOrganisation | SurveyError::NotShown { .. })) => {

@@ -488,7 +488,7 @@ impl Inner {
     }
 
     pub(crate) fn now(&self) -> i64 {
-        self.orchestrator.present().millis()
+        self.orchestrator.now().millis()
     }
 
     pub(crate) async fn progress(&self, key: Uuid) -> Result<Progress, StoreUnavailable> {

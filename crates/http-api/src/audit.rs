@@ -172,7 +172,7 @@ impl UnderWay {
             actor: caller.name.as_ref().to_owned(),
             action: action.to_owned(),
             subject: clean(&noted.subject.unwrap_or_else(|| call.id.clone()), LONGEST_SUBJECT),
-            at: call.shared.api.orchestrator.present().millis(),
+            at: call.shared.api.orchestrator.now().millis(),
             body: stored.bytes(),
         };
         let store = Arc::clone(&call.shared.api.store);

@@ -157,7 +157,7 @@ fn refused(call: &Call, submission: &Submission, error: PlanError) -> Problem {
 /// Which of pause, block and quota is in the way, and until when.
 fn no_call_is_free(call: &Call, organisation: &Organisation, again: Duration) -> Problem {
     let orchestrator = &call.shared.api.orchestrator;
-    let now = orchestrator.present();
+    let now = orchestrator.now();
     let all = Standing::of_all(orchestrator);
     let standing = Standing::named(&all, organisation);
     let queue = standing.map_or(0, |standing| standing.status.ready);

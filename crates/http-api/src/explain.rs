@@ -159,7 +159,7 @@ pub(crate) async fn explain(call: Call) -> Answer {
         policy: &orchestrator.policy_of(&record),
         organisation: Standing::named(&organisations, &record.organisation),
         before: before.as_ref(),
-        now: orchestrator.present(),
+        now: orchestrator.now(),
     };
     let explanation = Explanation::of(&case, &lines);
     if !wants_text(&call) {
@@ -189,7 +189,7 @@ pub(crate) async fn trouble(call: &Call, record: &Record) -> Result<Option<Troub
         policy: &policy,
         organisation: Standing::named(&organisations, &record.organisation),
         before: before.as_ref(),
-        now: orchestrator.present(),
+        now: orchestrator.now(),
     };
     Ok(Some(Trouble {
         code,

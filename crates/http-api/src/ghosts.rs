@@ -151,7 +151,7 @@ pub(crate) fn ghost<'a>(
         policy: &policy,
         organisation: Standing::named(organisations, &record.organisation),
         before: None,
-        now: orchestrator.present(),
+        now: orchestrator.now(),
     };
     Some(GhostView {
         closure: ClosureView::of(record, id, Circumstances::in_a_list(orchestrator, record)),

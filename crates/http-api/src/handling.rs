@@ -131,11 +131,7 @@ fn read(call: &mut Call, kind: Kind) -> Result<(Note, Option<String>), Problem> 
             let mut fields = fields(&["until", "reason"])?;
             let until = fields.as_mut().map(|fields| fields.text("until")).transpose()?.flatten();
             let text = fields.as_mut().map(|fields| fields.text("reason")).transpose()?.flatten();
-            (
-                Note::Snooze(until_of(until.as_deref(), call.shared.api.orchestrator.present())?),
-                "reason",
-                text,
-            )
+            (Note::Snooze(until_of(until.as_deref(), call.shared.api.orchestrator.now())?), "reason", text)
         }
         Kind::Comment => {
             let text = fields(&["comment"])?.map(|mut fields| fields.text("comment")).transpose()?.flatten();

@@ -18,7 +18,7 @@ impl Advisor for GhostAdvice {
             policy: &orchestrator.policy_of(ghost),
             organisation: Standing::named(&organisations, &ghost.organisation),
             before: None,
-            now: orchestrator.present(),
+            now: orchestrator.now(),
         };
         let first = explain::suggestions(&case).into_iter().next().map(Advice::into_words);
         Hint { first, page: orchestrator.page_of(ghost) }

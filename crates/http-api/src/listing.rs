@@ -271,7 +271,7 @@ pub(crate) fn moment(call: &Call, query: &mut Query, name: &str) -> Result<Optio
     if let Some(time) = spans::parse_time(&text) {
         return Ok(Some(time.millis()));
     }
-    let now = call.shared.api.orchestrator.present().millis();
+    let now = call.shared.api.orchestrator.now().millis();
     let ago = spans::parse_short(&text).and_then(|ago| i64::try_from(ago.as_millis()).ok());
     match ago {
         Some(ago) => Ok(Some(now.saturating_sub(ago))),

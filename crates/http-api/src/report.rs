@@ -78,7 +78,7 @@ pub(crate) async fn report(call: Call) -> Answer {
     });
     let told = told(&call.shared.api.orchestrator, &records).await?;
     let server = host(&call).to_owned();
-    let at = Timestamp::from_millisecond(call.shared.api.orchestrator.present().millis()).unwrap_or_default();
+    let at = Timestamp::from_millisecond(call.shared.api.orchestrator.now().millis()).unwrap_or_default();
     let written = tokio::task::spawn_blocking(move || {
         written(form, &told, &Making { server: &server, at, cut: cut.as_deref() })
     });
@@ -129,7 +129,7 @@ async fn whole(
         policy: &policy,
         organisation: Standing::named(organisations, &record.organisation),
         before: None,
-        now: orchestrator.present(),
+        now: orchestrator.now(),
     };
     let explanation = value(&Explanation::of(&case, &lines));
     Ok((explanation, timeline::items(lines).iter().map(value).collect()))

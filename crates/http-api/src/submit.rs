@@ -28,7 +28,7 @@ pub(crate) async fn submit(mut call: Call) -> Answer {
     let wait = asked.or_else(|| preferred_wait(&call.headers)).filter(|wait| !wait.is_zero());
     let body = call.body.take().ok_or_else(no_body)?;
     let orchestrator = &call.shared.api.orchestrator;
-    let wanted = Wanted::read(body, call.caller(), &call.shared.organisations, orchestrator.present())?;
+    let wanted = Wanted::read(body, call.caller(), &call.shared.organisations, orchestrator.now())?;
     callback::check(&call.shared.api.callbacks, wanted.said.callback.as_ref())?;
     let key = producer_key(&call, &wanted)?;
     let dry_run = wanted.dry_run;

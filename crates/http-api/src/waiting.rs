@@ -7,7 +7,7 @@ use orchestrator::{Orchestrator, OrganisationStatus, Record};
 /// What a closure waits for whose next call is due; `None` where it waits for evidence or for its time, calls, or has
 /// ended.
 pub(crate) fn waiting_for(orchestrator: &Orchestrator, record: &Record) -> Option<&'static str> {
-    if !is_due(record, orchestrator.present()) {
+    if !is_due(record, orchestrator.now()) {
         return None;
     }
     let all = orchestrator.status();

@@ -58,7 +58,7 @@ impl Line {
         let Some(address) = self.setup.replies.granted(message.reply_to.as_deref()) else { return };
         let Some(Answer(data)) = answer else { return };
         let id = format!("an_{}", hex(&mark(&self.name, message)[..16]));
-        let now = self.shared.orchestrator.present();
+        let now = self.shared.orchestrator.now();
         let at = jiff::Timestamp::from_millisecond(now.millis()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let event = json!({
             "specversion": "1.0",

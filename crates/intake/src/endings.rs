@@ -103,7 +103,7 @@ impl Line {
 
     /// Publishes what a line owes; answers whether it owed anything.
     async fn pass_line(&self, placed: &PlacedLine) -> Result<bool, Held> {
-        let now = self.shared.orchestrator.present();
+        let now = self.shared.orchestrator.now();
         if now.since(Time::from_millis(placed.line.at)) > TOLD_WITHIN {
             return Ok(false);
         }

@@ -198,7 +198,7 @@ impl Line {
     }
 
     fn note_received(&self, messages: &[Message]) {
-        let now = self.shared.orchestrator.present();
+        let now = self.shared.orchestrator.now();
         let mut facts = self.facts();
         if facts.state != SourceState::Running {
             facts.state = SourceState::Running;

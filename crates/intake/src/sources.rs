@@ -251,7 +251,7 @@ impl Sources {
             Err(NotTaken::Refused(why)) => {
                 (letter.reason, letter.field, letter.detail) =
                     (why.reason.clone(), why.field.clone(), why.detail.clone());
-                letter.updated_at = self.0.shared.orchestrator.present();
+                letter.updated_at = self.0.shared.orchestrator.now();
                 self.0.shared.store.put_dead_letter(letter.row()).await?;
                 Err(ActError::Refused { reason: why.reason, field: why.field, detail: why.detail })
             }
@@ -295,7 +295,7 @@ impl Sources {
         by: &str,
         reason: Option<String>,
     ) -> Result<Letter, ActError> {
-        let now = self.0.shared.orchestrator.present();
+        let now = self.0.shared.orchestrator.now();
         state.clone_into(&mut letter.state);
         letter.updated_at = now;
         letter.seen_to = Some(SeenTo { by: by.to_owned(), at: now.millis(), reason });

@@ -58,7 +58,7 @@ impl Line {
 
     /// Submits the command in a message.
     pub(crate) async fn submit(&self, message: &Message) -> Result<Submitted, NotTaken> {
-        let now = self.shared.orchestrator.present();
+        let now = self.shared.orchestrator.now();
         let submission = match self.submission(message, now) {
             Ok(submission) => submission,
             Err(why) => {
@@ -124,7 +124,7 @@ impl Line {
             );
             return Met::Overfull;
         }
-        let now = self.shared.orchestrator.present();
+        let now = self.shared.orchestrator.now();
         let refusal = Answer::of_refusal(&why);
         let key = self.shared.orchestrator.fresh_key();
         let letter = Letter::of(key, self.setup.organisation.as_str(), &self.name, message, why, now);

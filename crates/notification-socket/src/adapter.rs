@@ -123,7 +123,7 @@ impl Running {
         let (mut life, acts) = Life::begin(limits, RandomState::new().hash_one(0));
         self.act(acts);
         loop {
-            let now = self.shared.orchestrator.present();
+            let now = self.shared.orchestrator.now();
             let sleep =
                 life.wake_at().map_or(LONGEST_SLEEP, |at| at.since(now).duration().min(LONGEST_SLEEP));
             let input = tokio::select! {
@@ -135,7 +135,7 @@ impl Running {
                 () = stop.cancelled() => break,
             };
             let listened = life.listens();
-            let acts = life.step(input, self.shared.orchestrator.present());
+            let acts = life.step(input, self.shared.orchestrator.now());
             self.show(listened, &life);
             self.act(acts);
         }
@@ -197,7 +197,7 @@ impl Running {
     fn show(&self, listened: bool, life: &Life) {
         match (listened, life.listens()) {
             (false, true) => {
-                let now = self.shared.orchestrator.present();
+                let now = self.shared.orchestrator.now();
                 tracing::info!(adapter = self.shared.name, "listens to notifications");
                 self.shared.board.change(|standing| standing.connected_since = Some(now));
             }
@@ -237,7 +237,7 @@ impl Running {
 
     fn look_back(&self) {
         let shared = Arc::clone(&self.shared);
-        let until = shared.orchestrator.present();
+        let until = shared.orchestrator.now();
         shared.board.change(|standing| standing.gaps += 1);
         self.shared.tasks.spawn(async move {
             let read = tokio::select! {

@@ -96,8 +96,7 @@ pub(crate) async fn run(
         Ok(opened) => opened,
         Err(why) => return tell(Told::NotOpened(why)),
     };
-    let ends =
-        channel.expires.unwrap_or_else(|| shared.orchestrator.present() + genesys_types::Span::from(DAY));
+    let ends = channel.expires.unwrap_or_else(|| shared.orchestrator.now() + genesys_types::Span::from(DAY));
     tell(Told::Opened(ends, subscribed));
     let places = Arc::new(Semaphore::new(DELIVERED_AT_ONCE));
     loop {
@@ -158,7 +157,7 @@ async fn closed(commands: &mut mpsc::UnboundedReceiver<Command>) {
 
 /// Delivers an event, beside others: their order means nothing.
 async fn take(shared: &Arc<Shared>, places: &Arc<Semaphore>, text: &str) {
-    let at = shared.orchestrator.present();
+    let at = shared.orchestrator.now();
     let delivery = match frame::delivery(&shared.name, &shared.organisation, text, at) {
         Ok(delivery) => delivery,
         Err(why) => return unreadable(shared, at, &why),

@@ -10,11 +10,10 @@ use genesys_types::{ConversationId, Organisation, Span, Time};
 use store::{ClosureKey, Commit, CommitRefused, InboxEntry, Store, StoreUnavailable};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, debug, error, info, info_span, warn};
-use uuid::Uuid;
 
 use crate::{
     adapters::{Adapters, begins_to_wait},
-    clock::{Clock, Onward},
+    clock::Onward,
     closure_id, fleet,
     handling::Word,
     held::{Held, HeldReplies},
@@ -100,27 +99,7 @@ impl std::fmt::Debug for Orchestrator {
     }
 }
 
-/// The driver's time and keys, for whatever has to agree with it.
-impl Clock for Orchestrator {
-    fn now(&self) -> Time {
-        self.inner.clock.now()
-    }
-
-    fn fresh_key(&self) -> Uuid {
-        self.inner.clock.fresh_key()
-    }
-}
-
 impl Orchestrator {
-    pub(crate) fn now(&self) -> Time {
-        self.inner.clock.now()
-    }
-
-    /// A key that was never given out before, by the driver's clock.
-    pub fn fresh_key(&self) -> Uuid {
-        self.inner.clock.fresh_key()
-    }
-
     /// The policy that holds for a record: the organisation's, with what the command sets differently.
     pub(crate) fn policy(&self, record: &Record) -> Arc<Policy> {
         match (self.inner.organisations.get(&record.organisation), record.overrides()) {

@@ -11,6 +11,8 @@ use std::{
 use genesys_types::{Span, Time};
 use uuid::Uuid;
 
+use crate::Orchestrator;
+
 /// Tells the time. It never goes back.
 pub trait Clock: Send + Sync + 'static {
     /// The present moment.
@@ -71,6 +73,29 @@ impl Clock for Onward {
 
     fn fresh_key(&self) -> Uuid {
         self.clock.fresh_key()
+    }
+}
+
+impl Orchestrator {
+    /// The present moment, by the driver's clock.
+    pub fn now(&self) -> Time {
+        self.inner.clock.now()
+    }
+
+    /// A key that was never given out before, by the driver's clock.
+    pub fn fresh_key(&self) -> Uuid {
+        self.inner.clock.fresh_key()
+    }
+}
+
+/// The driver's time and keys, for whatever has to agree with it.
+impl Clock for Orchestrator {
+    fn now(&self) -> Time {
+        self.now()
+    }
+
+    fn fresh_key(&self) -> Uuid {
+        self.fresh_key()
     }
 }
 

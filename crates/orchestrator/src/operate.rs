@@ -124,7 +124,7 @@ impl Orchestrator {
 
     /// Whether an act fits how a closure stands now.
     pub fn fits(&self, record: &Record, act: Act) -> bool {
-        let moment = Moment { now: self.present(), may_call: true };
+        let moment = Moment { now: self.now(), may_call: true };
         step(&record.closure, &Event::Act(act), &self.policy_of(record), moment).is_ok()
     }
 

@@ -278,11 +278,6 @@ impl Orchestrator {
         self.inner.registry.open()
     }
 
-    /// The clock's present moment.
-    pub fn present(&self) -> Time {
-        self.now()
-    }
-
     /// Sets the gauges that are worked out when somebody asks.
     pub fn observe(&self) {
         let now = self.now();

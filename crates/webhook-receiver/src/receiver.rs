@@ -235,7 +235,7 @@ impl Receiver {
 }
 
 async fn receive(State(receiver): State<Arc<Receiver>>, request: Request<axum::body::Body>) -> Response {
-    let at = receiver.orchestrator.present();
+    let at = receiver.orchestrator.now();
     let name = request.uri().path().rsplit('/').next().unwrap_or_default();
     let index = receiver.by_name.get(name).copied();
     let outcome = receiver.answer(at, index, request).await;

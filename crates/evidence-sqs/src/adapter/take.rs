@@ -20,7 +20,7 @@ use crate::{
 impl Intake {
     /// Takes a message. When this answers [`Met::Committed`], its event is durable.
     pub(super) async fn take(&self, message: &Message) -> Met {
-        let at = self.orchestrator.present();
+        let at = self.orchestrator.now();
         match read(&message.body, self.setup.decoder, self.setup.source.as_ref()) {
             Read::Event(reading, body) => self.deliver(at, *reading, &body).await,
             Read::Foreign => {

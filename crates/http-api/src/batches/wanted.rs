@@ -237,7 +237,7 @@ fn moment(call: &Call, fields: &mut Fields, name: &str) -> Result<Option<i64>, P
     if let Some(time) = spans::parse_time(&text) {
         return Ok(Some(time.millis()));
     }
-    let now = call.shared.api.orchestrator.present().millis();
+    let now = call.shared.api.orchestrator.now().millis();
     match spans::parse_iso(&text) {
         Some(ago) => Ok(Some(now.saturating_sub(i64::from(ago.millis())))),
         None => Err(fields.invalid(

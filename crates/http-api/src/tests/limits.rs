@@ -111,7 +111,7 @@ async fn every_act_is_taken_up_to_its_limit() {
     let ghost = world.ghost(1).await;
     let month = 30 * 24 * 3_600;
     let said = |field: &str, length: usize| json!({ (field): "x".repeat(length) });
-    let now = world.orchestrator.present().millis() / 1_000 - START / 1_000;
+    let now = world.orchestrator.now().millis() / 1_000 - START / 1_000;
     for (act, at, beyond) in [
         ("claim", said("reason", 1_000), said("reason", 1_001)),
         ("comment", said("comment", 1_000), said("comment", 1_001)),

@@ -107,7 +107,7 @@ async fn a_claim_of_somebody_else_is_taken_over_on_purpose_only() {
     let path = format!("/v1/ghosts/{id}/claim");
     let claim = async |key: &str, body: Value| world.post_as(key, &path, body, &[]).await;
     claim("operate", json!({ "reason": "on it" })).await.ok(200);
-    let since = Stamp(world.orchestrator.present()).to_string();
+    let since = Stamp(world.orchestrator.now()).to_string();
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     for body in [json!({}), json!({ "takeOver": false })] {
         let refused = claim("admin", body).await.problem(409, "claimed_by_another");
@@ -132,7 +132,7 @@ async fn a_claim_of_somebody_else_is_taken_over_on_purpose_only() {
 async fn the_end_of_a_snooze_stands_in_the_timeline() {
     let world = World::new().await;
     let id = world.ghost(1).await;
-    let until = Stamp(world.orchestrator.present() + Span::from_secs(60)).to_string();
+    let until = Stamp(world.orchestrator.now() + Span::from_secs(60)).to_string();
     world.post(&format!("/v1/ghosts/{id}/snooze"), json!({ "until": until })).await.ok(200);
     tokio::time::sleep(std::time::Duration::from_secs(61)).await;
     let timeline = world.get(&format!("/v1/closures/{id}/timeline")).await.ok(200);

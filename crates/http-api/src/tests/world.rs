@@ -105,7 +105,7 @@ impl TestRemote {
         let orchestrator = self.listener.get().unwrap().clone();
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(20)).await;
-            let at = orchestrator.present();
+            let at = orchestrator.now();
             let delivery = Delivery {
                 organisation: "main".parse().unwrap(),
                 adapter: "eventbridge".to_owned(),

@@ -31,7 +31,7 @@ fn reads(world: &World, conversation: ConversationId) -> usize {
 #[tokio::test(start_paused = true)]
 async fn what_waited_is_read_back_at_once_and_once() {
     let (world, all) = waiting(20).await;
-    let before = world.driver.present();
+    let before = world.driver.now();
     assert_eq!(world.driver.look_back(&organisation(), before).await, 20);
     assert_eq!(world.driver.look_back(&organisation(), before).await, 0, "the reads are under way");
     for (conversation, key) in all {
@@ -47,7 +47,7 @@ async fn what_waited_is_read_back_at_once_and_once() {
 #[tokio::test(start_paused = true)]
 async fn the_timeline_says_why_it_was_read() {
     let (world, all) = waiting(1).await;
-    world.driver.look_back(&organisation(), world.driver.present()).await;
+    world.driver.look_back(&organisation(), world.driver.now()).await;
     world.closed(all[0].1).await;
     let lines = world.driver.timeline(all[0].1).await.unwrap();
     let missed = lines.iter().find(|line| line.kind == "missed").unwrap();
@@ -61,7 +61,7 @@ async fn a_close_that_was_under_way_is_read_back_when_it_is_answered() {
     let conversation = world.guest();
     let key = world.submit(conversation).await.key;
     world.settled(key, &["closing_participant"]).await;
-    let before = world.driver.present();
+    let before = world.driver.now();
     assert_eq!(world.driver.look_back(&organisation(), before).await, 1);
     let closed = world.closed(key).await;
     assert_eq!((names::state(&closed.closure), closed.closure.calls), ("closed", 4));
@@ -74,7 +74,7 @@ async fn what_was_asked_afterwards_and_what_belongs_to_others_is_left_alone() {
     let (_, key) = all[0];
     let asked = world.driver.closure(key).await.unwrap().unwrap().closure.first_asked_at.unwrap();
     assert_eq!(world.driver.look_back(&organisation(), asked - Span::from_secs(1)).await, 0);
-    assert_eq!(world.driver.look_back(&"other".parse().unwrap(), world.driver.present()).await, 0);
+    assert_eq!(world.driver.look_back(&"other".parse().unwrap(), world.driver.now()).await, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,7 +92,7 @@ async fn a_ghost_is_looked_at_too() {
     for number in 2..40 {
         world.remote.unfault(number);
     }
-    world.driver.look_back(&organisation(), world.driver.present()).await;
+    world.driver.look_back(&organisation(), world.driver.now()).await;
     let closed = world.closed(key).await;
     assert_eq!(names::state(&closed.closure), "closed");
     assert!(closed.updated_at.since(ghost.updated_at) < Span::from_secs(10), "not at the next look");
@@ -102,13 +102,13 @@ async fn a_ghost_is_looked_at_too() {
 async fn confirmations_go_before_a_thousand_reads() {
     let (world, all) = waiting(900).await;
     world.remote.limit_permits(0);
-    assert_eq!(world.driver.look_back(&organisation(), world.driver.present()).await, 900);
+    assert_eq!(world.driver.look_back(&organisation(), world.driver.now()).await, 900);
     tokio::time::sleep(Duration::from_secs(5)).await;
     let (conversation, key) = all[700];
     let record = world.driver.closure(key).await.unwrap().unwrap();
     let leg = &record.closure.guests[0];
     let what = What::GuestLeft { participant: Some(leg.participant), communication: leg.communication };
-    let now: Time = world.driver.present();
+    let now: Time = world.driver.now();
     let heard = Heard { source: ProofSource::Notification, occurred_at: now, what };
     world.driver.deliver(delivery(conversation, heard, "late")).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;

@@ -173,7 +173,7 @@ async fn an_event_finds_the_closure_that_is_open_though_an_ended_one_is_remember
     });
     let heard = Heard {
         source: ProofSource::Webhook,
-        occurred_at: drivers[0].0.present(),
+        occurred_at: drivers[0].0.now(),
         what: What::GuestLeft { participant: Some(participant), communication: Some(communication) },
     };
     let delivered = drivers[0].0.deliver(delivery(conversation, heard, "the end of the second")).await;

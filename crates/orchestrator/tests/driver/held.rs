@@ -58,7 +58,7 @@ async fn an_event_that_changes_nothing_takes_no_reply_with_it() {
     let stranger = Some(ParticipantId::from_uuid(Uuid::new_v4()));
     let heard = Heard {
         source: ProofSource::Webhook,
-        occurred_at: world.driver.present(),
+        occurred_at: world.driver.now(),
         what: What::GuestLeft { participant: stranger, communication: None },
     };
     let event = delivery(conversation, heard, "stranger");
@@ -76,7 +76,7 @@ async fn an_event_that_was_taken_before_takes_no_reply_with_it() {
     let participant = world.truth(conversation, |truth| truth.legs.values().next().map(|leg| leg.0));
     let heard = Heard {
         source: ProofSource::Webhook,
-        occurred_at: world.driver.present(),
+        occurred_at: world.driver.now(),
         what: What::GuestLeft { participant, communication: None },
     };
     let event = delivery(conversation, heard, "early");

@@ -142,7 +142,7 @@ async fn a_full_organisation_says_when_to_come_back() {
 async fn a_command_for_later_is_not_begun_before() {
     let world = World::begin().await;
     let conversation = world.guest();
-    let later = world.driver.present() + Span::from_secs(3_600);
+    let later = world.driver.now() + Span::from_secs(3_600);
     let command = Command {
         subject: Subject::Conversation(conversation),
         participant: None,
@@ -209,7 +209,7 @@ async fn all_events_past_their_retention_are_forgotten_also_when_no_row_is() {
 fn unheard(world: &World) -> Heard {
     Heard {
         source: ProofSource::Webhook,
-        occurred_at: world.driver.present(),
+        occurred_at: world.driver.now(),
         what: What::GuestLeft { participant: None, communication: None },
     }
 }

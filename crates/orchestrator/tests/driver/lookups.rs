@@ -65,9 +65,9 @@ async fn a_lookup_of_many_pages_outlasts_the_producers_wait_and_is_made_once() {
     let world = World::begin().await;
     let conversation = world.known_guest("seven");
     *world.remote.lookup_takes.lock().unwrap() = Duration::from_secs(240);
-    let begun = world.driver.present();
+    let begun = world.driver.now();
     let record = accepted(world.driver.submit(Submission { key: keyed("k"), ..seeking("seven") }).await);
-    let waited = world.driver.present().since(begun);
+    let waited = world.driver.now().since(begun);
     assert!(waited < Span::from_secs(11), "{waited}");
     assert_eq!((names::state(&record.closure), record.closure.calls), ("resolving", 1));
     let again = world.driver.submit(Submission { key: keyed("k"), ..seeking("seven") }).await;
@@ -92,7 +92,7 @@ async fn a_crash_in_the_middle_of_a_long_lookup_repeats_it() {
     world.restart().await;
     let closed = world.closed(record.key).await;
     assert_eq!((names::state(&closed.closure), closed.closure.conversation), ("closed", Some(conversation)));
-    assert!(closed.closure.age(world.driver.present()) < Span::from_secs(300));
+    assert!(closed.closure.age(world.driver.now()) < Span::from_secs(300));
 }
 
 #[test]
@@ -112,7 +112,7 @@ async fn what_nothing_fits_is_looked_for_and_fails() {
         (names::state(&failed.closure), names::reason(&failed.closure)),
         ("failed", Some("not_found"))
     );
-    let age = failed.closure.age(world.driver.present());
+    let age = failed.closure.age(world.driver.now());
     assert!((120..125).contains(&(age.millis() / 1_000)), "{age}");
     let row = world.store.load(record.key).await.unwrap().unwrap();
     assert_eq!((row.conversation, row.ended), (None, true));
@@ -275,7 +275,7 @@ async fn an_operator_calls_a_lookup_off_or_tries_it_at_once() {
     world.driver.act(record.key, operation(Act::Retry)).await.unwrap();
     let closed = world.closed(record.key).await;
     assert_eq!(names::state(&closed.closure), "closed");
-    assert!(closed.closure.age(world.driver.present()) < Span::from_secs(10));
+    assert!(closed.closure.age(world.driver.now()) < Span::from_secs(10));
 }
 
 #[tokio::test(start_paused = true)]
@@ -320,7 +320,7 @@ async fn a_crash_after_any_commit_of_a_lookup_loses_nothing() {
 async fn a_command_for_later_is_looked_up_when_its_time_comes() {
     let world = World::begin().await;
     let mut later = seeking("seven");
-    later.command.not_before = Some(world.driver.present() + Span::from_secs(3_600));
+    later.command.not_before = Some(world.driver.now() + Span::from_secs(3_600));
     let record = accepted(world.driver.submit(later).await);
     assert_eq!(
         (names::state(&record.closure), world.remote.lookups.load(Ordering::SeqCst)),

@@ -113,7 +113,7 @@ async fn a_snoozed_ghost_is_told_again_when_its_time_is_over_and_not_at_the_next
     let (mut world, ghost) = ghost().await;
     let (second, key) = (std::time::Duration::from_secs(1), ghost.key);
     let (calls, look) = (world.remote.calls(), ghost.closure.wake_at().unwrap());
-    let until = world.driver.present() + Span::from_secs(60);
+    let until = world.driver.now() + Span::from_secs(60);
     assert!(look > until + Span::from_secs(60), "the next look is far away");
     let snooze = Operation { note: Some(Note::Snooze(until)), ..operation(Act::Note) };
     let snoozed = world.driver.act(key, snooze).await.unwrap();
@@ -135,13 +135,13 @@ async fn a_snoozed_ghost_is_told_again_when_its_time_is_over_and_not_at_the_next
         (2, calls),
         "once, and nobody is asked"
     );
-    assert!(told(&world, key).await.len() == 2 && world.driver.present() < look);
+    assert!(told(&world, key).await.len() == 2 && world.driver.now() < look);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_snooze_that_is_over_while_nothing_runs_is_told_at_the_start() {
     let (mut world, ghost) = ghost().await;
-    let until = world.driver.present() + Span::from_secs(60);
+    let until = world.driver.now() + Span::from_secs(60);
     let snooze = Operation { note: Some(Note::Snooze(until)), ..operation(Act::Note) };
     world.driver.act(ghost.key, snooze).await.unwrap();
     world.driver.stop(std::time::Duration::from_secs(1)).await;

@@ -31,7 +31,7 @@ fn words(world: &World, conversation: ConversationId) -> [(ProofSource, What); E
         queue: None,
     };
     let gone = Snapshot { ended_at: None, legs: vec![guest] };
-    let ended = Snapshot { ended_at: Some(world.driver.present()), ..gone.clone() };
+    let ended = Snapshot { ended_at: Some(world.driver.now()), ..gone.clone() };
     [
         (
             ProofSource::Webhook,
@@ -58,7 +58,7 @@ async fn is_closed_once(order: [usize; EVENTS], copies: [usize; EVENTS], at_once
     let words = words(&world, conversation);
     let event = |which: usize| {
         let (source, what) = words[which].clone();
-        let heard = Heard { source, occurred_at: world.driver.present(), what };
+        let heard = Heard { source, occurred_at: world.driver.now(), what };
         Delivery { adapter: "hook".to_owned(), ..delivery(conversation, heard, &format!("event {which}")) }
     };
     let mut came = [0; EVENTS];

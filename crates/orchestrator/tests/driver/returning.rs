@@ -25,7 +25,7 @@ fn comes_back(world: &World, conversation: ConversationId, event_id: &str) -> De
         participant
     });
     let what = What::GuestCame { participant: Some(participant), communication: Some(communication) };
-    let heard = Heard { source: ProofSource::Webhook, occurred_at: world.driver.present(), what };
+    let heard = Heard { source: ProofSource::Webhook, occurred_at: world.driver.now(), what };
     delivery(conversation, heard, event_id)
 }
 

@@ -39,7 +39,7 @@ fn comes_back(world: &World, conversation: ConversationId) -> What {
 fn told(world: &World, conversation: ConversationId, what: What, at: Time, event_id: &str) -> Delivery {
     let heard = Heard { source: ProofSource::Webhook, occurred_at: at, what };
     let event = delivery(conversation, heard, event_id);
-    Delivery { received_at: world.driver.present(), ..event }
+    Delivery { received_at: world.driver.now(), ..event }
 }
 
 async fn closed(world: &World, conversation: ConversationId) -> Arc<Record> {
@@ -65,10 +65,10 @@ async fn an_event_that_conflicts_with_one_that_was_taken_opens_nothing() {
     let conversation = world.guest();
     closed(&world, conversation).await;
     let left = What::GuestLeft { participant: None, communication: None };
-    let first = told(&world, conversation, left, world.driver.present(), "x");
+    let first = told(&world, conversation, left, world.driver.now(), "x");
     assert_eq!(world.driver.deliver(first).await, Ok(Delivered::Unmatched));
     let what = comes_back(&world, conversation);
-    let second = told(&world, conversation, what, world.driver.present(), "x");
+    let second = told(&world, conversation, what, world.driver.now(), "x");
     let second = Delivery { digest: [8; 32], ..second };
     assert_eq!(world.driver.deliver(second).await, Ok(Delivered::Conflict), "the first one stands");
     assert_eq!(closures(&world, conversation).await.len(), 1, "what is answered as a conflict has no effect");
@@ -81,10 +81,10 @@ async fn a_repeated_delivery_without_a_time_of_its_own_opens_nothing() {
     closed(&world, conversation).await;
     let what = What::GuestCame { participant: None, communication: None };
     // It has no time of its own, so the receiver gives it the time of each delivery.
-    let first = told(&world, conversation, what.clone(), world.driver.present(), "same");
+    let first = told(&world, conversation, what.clone(), world.driver.now(), "same");
     assert_eq!(world.driver.deliver(first).await, Ok(Delivered::Unmatched));
     tokio::time::sleep(Duration::from_secs(90)).await;
-    let again = told(&world, conversation, what, world.driver.present(), "same");
+    let again = told(&world, conversation, what, world.driver.now(), "same");
     assert_eq!(world.driver.deliver(again).await, Ok(Delivered::Duplicate));
     let all = closures(&world, conversation).await;
     assert_eq!(all.len(), 1, "a duplicate opened a closure; marked: {:?}", all[0].closure.returned);
@@ -119,7 +119,7 @@ async fn an_event_that_comes_while_the_end_is_committed_leads_to_what_it_promise
             let (participant, _) = guest_of(&world, conversation);
             let communication = Some(CommunicationId::from_uuid(Uuid::new_v4()));
             let what = What::GuestCame { participant: Some(participant), communication };
-            let at = world.driver.present() + Span::from_secs(1);
+            let at = world.driver.now() + Span::from_secs(1);
             world.driver.deliver(told(&world, conversation, what, at, "back")).await.unwrap();
             let all = closures(&world, conversation).await;
             if all[0].closure.returned.is_some_and(|back| back.reopens) {
@@ -135,7 +135,7 @@ async fn a_closure_that_was_called_off_does_not_hide_the_one_that_closed() {
     let conversation = world.guest();
     let first = closed(&world, conversation).await;
     let mut later = submission(conversation);
-    later.command.not_before = Some(world.driver.present() + Span::from_secs(3_600));
+    later.command.not_before = Some(world.driver.now() + Span::from_secs(3_600));
     let orchestrator::Submitted::Accepted(second) = world.driver.submit(later).await.unwrap() else {
         panic!()
     };
@@ -149,7 +149,7 @@ async fn a_closure_that_was_called_off_does_not_hide_the_one_that_closed() {
     };
     world.driver.act(second.key, call_off).await.unwrap();
     let what = comes_back(&world, conversation);
-    let event = told(&world, conversation, what, world.driver.present(), "back");
+    let event = told(&world, conversation, what, world.driver.now(), "back");
     let delivered = world.driver.deliver(event).await.unwrap();
     let all = closures(&world, conversation).await;
     assert!(all[0].closure.returned.is_some(), "{} is not marked: {delivered:?}", closure_id(first.key));
@@ -161,10 +161,10 @@ async fn a_closure_that_is_for_later_does_not_hide_the_one_that_closed() {
     let conversation = world.guest();
     let first = closed(&world, conversation).await;
     let mut later = submission(conversation);
-    later.command.not_before = Some(world.driver.present() + Span::from_secs(3_600));
+    later.command.not_before = Some(world.driver.now() + Span::from_secs(3_600));
     world.driver.submit(later).await.unwrap();
     let what = comes_back(&world, conversation);
-    let event = told(&world, conversation, what, world.driver.present(), "back");
+    let event = told(&world, conversation, what, world.driver.now(), "back");
     let delivered = world.driver.deliver(event).await.unwrap();
     let all = closures(&world, conversation).await;
     assert!(all[0].closure.returned.is_some(), "{} is not marked: {delivered:?}", closure_id(first.key));
@@ -183,11 +183,11 @@ async fn a_guest_who_is_told_there_while_a_closure_is_open_is_not_passed_over() 
         let before = world.driver.closure(key).await.unwrap().unwrap();
         assert_eq!(names::state(&before.closure), "awaiting_confirmation");
         let what = comes_back(&world, conversation);
-        let came = told(&world, conversation, what, world.driver.present(), "came");
+        let came = told(&world, conversation, what, world.driver.now(), "came");
         let delivered = world.driver.deliver(came).await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
         let left = What::GuestLeft { participant: Some(participant), communication: Some(communication) };
-        let left = told(&world, conversation, left, world.driver.present(), "left");
+        let left = told(&world, conversation, left, world.driver.now(), "left");
         world.driver.deliver(left).await.unwrap();
         let end = world.closed(key).await;
         let (there, wrong) = world.truth(conversation, |truth| {
@@ -211,7 +211,7 @@ async fn a_relay_gets_rid_of_an_event_whose_following_closure_cannot_be_read() {
     closed(&world, conversation).await;
     world.restart_crashing_after(1).await;
     let what = comes_back(&world, conversation);
-    let back = told(&world, conversation, what, world.driver.present(), "back");
+    let back = told(&world, conversation, what, world.driver.now(), "back");
     world.driver.deliver(back.clone()).await.unwrap_err();
     world.driver.stop(Duration::ZERO).await;
     let next = closures(&world, conversation).await.pop().unwrap();
@@ -241,7 +241,7 @@ async fn no_producer_can_take_the_key_of_a_closure_that_follows() {
         Some(ProducerKey { scope: "guest-returned".to_owned(), key: closure_id(first.key), digest: [1; 32] });
     world.driver.submit(other).await.unwrap();
     let what = comes_back(&world, conversation);
-    let back = told(&world, conversation, what, world.driver.present(), "back");
+    let back = told(&world, conversation, what, world.driver.now(), "back");
     assert_eq!(world.driver.deliver(back).await, Ok(Delivered::Taken(first.key)));
 }
 
@@ -253,7 +253,7 @@ async fn an_event_from_the_far_future_is_no_return() {
     closed(&world, conversation).await;
     let what = What::GuestCame { participant: None, communication: None };
     for number in 0..6 {
-        let at = Time::from_millis(world.driver.present().millis() * 1_000);
+        let at = Time::from_millis(world.driver.now().millis() * 1_000);
         let event = told(&world, conversation, what.clone(), at, &format!("future {number}"));
         world.driver.deliver(event).await.unwrap();
         for record in closures(&world, conversation).await {
@@ -280,7 +280,7 @@ async fn a_named_guest_of_another_purpose_comes_back_too() {
     let back =
         Leg { purpose: Purpose::Other, ..leg(participant, Some(CommunicationId::from_uuid(Uuid::new_v4()))) };
     let what = What::Conversation(Snapshot { ended_at: None, legs: vec![back] });
-    let event = told(&world, conversation, what, world.driver.present(), "back");
+    let event = told(&world, conversation, what, world.driver.now(), "back");
     let delivered = world.driver.deliver(event).await.unwrap();
     assert_eq!(delivered, Delivered::Taken(first.key));
 }
@@ -311,7 +311,7 @@ async fn two_replicas_that_hear_of_one_return_open_one_closure() {
     closed(&world, conversation).await;
     let (other, _alive) = world.another().await;
     let what = comes_back(&world, conversation);
-    let at = world.driver.present();
+    let at = world.driver.now();
     let events = (0..10).map(|number| told(&world, conversation, what.clone(), at, &format!("{number}")));
     let all = events.enumerate().map(|(number, event)| {
         let driver = if number % 2 == 0 { world.driver.clone() } else { other.clone() };

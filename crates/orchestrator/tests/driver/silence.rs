@@ -43,7 +43,7 @@ fn hear_nothing(world: &World, yes: bool) {
 async fn hear(world: &World, adapter: &str) {
     let communication = Some(CommunicationId::from_uuid(Uuid::new_v4()));
     let what = What::GuestLeft { participant: None, communication };
-    let heard = Heard { source: ProofSource::Webhook, occurred_at: world.driver.present(), what };
+    let heard = Heard { source: ProofSource::Webhook, occurred_at: world.driver.now(), what };
     let conversation = ConversationId::from_uuid(Uuid::new_v4());
     let mut delivery = delivery(conversation, heard, &Uuid::new_v4().to_string());
     delivery.adapter = adapter.to_owned();
@@ -319,7 +319,7 @@ async fn a_ghost_that_was_snoozed_is_told_again_and_no_adapter_is_missed_for_it(
         by: "alice".to_owned(),
         role: "operate",
         reason: Some("looked into".to_owned()),
-        note: Some(Note::Snooze(world.driver.present() + Span::from_secs(60))),
+        note: Some(Note::Snooze(world.driver.now() + Span::from_secs(60))),
         if_version: None,
     };
     world.driver.act(key, snooze).await.unwrap();
