@@ -17,6 +17,7 @@ use crate::{
     metrics,
     outcome::act_refused,
     problem::{Problem, kinds},
+    spans::Stamp,
 };
 
 /// The longest reason of an act.
@@ -55,6 +56,14 @@ pub(crate) fn standing(record: &Record) -> Value {
     let mut standing = json!({ "state": names::state(&record.closure), "version": record.closure.sequence });
     if let Some(reason) = names::reason(&record.closure) {
         standing["reason"] = reason.into();
+    }
+    if let Some(said) = record.handling.as_deref() {
+        if let Some(claimed) = &said.claimed {
+            standing["claimedBy"] = claimed.by.as_str().into();
+        }
+        if let Some((until, _)) = &said.snoozed {
+            standing["snoozedUntil"] = json!(Stamp(*until));
+        }
     }
     standing
 }

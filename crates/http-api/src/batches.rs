@@ -6,7 +6,7 @@ use genesys_types::{Organisation, Time};
 use http::{StatusCode, header};
 use orchestrator::{Said, batch_id, closure_id, parse_batch_id};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::info;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -368,7 +368,7 @@ pub(crate) async fn cancel(call: Call) -> Answer {
 
 async fn acted(call: &Call, action: &'static str, done: Result<Batch, ActError>) -> Answer {
     let batch = done.map_err(|error| refused(call, error))?;
-    call.trail.after(json!({ "state": batch.state.name() }));
+    call.trail.after(standing(&batch));
     let caller = call.caller();
     metrics::operator_action(action, caller.role.name());
     info!(batch = call.id, by = &*caller.name, action, "an operator acted on a batch");
@@ -466,8 +466,17 @@ pub(crate) async fn visible(call: &Call) -> Result<Batch, Problem> {
     let found = call.shared.api.batches.one(key("id", &call.id)?).await?;
     let sees = |batch: &Batch| batch.organisation.parse().is_ok_and(|name| call.caller().sees(&name));
     let batch = found.filter(sees).ok_or_else(|| none(call))?;
-    call.trail.found(&batch.organisation, json!({ "state": batch.state.name() }));
+    call.trail.found(&batch.organisation, standing(&batch));
     Ok(batch)
+}
+
+/// How a batch stands, for those who want to know later what an act did: one that is executed again stays as it was.
+fn standing(batch: &Batch) -> Value {
+    let mut standing = json!({ "state": batch.state.name() });
+    if let Some(by) = &batch.plan.executed_by {
+        standing["executedBy"] = by.as_str().into();
+    }
+    standing
 }
 
 fn none(call: &Call) -> Problem {

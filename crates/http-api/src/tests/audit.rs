@@ -1,9 +1,11 @@
 //! What operators did, as it is written down and shown.
 
+use genesys_types::Span;
 use serde_json::{Value, json};
 use store::{AuditFilter, Store as _};
 
 use super::world::World;
+use crate::spans::Stamp;
 
 async fn acts(world: &World, query: &str) -> Vec<Value> {
     let list = world.get(&format!("/v1/audit{query}")).await.ok(200);
@@ -64,6 +66,34 @@ async fn what_was_refused_is_written_down_too_and_a_look_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_sees_to_a_ghost_stands_before_and_after() {
+    let world = World::new().await;
+    let id = world.ghost(1).await;
+    let until = Stamp(world.orchestrator.now() + Span::from_secs(60)).to_string();
+    for (key, what, body) in [
+        ("operate", "claim", json!({})),
+        ("admin", "claim", json!({ "takeOver": true })),
+        ("admin", "snooze", json!({ "until": until })),
+    ] {
+        world.post_as(key, &format!("/v1/ghosts/{id}/{what}"), body, &[]).await.ok(200);
+    }
+    let all = acts(&world, "").await;
+    let [snoozed, taken, claimed] = &all[..] else { panic!("{all:?}") };
+    assert_eq!(
+        (&claimed["before"]["claimedBy"], &claimed["after"]["claimedBy"]),
+        (&Value::Null, &json!("operate"))
+    );
+    assert_eq!(
+        (&taken["before"]["claimedBy"], &taken["after"]["claimedBy"]),
+        (&json!("operate"), &json!("admin"))
+    );
+    assert_eq!(
+        (&snoozed["before"]["snoozedUntil"], &snoozed["after"]["snoozedUntil"]),
+        (&Value::Null, &json!(until))
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_kind_of_act_says_what_it_was_done_to() {
     let world = World::new().await;
     world.post_as("operate", "/v1/outgoing/pause", json!({ "reason": "an audit" }), &[]).await.ok(200);
@@ -80,12 +110,32 @@ async fn every_kind_of_act_says_what_it_was_done_to() {
     assert_eq!(
         told,
         [
-            json!(["batch.execute", batch["id"], null, { "state": batch["state"] }]),
+            json!([
+                "batch.execute",
+                batch["id"],
+                null,
+                { "state": batch["state"], "executedBy": "operate" }
+            ]),
             json!(["outgoing.resume", "main", { "paused": true }, { "paused": false }]),
             json!(["source.pause", "orders", { "paused": false }, { "paused": true }]),
             json!(["outgoing.pause", "main", { "paused": false }, { "paused": true }]),
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_executed_again_is_seen_to_have_stayed_as_it_was() {
+    let world = World::new().await;
+    let id = world.ghost(1).await;
+    let batch = world.bulk(json!({ "act": "cancel", "closures": [id] })).await;
+    world.execute(&batch).await.ok(202);
+    world.until_batch(&batch, "finished").await;
+    world.execute(&batch).await.ok(202);
+    let all = acts(&world, "?action=batch.execute").await;
+    let [again, first] = &all[..] else { panic!("{all:?}") };
+    assert_eq!(first["before"]["executedBy"], Value::Null);
+    assert_eq!(again["before"], json!({ "state": "finished", "executedBy": "operate" }));
+    assert_eq!(again["before"], again["after"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use super::world::World;
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 
 impl World {
-    async fn bulk(&self, body: Value) -> Value {
+    pub(super) async fn bulk(&self, body: Value) -> Value {
         self.post_as("operate", "/v1/batches", body, JSON).await.ok(201)
     }
 }

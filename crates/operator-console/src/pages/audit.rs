@@ -16,6 +16,8 @@ struct Audit {
     by: String,
     action: String,
     subject: String,
+    since: String,
+    until: String,
     rows: Vec<Row>,
     next: Option<String>,
 }
@@ -36,12 +38,15 @@ struct Row {
     code: String,
 }
 
+/// What can be asked for.
+const FILTER: [&str; 5] = ["by", "action", "subject", "since", "until"];
+
 /// `GET /console/audit`
 pub(crate) async fn page(visitor: Visitor) -> Page {
     let asked = form::fields(visitor.uri.query().unwrap_or_default().as_bytes());
     let value =
         |name: &str| asked.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.trim());
-    let filter = [("by", value("by")), ("action", value("action")), ("subject", value("subject"))];
+    let filter = FILTER.map(|name| (name, value(name)));
     let all = [&[("limit", "100")], &filter[..], &[("cursor", value("cursor"))]].concat();
     let data = format!("/v1/audit?{}", query(all));
     let found = visitor.get(&data).await?;
@@ -54,6 +59,8 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
         by: value("by").to_owned(),
         action: value("action").to_owned(),
         subject: value("subject").to_owned(),
+        since: value("since").to_owned(),
+        until: value("until").to_owned(),
         rows: items(&found).iter().map(Row::of).collect(),
         next,
     };
@@ -86,6 +93,9 @@ fn standing(value: &Value) -> String {
     let Some(fields) = value.as_object() else { return String::new() };
     let word = |(name, value): (&String, &Value)| match (name.as_str(), value) {
         ("state" | "result" | "reason", Value::String(text)) => Some(text.replace('_', " ")),
+        ("claimedBy", Value::String(name)) => Some(format!("seen to by {name}")),
+        ("executedBy", Value::String(name)) => Some(format!("executed by {name}")),
+        ("snoozedUntil", Value::String(until)) => Some(format!("snoozed until {until}")),
         ("paused", Value::Bool(paused)) => Some(if *paused { "paused" } else { "running" }.to_owned()),
         _ => None,
     };
