@@ -1,9 +1,10 @@
 // Log-in to the console by a provider of OpenID Connect, as people meet it.
 //
 // Usage: node sign-on.mjs FOLDER, the folder with node/node_modules; with CHROMIUM, CLOSEOUT_SERVER, PROVIDER, and CLIENT_SECRET and
-// SERVICE_LOG, to look that the secret stands in no log.
+// SERVICE_LOG, to look that the secret stands in no log; CLOSEOUT_BIN and CONFIGURATION for what the doctor says of it all.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -12,7 +13,7 @@ const folder = path.resolve(process.argv[2]);
 const require = createRequire(path.join(folder, "node", "package.json"));
 const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-const { CLOSEOUT_SERVER: server, PROVIDER: provider, CLIENT_SECRET: secret, SERVICE_LOG: log, CHROMIUM } = process.env;
+const { CLOSEOUT_SERVER: server, PROVIDER: provider, CLIENT_SECRET: secret, SERVICE_LOG: log, CHROMIUM, CLOSEOUT_BIN: program, CONFIGURATION: configuration } = process.env;
 const shots = path.join(folder, "shots");
 mkdirSync(shots, { recursive: true });
 
@@ -142,9 +143,26 @@ async function whomNothingIsGrantedIsToldSo() {
 
 function theLogSaysWhyAndNoSecret() {
   const lines = readFileSync(log, "utf8");
-  for (const part of ["[console.oidc.grant]", "called off by the person", "logged in to the console", 'by="oidc:olga"']) assert.ok(lines.includes(part), `${part}: ${lines}`);
+  for (const part of ["[console.oidc.grant]", "called off by the person", "logged in to the console", 'by="oidc:olga"', 'subject="subject-of-olga"']) assert.ok(lines.includes(part), `${part}: ${lines}`);
   for (const part of [secret, "eyJ", "uwe"]) assert.ok(!lines.includes(part), `${part} stands in the log`);
   said("the log says who and why, and holds no secret, no token and nobody who was refused");
+}
+
+function theDoctorSaysWhetherTheProviderKnowsTheService() {
+  const asks = (flags, changed = {}) => {
+    const { stdout } = spawnSync(program, ["doctor", ...flags, "--config", configuration, "-o", "ndjson"], { encoding: "utf8", env: { ...process.env, ...changed } });
+    const checks = stdout.trim().split("\n").map(line => JSON.parse(line)).filter(one => one.check === "sign-on");
+    assert.ok(!stdout.includes(secret), "no secret is printed");
+    return checks.map(one => `${one.result} ${one.exit ?? 0} ${one.what}`);
+  };
+  assert.match(asks([])[0], /^not_checked 0 .* was not asked/);
+  const [known, ...more] = asks(["--online"]);
+  assert.match(known, /^ok 0 .* knows this service as its client, and publishes 1 key/);
+  assert.deepEqual(more, []);
+  assert.match(asks(["--online"], { CLIENT_SECRET: "of somebody else, and long enough" })[0], /^wrong 4 .* invalid_client/);
+  const elsewhere = provider.replace("127.0.0.1", "localhost");
+  assert.match(asks(["--online"], { CLOSEOUT_CONSOLE__OIDC__ISSUER: elsewhere })[0], /^wrong 10 .* letter by letter/);
+  said("the doctor says whether the provider answers, has keys and knows the client");
 }
 
 try {
@@ -152,6 +170,7 @@ try {
   await aViewerOnlyLooksWithoutScriptsToo();
   await whomNothingIsGrantedIsToldSo();
   theLogSaysWhyAndNoSecret();
+  theDoctorSaysWhetherTheProviderKnowsTheService();
 } finally {
   await browser.close();
 }

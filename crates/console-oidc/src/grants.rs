@@ -45,6 +45,8 @@ pub struct Grant {
 pub struct Person {
     /// The name that is shown beside what the person does: `oidc:` and the configured claim, or the subject where that has none.
     pub name: String,
+    /// The subject: what the provider knows the person by, whatever its name becomes.
+    pub subject: String,
     /// The highest role that is granted.
     pub role: Role,
     /// The organisations for which that role is granted.
@@ -70,20 +72,31 @@ pub(crate) fn person(
         .flat_map(|grant| &grant.organisations)
         .cloned()
         .collect();
-    Some(Person { name: name(claims, name_claim), role, organisations: organisations.into_iter().collect() })
+    Some(Person {
+        name: name(claims, name_claim),
+        subject: shown(subject(claims)),
+        role,
+        organisations: organisations.into_iter().collect(),
+    })
 }
 
 fn name(claims: &Claims, name_claim: &str) -> String {
     let given = claims::find(claims, name_claim).and_then(|name| name.as_str()).map(str::trim);
-    let subject = || claims.get("sub").and_then(|subject| subject.as_str()).unwrap_or_default();
-    let name = given.filter(|name| !name.is_empty()).unwrap_or_else(subject);
-    // A name is shown in terminals and tables: nothing in it may steer them.
+    format!("oidc:{}", shown(given.filter(|name| !name.is_empty()).unwrap_or_else(|| subject(claims))))
+}
+
+fn subject(claims: &Claims) -> &str {
+    claims.get("sub").and_then(|subject| subject.as_str()).unwrap_or_default()
+}
+
+/// A text of the provider as it is shown in terminals, tables and the log: nothing in it may steer them.
+fn shown(text: &str) -> String {
     let steers = |sign: char| {
         sign.is_control()
             || matches!(sign, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
     let shown = |sign| if steers(sign) { char::REPLACEMENT_CHARACTER } else { sign };
-    format!("oidc:{}", name.chars().take(LONGEST_NAME).map(shown).collect::<String>())
+    text.chars().take(LONGEST_NAME).map(shown).collect()
 }
 
 #[cfg(test)]
@@ -136,5 +149,13 @@ mod tests {
             "oidc:A\u{fffd}[31m\u{fffd}\u{fffd}b"
         );
         assert_eq!(named(json!({ "sub": "1", "name": "x".repeat(500) })).len(), 105);
+    }
+
+    #[test]
+    fn a_person_keeps_the_subject_beside_the_name() {
+        let grants = [grant("operators", Role::Operate, &["a"])];
+        let claims = json!({ "sub": "248289761001\n", "name": "Ann", "groups": ["operators"] });
+        let person = person(claims.as_object().unwrap(), "groups", "name", &grants).unwrap();
+        assert_eq!((person.name.as_str(), person.subject.as_str()), ("oidc:Ann", "248289761001\u{fffd}"));
     }
 }

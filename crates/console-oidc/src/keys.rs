@@ -7,7 +7,7 @@ use jsonwebtoken::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::token::Flaw;
+use crate::token::{ALGORITHMS, Flaw};
 
 /// More keys than any provider publishes.
 const MOST: usize = 100;
@@ -28,6 +28,14 @@ impl Keys {
             .map_err(|error| format!("the keys of the provider cannot be read: {error}"))?;
         let read = published.keys.into_iter().take(MOST).filter_map(|key| serde_json::from_value(key).ok());
         Ok(Self(read.collect()))
+    }
+
+    /// How many of them fit one of [`ALGORITHMS`].
+    pub(crate) fn usable(&self) -> usize {
+        let usable = |key: &&Jwk| {
+            ALGORITHMS.iter().any(|algorithm| fits(key, *algorithm)) && DecodingKey::from_jwk(key).is_ok()
+        };
+        self.0.iter().filter(usable).count()
     }
 
     /// The key that a token names, or the only one that fits where it names none.

@@ -26,7 +26,7 @@ mod token;
 
 pub use self::{
     grants::{Grant, Person, Role},
-    provider::{Begun, Provider, Welcome},
+    provider::{Begun, Believed, Provider, Standing, Welcome},
     refused::{Refused, Whose},
     settings::{RETURN, Settings, is_loopback},
     token::ALGORITHMS,

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio::{sync::Mutex, time::Instant};
@@ -204,25 +204,10 @@ impl Provider {
     }
 
     async fn tokens(&self, metadata: &Metadata, code: &str, flow: &Flow) -> Result<Tokens, Refused> {
-        let Settings { client_id, client_secret, .. } = &self.settings;
-        let (redirect, secret) = (self.settings.redirect_url(), client_secret.expose_secret());
-        let mut form = vec![
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("redirect_uri", &redirect),
-            ("code_verifier", &flow.verifier),
-        ];
-        let mut request = self.http.post(metadata.token_endpoint.clone());
-        match metadata.proof() {
-            Some(Proof::Header) => request = request.basic_auth(escaped(client_id), Some(escaped(secret))),
-            Some(Proof::Form) => form.extend([("client_id", client_id.as_str()), ("client_secret", secret)]),
-            None => {
-                return Err(Refused::unreachable(
-                    "the provider takes no client secret where it gives tokens",
-                ));
-            }
-        }
-        let (status, body) = http::send(request.form(&form), "a code could not be exchanged for tokens")
+        let request = self.exchange(metadata, code, &flow.verifier).ok_or_else(|| {
+            Refused::unreachable("the provider takes no client secret where it gives tokens")
+        })?;
+        let (status, body) = http::send(request, "a code could not be exchanged for tokens")
             .await
             .map_err(Refused::unreachable)?;
         if status == StatusCode::OK {
@@ -244,6 +229,24 @@ impl Provider {
             }
             _ => Refused::unreachable(detail),
         })
+    }
+
+    /// The request that exchanges a code for tokens; nothing where the provider takes no secret.
+    fn exchange(&self, metadata: &Metadata, code: &str, verifier: &str) -> Option<RequestBuilder> {
+        let Settings { client_id, client_secret, .. } = &self.settings;
+        let (redirect, secret) = (self.settings.redirect_url(), client_secret.expose_secret());
+        let mut form = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", &redirect),
+            ("code_verifier", verifier),
+        ];
+        let mut request = self.http.post(metadata.token_endpoint.clone());
+        match metadata.proof()? {
+            Proof::Header => request = request.basic_auth(escaped(client_id), Some(escaped(secret))),
+            Proof::Form => form.extend([("client_id", client_id.as_str()), ("client_secret", secret)]),
+        }
+        Some(request.form(&form))
     }
 
     async fn proven(&self, metadata: &Metadata, id_token: &str, flow: &Flow) -> Result<Claims, Refused> {
@@ -357,6 +360,9 @@ fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
+
+mod standing;
+pub use standing::{Believed, Standing};
 
 #[cfg(test)]
 mod tests;

@@ -26,8 +26,23 @@ pub struct Findings {
     pub queues: Vec<Queue>,
     /// The queues by which commands come.
     pub sources: Vec<Source>,
+    /// The provider by which people log in to the console; nothing where there is none.
+    pub sign_on: Option<SignOn>,
     /// What Genesys said.
     pub online: Online,
+}
+
+/// The provider by which people log in to the console.
+#[derive(Debug)]
+pub struct SignOn {
+    /// Its issuer.
+    pub issuer: String,
+    /// Where it sends browsers back to.
+    pub back: String,
+    /// How many signs the client's secret has.
+    pub secret_length: usize,
+    /// How it stands; nothing where it was not asked.
+    pub standing: Option<Result<console_oidc::Standing, String>>,
 }
 
 /// A queue by which events come.

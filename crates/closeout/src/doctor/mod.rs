@@ -54,7 +54,8 @@ the last:
   POST /api/v2/notifications/channels, PUT /api/v2/notifications/channels/<id>/subscriptions
       which topics of kind = \"notifications\" are refused, and for which permission; nobody listens on that channel, \
 and it ends by itself
-and of each queue of [[confirm]] it asks GetQueueAttributes, which takes no message.
+and of each queue of [[confirm]] it asks GetQueueAttributes, which takes no message. The provider of [console.oidc] is \
+asked for what it publishes, and for tokens for a code that is none, which shows whether it knows the client.
 
 Exit codes: 0 nothing is wrong (there may be warnings, and things that could not be checked); 2 the configuration, \
 the files or the clock of this machine; 10 Genesys or a queue cannot be reached; 4 the credential or a permission. When \

@@ -55,6 +55,7 @@ impl operator_console::SignOn for Lender {
         let Welcome { person, next, leave } = self.provider.finish(query, kept).await.map_err(told)?;
         tracing::info!(
             by = person.name,
+            subject = person.subject,
             role = person.role.name(),
             "somebody logged in to the console by [console.oidc]"
         );

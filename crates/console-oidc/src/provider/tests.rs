@@ -334,6 +334,23 @@ async fn a_provider_that_is_away_is_told_in_a_sentence_and_asked_again_later() {
 }
 
 #[tokio::test]
+async fn how_a_provider_stands_is_told_without_a_log_in() {
+    let double = Double::start().await;
+    let standing = double.service().standing().await.unwrap();
+    assert_eq!(standing, Standing { keys: 1, client: Believed::Yes, ends_sessions: true });
+    let mut settings = double.service().settings;
+    settings.client_secret = "another".to_owned().into();
+    let standing = Provider::new(settings).unwrap().standing().await.unwrap();
+    assert!(matches!(standing.client, Believed::No(_)), "{standing:?}");
+    double.with(|it| it.published = vec![json!({ "kty": "oct", "k": "c2VjcmV0" }), json!({ "kty": "?" })]);
+    assert_eq!(double.service().standing().await.unwrap().keys, 0);
+    double.with(|it| it.issuer = "https://other.example".to_owned());
+    let mut elsewhere = double.service().settings;
+    elsewhere.issuer = "http://127.0.0.1:1".to_owned();
+    assert!(Provider::new(elsewhere).unwrap().standing().await.is_err());
+}
+
+#[tokio::test]
 async fn no_secret_shows() {
     let service = Double::start().await.service();
     assert!(!format!("{service:?}").contains("s:e%cret"));

@@ -10,6 +10,7 @@ mod permissions;
 mod problems;
 mod queues;
 mod reach;
+mod sign_on;
 mod sources;
 mod wrap_up;
 
@@ -25,6 +26,7 @@ pub fn judge(findings: &Findings) -> Report {
     checks.extend(findings.configuration.speaks.iter().map(dialect::judge));
     checks.extend(findings.queues.iter().map(queues::judge));
     checks.extend(findings.sources.iter().flat_map(sources::judge));
+    checks.extend(findings.sign_on.iter().flat_map(sign_on::judge));
     match &findings.online {
         Online::NotWanted => {}
         Online::NotPossible => checks.push(Check::not_checked(

@@ -95,6 +95,7 @@ fn healthy() -> Findings {
         },
         queues: Vec::new(),
         sources: Vec::new(),
+        sign_on: None,
         online: Online::Asked(vec![organisation()]),
     }
 }

@@ -3,6 +3,7 @@
 mod genesys;
 mod queues;
 mod service;
+mod sign_on;
 mod sources;
 mod store;
 
@@ -52,6 +53,10 @@ pub(super) async fn at_everything(
     let queues = queues::ask_all(queues, online).await;
     let sources = loaded.as_ref().map(|(_, settings)| settings.sources.as_slice()).unwrap_or_default();
     let sources = sources::ask_all(sources, online).await;
+    let sign_on = match loaded.as_ref().ok().and_then(|(_, settings)| settings.sign_on.as_ref()) {
+        Some(settings) => Some(sign_on::ask(settings, online).await),
+        None => None,
+    };
     let organisations = match &loaded {
         _ if !online => Online::NotWanted,
         Err(_) => Online::NotPossible,
@@ -66,7 +71,7 @@ pub(super) async fn at_everything(
         },
     };
     let clock = clock(layers.as_ref(), &configuration, store.as_ref());
-    Findings { configuration, store, port, clock, service, queues, sources, online: organisations }
+    Findings { configuration, store, port, clock, service, queues, sources, sign_on, online: organisations }
 }
 
 fn flag(from: &FromCommandLine) -> String {
