@@ -60,6 +60,7 @@ fn add_waiting(table: &mut Table, report: &Report) {
             format!("{:.0} / {:.0}", figures.bytes_per_closure, figures.grown_per_closure),
         );
         row(format!("kill -9 to ready, {n} waiting, s"), format!("{:.2}", figures.ready_after_seconds));
+        row(format!("idle CPU, {n} waiting, % of a core"), format!("{:.2}", figures.idle_cpu_percent));
         row(format!("kill -9 to all closed, {n} waiting, s"), format!("{:.2}", figures.closed_after_seconds));
     }
 }

@@ -16,6 +16,9 @@ pub const PATIENCE: Duration = Duration::from_secs(3_600);
 /// The pause between two readings of memory that should agree.
 const READING_PAUSE: Duration = Duration::from_millis(200);
 
+/// For how long a service with nothing to do is watched.
+const IDLE: Duration = Duration::from_secs(20);
+
 /// How many readings in a row must agree, within one part in two hundred.
 const AGREEING_READINGS: u32 = 3;
 
@@ -42,6 +45,8 @@ pub struct WaitingFigures {
     pub resident_recovered: u64,
     /// What that is above an idle process, for one closure: the closure itself, and its share of filled caches.
     pub bytes_per_closure: f64,
+    /// The share of one core, in per cent, that it takes while all of them wait.
+    pub idle_cpu_percent: f64,
     /// From SIGKILL to a ready new process, in seconds.
     pub ready_after_seconds: f64,
     /// From SIGKILL to the close of the last wrapper, in seconds.
@@ -99,6 +104,7 @@ pub async fn measure_waiting(
     service.kill().await?;
     service.restart().await?;
     let resident_recovered = settled_memory(service).await?;
+    let idle_cpu_percent = idle_cpu(service).await?;
 
     let killed = Instant::now();
     service.kill().await?;
@@ -120,10 +126,18 @@ pub async fn measure_waiting(
         grown_per_closure: per_closure(resident_waiting, resident_before),
         resident_recovered,
         bytes_per_closure: per_closure(resident_recovered, resident_idle),
+        idle_cpu_percent,
         ready_after_seconds: ready_after.as_secs_f64(),
         closed_after_seconds: closed_after.as_secs_f64(),
         proof,
     })
+}
+
+/// Watches a service that has nothing to do.
+async fn idle_cpu(service: &Service) -> anyhow::Result<f64> {
+    let (begun, before) = (Instant::now(), service.usage()?.cpu_seconds);
+    sleep(IDLE).await;
+    Ok(100.0 * (service.usage()?.cpu_seconds - before) / begun.elapsed().as_secs_f64())
 }
 
 /// Reads the resident memory until it no longer moves.
