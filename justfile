@@ -49,6 +49,10 @@ sqs *ARGS:
 clocks *ARGS:
     tests/clocks/run {{ARGS}}
 
+# Instructions that work of a known size takes, against those that were written down; --record writes them down.
+instructions *ARGS:
+    tests/instructions/run {{ARGS}}
+
 # The console in a browser: every page and act.
 console:
     tests/console/run
