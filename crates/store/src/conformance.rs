@@ -37,6 +37,7 @@ pub mod open;
 pub mod samples;
 pub mod upkeep;
 pub mod wake_ups;
+pub mod witness;
 
 /// Where one store under test keeps its data.
 pub trait Place: Send + Sync + 'static {

@@ -5,7 +5,7 @@ use store_sqlite::SqliteStore;
 
 use crate::{
     disk::{Disk, Failure, Plan},
-    work::{EmptyStore, work},
+    work::{EmptyStore, is_found, is_found_in, work},
 };
 
 const FAILURES: [Failure; 3] = [Failure::Error, Failure::Torn, Failure::Full];
@@ -87,10 +87,10 @@ async fn fails_during(disk: &Disk, empty: &EmptyStore, plan: Plan, case: &str) -
     let told = work(&store, disk, false).await;
     assert_eq!(told.answers(), 18, "{case}: all was answered in the end");
     assert!(told.late <= 1, "{case}: {} refusals by a sound disk", told.late);
-    told.is_found(&store, case).await;
+    is_found(&told, &store, case).await;
     let unclosed = usize::from(store.close().await.is_err());
     drop(store);
     disk.plan(Plan::Sound);
-    told.is_found_in(&path, case).await;
+    is_found_in(&told, &path, case).await;
     told.refused + unclosed
 }

@@ -5,7 +5,7 @@ use store_sqlite::SqliteStore;
 
 use crate::{
     disk::{Disk, Plan},
-    work::work,
+    work::{is_found, work},
 };
 
 #[tokio::test]
@@ -40,7 +40,7 @@ async fn a_read_that_fails_is_told_and_the_next_one_is_answered() {
         }
         disk.plan(Plan::Sound);
         assert_eq!(answers(&store).await, whole, "{case}: read again");
-        told.is_found(&store, &case).await;
+        is_found(&told, &store, &case).await;
     }
     assert!(refused > 0, "a read that fails is never passed over in all cases");
 }

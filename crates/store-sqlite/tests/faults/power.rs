@@ -4,7 +4,7 @@ use store_sqlite::SqliteStore;
 
 use crate::{
     disk::{Disk, Plan},
-    work::{EmptyStore, work},
+    work::{EmptyStore, is_found_in, work},
 };
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn what_was_answered_survives_a_loss_of_power_at_any_request() {
             drop(store);
             disk.comes_back(|change| kept(change, luck));
             let case = format!("off at request {request} of {requests}, {luck}");
-            told.is_found_in(&path, &case).await;
+            is_found_in(&told, &path, &case).await;
             answered.push(told.answers());
         }
     }
