@@ -2,6 +2,7 @@
 //! `tests/postgres/run` starts. Some of these stop it, so they run one after the other (`--test-threads=1`).
 
 mod encryption;
+mod faults;
 mod fleet;
 mod lives;
 mod moving;
