@@ -11,5 +11,6 @@ mod opening;
 mod periods;
 mod proxy;
 mod server;
+mod stale;
 mod together;
 mod unsteady;
