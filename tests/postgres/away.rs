@@ -27,6 +27,12 @@ const AWAY: Duration = Duration::from_secs(5);
 /// Within what the service is to be at work again: 5 s are promised, the rest is for a machine that has other work.
 const BACK_WITHIN: Duration = Duration::from_secs(20);
 
+/// Longer than all that the store and the service wait for: the longest is a read, with 30 s.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Within what it is promised to be at work again after a minute.
+const PROMISED: Duration = Duration::from_secs(5);
+
 /// Producers, and the pause of each after a closure that was accepted.
 const PRODUCERS: usize = 8;
 const PAUSE: Duration = Duration::from_millis(60);
@@ -38,8 +44,44 @@ const USUAL: usize = 40;
 async fn while_the_database_is_away_nothing_is_accepted_and_afterwards_all_goes_on() {
     let given = std::env::var("CLOSEOUT_AWAY_SECONDS").ok();
     let away = given.map_or(AWAY, |text| Duration::from_secs(text.parse().unwrap()));
+    let (scene, proxy, load) = begin().await;
+    for mode in ["fast", "immediate"] {
+        load.works("under load", USUAL, BACK_WITHIN).await;
+        restart_server(mode).await;
+        load.works(&format!("after a restart ({mode})"), PRODUCERS, BACK_WITHIN).await;
+    }
+    for mode in [Mode::Closed, Mode::Silent] {
+        load.works("under load", USUAL, BACK_WITHIN).await;
+        away_for(away, mode, &proxy, &load, &scene).await;
+        load.works(&format!("after {away:?} {mode:?}"), PRODUCERS, BACK_WITHIN).await;
+    }
+    end(scene, load).await;
+}
+
+/// The two that take a minute run beside other tests: `tests/postgres/run` begins them first, with a database of their own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_minute_without_a_connection_is_refused_and_over_within_five_seconds() {
+    a_minute(Mode::Closed).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_minute_of_silence_is_refused_and_over_within_five_seconds() {
+    a_minute(Mode::Silent).await;
+}
+
+async fn a_minute(mode: Mode) {
+    let (scene, proxy, load) = begin().await;
+    load.works("under load", USUAL, BACK_WITHIN).await;
+    away_for(MINUTE, mode, &proxy, &load, &scene).await;
+    load.works(&format!("after a minute {mode:?}"), 1, PROMISED).await;
+    load.works("and later", USUAL, BACK_WITHIN).await;
+    end(scene, load).await;
+}
+
+/// A service with a proxy before its database, under load.
+async fn begin() -> (Scene, Proxy, Load) {
     let (store, proxy) = through(&store()).await;
-    let mut scene = Scene::begin(SceneOptions {
+    let scene = Scene::begin(SceneOptions {
         // A commit in doubt may hold the intent of a call that was never made; it counts as lost after 20 s.
         closing: "confirm_within = \"1s\"\ndeadline = \"300s\"\nstale_read_gap = \"500ms\"\n".to_owned(),
         store: Some(store),
@@ -48,16 +90,11 @@ async fn while_the_database_is_away_nothing_is_accepted_and_afterwards_all_goes_
     })
     .await;
     let load = Load::begin(&scene);
-    for mode in ["fast", "immediate"] {
-        load.works("under load", USUAL).await;
-        restart_server(mode).await;
-        load.works(&format!("after a restart ({mode})"), PRODUCERS).await;
-    }
-    for mode in [Mode::Closed, Mode::Silent] {
-        load.works("under load", USUAL).await;
-        away_for(away, mode, &proxy, &load, &scene).await;
-        load.works(&format!("after {away:?} {mode:?}"), PRODUCERS).await;
-    }
+    (scene, proxy, load)
+}
+
+/// Ends the load, and looks for all that was accepted.
+async fn end(mut scene: Scene, load: Load) {
     let accepted = load.end().await;
     all_are_closed(&scene, &accepted).await;
     // What the service knows by heart does not count.
@@ -81,7 +118,8 @@ async fn away_for(away: Duration, mode: Mode, proxy: &Proxy, load: &Load, scene:
     assert_eq!(status, 200);
     assert_eq!(simulator.verdict().calls, calls, "nobody calls Genesys without a store");
     assert_eq!(taken_since(simulator, newest), 0, "no webhook is taken without a store");
-    if mode == Mode::Closed {
+    // In silence a question waits for its time-out, which a short one does not pass.
+    if mode == Mode::Closed || away >= MINUTE {
         let (status, _) = scene.ask("GET", "/readyz", None).await;
         assert_eq!(status, 503, "it is not ready");
         assert!(load.state.refused.load(Ordering::SeqCst) > 0, "requests are refused");
@@ -187,12 +225,11 @@ impl Load {
     }
 
     /// Waits until so many closures were accepted and as many have ended, and says how long that took.
-    async fn works(&self, when: &str, number: usize) {
+    async fn works(&self, when: &str, number: usize, within: Duration) {
         let from = Instant::now();
         let (accepted, ended) = (self.accepted() + number, self.ended() + number as u64);
-        let accepts =
-            wait_until(BACK_WITHIN, || async { (self.accepted() >= accepted).then(|| from.elapsed()) });
-        let ends = wait_until(BACK_WITHIN, || async { (self.ended() >= ended).then(|| from.elapsed()) });
+        let accepts = wait_until(within, || async { (self.accepted() >= accepted).then(|| from.elapsed()) });
+        let ends = wait_until(within, || async { (self.ended() >= ended).then(|| from.elapsed()) });
         let (accepts, ends) = tokio::join!(accepts, ends);
         let accepts = accepts.unwrap_or_else(|| panic!("{when}: nothing is accepted"));
         let ends = ends.unwrap_or_else(|| panic!("{when}: nothing ends"));
