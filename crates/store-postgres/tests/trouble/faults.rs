@@ -9,3 +9,4 @@ mod each_read;
 mod each_row;
 mod opening;
 mod scene;
+mod taken;
