@@ -33,5 +33,6 @@ mod special_cases;
 mod together;
 mod top;
 mod traces;
+mod upgrade;
 mod webhooks;
 mod wrap_ups;

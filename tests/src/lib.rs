@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test may end where it stands")]
 
+pub mod database;
 mod nats;
 mod program;
 mod scene;
