@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::{Args, Subcommand, ValueHint};
+use genesys_types::ConversationId;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
@@ -56,14 +57,14 @@ const ROWS: [Column; 6] = [
 pub enum BatchCommand {
     /// Show what closing many conversations would do, and do nothing
     #[command(after_help = "Examples:
-  closeout batch preview --file stuck.csv
-  mysql -Ne 'select id from stuck' | (echo conversationId; cat) | closeout batch preview --file -
-  closeout batch preview --file rows.ndjson -o json
+  closeout batch preview stuck.csv
+  mysql -Ne 'select id from stuck' | closeout batch preview -
+  closeout batch preview rows.ndjson -o json
   closeout batch preview --state failed --reason agent_connected --since 8h
   closeout batch preview --act retry --state ghost --reason no_confirmation
 
-Rows come from a file, or are the conversations of closures that match. A file is a JSON list, a JSON object on each line, or CSV with the headings conversationId, participantId, \
-idempotencyKey, label.NAME and policy.NAME; which of them is seen from its first sign. It has 10,000 rows and \
+Rows come from a file, or are the conversations of closures that match. A file is a JSON list, a JSON object on each line, the id of a conversation on each line, or CSV with the headings \
+conversationId, participantId, idempotencyKey, label.NAME and policy.NAME; which of them is seen from how it begins. It has 10,000 rows and \
 4,000,000 bytes at most. The token is for exactly the rows that would be closed, and lasts 15 minutes.")]
     Preview(PreviewArgs),
     /// Run a batch that was previewed
@@ -100,12 +101,16 @@ exit code tells: 0 every row is closed or was skipped, 6 still under way, 9 some
 #[derive(Debug, Clone, Args)]
 pub struct PreviewArgs {
     /// File with the rows; `-` for stdin
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "filter")]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present_any = ["filter", "file"],
+          conflicts_with_all = ["filter", "file"])]
+    rows: Option<PathBuf>,
+    /// The same
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: Option<PathBuf>,
     #[command(flatten)]
     filter: ClosureFilter,
     /// Do this to the closures that match, in place of closing their conversations
-    #[arg(long, value_name = "ACT", requires = "filter", conflicts_with = "file",
+    #[arg(long, value_name = "ACT", requires = "filter", conflicts_with_all = ["file", "rows"],
           value_parser = ["retry", "verify", "cancel", "resolve", "force"])]
     act: Option<String>,
     /// Organisation, where the key has several
@@ -129,6 +134,15 @@ pub struct ClosureFilter {
     /// Of closures accepted since then, as 8h
     #[arg(long, value_name = "DURATION", value_parser = duration_flag)]
     since: Option<Duration>,
+    /// Of closures accepted before then, as 1h
+    #[arg(long, value_name = "DURATION", value_parser = duration_flag)]
+    until: Option<Duration>,
+    /// Of closures that came from here: http, or a source's name
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Of ghosts whose session was last seen in these queues; several with commas
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    queue: Vec<String>,
 }
 
 impl ClosureFilter {
@@ -147,6 +161,15 @@ impl ClosureFilter {
         }
         if let Some(since) = self.since {
             filter.insert("since".to_owned(), json!(iso(since)));
+        }
+        if let Some(until) = self.until {
+            filter.insert("until".to_owned(), json!(iso(until)));
+        }
+        if let Some(source) = &self.source {
+            filter.insert("source".to_owned(), json!(source));
+        }
+        if !self.queue.is_empty() {
+            filter.insert("queueId".to_owned(), json!(self.queue));
         }
         json!({ "filter": filter })
     }
@@ -231,10 +254,10 @@ pub async fn run(command: &BatchCommand, api: &Api, voice: &Voice) -> Result<Exi
 async fn preview(args: &PreviewArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
     let query: Vec<_> =
         args.organisation.iter().map(|name| ("organisation".to_owned(), name.clone())).collect();
-    let batch = match &args.file {
+    let batch = match args.rows.as_ref().or(args.file.as_ref()) {
         Some(file) => {
-            let rows = read(file)?;
-            api.post_file("/v1/batches", &query, content_type(&rows), rows).await?.body
+            let (form, rows) = with_form(read(file)?);
+            api.post_file("/v1/batches", &query, form, rows).await?.body
         }
         None => {
             let mut body = args.filter.body();
@@ -285,13 +308,18 @@ fn read(file: &PathBuf) -> Result<Vec<u8>, Failure> {
     Ok(rows)
 }
 
-/// The form of the rows, by their first sign.
-fn content_type(rows: &[u8]) -> &'static str {
-    let rows = rows.strip_prefix(b"\xef\xbb\xbf").unwrap_or(rows);
-    match rows.trim_ascii_start().first() {
-        Some(b'[') => "application/json",
-        Some(b'{') => "application/x-ndjson",
-        Some(_) | None => "text/csv",
+/// The form of the rows, by how they begin. Ids alone get the heading that they lack.
+fn with_form(rows: Vec<u8>) -> (&'static str, Vec<u8>) {
+    let begin = rows.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&rows).trim_ascii_start();
+    match begin.first() {
+        Some(b'[') => ("application/json", rows),
+        Some(b'{') => ("application/x-ndjson", rows),
+        Some(_) | None => {
+            let first = begin.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+            let is_id = std::str::from_utf8(first).is_ok_and(|first| first.parse::<ConversationId>().is_ok());
+            let rows = if is_id { [b"conversationId\n", begin].concat() } else { rows };
+            ("text/csv", rows)
+        }
     }
 }
 
@@ -447,8 +475,18 @@ mod tests {
             ("conversationId\nx", "text/csv"),
             ("", "text/csv"),
         ] {
-            assert_eq!(content_type(rows.as_bytes()), kind, "{rows:?}");
+            assert_eq!(with_form(rows.into()), (kind, rows.into()), "{rows:?}");
         }
+    }
+
+    #[test]
+    fn ids_without_a_heading_get_theirs() {
+        let ids = "  0b8e2b7e-8c0f-4b6d-9d55-3f2a1c9e7d10\r\n1b8e2b7e-8c0f-4b6d-9d55-3f2a1c9e7d10\n";
+        let (form, rows) = with_form(ids.into());
+        assert_eq!(form, "text/csv");
+        assert_eq!(String::from_utf8(rows).unwrap(), format!("conversationId\n{}", ids.trim_start()));
+        let with_more = "0b8e2b7e-8c0f-4b6d-9d55-3f2a1c9e7d10,x\n";
+        assert_eq!(with_form(with_more.into()).1, with_more.as_bytes(), "the server says what is missing");
     }
 
     #[test]

@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   closeout ready
-  closeout ready --wait 2m && closeout batch preview --file night.csv
+  closeout ready --wait 2m && closeout batch preview night.csv
 
 Ready is a service that can commit to its store and is not stopping; that Genesys is away makes nothing unready.
 Exit code 0: ready. 10: not ready, or not to be reached.")]

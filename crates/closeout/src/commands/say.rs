@@ -32,7 +32,8 @@ pub struct SnoozeArgs {
     /// Id of a closure or a conversation
     id: String,
     /// Until then: 2026-11-21T09:00:00Z
-    #[arg(long, value_name = "TIME", required_unless_present = "length", conflicts_with = "length")]
+    #[arg(long, value_name = "TIME", required_unless_present = "length", conflicts_with = "length",
+          value_parser = time)]
     until: Option<String>,
     /// For so long: 4h
     #[arg(long = "for", id = "length", value_name = "TIME", value_parser = duration_up_to(30))]
@@ -49,6 +50,15 @@ pub struct CommentArgs {
     id: String,
     /// What others should know; kept in the timeline
     text: String,
+}
+
+/// A time as a flag has it; a length of time is told where it belongs.
+fn time(text: &str) -> Result<String, String> {
+    match text.parse::<jiff::Timestamp>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) if duration_up_to(30)(text).is_ok() => Err(format!("that is a length of time: --for {text}")),
+        Err(_) => Err("that is no time, such as 2026-11-21T09:00:00Z".to_owned()),
+    }
 }
 
 /// Says who sees to a ghost.
