@@ -82,19 +82,29 @@ impl Sent {
 
     /// Does an act, keeps how it went for the next page, and leads back to where the form stood.
     pub(crate) async fn act(&self, path: &str, body: &Value, done: &str) -> Response {
+        match self.post(path, body).await {
+            Ok(_) => {
+                self.visitor.session.tell(true, done);
+                self.back()
+            }
+            Err(refused) => refused,
+        }
+    }
+
+    /// Does an act, and answers what came of it; where it was refused, that is kept for the next page, and is led back to where the form
+    /// stood.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, Response> {
         let version = Some(self.field("version")).filter(|version| !version.is_empty());
         let Visitor { console, session, .. } = &self.visitor;
         match console.api.post(&session.key, path, body, version).await {
-            Ok(_) => session.tell(true, done),
-            Err(refusal) if refusal.status == StatusCode::UNAUTHORIZED => {
-                return self.visitor.stumble(refusal);
-            }
+            Ok(answer) => Ok(answer),
+            Err(refusal) if refusal.status == StatusCode::UNAUTHORIZED => Err(self.visitor.stumble(refusal)),
             Err(Refusal { detail, fix, .. }) => {
                 let fix = fix.map(|fix| format!(" {fix}")).unwrap_or_default();
                 session.tell(false, format!("Nothing was done. {detail}{fix}"));
+                Err(self.back())
             }
         }
-        self.back()
     }
 
     /// Leads back to where the form stood.

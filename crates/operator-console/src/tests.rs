@@ -23,6 +23,10 @@ type Acts = Arc<Mutex<Vec<String>>>;
 
 const HOSTILE: &str = "<script>alert(1)</script>";
 
+/// What is advised beside the acts of a closure.
+const RESUME: &str = "POST /v1/outgoing/resume {\"organisation\":\"main\"}";
+const CLOSE: &str = "POST /v1/closures {\"conversationId\":\"c1\"}";
+
 fn stand_in(acts: &Acts) -> Router {
     let acts = Arc::clone(acts);
     Router::new().fallback(move |asked: Asked| {
@@ -37,7 +41,7 @@ fn stand_in(acts: &Acts) -> Router {
             };
             if asked.method() == "POST" {
                 acts.lock().unwrap().push(asked.uri().to_string());
-                return Json(json!({})).into_response();
+                return Json(json!({ "id": "cl_new" })).into_response();
             }
             let ghost = json!({ "id": "cl_1", "conversationId": HOSTILE, "state": "ghost", "version": 3, "timings": {},
                 "ghost": { "reason": HOSTILE, "queueId": HOSTILE, "suggested": [{ "what": HOSTILE }] } });
@@ -48,7 +52,10 @@ fn stand_in(acts: &Acts) -> Router {
                 "/readyz" => json!({ "organisations": [{ "name": HOSTILE, "open": 1, "queued": 0 }], "adapters": [] }),
                 "/v1/closures/cl_1" => ghost,
                 "/v1/closures/cl_1/explain" => json!({ "headline": HOSTILE, "missing": [HOSTILE], "next": [
-                    { "act": "force", "what": HOSTILE, "command": HOSTILE }] }),
+                    { "act": "force", "what": HOSTILE, "command": HOSTILE },
+                    { "act": null, "what": HOSTILE, "command": null, "http": null },
+                    { "act": null, "what": HOSTILE, "command": HOSTILE, "http": RESUME },
+                    { "act": null, "what": HOSTILE, "command": HOSTILE, "http": CLOSE }] }),
                 _ => json!({ "items": [ghost] }),
             };
             Json(answer).into_response()
@@ -304,6 +311,35 @@ async fn whoever_names_a_queue_means_ghosts() {
     }
     let all = page("/console/closures").await;
     assert!(all.contains("<th scope=\"col\">Proof</th>") && !all.contains("Queue</th>"), "{all}");
+}
+
+#[tokio::test]
+async fn what_is_advised_beside_the_acts_is_pressed_and_nothing_else() {
+    let (console, acts) = console(Options::default());
+    let (cookie, csrf) = log_in(&console, "ck_operate").await;
+    let (_, _, page) =
+        send(&console, Request::get("/console/closures/cl_1").header("cookie", &cookie), "").await;
+    assert!(
+        !page.contains(">–</button>") && !page.contains("<code>–</code>") && !page.contains("act-–"),
+        "{page}"
+    );
+    let mut ids: Vec<_> = page.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all, "every id is there once: {page}");
+    let press = async |request: &str| {
+        let form = crate::parts::query([("csrf", csrf.as_str()), ("act", "advised"), ("request", request)]);
+        let post = Request::post("/console/closures/cl_1/act").header("cookie", &cookie);
+        let (status, response, page) = send(&console, post, &form).await;
+        assert_eq!(status, StatusCode::SEE_OTHER, "{page}");
+        response.headers()[header::LOCATION].to_str().unwrap().to_owned()
+    };
+    press(RESUME).await;
+    assert_eq!(press(CLOSE).await, "/console/closures/cl_new");
+    press("POST /v1/closures {\"conversationId\":\"of nobody\"}").await;
+    press("POST /v1/closures/cl_1/force {}").await;
+    assert_eq!(*acts.lock().unwrap(), ["/v1/outgoing/resume", "/v1/closures"]);
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use crate::{
     api::Refusal,
     form::Sent,
     frame::{self, Frame, Page, Visitor},
+    pages::advice::{Advice, Request},
     parts::{Moment, State, items, segment, some, text},
 };
 
@@ -32,7 +33,7 @@ struct Closure {
     headline: String,
     waits_for: Option<String>,
     missing: Vec<String>,
-    acts: Vec<Act>,
+    advice: Vec<Advice>,
     said: Vec<String>,
     snoozes: [(u32, &'static str); 4],
     page: Option<String>,
@@ -41,18 +42,6 @@ struct Closure {
     facts: Vec<(&'static str, String)>,
     moments: Vec<(&'static str, Moment)>,
     others: Vec<(String, State, Moment)>,
-}
-
-/// Something that can be done.
-#[derive(Debug)]
-struct Act {
-    name: String,
-    what: String,
-    command: String,
-    /// Whether it asks why.
-    needs_reason: bool,
-    /// Whether it claims or changes something that no look can take back.
-    is_grave: bool,
 }
 
 /// A line of the timeline.
@@ -95,7 +84,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
         headline: text(&explanation["headline"]),
         waits_for: some(&explanation["waitsFor"]),
         missing: explanation["missing"].as_array().into_iter().flatten().map(text).collect(),
-        acts: explanation["next"].as_array().into_iter().flatten().map(Act::of).collect(),
+        advice: Advice::all(&explanation),
         said: ghost_report::handling(&explanation["handling"]),
         snoozes: SNOOZES,
         page: some(&ghost["genesysPage"]).filter(|page| page.starts_with("https://")),
@@ -175,19 +164,6 @@ fn moments(closure: &Value) -> Vec<(&'static str, Moment)> {
     moments.into_iter().filter(|(_, at)| at.is_string()).map(|(name, at)| (name, Moment::of(at))).collect()
 }
 
-impl Act {
-    fn of(advice: &Value) -> Self {
-        let name = text(&advice["act"]);
-        Self {
-            needs_reason: matches!(name.as_str(), "force" | "resolve"),
-            is_grave: matches!(name.as_str(), "force" | "resolve" | "cancel"),
-            what: text(&advice["what"]),
-            command: text(&advice["command"]),
-            name,
-        }
-    }
-}
-
 impl Step {
     fn of(line: &Value) -> Self {
         let answered = &line["answered"];
@@ -221,6 +197,7 @@ pub(crate) async fn act(Path(id): Path<String>, sent: Sent) -> Response {
             };
             sent.act(&closure(name), &sent.body(&["reason"]), done).await
         }
+        "advised" => advised(&id, &sent).await,
         "claim" => {
             let mut body = sent.body(&["reason"]);
             body["takeOver"] = (sent.field("takeOver") == "yes").into();
@@ -239,5 +216,40 @@ pub(crate) async fn act(Path(id): Path<String>, sent: Sent) -> Response {
             sent.act(&ghost(name), &body, "It is not announced until then.").await
         }
         _ => sent.visitor.stumble(Refusal::of(StatusCode::UNPROCESSABLE_ENTITY, "There is no such act.")),
+    }
+}
+
+/// Makes a request that is advised beside the acts of the closure.
+async fn advised(id: &str, sent: &Sent) -> Response {
+    let visitor = &sent.visitor;
+    let path = format!("/v1/closures/{id}");
+    let (closure, explanation) =
+        match (visitor.get(&path).await, visitor.get(&format!("{path}/explain")).await) {
+            (Ok(closure), Ok(explanation)) => (closure, explanation),
+            (Err(stumble), _) | (_, Err(stumble)) => return stumble,
+        };
+    let Some(request) = Request::advised(&explanation, sent.field("request")) else {
+        visitor
+            .session
+            .tell(false, "Nothing was done. It is not advised any more; look at how it stands now.");
+        return sent.back();
+    };
+    let is_new = matches!(request, Request::Close(_));
+    let (path, body) = request.with(&text(&closure["organisation"]), sent.field("reason"));
+    if !is_new {
+        return sent.act(path, &body, "Its calls go on.").await;
+    }
+    match sent.post(path, &body).await {
+        Ok(new) => {
+            let attached = new["attached"] == true;
+            let done = if attached {
+                "It is being closed already: this is that closure."
+            } else {
+                "It is asked for anew: this is its closure."
+            };
+            visitor.session.tell(true, done);
+            Redirect::to(&format!("/console/closures/{}", segment(&text(&new["id"])))).into_response()
+        }
+        Err(refused) => refused,
     }
 }

@@ -1,5 +1,6 @@
 //! The pages, one a file.
 
+pub(crate) mod advice;
 pub(crate) mod audit;
 pub(crate) mod batch;
 pub(crate) mod batches;
