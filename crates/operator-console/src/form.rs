@@ -74,6 +74,11 @@ impl Sent {
         self.fields.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.trim())
     }
 
+    /// The fields whose names begin with this, by the rest of their names.
+    pub(crate) fn prefixed<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.fields.iter().filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.trim())))
+    }
+
     /// These fields as a body of the interface, without those that are empty.
     pub(crate) fn body(&self, names: &[&str]) -> Value {
         let given = names.iter().map(|name| (*name, self.field(name))).filter(|(_, value)| !value.is_empty());

@@ -84,12 +84,14 @@ struct Stumble {
 }
 
 impl Visitor {
-    /// Reads what stands at a path of the interface.
+    /// Reads what stands at a path of the interface; a refusal is shown in place of the page.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, Response> {
-        match self.console.api.get(&self.session.key, path).await {
-            Ok(value) => Ok(value),
-            Err(refusal) => Err(self.stumble(refusal)),
-        }
+        self.ask(path).await.map_err(|refusal| self.stumble(refusal))
+    }
+
+    /// The same, for a page that shows a refusal itself.
+    pub(crate) async fn ask(&self, path: &str) -> Result<Value, Refusal> {
+        self.console.api.get(&self.session.key, path).await
     }
 
     /// The same; nothing where the key may not see it or the service cannot tell.

@@ -43,6 +43,10 @@ fn stand_in(acts: &Acts) -> Router {
                 acts.lock().unwrap().push(asked.uri().to_string());
                 return Json(json!({ "id": "cl_new" })).into_response();
             }
+            if asked.uri().query().is_some_and(|query| query.contains("nonsense")) {
+                let problem = json!({ "detail": "That is no id.", "fix": "GET /openapi.json" });
+                return (StatusCode::UNPROCESSABLE_ENTITY, Json(problem)).into_response();
+            }
             let ghost = json!({ "id": "cl_1", "conversationId": HOSTILE, "state": "ghost", "version": 3, "timings": {},
                 "ghost": { "reason": HOSTILE, "queueId": HOSTILE, "suggested": [{ "what": HOSTILE }] } });
             let answer = match asked.uri().path() {
@@ -340,6 +344,54 @@ async fn what_is_advised_beside_the_acts_is_pressed_and_nothing_else() {
     press("POST /v1/closures {\"conversationId\":\"of nobody\"}").await;
     press("POST /v1/closures/cl_1/force {}").await;
     assert_eq!(*acts.lock().unwrap(), ["/v1/outgoing/resume", "/v1/closures"]);
+}
+
+#[tokio::test]
+async fn a_list_keeps_all_of_its_filter_and_refuses_what_it_does_not_know() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_operate").await;
+    let page = async |path: &str| {
+        let (status, _, page) = send(&console, Request::get(path).header("cookie", &cookie), "").await;
+        (status, page)
+    };
+    let (_, known) =
+        page("/console/closures?label.team=nothing&state=ghost&sort=acceptedAt&organisation=other").await;
+    for part in [
+        "/v1/ghosts?label.team=nothing&#38;sort=acceptedAt&#38;organisation=other&#38;limit=50",
+        "<input id=\"label.team\" name=\"label.team\" value=\"nothing\"",
+        "<input type=\"hidden\" name=\"label.team\" value=\"nothing\">",
+        "<option value=\"acceptedAt\" selected>",
+    ] {
+        assert!(known.contains(part), "{part}: {known}");
+    }
+    for (address, said, kept) in [
+        (
+            "lable.team=nothing&state=ghost&organisation=other",
+            "called &#34;lable.team&#34;",
+            "<option value=\"ghost\" selected>",
+        ),
+        ("q=nonsense&organisation=other", "That is no id.", "name=\"q\" value=\"nonsense\""),
+    ] {
+        let (status, page) = page(&format!("/console/closures?{address}")).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{address}");
+        assert!(page.contains(said) && page.contains(kept), "{said}: {page}");
+        assert!(!page.contains("All that match") && !page.contains("data-row"), "nothing is offered: {page}");
+    }
+}
+
+#[tokio::test]
+async fn any_id_of_ours_leads_to_its_page() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_read").await;
+    for (from, to) in [
+        ("/console/closures?q=bt_1", "/console/batches/bt_1"),
+        ("/console/closures?q=CL_1", "/console/closures/cl_1"),
+        ("/console/closures/CL_1", "/console/closures/cl_1"),
+    ] {
+        let (_, response, page) = send(&console, Request::get(from).header("cookie", &cookie), "").await;
+        let location = response.headers().get(header::LOCATION);
+        assert_eq!(location.and_then(|to| to.to_str().ok()), Some(to), "{from}: {page}");
+    }
 }
 
 #[tokio::test]

@@ -137,6 +137,11 @@ fn filter(sent: &Sent) -> Value {
             }
         }
     }
+    let labels: Map<_, _> =
+        sent.prefixed("label.").map(|(name, value)| (name.to_owned(), json!(value))).collect();
+    if !labels.is_empty() {
+        filter.insert("labels".to_owned(), Value::Object(labels));
+    }
     match sent.field("act") {
         "" => json!({ "filter": filter }),
         act => json!({ "filter": filter, "act": act }),

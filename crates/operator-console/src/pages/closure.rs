@@ -60,7 +60,13 @@ struct Step {
 /// `GET /console/closures/{id}`; the id of a conversation leads to its latest closure.
 pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
     if !id.starts_with("cl_") {
-        return of_conversation(&visitor, &id).await;
+        // Ids of ours are written in small letters, whatever a mail has made of them.
+        return match id.to_ascii_lowercase() {
+            small if small.starts_with("cl_") => {
+                Ok(Redirect::to(&format!("/console/closures/{}", segment(&small))).into_response())
+            }
+            _ => of_conversation(&visitor, &id).await,
+        };
     }
     let path = format!("/v1/closures/{}", segment(&id));
     let closure = visitor.get(&path).await?;

@@ -1,19 +1,19 @@
 //! Closures by filter; the filter is the address, so a list can be handed on.
 
 use askama::Template;
+use axum::response::{IntoResponse as _, Redirect};
+use http::StatusCode;
 use serde_json::Value;
 
 use crate::{
-    form,
+    api::Refusal,
     frame::{self, Frame, Page, Visitor},
-    parts::{Moment, State, items, query, some, text, words},
+    pages::filter::Filter,
+    parts::{Moment, State, items, query, segment, some, text, words},
 };
 
 /// Rows of a page.
 const ROWS: &str = "50";
-
-/// What the filter takes, as the interface names it.
-const FILTER: [&str; 8] = ["q", "state", "reason", "queueId", "organisation", "source", "since", "until"];
 
 /// The states in the order in which an operator cares.
 const STATES: [&str; 14] = [
@@ -37,9 +37,11 @@ const STATES: [&str; 14] = [
 #[template(path = "list.html")]
 struct List {
     frame: Frame,
-    /// What is in the fields of the filter.
-    given: Vec<(&'static str, String)>,
-    states: Vec<(&'static str, String, bool)>,
+    filter: Filter,
+    /// The states to choose from, in words, and whether they are chosen.
+    states: Vec<(String, String, bool)>,
+    /// Why the filter cannot be used.
+    wrong: Option<String>,
     rows: Vec<Row>,
     /// Whether all of them are ghosts: their queues are shown in place of the proofs that they lack, and of how many calls were made.
     of_ghosts: bool,
@@ -51,7 +53,7 @@ struct List {
     /// The organisation that a batch of chosen rows is of; nothing where several are shown.
     organisation: String,
     /// A filter that only the batches of it can run, where it has one.
-    batch: Option<Vec<(&'static str, String)>>,
+    batch: Option<Vec<(String, String)>>,
 }
 
 #[derive(Debug)]
@@ -72,82 +74,81 @@ impl List {
     fn can_choose(&self) -> bool {
         self.frame.acts && !self.organisation.is_empty()
     }
-
-    fn field(&self, name: &str) -> &str {
-        self.given.iter().find(|(given, _)| *given == name).map_or("", |(_, value)| value)
-    }
 }
 
 /// `GET /console/closures`
 pub(crate) async fn page(visitor: Visitor) -> Page {
-    let asked = form::fields(visitor.uri.query().unwrap_or_default().as_bytes());
-    let said =
-        |name: &str| asked.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.trim());
-    // Closures are found by their queue while they are ghosts, so whoever names one means ghosts.
-    let value = |name: &str| match (name, said(name)) {
-        ("state", "") if !said("queueId").is_empty() => "ghost",
-        (_, said) => said,
-    };
-    let given = FILTER.map(|name| (name, value(name).to_owned()));
-    let of_ghosts = value("state") == "ghost";
-    let filter = || given.iter().map(|(name, value)| (*name, value.as_str()));
-    let page_of = || [("limit", ROWS), ("cursor", value("cursor"))];
+    let filter = Filter::read(visitor.uri.query().unwrap_or_default());
+    if filter.value("q").starts_with("bt_") {
+        return Ok(Redirect::to(&format!("/console/batches/{}", segment(filter.value("q")))).into_response());
+    }
+    let of_ghosts = filter.value("state") == "ghost";
+    let page_of = [("limit", ROWS), ("cursor", filter.cursor())];
     // Of a ghost its own list tells more.
-    let of_their_own = || filter().filter(|(name, _)| *name != "state");
+    let of_their_own = || filter.pairs().filter(|(name, _)| *name != "state");
     let data = match of_ghosts {
-        true => format!("/v1/ghosts?{}", query(of_their_own().chain(page_of()))),
-        false => format!("/v1/closures?{}", query(filter().chain(page_of()))),
+        true => format!("/v1/ghosts?{}", query(of_their_own().chain(page_of))),
+        false => format!("/v1/closures?{}", query(filter.pairs().chain(page_of))),
     };
-    let found = visitor.get(&data).await?;
-    let cursor = some(&found["nextCursor"]);
-    let next = cursor.as_deref().map(|cursor| {
-        let pairs = given.iter().map(|(name, value)| (*name, value.as_str()));
-        format!("/console/closures?{}", query(pairs.chain([("cursor", cursor)])))
+    let (found, wrong) = match &filter.wrong {
+        Some(wrong) => (Value::Null, Some(wrong.clone())),
+        None => match visitor.ask(&data).await {
+            Ok(found) => (found, None),
+            Err(Refusal { status: StatusCode::UNPROCESSABLE_ENTITY, detail, .. }) => {
+                (Value::Null, Some(detail))
+            }
+            Err(refusal) => return Err(visitor.stumble(refusal)),
+        },
+    };
+    if let ([only], true) = (items(&found), filter.is_only("q"))
+        && only["id"] == filter.value("q")
+    {
+        return Ok(Redirect::to(&format!("/console/closures/{}", segment(filter.value("q")))).into_response());
+    }
+    let next = some(&found["nextCursor"]).map(|cursor| {
+        format!("/console/closures?{}", query(filter.pairs().chain([("cursor", cursor.as_str())])))
     });
-    let is_later = !value("cursor").is_empty();
-    let chosen: Vec<_> = value("state").split(',').collect();
-    let words_of = |state: &str| state.replace('_', " ");
-    // A batch is of a filter that it can take: these fields, and not every closure that there is.
-    let batch = [
-        ("state", "state"),
-        ("reason", "closureReason"),
-        ("queueId", "queueId"),
-        ("source", "source"),
-        ("since", "since"),
-        ("until", "until"),
-    ];
-    let batch: Vec<_> = batch
-        .into_iter()
-        .map(|(name, field)| (field, value(name).to_owned()))
-        .filter(|(_, value)| !value.is_empty())
-        .collect();
-    let chosen_one = ("organisation", value("organisation").to_owned());
-    let organisation = match (chosen_one.1.as_str(), visitor.session.organisations.as_slice()) {
-        ("", [only]) => only.clone(),
-        (named, _) => named.to_owned(),
-    };
-    let batch = Some(batch)
-        .filter(|batch| !batch.is_empty() && value("q").is_empty())
-        // A batch is of one organisation: that of the filter, or the only one of the key.
-        .filter(|_| !organisation.is_empty())
-        .map(|mut batch| {
-            batch.push(chosen_one);
-            batch
-        });
+    let is_later = !filter.cursor().is_empty();
+    let organisation = one_organisation(&visitor, &filter);
     let frame = visitor.frame("closures", "Closures", &data).await;
+    let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let list = List {
-        frame: if is_later { frame } else { frame.watching(&data) },
-        states: STATES.map(|state| (state, words_of(state), chosen.contains(&state))).into(),
+        frame: if is_later || wrong.is_some() { frame } else { frame.watching(&data) },
+        states: states(filter.value("state")),
         rows: items(&found).iter().map(Row::of).collect(),
         next,
         is_later,
-        first: format!("/console/closures?{}", query(filter())),
-        batch,
+        first: format!("/console/closures?{}", query(filter.pairs())),
+        batch: batch(&filter, &organisation).filter(|_| wrong.is_none()),
+        wrong,
         of_ghosts,
         organisation,
-        given: given.into(),
+        filter,
     };
-    Ok(frame::show(&list))
+    Ok((status, frame::show(&list)).into_response())
+}
+
+/// The organisation that a batch is of: that of the filter, or the only one of the key; empty where there are several.
+fn one_organisation(visitor: &Visitor, filter: &Filter) -> String {
+    match (filter.value("organisation"), visitor.session.organisations.as_slice()) {
+        ("", [only]) => only.clone(),
+        (several, _) if several.contains(',') => String::new(),
+        (named, _) => named.to_owned(),
+    }
+}
+
+/// The fields of a batch of all that match, where there can be one.
+fn batch(filter: &Filter, organisation: &str) -> Option<Vec<(String, String)>> {
+    let mut fields = filter.of_batch().filter(|_| !organisation.is_empty())?;
+    fields.push(("organisation".to_owned(), organisation.to_owned()));
+    Some(fields)
+}
+
+/// The states to choose from; several that an address names are one more choice, so that they stay with the next press.
+fn states(given: &str) -> Vec<(String, String, bool)> {
+    let several = given.contains(',').then_some(given);
+    let all = several.into_iter().chain(STATES);
+    all.map(|state| (state.to_owned(), state.replace('_', " ").replace(',', ", "), state == given)).collect()
 }
 
 impl Row {

@@ -6,6 +6,7 @@ pub(crate) mod batch;
 pub(crate) mod batches;
 pub(crate) mod closure;
 pub(crate) mod deliveries;
+pub(crate) mod filter;
 pub(crate) mod home;
 pub(crate) mod list;
 pub(crate) mod received;

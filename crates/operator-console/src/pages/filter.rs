@@ -1,0 +1,162 @@
+//! What a list of closures is narrowed by: read from the address of the page, and kept in every link and form of it. What it does not know is
+//! refused: a list that left a part of its filter out would show, and offer to act on, more than was asked for.
+
+use crate::form;
+
+/// What is given once.
+const ONE: [&str; 5] = ["q", "source", "since", "until", "sort"];
+
+/// What can be several, with commas or repeated.
+const SEVERAL: [&str; 4] = ["state", "reason", "queueId", "organisation"];
+
+/// Before the name of a label.
+const LABEL: &str = "label.";
+
+/// What a batch can be narrowed by, and how it names that; labels keep their names.
+const OF_BATCH: [(&str, &str); 6] = [
+    ("state", "state"),
+    ("reason", "closureReason"),
+    ("queueId", "queueId"),
+    ("source", "source"),
+    ("since", "since"),
+    ("until", "until"),
+];
+
+/// What a list is narrowed by, and where its page begins.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Filter {
+    given: Vec<(String, String)>,
+    cursor: String,
+    /// Why it cannot be used.
+    pub(crate) wrong: Option<String>,
+}
+
+impl Filter {
+    /// Reads the query of an address.
+    pub(crate) fn read(query: &str) -> Self {
+        let mut filter = Self::default();
+        for (name, value) in form::fields(query.as_bytes()) {
+            filter.add(&name, value.trim());
+        }
+        // Closures are found by their queue while they are ghosts, so whoever names one means ghosts.
+        if filter.value("state").is_empty() && !filter.value("queueId").is_empty() {
+            filter.given.push(("state".to_owned(), "ghost".to_owned()));
+        }
+        filter
+    }
+
+    fn add(&mut self, name: &str, value: &str) {
+        if name == "cursor" {
+            self.cursor = value.to_owned();
+            return;
+        }
+        let may_be_several = SEVERAL.contains(&name);
+        if !may_be_several && !ONE.contains(&name) && !name.starts_with(LABEL) {
+            let known = [&ONE[..], &SEVERAL].concat().join(", ");
+            let wrong = format!(
+                "There is nothing called \"{name}\" to narrow the list by. There are {known}, and label.NAME."
+            );
+            self.wrong.get_or_insert(wrong);
+        } else if !value.is_empty() {
+            match self.given.iter_mut().find(|(given, _)| given == name) {
+                None => self.given.push((name.to_owned(), as_searched(name, value))),
+                Some((_, given)) if may_be_several => *given = format!("{given},{value}"),
+                Some(_) => {
+                    self.wrong.get_or_insert(format!("\"{name}\" is given more than once."));
+                }
+            }
+        }
+    }
+
+    /// A part of it; empty where it is not given.
+    pub(crate) fn value(&self, name: &str) -> &str {
+        self.given.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value)
+    }
+
+    /// All of it.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.given.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The labels, with their names.
+    pub(crate) fn labels(&self) -> Vec<(String, String)> {
+        self.given.iter().filter(|(name, _)| name.starts_with(LABEL)).cloned().collect()
+    }
+
+    /// Where the page begins; empty for the first.
+    pub(crate) fn cursor(&self) -> &str {
+        &self.cursor
+    }
+
+    /// Whether it names nothing but this.
+    pub(crate) fn is_only(&self, name: &str) -> bool {
+        self.given.iter().all(|(given, _)| given == name)
+    }
+
+    /// The same as a batch takes it; nothing where a batch cannot have all that match and no others.
+    pub(crate) fn of_batch(&self) -> Option<Vec<(String, String)>> {
+        let named = |(name, value): (&str, &str)| {
+            let known = OF_BATCH.into_iter().find(|(given, _)| *given == name).map(|(_, field)| field);
+            let field = known.or_else(|| name.starts_with(LABEL).then_some(name))?;
+            Some((field.to_owned(), value.to_owned()))
+        };
+        let fields: Vec<_> = self.pairs().filter_map(named).collect();
+        (self.wrong.is_none() && self.value("q").is_empty() && !fields.is_empty()).then_some(fields)
+    }
+}
+
+/// Ids of ours are written in small letters, whatever a mail has made of them.
+fn as_searched(name: &str, value: &str) -> String {
+    let small = value.to_ascii_lowercase();
+    if name == "q" && ["cl_", "bt_"].iter().any(|prefix| small.starts_with(prefix)) {
+        small
+    } else {
+        value.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_of_an_address_is_kept() {
+        let filter = Filter::read("label.team=a%20b&state=ghost&state=blocked&sort=acceptedAt&q=&cursor=c");
+        let pairs: Vec<_> = filter.pairs().collect();
+        assert_eq!(pairs, [("label.team", "a b"), ("state", "ghost,blocked"), ("sort", "acceptedAt")]);
+        assert_eq!((filter.cursor(), &filter.wrong), ("c", &None));
+        assert_eq!(filter.labels(), [("label.team".to_owned(), "a b".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_and_nothing_is_offered_for_it() {
+        for (query, part) in [
+            ("state=ghost&lable.team=a", "\"lable.team\""),
+            ("state=ghost&limit=9", "\"limit\""),
+            ("state=ghost&since=1h&since=2h", "more than once"),
+        ] {
+            let filter = Filter::read(query);
+            assert!(filter.wrong.as_ref().is_some_and(|wrong| wrong.contains(part)), "{query}: {filter:?}");
+            assert_eq!((filter.of_batch(), filter.value("state")), (None, "ghost"), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_narrowed_by_all_that_the_list_is() {
+        let filter = Filter::read("label.team=a&reason=rejected&organisation=main&sort=acceptedAt");
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(filter.of_batch(), Some(vec![pair("label.team", "a"), pair("closureReason", "rejected")]));
+        assert_eq!(Filter::read("organisation=main").of_batch(), None, "not every closure that there is");
+        assert_eq!(Filter::read("q=cl_1&state=ghost").of_batch(), None);
+    }
+
+    #[test]
+    fn whoever_names_a_queue_means_ghosts_and_ids_are_small() {
+        assert_eq!(Filter::read("queueId=none").value("state"), "ghost");
+        assert_eq!(Filter::read("q=CL_01JD").value("q"), "cl_01jd");
+        assert!(
+            Filter::read("q=CL_01JD").is_only("q") && !Filter::read("q=CL_01JD&state=ghost").is_only("q")
+        );
+        assert_eq!(Filter::read("source=CL_Q").value("source"), "CL_Q");
+    }
+}
