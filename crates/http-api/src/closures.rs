@@ -59,6 +59,7 @@ pub(crate) async fn answer(
     let waiting_for = waiting_for(orchestrator, record);
     let view = ClosureView::of(record, &id, Circumstances { attached, wait_satisfied, waiting_for })
         .with_policy(record, &orchestrator.policy_of(record))
+        .with_page(orchestrator.page_of(record))
         .with_problem(trouble(call, record).await?);
     let mut response = json_answer(status, &view);
     response.headers_mut().insert(header::ETAG, etag(record));

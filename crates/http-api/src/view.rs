@@ -115,6 +115,9 @@ pub(crate) struct ClosureView<'a> {
     /// The labels of the command.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     labels: Pairs<'a>,
+    /// The conversation in Genesys Cloud's own pages; left out where there is no such place, and in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    genesys_page: Option<String>,
     links: Links<'a>,
     /// What is wrong and what can be done, where `reason` is set. Lists leave it out.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -296,6 +299,7 @@ impl<'a> ClosureView<'a> {
             policy: Pairs::Options(record.overrides().map(option_texts).unwrap_or_default()),
             effective_policy: None,
             labels: Pairs::Labels(said.map_or(&[], |said| &said.labels)),
+            genesys_page: None,
             links: Links { own: id, timeline: id, explain: id },
             problem: None,
         }
@@ -304,6 +308,12 @@ impl<'a> ClosureView<'a> {
     /// The same with the policy that holds for it.
     pub(crate) fn with_policy(mut self, record: &Record, policy: &Policy) -> Self {
         self.effective_policy = Some(Pairs::Options(policy_texts(policy, record.overrides())));
+        self
+    }
+
+    /// The same with where a person sees the conversation.
+    pub(crate) fn with_page(mut self, page: Option<String>) -> Self {
+        self.genesys_page = page;
         self
     }
 

@@ -55,6 +55,8 @@ fn stand_in(acts: &Acts) -> Router {
                     "byQueue": [{ "organisation": HOSTILE, "queueId": HOSTILE, "count": 1, "byReason": { HOSTILE: 1 } }] }),
                 "/readyz" => json!({ "organisations": [{ "name": HOSTILE, "open": 1, "queued": 0 }], "adapters": [] }),
                 "/v1/closures/cl_1" => ghost,
+                "/v1/closures/cl_closed" => json!({ "id": "cl_closed", "conversationId": "c1", "state": "closed", "timings": {},
+                    "genesysPage": "https://apps.example/c1" }),
                 "/v1/closures/cl_1/explain" => json!({ "headline": HOSTILE, "missing": [HOSTILE], "next": [
                     { "act": "force", "what": HOSTILE, "command": HOSTILE },
                     { "act": null, "what": HOSTILE, "command": null, "http": null },
@@ -392,6 +394,15 @@ async fn any_id_of_ours_leads_to_its_page() {
         let location = response.headers().get(header::LOCATION);
         assert_eq!(location.and_then(|to| to.to_str().ok()), Some(to), "{from}: {page}");
     }
+}
+
+#[tokio::test]
+async fn a_closure_leads_to_its_page_at_genesys_also_once_it_is_closed() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_read").await;
+    let request = Request::get("/console/closures/cl_closed").header("cookie", &cookie);
+    let (_, _, page) = send(&console, request, "").await;
+    assert!(page.contains("<a href=\"https://apps.example/c1\""), "{page}");
 }
 
 #[tokio::test]

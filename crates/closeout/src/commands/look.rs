@@ -317,7 +317,7 @@ fn details(closure: &Value, voice: &Voice) -> String {
         ("claimed by", value("ghost.handling.claimed.by")),
         ("snoozed until", time("ghost.handling.snoozedUntil")),
         ("comment", value("ghost.handling.comment.text")),
-        ("page", value("ghost.genesysPage")),
+        ("page", value("genesysPage")),
         ("asked because", value("requestReason")),
         ("labels", labels.join(" ")),
         ("policy", policy_words(closure)),

@@ -44,6 +44,7 @@ async fn a_close_that_ends_within_the_wait_is_answered_with_its_proof() {
                 "wrapperClose": "patch", "wrapUp": "none", "deadline": "PT3M", "confirmWithin": "PT20S",
                 "giveUpAfter": "PT72H", "guestReturns": "never",
             },
+            "genesysPage": format!("https://apps.example/{conversation}"),
             "links": {
                 "self": format!("/v1/closures/{id}"), "timeline": format!("/v1/closures/{id}/timeline"),
                 "explain": format!("/v1/closures/{id}/explain"),

@@ -45,6 +45,20 @@ async fn adapters_are_shown_to_keys_of_their_organisation() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_closure_has_its_page_at_genesys_and_a_list_leaves_it_out() {
+    let world = World::new().await;
+    let conversation = world.conversation(1);
+    let closure = world.post("/v1/closures?wait=1m", json!({ "conversationId": conversation })).await.ok(200);
+    let id = closure["id"].as_str().unwrap();
+    let closure = world.get(&format!("/v1/closures/{id}")).await.ok(200);
+    assert_eq!(
+        (&closure["state"], &closure["genesysPage"]),
+        (&json!("closed"), &json!(format!("https://apps.example/{conversation}")))
+    );
+    assert!(world.get("/v1/closures").await.ok(200)["items"][0].get("genesysPage").is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_version_that_is_known_is_answered_304() {
     let world = World::new().await;
     *world.remote.mute.lock().unwrap() = true;

@@ -38,7 +38,8 @@ async fn a_ghost_is_listed_with_what_is_missing_and_what_can_be_done() {
     let hint = GhostAdvice(world.orchestrator.clone()).hint(&record);
     let first = &ghost["suggested"][0];
     let words = format!("{} `{}`", first["what"].as_str().unwrap(), first["command"].as_str().unwrap());
-    assert_eq!(hint, Hint { first: Some(words), page: None }, "a chat is told the same");
+    let page = ghost["genesysPage"].as_str().map(str::to_owned);
+    assert_eq!(hint, Hint { first: Some(words), page }, "a chat is told the same");
     let none = world.get("/v1/ghosts?reason=rejected").await.ok(200);
     assert_eq!(none["items"], json!([]));
     let summary = world.get("/v1/ghosts/summary").await.ok(200);

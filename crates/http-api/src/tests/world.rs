@@ -196,6 +196,10 @@ impl Remote for Connection {
         self.0.try_permit(class)
     }
 
+    fn page_of(&self, conversation: ConversationId) -> Option<String> {
+        Some(format!("https://apps.example/{conversation}"))
+    }
+
     async fn changed(&self) {
         self.0.changed().await;
     }

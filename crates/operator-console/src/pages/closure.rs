@@ -93,7 +93,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
         advice: Advice::all(&explanation),
         said: ghost_report::handling(&explanation["handling"]),
         snoozes: SNOOZES,
-        page: some(&ghost["genesysPage"]).filter(|page| page.starts_with("https://")),
+        page: some(&closure["genesysPage"]).filter(|page| page.starts_with("https://")),
         strip: Strip::of_timeline(items(&timeline), end(&closure)),
         steps: items(&timeline).iter().map(Step::of).collect(),
         facts: facts(&closure, &ghost),
