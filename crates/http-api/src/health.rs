@@ -108,6 +108,8 @@ pub(crate) struct OrganisationView {
     open: usize,
     /// How many are ready to call and wait: for their share of the quota, or for the end of a block or a pause.
     queued: usize,
+    /// How many requests Genesys takes of it still in this minute; null where no limit is set.
+    quota_left: Option<u64>,
     /// When the next probe is due, while Genesys refuses the credential or a permission.
     #[schema(value_type = Option<String>, format = DateTime)]
     blocked_until: Option<Stamp>,
@@ -213,6 +215,7 @@ fn organisations(call: &Call, caller: &Caller) -> Vec<OrganisationView> {
             name: status.name.as_str().to_owned(),
             open: status.open,
             queued: status.ready,
+            quota_left: orchestrator.quota_left(&status.name),
             blocked_until: status.blocked_until.map(Stamp),
             blocked_by,
             missing_permission,

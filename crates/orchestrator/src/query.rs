@@ -134,6 +134,11 @@ impl Orchestrator {
         self.remote(record)?.page_of(record.closure.conversation?)
     }
 
+    /// How many requests are left to an organisation in the present window; `None` where it has no limit, or is not known.
+    pub fn quota_left(&self, organisation: &Organisation) -> Option<u64> {
+        self.inner.organisations.get(organisation)?.setup.remote.quota()?.remaining()
+    }
+
     /// One page of closures.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use closure_machine::Reply;
+use genesys_client::{Class, Quota, QuotaConfig};
 use genesys_types::Time;
 use orchestrator::{CallFacts, Outcome};
 use serde_json::{Value, json};
@@ -42,6 +43,19 @@ async fn adapters_are_shown_to_keys_of_their_organisation() {
                                 "missingPermissions": ["conversation:communication:view"] }],
         }])
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_of_the_quota_is_shown_where_there_is_one() {
+    let world = World::new().await;
+    let left = async || world.get("/readyz?verbose").await.ok(200)["organisations"][0]["quotaLeft"].clone();
+    assert_eq!(left().await, Value::Null);
+    let quota = Quota::new(QuotaConfig::default(), genesys_client::monotonic_clock(), 1);
+    assert!(world.remote.quota.set(quota.clone()).is_ok());
+    assert_eq!(left().await, 300);
+    let mut permit = quota.try_take(Class::Close).unwrap();
+    permit.sent();
+    assert_eq!(left().await, 299);
 }
 
 #[tokio::test(start_paused = true)]

@@ -240,7 +240,7 @@ async fn outgoing_calls_stop_and_go_on() {
     assert_eq!(list["items"][0]["waitingFor"], "organisation_paused");
     let ready = world.get("/readyz?verbose").await.ok(200);
     let organisation = json!({
-        "name": "main", "open": 1, "queued": 1, "blockedUntil": null, "blockedBy": null, "missingPermission": null,
+        "name": "main", "open": 1, "queued": 1, "quotaLeft": null, "blockedUntil": null, "blockedBy": null, "missingPermission": null,
         "paused": true, "readsAloneUntil": null,
     });
     assert_eq!(ready["organisations"], json!([organisation]));

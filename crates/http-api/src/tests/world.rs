@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use axum::{Router, body::Body};
 use batches::{Batches, NoHerald, Schedule};
 use closure_machine::{Candidate, Findings, Heard, Policy, ProofSource, Reply, Request, Target, What};
-use genesys_client::Class;
+use genesys_client::{Class, Quota};
 use genesys_types::{
     CommunicationId, ConversationId, Leg, LegState, Organisation, ParticipantId, Purpose, QueueId, Snapshot,
     Span, Time, WrapUp,
@@ -74,6 +74,8 @@ pub(super) struct TestRemote {
     pub(super) mute: Mutex<bool>,
     /// Whether the quota is used up.
     pub(super) used_up: Mutex<bool>,
+    /// What an organisation may ask, where it has a limit.
+    pub(super) quota: OnceLock<Quota>,
     listener: OnceLock<Orchestrator>,
 }
 
@@ -194,6 +196,10 @@ struct Connection(Arc<TestRemote>);
 impl Remote for Connection {
     fn try_permit(&self, class: Class) -> Result<Permit, Duration> {
         self.0.try_permit(class)
+    }
+
+    fn quota(&self) -> Option<&Quota> {
+        self.0.quota.get()
     }
 
     fn page_of(&self, conversation: ConversationId) -> Option<String> {
