@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    acts,
     call::{Answer, Call, json_answer},
     command::{self, Wanted, check_text},
     json::{Fields, Node},
@@ -343,24 +344,27 @@ pub(crate) async fn execute(mut call: Call) -> Answer {
 }
 
 /// `POST /v1/batches/{id}/pause`
-pub(crate) async fn pause(call: Call) -> Answer {
+pub(crate) async fn pause(mut call: Call) -> Answer {
     call.query()?.finish()?;
+    acts::optional_reason(&mut call)?;
     let key = visible(&call).await?.key;
     let done = call.shared.api.batches.pause(key).await;
     acted(&call, "pause_batch", done).await
 }
 
 /// `POST /v1/batches/{id}/resume`
-pub(crate) async fn resume(call: Call) -> Answer {
+pub(crate) async fn resume(mut call: Call) -> Answer {
     call.query()?.finish()?;
+    acts::optional_reason(&mut call)?;
     let key = visible(&call).await?.key;
     let done = call.shared.api.batches.resume(key).await;
     acted(&call, "resume_batch", done).await
 }
 
 /// `POST /v1/batches/{id}/cancel`
-pub(crate) async fn cancel(call: Call) -> Answer {
+pub(crate) async fn cancel(mut call: Call) -> Answer {
     call.query()?.finish()?;
+    acts::optional_reason(&mut call)?;
     let key = visible(&call).await?.key;
     let done = call.shared.api.batches.cancel(key).await;
     acted(&call, "cancel_batch", done).await

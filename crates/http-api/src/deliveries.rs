@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    acts,
     call::{Answer, Call, json_answer},
     listing::{known_names, organisations},
     metrics,
@@ -125,8 +126,9 @@ pub(crate) async fn one(call: Call) -> Answer {
 }
 
 /// `POST /v1/deliveries/{id}/redeliver`
-pub(crate) async fn redeliver(call: Call) -> Answer {
+pub(crate) async fn redeliver(mut call: Call) -> Answer {
     call.query()?.finish()?;
+    acts::optional_reason(&mut call)?;
     let key = key("id", &call.id)?;
     let callbacks = &call.shared.api.callbacks;
     seen(&call).await?;

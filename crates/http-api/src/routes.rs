@@ -5,7 +5,7 @@ mod kinds;
 
 use closure_machine::Act;
 
-use self::kinds::{act, look, on_batch, on_letter, on_source, outgoing, say};
+use self::kinds::{STEERED, act, look, on_batch, on_letter, on_source, outgoing, say};
 use crate::{
     access::Need,
     acts, audit, batches, closures, dead_letters, deliveries, documents, evidence, explain,
@@ -208,14 +208,19 @@ pub(crate) static ROUTES: &[Route] = &[
     ),
     on_batch(
         "/v1/batches/{id}/pause",
-        None,
+        STEERED,
         run!(batches::pause),
         "Submit no further row until it is resumed, also over a restart.",
     ),
-    on_batch("/v1/batches/{id}/resume", None, run!(batches::resume), "Go on with a batch that was paused."),
+    on_batch(
+        "/v1/batches/{id}/resume",
+        STEERED,
+        run!(batches::resume),
+        "Go on with a batch that was paused.",
+    ),
     on_batch(
         "/v1/batches/{id}/cancel",
-        None,
+        STEERED,
         run!(batches::cancel),
         "Submit no row any more. What was submitted goes on.",
     ),
@@ -353,13 +358,13 @@ pub(crate) static ROUTES: &[Route] = &[
         doc: Doc {
             summary: "Tell a receiver again, also of what it has taken.",
             parameters: &[],
-            body: None,
+            body: STEERED,
             answers: &[Reply {
                 status: 202,
                 about: "Stored; it is posted at once.",
                 shape: Shape::Json("Delivery"),
             }],
-            refusals: &[404, 422, 503],
+            refusals: &[400, 404, 413, 415, 422, 503],
         },
     },
     look(

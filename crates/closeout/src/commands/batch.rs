@@ -232,6 +232,9 @@ pub struct OneBatch {
     /// The batch
     #[arg(value_name = "ID")]
     id: String,
+    /// Why; it is kept in the audit
+    #[arg(long)]
+    reason: Option<String>,
 }
 
 /// Runs the command.
@@ -441,7 +444,8 @@ async fn show(args: &ShowArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure
 
 async fn act(args: &OneBatch, act: &str, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
     let path = format!("/v1/batches/{}/{act}", args.id);
-    let batch = api.post(&path, &[], &Value::Null, None, Duration::ZERO).await?.body;
+    let body = json!({ "reason": args.reason });
+    let batch = api.post(&path, &[], &body, None, Duration::ZERO).await?.body;
     write(&batch, voice)?;
     Ok(Exit::Done)
 }

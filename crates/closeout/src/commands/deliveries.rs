@@ -88,6 +88,9 @@ pub struct RedeliverArgs {
     /// Ids of deliveries (dv_…)
     #[arg(value_name = "ID", required = true, value_parser = delivery)]
     ids: Vec<String>,
+    /// Why; it is kept in the audit
+    #[arg(long)]
+    reason: Option<String>,
     /// Needed for more than one
     #[arg(short, long)]
     yes: bool,
@@ -142,7 +145,8 @@ async fn show_each(ids: &[String], api: &Api, voice: &Voice) -> Result<Exit, Fai
 async fn redeliver(args: &RedeliverArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
     let again = async |id: &str| {
         let path = format!("/v1/deliveries/{id}/redeliver");
-        Ok::<_, Failure>(api.post(&path, &[], &json!({}), None, std::time::Duration::ZERO).await?.body)
+        let body = json!({ "reason": args.reason });
+        Ok::<_, Failure>(api.post(&path, &[], &body, None, std::time::Duration::ZERO).await?.body)
     };
     if let [only] = args.ids.as_slice() {
         show(&[again(only).await?], true, voice)?;

@@ -54,6 +54,9 @@ pub(super) const fn outgoing(
     Route { method: Method::Post, path, need: Need::Operate, run, doc }
 }
 
+/// The body of an act that may say why, and needs no body at all.
+pub(super) const STEERED: Option<Body> = Some(Body { schema: "ActRequest", required: false, file: false });
+
 /// An operator's act on a batch.
 pub(super) const fn on_batch(
     path: &'static str,
@@ -61,17 +64,15 @@ pub(super) const fn on_batch(
     run: Handler,
     summary: &'static str,
 ) -> Route {
-    let refusals: &[u16] =
-        if body.is_some() { &[400, 404, 409, 413, 415, 422, 503] } else { &[404, 409, 422, 503] };
+    let refusals = &[400, 404, 409, 413, 415, 422, 503];
     let doc = Doc { summary, parameters: &[], body, answers: &[BATCH_TAKEN], refusals };
     Route { method: Method::Post, path, need: Need::Operate, run, doc }
 }
 
 /// An operator's act on a source.
 pub(super) const fn on_source(path: &'static str, run: Handler, summary: &'static str) -> Route {
-    let body = Some(Body { schema: "ActRequest", required: false, file: false });
     let refusals = &[400, 404, 413, 415, 422, 503];
-    let doc = Doc { summary, parameters: &[], body, answers: &[SOURCE_ACT_TAKEN], refusals };
+    let doc = Doc { summary, parameters: &[], body: STEERED, answers: &[SOURCE_ACT_TAKEN], refusals };
     Route { method: Method::Post, path, need: Need::Operate, run, doc }
 }
 

@@ -269,3 +269,23 @@ async fn rows_are_taken_in_three_forms_and_refused_in_every_other() {
     world.rows_as("submit", NDJSON, padded(4_000_000)).await.ok(201);
     world.rows_as("submit", NDJSON, padded(4_000_001)).await.problem(413, "body_too_large");
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_steers_a_batch_may_say_why() {
+    let world = World::new().await;
+    for (act, path) in [("pause", "/pause"), ("cancel", "/cancel")] {
+        let batch = world.batch_for(path).await;
+        let path = format!("/v1/batches/{}/{act}", batch["id"].as_str().unwrap());
+        world
+            .post_as("operate", &path, json!({ "reason": "x".repeat(1_001) }), &[])
+            .await
+            .problem(422, "invalid_field");
+        world.post_as("operate", &path, json!({ "reason": "the shop asked" }), &[]).await.ok(202);
+        let told = world.get(&format!("/v1/audit?action=batch.{act}")).await.ok(200);
+        assert_eq!(
+            (&told["items"][0]["why"], &told["items"][0]["outcome"]),
+            (&json!("the shop asked"), &json!("done"))
+        );
+        world.post_as("operate", &path, Value::Null, &[]).await.ok(202);
+    }
+}

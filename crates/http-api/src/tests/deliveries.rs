@@ -76,7 +76,9 @@ async fn a_delivery_is_listed_without_its_query_and_told_again() {
     assert!(!all.to_string().contains("secret"));
     assert_eq!(world.get(&format!("/v1/deliveries/{}", id())).await.ok(200), *item);
     let path = format!("/v1/deliveries/{}/redeliver", id());
-    let again = world.post_as("operate", &path, Value::Null, &[]).await.ok(202);
+    let again = world.post_as("operate", &path, json!({ "reason": "it was restored" }), &[]).await.ok(202);
+    let told = world.get("/v1/audit?action=delivery.redeliver").await.ok(200);
+    assert_eq!(told["items"][0]["why"], "it was restored");
     assert_eq!((&again["result"], &again["attempt"]), (&json!("waiting"), &json!(0)));
     assert!(again["nextTryAt"].is_string());
     let count = |page: Value| page["items"].as_array().unwrap().len();
