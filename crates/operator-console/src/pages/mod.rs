@@ -9,6 +9,7 @@ pub(crate) mod deliveries;
 pub(crate) mod filter;
 pub(crate) mod home;
 pub(crate) mod list;
+pub(crate) mod needs;
 pub(crate) mod received;
 pub(crate) mod settings;
 pub(crate) mod sources;
