@@ -66,6 +66,7 @@ struct Organisation {
     name: String,
     open: String,
     queued: String,
+    quota_left: String,
     how: &'static str,
 }
 
@@ -89,12 +90,18 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
     let summary = visitor.get("/v1/ghosts/summary").await?;
     let ghosts = visitor.get(&format!("/v1/ghosts?sort=acceptedAt&limit={SHOWN}")).await?;
     let adapters = visitor.look("/v1/adapters").await;
+    let sources = visitor.look("/v1/sources").await;
+    let pauses = match Standing::is_paused(&standing, &sources) {
+        true => visitor.look("/v1/audit?action=outgoing.pause,source.pause&limit=100").await,
+        false => Value::Null,
+    };
     let needs = needs(&Standing {
         organisations: &standing,
         adapters: &adapters,
         letters: &visitor.look("/v1/dead-letters?state=held&limit=500").await,
-        sources: &visitor.look("/v1/sources").await,
+        sources: &sources,
         batches: &visitor.look("/v1/batches?limit=50").await,
+        pauses: &pauses,
     });
     let queues = summary["byQueue"].as_array().map_or(&[][..], Vec::as_slice);
     let all = standing["organisations"].as_array().map_or(&[][..], Vec::as_slice);
@@ -166,16 +173,22 @@ impl Ghost {
 
 impl Organisation {
     fn of(one: &Value) -> Self {
-        let how = if some(&one["missingPermission"]).is_some() {
-            "refused by Genesys"
-        } else if one["blockedBy"].is_string() {
-            "held"
-        } else if one["paused"] == true {
+        let how = if one["paused"] == true {
             "paused"
+        } else if one["blockedUntil"].is_string() {
+            "refused by Genesys"
         } else {
             "calls go out"
         };
-        Self { name: text(&one["name"]), open: text(&one["open"]), queued: text(&one["queued"]), how }
+        Self {
+            name: text(&one["name"]),
+            open: text(&one["open"]),
+            queued: text(&one["queued"]),
+            quota_left: one["quotaLeft"]
+                .as_u64()
+                .map_or_else(|| "no limit".to_owned(), |left| left.to_string()),
+            how,
+        }
     }
 }
 

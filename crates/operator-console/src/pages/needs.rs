@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::parts::{items, query, some, text};
+use crate::parts::{Moment, items, query, some, text};
 
 /// Something that an operator has to see to, beside the ghosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +10,10 @@ pub(crate) struct Need {
     /// `alarm` where closures stand still because of it, `held` where somebody wanted it so or it can wait.
     pub(crate) look: &'static str,
     pub(crate) what: String,
+    /// A moment that belongs to it, and the words before it.
+    pub(crate) when: Option<(&'static str, Moment)>,
+    /// What somebody gave as the reason.
+    pub(crate) why: Option<String>,
     pub(crate) todo: String,
     pub(crate) address: String,
 }
@@ -21,93 +25,161 @@ pub(crate) struct Standing<'a> {
     pub(crate) letters: &'a Value,
     pub(crate) sources: &'a Value,
     pub(crate) batches: &'a Value,
+    /// Who paused what, the latest first, from the audit.
+    pub(crate) pauses: &'a Value,
+}
+
+impl Standing<'_> {
+    /// Whether something is paused, so that it is worth asking who did it.
+    pub(crate) fn is_paused(organisations: &Value, sources: &Value) -> bool {
+        let mut all = list(organisations).iter().chain(items(sources));
+        all.any(|one| one["paused"] == true)
+    }
 }
 
 /// All that stands in the way, and what to do about it.
 pub(crate) fn needs(standing: &Standing<'_>) -> Vec<Need> {
-    let mut needs = Vec::new();
-    for one in standing.organisations["organisations"].as_array().into_iter().flatten() {
-        let name = text(&one["name"]);
-        if let Some(permission) = some(&one["missingPermission"]) {
-            needs.push(Need {
-                look: "alarm",
-                what: format!("Genesys refuses calls of {name}: the permission {permission} is missing."),
-                todo: "Add it to the role of the OAuth client; what waits goes on by itself.".to_owned(),
-                address: "/console/settings".to_owned(),
-            });
-        } else if let Some(by) = some(&one["blockedBy"]) {
-            needs.push(Need {
-                look: "alarm",
-                what: format!("Calls of {name} are held until {} by {by}.", text(&one["blockedUntil"])),
-                todo: "Nothing is lost; they go on by themselves.".to_owned(),
-                address: "/console/settings".to_owned(),
-            });
-        }
-        if one["paused"] == true {
-            needs.push(Need {
-                look: "held",
-                what: format!("Calls of {name} are paused by an operator."),
-                todo: "Let them go on when the reason is over.".to_owned(),
-                address: "/console/settings".to_owned(),
-            });
-        }
-    }
-    for one in items(standing.adapters).iter().filter(|one| one["silentSince"].is_string()) {
-        needs.push(Need {
-            look: "alarm",
-            what: format!("No event arrives by {} since {}.", text(&one["adapter"]), text(&one["silentSince"])),
-            todo: "Look whether its sender reaches the service. Ghosts of this time are told one by one afterwards.".to_owned(),
-            address: format!("/console/received?{}", query([("hook", text(&one["adapter"]).as_str())])),
-        });
-    }
-    for one in items(standing.sources) {
-        let name = text(&one["name"]);
-        if let Some(fault) = some(&one["fault"]) {
-            needs.push(Need {
-                look: "alarm",
-                what: format!("No commands come from {name}: {fault}."),
-                todo: "It tries again by itself; look at the broker.".to_owned(),
-                address: "/console/sources".to_owned(),
-            });
-        } else if one["paused"] == true {
-            needs.push(Need {
-                look: "held",
-                what: format!("The source {name} is paused by an operator."),
-                todo: "What producers send waits in the queue.".to_owned(),
-                address: "/console/sources".to_owned(),
-            });
-        }
-    }
-    let letters = items(standing.letters).len();
-    if letters > 0 {
-        needs.push(Need {
-            look: "alarm",
-            what: format!("{letters} command{} could not be taken.", if letters == 1 { "" } else { "s" }),
-            todo: "Look why; give it again or let it go.".to_owned(),
-            address: "/console/sources#letters".to_owned(),
-        });
-    }
-    for one in items(standing.batches) {
-        let id = text(&one["id"]);
-        let queued = one["progress"]["queued"].as_u64().unwrap_or_default();
-        let (what, todo) = match one["state"].as_str() {
-            Some("preview") if one["scan"].is_object() && one["confirmToken"].is_string() && queued > 0 => (
-                format!("A scan found {queued} stuck sessions that nobody asked to close."),
-                "Look at them and close them.",
-            ),
-            Some("paused") => {
-                (format!("The batch {id} is paused with {queued} rows to go."), "Resume it or call it off.")
-            }
-            Some(_) | None => continue,
-        };
-        needs.push(Need {
-            look: "held",
-            what,
-            todo: todo.to_owned(),
-            address: format!("/console/batches/{id}"),
-        });
-    }
+    let mut needs: Vec<_> =
+        list(standing.organisations).iter().flat_map(|one| of_organisation(one, standing.pauses)).collect();
+    needs.extend(items(standing.adapters).iter().filter_map(of_adapter));
+    needs.extend(items(standing.sources).iter().filter_map(|one| of_source(one, standing.pauses)));
+    needs.extend(of_letters(standing.letters));
+    needs.extend(items(standing.batches).iter().filter_map(of_batch));
     needs
+}
+
+fn list(standing: &Value) -> &[Value] {
+    standing["organisations"].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn of_organisation(one: &Value, pauses: &Value) -> Vec<Need> {
+    let name = text(&one["name"]);
+    let address = "/console/settings".to_owned();
+    let refused = refusal(one, &name).map(|(what, todo)| Need {
+        look: "alarm",
+        what,
+        when: Some(("The next try is at", Moment::of(&one["blockedUntil"])))
+            .filter(|_| one["blockedUntil"].is_string()),
+        why: None,
+        todo: todo.to_owned(),
+        address: address.clone(),
+    });
+    let paused = (one["paused"] == true).then(|| Need {
+        todo: "Let them go on when the reason is over: they do not by themselves.".to_owned(),
+        ..paused(&format!("Calls of {name} are paused"), "outgoing.pause", &name, pauses, address)
+    });
+    refused.into_iter().chain(paused).collect()
+}
+
+/// What Genesys refuses, and what to check.
+fn refusal(one: &Value, name: &str) -> Option<(String, &'static str)> {
+    let refuses = format!("Genesys refuses calls of {name}");
+    match (some(&one["missingPermission"]), one["blockedBy"].as_str()) {
+        (Some(permission), _) => Some((
+            format!("{refuses}: the permission {permission} is missing."),
+            "Add it to a role of the OAuth client, for the division of the queue; what waits then goes on with the next try.",
+        )),
+        (None, Some("permission")) => Some((
+            format!("{refuses}: a permission is missing that the answer does not name."),
+            "Compare the roles of the OAuth client with the list in the README; what waits then goes on with the next try.",
+        )),
+        (None, Some("credential")) => Some((
+            format!(
+                "Genesys does not accept the credential of {name}: none of its closures goes on before that is mended."
+            ),
+            "Check the client id, its secret and the region with `closeout config check`, and that the OAuth client is neither disabled nor expired in Genesys.",
+        )),
+        (None, Some(_)) | (None, None) if one["blockedUntil"].is_string() => Some((
+            format!("{refuses}: the credential or a permission is not accepted."),
+            "Check the OAuth client with `closeout config check`, and its roles in Genesys.",
+        )),
+        (None, Some(_) | None) => None,
+    }
+}
+
+/// What is paused, by whom, since when and why, as far as the audit tells.
+fn paused(what: &str, action: &str, subject: &str, pauses: &Value, address: String) -> Need {
+    let is_it =
+        |line: &&Value| line["action"] == action && line["subject"] == subject && line["outcome"] == "done";
+    let line = items(pauses).iter().find(is_it).unwrap_or(&Value::Null);
+    let by = some(&line["by"]).unwrap_or_else(|| "an operator".to_owned());
+    Need {
+        look: "held",
+        what: format!("{what} by {by}."),
+        when: line["at"].is_string().then(|| ("Since", Moment::of(&line["at"]))),
+        why: some(&line["why"]),
+        todo: String::new(),
+        address,
+    }
+}
+
+fn of_adapter(one: &Value) -> Option<Need> {
+    let name = text(&one["adapter"]);
+    one["silentSince"].is_string().then(|| Need {
+        look: "alarm",
+        what: format!("No event arrives by {name}."),
+        when: Some(("Since", Moment::of(&one["silentSince"]))),
+        why: None,
+        todo:
+            "Look whether its sender reaches the service. Ghosts of this time are told one by one afterwards."
+                .to_owned(),
+        address: format!("/console/received?{}", query([("hook", name.as_str())])),
+    })
+}
+
+fn of_source(one: &Value, pauses: &Value) -> Option<Need> {
+    let name = text(&one["name"]);
+    let address = "/console/sources".to_owned();
+    match some(&one["fault"]) {
+        Some(fault) => Some(Need {
+            look: "alarm",
+            what: format!("No commands come from {name}: {fault}."),
+            when: None,
+            why: None,
+            todo: "It tries again by itself; look at the broker.".to_owned(),
+            address,
+        }),
+        None => (one["paused"] == true).then(|| Need {
+            todo: "What producers send waits in the queue.".to_owned(),
+            ..paused(&format!("The source {name} is paused"), "source.pause", &name, pauses, address)
+        }),
+    }
+}
+
+fn of_letters(letters: &Value) -> Option<Need> {
+    let count = items(letters).len();
+    let many = if some(&letters["nextCursor"]).is_some() { "More than " } else { "" };
+    (count > 0).then(|| Need {
+        look: "alarm",
+        what: format!("{many}{count} command{} could not be taken.", if count == 1 { "" } else { "s" }),
+        when: None,
+        why: None,
+        todo: "Look why; give it again or let it go.".to_owned(),
+        address: "/console/sources#letters".to_owned(),
+    })
+}
+
+fn of_batch(one: &Value) -> Option<Need> {
+    let id = text(&one["id"]);
+    let queued = one["progress"]["queued"].as_u64().unwrap_or_default();
+    let (what, todo) = match one["state"].as_str() {
+        Some("preview") if one["scan"].is_object() && one["confirmToken"].is_string() && queued > 0 => (
+            format!("A scan found {queued} stuck sessions that nobody asked to close."),
+            "Look at them and close them.",
+        ),
+        Some("paused") => {
+            (format!("The batch {id} is paused with {queued} rows to go."), "Resume it or call it off.")
+        }
+        Some(_) | None => return None,
+    };
+    Some(Need {
+        look: "held",
+        what,
+        when: None,
+        why: None,
+        todo: todo.to_owned(),
+        address: format!("/console/batches/{id}"),
+    })
 }
 
 #[cfg(test)]
@@ -131,6 +203,12 @@ mod tests {
             letters: &list(letters),
             sources: &list(sources),
             batches: &list(batches),
+            pauses: &json!({ "items": [
+                { "action": "source.pause", "subject": "main", "by": "bob", "outcome": "done" },
+                { "action": "outgoing.pause", "subject": "main", "by": "eve", "outcome": "refused" },
+                { "action": "outgoing.pause", "subject": "main", "by": "ann", "outcome": "done", "why": "maintenance",
+                  "at": "2026-11-28T10:00:00Z" },
+            ] }),
         })
     }
 
@@ -150,7 +228,7 @@ mod tests {
                 "conversation:communication:disconnect",
                 "/console/settings",
             ),
-            (needs_of(&paused, &none, &none, &none, &none), "paused", "/console/settings"),
+            (needs_of(&paused, &none, &none, &none, &none), "paused by ann.", "/console/settings"),
             (
                 needs_of(&well, &silent, &none, &none, &none),
                 "relay <b>",
@@ -163,5 +241,39 @@ mod tests {
             let [need] = &needs[..] else { panic!("{needs:?}") };
             assert!(need.what.contains(said) && need.address == address && !need.todo.is_empty(), "{need:?}");
         }
+    }
+
+    #[test]
+    fn a_refused_credential_is_to_be_mended_and_does_not_pass_by_itself() {
+        let refused =
+            |by: Value| json!({ "name": "main", "blockedBy": by, "blockedUntil": "2026-11-28T10:00:00Z" });
+        for (by, said, todo) in [
+            (
+                json!("credential"),
+                "does not accept the credential of main",
+                "client id, its secret and the region",
+            ),
+            (json!("permission"), "a permission is missing", "list in the README"),
+            (Value::Null, "the credential or a permission", "closeout config check"),
+        ] {
+            let none = Value::Null;
+            let needs = needs_of(&refused(by), &none, &none, &none, &none);
+            let [need] = &needs[..] else { panic!("{needs:?}") };
+            assert!(need.what.contains(said) && need.todo.contains(todo), "{need:?}");
+            assert!(!need.todo.contains("by themselves") && need.when.is_some(), "{need:?}");
+        }
+    }
+
+    #[test]
+    fn a_pause_is_told_with_who_when_and_why() {
+        let none = Value::Null;
+        let needs = needs_of(&json!({ "name": "main", "paused": true }), &none, &none, &none, &none);
+        assert_eq!(needs[0].why.as_deref(), Some("maintenance"));
+        assert_eq!(needs[0].when, Some(("Since", Moment::of(&json!("2026-11-28T10:00:00Z")))));
+        let needs = needs_of(&json!({ "name": "other", "paused": true }), &none, &none, &none, &none);
+        assert_eq!(
+            (needs[0].what.as_str(), &needs[0].why),
+            ("Calls of other are paused by an operator.", &None)
+        );
     }
 }
