@@ -76,6 +76,16 @@ pub(crate) fn items(value: &Value) -> &[Value] {
     value["items"].as_array().map_or(&[], Vec::as_slice)
 }
 
+/// Where the next page of a list is: the same address with the cursor that the list answered with; nothing on the last page.
+pub(crate) fn next_page<'a>(
+    address: &str,
+    found: &'a Value,
+    filter: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Option<String> {
+    let cursor = found["nextCursor"].as_str()?;
+    Some(format!("{address}?{}", query(filter.into_iter().chain([("cursor", cursor)]))))
+}
+
 /// A word of the interface as a person writes it: `no_confirmation` is "no confirmation".
 pub(crate) fn words(value: &Value) -> String {
     text(value).replace('_', " ")
@@ -108,6 +118,14 @@ mod tests {
             assert!(!shown.contains("<b>") && !shown.contains("\" onclick"), "{shown}");
         }
         assert_eq!(segment("../a b?c"), "..%2Fa%20b%3Fc");
+    }
+
+    #[test]
+    fn a_next_page_keeps_the_filter_and_the_last_has_none() {
+        let found = json!({ "nextCursor": "dv_1" });
+        let next = next_page("/console/deliveries", &found, [("result", "failed"), ("closure", "")]);
+        assert_eq!(next.as_deref(), Some("/console/deliveries?result=failed&cursor=dv_1"));
+        assert_eq!(next_page("/console/deliveries", &json!({ "nextCursor": null }), []), None);
     }
 
     #[test]

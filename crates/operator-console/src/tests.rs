@@ -62,7 +62,7 @@ fn stand_in(acts: &Acts) -> Router {
                     { "act": null, "what": HOSTILE, "command": null, "http": null },
                     { "act": null, "what": HOSTILE, "command": HOSTILE, "http": RESUME },
                     { "act": null, "what": HOSTILE, "command": HOSTILE, "http": CLOSE }] }),
-                _ => json!({ "items": [ghost] }),
+                _ => json!({ "items": [ghost], "nextCursor": "after" }),
             };
             Json(answer).into_response()
         }
@@ -403,6 +403,40 @@ async fn a_closure_leads_to_its_page_at_genesys_also_once_it_is_closed() {
     let request = Request::get("/console/closures/cl_closed").header("cookie", &cookie);
     let (_, _, page) = send(&console, request, "").await;
     assert!(page.contains("<a href=\"https://apps.example/c1\""), "{page}");
+}
+
+#[tokio::test]
+async fn every_list_leads_to_its_next_page_with_its_filter() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_read").await;
+    for (address, asks, next) in [
+        (
+            "/console/closures?state=failed",
+            "/v1/closures?state=failed&#38;limit=50",
+            "/console/closures?state=failed&#38;cursor=after",
+        ),
+        ("/console/batches", "/v1/batches?limit=50", "/console/batches?cursor=after"),
+        (
+            "/console/deliveries?result=failed",
+            "/v1/deliveries?result=failed&#38;limit=100",
+            "/console/deliveries?result=failed&#38;cursor=after",
+        ),
+        (
+            "/console/sources",
+            "on=%2Fv1%2Fdead-letters%3Fstate%3Dheld%26limit%3D100",
+            "/console/sources?letters=held&#38;cursor=after#letters",
+        ),
+        (
+            "/console/sources?letters=any",
+            "on=%2Fv1%2Fdead-letters%3Flimit%3D100",
+            "/console/sources?letters=any&#38;cursor=after#letters",
+        ),
+        ("/console/audit?by=ann", "/v1/audit?limit=100&#38;by=ann", "/console/audit?by=ann&#38;cursor=after"),
+    ] {
+        let (_, _, page) = send(&console, Request::get(address).header("cookie", &cookie), "").await;
+        assert!(page.contains(asks), "{address} asks {asks}: {page}");
+        assert!(page.contains(&format!("<a href=\"{next}\"")), "{address} leads to {next}: {page}");
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::{
     api::Refusal,
     form::Sent,
     frame::{self, Frame, Page, Visitor},
-    parts::{Moment, State, items, query, segment, some, text},
+    parts::{Moment, State, items, next_page, query, segment, some, text},
 };
 
 /// The most rows of a batch: as many as the interface takes.
@@ -19,6 +19,7 @@ const MOST_ROWS: usize = 10_000;
 struct Batches {
     frame: Frame,
     rows: Vec<Row>,
+    next: Option<String>,
     /// Those of the key, where it has several to choose from.
     organisations: Vec<String>,
 }
@@ -37,14 +38,21 @@ struct Row {
 
 /// `GET /console/batches`
 pub(crate) async fn page(visitor: Visitor) -> Page {
-    let data = "/v1/batches?limit=50";
-    let found = visitor.get(data).await?;
-    let frame = visitor.frame("batches", "Batches", data).await.watching(data);
+    let cursor = visitor.asked("cursor");
+    let data = format!("/v1/batches?{}", query([("limit", "50"), ("cursor", cursor.as_str())]));
+    let found = visitor.get(&data).await?;
+    let frame = visitor.frame("batches", "Batches", &data).await;
     let organisations = match visitor.session.organisations.as_slice() {
         [_] => Vec::new(),
         several => several.to_vec(),
     };
-    Ok(frame::show(&Batches { frame, rows: items(&found).iter().map(Row::of).collect(), organisations }))
+    let shown = Batches {
+        frame: if cursor.is_empty() { frame.watching(&data) } else { frame },
+        rows: items(&found).iter().map(Row::of).collect(),
+        next: next_page("/console/batches", &found, []),
+        organisations,
+    };
+    Ok(frame::show(&shown))
 }
 
 impl Row {

@@ -7,15 +7,24 @@ use serde_json::Value;
 use crate::{
     form::Sent,
     frame::{self, Frame, Page, Visitor},
-    parts::{Moment, State, items, segment, some, text},
+    parts::{Moment, State, items, next_page, query, segment, some, text},
 };
 
 #[derive(Debug, Template)]
 #[template(path = "deliveries.html")]
 struct Deliveries {
     frame: Frame,
+    closure: String,
+    results: Vec<(&'static str, String, bool)>,
     rows: Vec<Row>,
+    /// Whether it is narrowed, or a later page.
+    is_part: bool,
+    next: Option<String>,
 }
+
+/// What came of a delivery, for the filter; those first that an operator looks for.
+const RESULTS: [&str; 8] =
+    ["failed", "given_up", "gone", "refused", "waiting", "held", "withdrawn", "delivered"];
 
 #[derive(Debug)]
 struct Row {
@@ -32,10 +41,21 @@ struct Row {
 
 /// `GET /console/deliveries`
 pub(crate) async fn page(visitor: Visitor) -> Page {
-    let data = "/v1/deliveries?limit=100";
-    let found = visitor.get(data).await?;
-    let frame = visitor.frame("deliveries", "Deliveries", data).await;
-    Ok(frame::show(&Deliveries { frame, rows: items(&found).iter().map(Row::of).collect() }))
+    let (result, closure, cursor) =
+        (visitor.asked("result"), visitor.asked("closure"), visitor.asked("cursor"));
+    let filter = [("result", result.as_str()), ("closure", closure.as_str())];
+    let page_of = [("limit", "100"), ("cursor", cursor.as_str())];
+    let data = format!("/v1/deliveries?{}", query(filter.into_iter().chain(page_of)));
+    let found = visitor.get(&data).await?;
+    let shown = Deliveries {
+        frame: visitor.frame("deliveries", "Deliveries", &data).await,
+        results: RESULTS.map(|name| (name, name.replace('_', " "), name == result)).into(),
+        rows: items(&found).iter().map(Row::of).collect(),
+        is_part: [&result, &closure, &cursor].into_iter().any(|value| !value.is_empty()),
+        next: next_page("/console/deliveries", &found, filter),
+        closure: closure.clone(),
+    };
+    Ok(frame::show(&shown))
 }
 
 impl Row {

@@ -9,7 +9,7 @@ use crate::{
     api::Refusal,
     form::Sent,
     frame::{self, Frame, Page, Visitor},
-    parts::{Moment, State, items, segment, some, text, words},
+    parts::{Moment, State, items, next_page, query, segment, some, text, words},
 };
 
 #[derive(Debug, Template)]
@@ -18,7 +18,16 @@ struct Sources {
     frame: Frame,
     sources: Vec<Source>,
     letters: Vec<Letter>,
+    /// The states of letters to choose from, in words, and whether they are shown.
+    states: Vec<(&'static str, &'static str, bool)>,
+    /// Whether only those are shown that wait for somebody.
+    of_held: bool,
+    next: Option<String>,
 }
+
+/// Which letters can be shown. Those that wait for somebody come first: they are what the first page counts.
+const STATES: [(&str, &str); 4] =
+    [("held", "held"), ("redriven", "given again"), ("discarded", "let go"), ("any", "any")];
 
 #[derive(Debug)]
 struct Source {
@@ -49,14 +58,23 @@ struct Letter {
 /// `GET /console/sources`
 pub(crate) async fn page(visitor: Visitor) -> Page {
     let sources = visitor.get("/v1/sources").await?;
-    let letters = visitor.get("/v1/dead-letters?limit=100").await?;
+    let (asked, cursor) = (visitor.asked("letters"), visitor.asked("cursor"));
+    let chosen = if asked.is_empty() { STATES[0].0 } else { asked.as_str() };
+    let state = if chosen == "any" { "" } else { chosen };
+    let data = format!(
+        "/v1/dead-letters?{}",
+        query([("state", state), ("limit", "100"), ("cursor", cursor.as_str())])
+    );
+    let letters = visitor.get(&data).await?;
+    let frame = visitor.frame("sources", "Sources", "/v1/sources").await;
     let shown = Sources {
-        frame: visitor
-            .frame("sources", "Sources", "/v1/sources")
-            .await
-            .watching("/v1/dead-letters?limit=100"),
+        frame: if cursor.is_empty() { frame.watching(&data) } else { frame },
         sources: items(&sources).iter().map(Source::of).collect(),
         letters: items(&letters).iter().map(Letter::of).collect(),
+        states: STATES.map(|(name, words)| (name, words, name == chosen)).into(),
+        of_held: chosen == STATES[0].0,
+        next: next_page("/console/sources", &letters, [("letters", chosen)])
+            .map(|next| format!("{next}#letters")),
     };
     Ok(frame::show(&shown))
 }
