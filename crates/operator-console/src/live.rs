@@ -32,8 +32,14 @@ struct News {
     changed: usize,
 }
 
-/// What a page shows, as far as it can be told whether it still does: versions or states by id.
-type Shown = BTreeMap<String, String>;
+/// What a page shows, as far as it can be told whether it still does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Shown {
+    /// Versions or states by id.
+    rows: BTreeMap<String, String>,
+    /// Whether there are more behind them: then what comes in pushes out what was last, and what leaves lets in what was next.
+    has_more: bool,
+}
 
 struct Watch {
     visitor: Visitor,
@@ -82,19 +88,22 @@ fn events(body: Body) -> Response {
 }
 
 /// Whether pages watch this: a list of which they show a part, or one closure or batch. Anything else would be asked every second by
-/// whoever likes.
+/// whoever likes; one closure that is asked with a wait would hold the stream for as long.
 fn is_watched(path: &str) -> bool {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let Some(rest) = path.strip_prefix("/v1/") else { return false };
     match rest.split_once('/') {
-        Some(("closures", id)) => id.starts_with("cl_") && !id.contains('/'),
-        Some(("batches", id)) => id.starts_with("bt_") && !id.contains('/'),
+        Some(("closures", id)) => is_id(id, "cl_") && query.is_empty(),
+        Some(("batches", id)) => is_id(id, "bt_") && query.is_empty(),
         Some(_) => false,
         None => {
-            let limit = form::fields(query.as_bytes()).into_iter().find(|(name, _)| name == "limit");
+            let fields = form::fields(query.as_bytes());
+            let limit = fields.iter().find(|(name, _)| name == "limit");
             let is_small =
                 limit.and_then(|(_, limit)| limit.parse::<u32>().ok()).is_some_and(|limit| limit <= 100);
-            is_small && matches!(rest, "ghosts" | "closures" | "batches" | "dead-letters")
+            is_small
+                && fields.iter().all(|(name, _)| is_of_a_list(name))
+                && matches!(rest, "ghosts" | "closures" | "batches" | "dead-letters")
         }
     }
 }
@@ -131,26 +140,55 @@ impl Watch {
     /// How much of what the page shows is new or otherwise by now.
     async fn changed(&mut self) -> usize {
         let Some(path) = &self.path else { return 0 };
-        let now = shown(&self.visitor.look(path).await);
-        let first = self.first.get_or_insert_with(|| now.clone());
-        now.iter().filter(|(id, state)| first.get(*id) != Some(*state)).count()
-            + first.keys().filter(|id| !now.contains_key(*id)).count()
+        let now = Shown::of(&self.visitor.look(path).await);
+        self.first.get_or_insert_with(|| now.clone()).changes(&now)
     }
 }
 
-fn shown(answer: &Value) -> Shown {
-    let one = std::slice::from_ref(answer);
-    let items = if answer["items"].is_array() { parts::items(answer) } else { one };
-    let entry = |item: &Value| {
-        let id = ["id", "name", "adapter"].into_iter().find_map(|name| item[name].as_str())?;
-        let state = if item["version"].is_null() { item.to_string() } else { item["version"].to_string() };
-        Some((id.to_owned(), state))
-    };
-    items.iter().filter_map(entry).collect()
+impl Shown {
+    fn of(answer: &Value) -> Self {
+        let one = std::slice::from_ref(answer);
+        let items = if answer["items"].is_array() { parts::items(answer) } else { one };
+        let entry = |item: &Value| {
+            let id = ["id", "name", "adapter"].into_iter().find_map(|name| item[name].as_str())?;
+            let state =
+                if item["version"].is_null() { item.to_string() } else { item["version"].to_string() };
+            Some((id.to_owned(), state))
+        };
+        Self { rows: items.iter().filter_map(entry).collect(), has_more: answer["nextCursor"].is_string() }
+    }
+
+    /// How many changes lead from this to what is there now. Of a list with more behind it, one that comes and one that is pushed out are
+    /// one change.
+    fn changes(&self, now: &Self) -> usize {
+        let otherwise = now
+            .rows
+            .iter()
+            .filter(|(id, state)| self.rows.get(*id).is_some_and(|before| before != *state))
+            .count();
+        let came = now.rows.keys().filter(|id| !self.rows.contains_key(*id)).count();
+        let went = self.rows.keys().filter(|id| !now.rows.contains_key(*id)).count();
+        otherwise + if self.has_more || now.has_more { came.max(went) } else { came + went }
+    }
+}
+
+/// Names by which lists are narrowed.
+fn is_of_a_list(name: &str) -> bool {
+    let known =
+        ["limit", "state", "reason", "queueId", "source", "organisation", "q", "since", "until", "sort"];
+    known.contains(&name) || name.starts_with("label.")
+}
+
+/// Whether a text is an id of ours, and nothing that would lead elsewhere.
+fn is_id(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix)
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -160,6 +198,8 @@ mod tests {
             "/v1/closures?state=ghost&limit=50",
             "/v1/closures/cl_1",
             "/v1/batches/bt_1",
+            "/v1/closures?label.team=a&sort=acceptedAt&limit=50",
+            "/v1/dead-letters?state=held&limit=100",
         ] {
             assert!(is_watched(path), "{path}");
         }
@@ -170,9 +210,43 @@ mod tests {
             "/v1/closures/cl_1/timeline",
             "/v1/config?limit=1",
             "/metrics?limit=1",
+            "/v1/closures/cl_1?wait=60s",
+            "/v1/closures/cl_1%2Fexplain",
+            "/v1/closures/cl_",
+            "/v1/batches/bt_1?wait=60s",
+            "/v1/closures?limit=50&wait=60s",
             "",
         ] {
             assert!(!is_watched(path), "{path}");
         }
+    }
+
+    /// A list of these versions, newest first.
+    fn list(versions: &[(u32, u32)], has_more: bool) -> Shown {
+        let items: Vec<_> = versions
+            .iter()
+            .map(|(id, version)| json!({ "id": format!("cl_{id}"), "version": version }))
+            .collect();
+        Shown::of(&json!({ "items": items, "nextCursor": has_more.then_some("after") }))
+    }
+
+    #[test]
+    fn one_that_comes_and_one_that_it_pushes_out_are_one_change() {
+        let full = list(&[(3, 1), (2, 1)], true);
+        for (now, changes) in [
+            (list(&[(3, 1), (2, 1)], true), 0),
+            (list(&[(4, 1), (3, 1)], true), 1),
+            (list(&[(4, 1), (3, 2)], true), 2),
+            (list(&[(5, 1), (4, 1)], true), 2),
+            // One is gone by its filter, and the next moves up.
+            (list(&[(3, 1), (1, 1)], true), 1),
+        ] {
+            assert_eq!(full.changes(&now), changes, "{now:?}");
+        }
+        let just_full = list(&[(3, 1), (2, 1)], false);
+        assert_eq!(just_full.changes(&list(&[(4, 1), (3, 1)], true)), 1);
+        let short = list(&[(3, 1)], false);
+        assert_eq!(short.changes(&list(&[(4, 1), (3, 1)], false)), 1);
+        assert_eq!(short.changes(&list(&[(4, 1)], false)), 2, "one came, and another one is gone");
     }
 }
