@@ -80,7 +80,10 @@ pub(crate) async fn enter(State(console): State<Console>, headers: HeaderMap, bo
     let key = field("key").to_owned().into();
     let beginning = Beginning { longest: session::LONGEST, held: None, leave: None };
     match begin(&console, key, beginning).await {
-        Ok(id) => with_cookie(Redirect::to(&next).into_response(), &headers, Some(&id)),
+        Ok(id) => {
+            end_those_of_before(&console, &headers);
+            with_cookie(Redirect::to(&next).into_response(), &headers, Some(&id))
+        }
         Err(Refusal { status: status @ StatusCode::UNAUTHORIZED, .. }) => {
             let wrong = "This key is not known here. It begins with ck_ and stands in no configuration in clear; ask whoever made it.";
             shown(&console, status, &next, Some(wrong.to_owned()))
@@ -94,13 +97,17 @@ pub(crate) async fn welcome(console: &Console, headers: &HeaderMap, guest: Guest
     let Guest { key, held, next, longest, leave } = guest;
     let next = safe_next(Some(&next));
     let longest: Duration = longest.min(session::LONGEST);
-    // Whoever was logged in in this browser before is not any more.
-    for id in origin::sessions_of(headers) {
-        console.sessions.end(&id);
-    }
+    end_those_of_before(console, headers);
     match begin(console, key, Beginning { longest, held: Some(held), leave }).await {
         Ok(id) => with_cookie(Redirect::to(next).into_response(), headers, Some(&id)),
         Err(refusal) => shown(console, refusal.status, next, Some(refusal.detail)),
+    }
+}
+
+/// Ends what this browser was logged in with before: whoever logs in takes its place.
+fn end_those_of_before(console: &Console, headers: &HeaderMap) {
+    for id in origin::sessions_of(headers) {
+        console.sessions.end(&id);
     }
 }
 

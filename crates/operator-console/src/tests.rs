@@ -251,6 +251,21 @@ async fn leaving_ends_the_session_and_a_key_that_is_gone_ends_it_too() {
 }
 
 #[tokio::test]
+async fn whoever_logs_in_again_takes_the_place_of_the_session_before() {
+    let (console, _) = console(Options::default());
+    let (before, _) = log_in(&console, "ck_operate").await;
+    let wrong = Request::post("/console/login").header("cookie", &before);
+    assert_eq!(send(&console, wrong, "key=ck_wrong").await.0, StatusCode::UNAUTHORIZED);
+    let page = async |cookie: &str| send(&console, Request::get("/").header("cookie", cookie), "").await.0;
+    assert_eq!(page(&before).await, StatusCode::OK, "a key that is mistyped ends nothing");
+    let again = Request::post("/console/login").header("cookie", &before);
+    let (_, response, _) = send(&console, again, "key=ck_read").await;
+    let after =
+        response.headers()[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+    assert_eq!((page(&before).await, page(&after).await), (StatusCode::SEE_OTHER, StatusCode::OK));
+}
+
+#[tokio::test]
 async fn the_stream_tells_at_once_how_many_ghosts_there_are() {
     let (console, _) = console(Options::default());
     let (cookie, _) = log_in(&console, "ck_read").await;
