@@ -7,20 +7,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
+use crate::refusal::Refusal;
+
 /// The HTTP interface.
 #[derive(Debug, Clone)]
 pub(crate) struct Api(Router);
-
-/// Why the interface did not do what it was asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    /// Its status.
-    pub(crate) status: StatusCode,
-    /// What is wrong, in a sentence.
-    pub(crate) detail: String,
-    /// What can be done, where the interface says so.
-    pub(crate) fix: Option<String>,
-}
 
 impl Api {
     pub(crate) fn of(router: Router) -> Self {
@@ -79,19 +70,6 @@ impl Api {
         {
             return Ok(body);
         }
-        let text = |name: &str| body[name].as_str().map(str::to_owned);
-        Err(Refusal {
-            status,
-            detail: text("detail")
-                .or_else(|| text("title"))
-                .unwrap_or_else(|| format!("The service answered {status}.")),
-            fix: text("fix"),
-        })
-    }
-}
-
-impl Refusal {
-    pub(crate) fn of(status: StatusCode, detail: &str) -> Self {
-        Self { status, detail: detail.to_owned(), fix: None }
+        Err(Refusal::read(status, &body))
     }
 }

@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 
 use crate::{
     Console,
-    api::Refusal,
     frame::{Visitor, safe_next},
     origin,
+    refusal::Refusal,
 };
 
 /// The largest form with the rows of a batch, of which the interface takes 10,000.

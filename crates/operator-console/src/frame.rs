@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use crate::{
     Console,
-    api::Refusal,
     assets::{self, Asset},
     form, origin, parts,
+    refusal::Refusal,
     session::{Session, Told},
 };
 

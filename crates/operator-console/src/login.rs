@@ -13,11 +13,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{
     Console,
-    api::Refusal,
     assets::{self, Asset},
     form, frame,
     frame::{Visitor, safe_next},
     origin, parts,
+    refusal::Refusal,
     session::{self, Beginning},
     sign_on::Guest,
 };

@@ -40,6 +40,11 @@ fn stand_in(acts: &Acts) -> Router {
                 _ => return (StatusCode::UNAUTHORIZED, Json(json!({ "detail": "no such key" }))).into_response(),
             };
             if asked.method() == "POST" {
+                let refused = asked.uri().query().is_some_and(|query| query.contains("refusing"));
+                if refused {
+                    let problem = json!({ "detail": "The rows cannot be taken.", "code": "unreadable_batch" });
+                    return (StatusCode::UNPROCESSABLE_ENTITY, Json(problem)).into_response();
+                }
                 acts.lock().unwrap().push(asked.uri().to_string());
                 return Json(json!({ "id": "cl_new" })).into_response();
             }
@@ -452,6 +457,27 @@ async fn every_list_leads_to_its_next_page_with_its_filter() {
         assert!(page.contains(asks), "{address} asks {asks}: {page}");
         assert!(page.contains(&format!("<a href=\"{next}\"")), "{address} leads to {next}: {page}");
     }
+}
+
+#[tokio::test]
+async fn a_form_that_is_refused_keeps_what_was_typed() {
+    let (console, acts) = console(Options::default());
+    let (cookie, csrf) = log_in(&console, "ck_operate").await;
+    for (form, said, kept) in [
+        (
+            "of=rows&rows=id-1%0Aid-2&organisation=refusing",
+            "The rows cannot be taken.",
+            "id-1\nid-2</textarea>",
+        ),
+        ("of=scan&hours=abc&messageType=webmessaging", "a whole number from 1; it was", "value=\"abc\""),
+        ("of=scan&hours=0", "a whole number from 1", "value=\"0\""),
+    ] {
+        let request = Request::post("/console/batches").header("cookie", &cookie);
+        let (status, _, page) = send(&console, request, &format!("csrf={csrf}&{form}")).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{form}: {page}");
+        assert!(page.contains(said) && page.contains(kept), "{form}: {page}");
+    }
+    assert_eq!(*acts.lock().unwrap(), [""; 0]);
 }
 
 #[tokio::test]

@@ -6,11 +6,11 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
-    api::Refusal,
     form,
     form::Sent,
     frame::{self, Frame, Page, Visitor},
     parts::{Moment, State, items, query, segment, some, text, words},
+    refusal::Refusal,
 };
 
 /// Rows of a page.

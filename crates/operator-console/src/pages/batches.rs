@@ -2,13 +2,14 @@
 
 use askama::Template;
 use axum::response::{IntoResponse as _, Redirect, Response};
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api::Refusal,
     form::Sent,
     frame::{self, Frame, Page, Visitor},
     parts::{Moment, State, items, next_page, query, segment, some, text},
+    refusal::Refusal,
 };
 
 /// The most rows of a batch: as many as the interface takes.
@@ -22,6 +23,44 @@ struct Batches {
     next: Option<String>,
     /// Those of the key, where it has several to choose from.
     organisations: Vec<String>,
+    typed: Typed,
+}
+
+/// What stands in the forms: where one is refused, nothing that was typed or pasted is lost.
+#[derive(Debug)]
+struct Typed {
+    organisation: String,
+    rows: String,
+    hours: String,
+    queue: String,
+    message_type: String,
+}
+
+impl Default for Typed {
+    fn default() -> Self {
+        let none = String::new;
+        Self {
+            organisation: none(),
+            rows: none(),
+            hours: "24".to_owned(),
+            queue: none(),
+            message_type: none(),
+        }
+    }
+}
+
+impl Typed {
+    fn of(sent: &Sent) -> Self {
+        let field = |name| sent.field(name).to_owned();
+        let usual = Self::default();
+        Self {
+            organisation: field("organisation"),
+            rows: field("rows"),
+            hours: if sent.field("of") == "scan" { field("hours") } else { usual.hours },
+            queue: field("queueId"),
+            message_type: field("messageType"),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -38,6 +77,10 @@ struct Row {
 
 /// `GET /console/batches`
 pub(crate) async fn page(visitor: Visitor) -> Page {
+    shown(&visitor, StatusCode::OK, Typed::default()).await
+}
+
+async fn shown(visitor: &Visitor, status: StatusCode, typed: Typed) -> Page {
     let cursor = visitor.asked("cursor");
     let data = format!("/v1/batches?{}", query([("limit", "50"), ("cursor", cursor.as_str())]));
     let found = visitor.get(&data).await?;
@@ -51,8 +94,9 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
         rows: items(&found).iter().map(Row::of).collect(),
         next: next_page("/console/batches", &found, []),
         organisations,
+        typed,
     };
-    Ok(frame::show(&shown))
+    Ok((status, frame::show(&shown)).into_response())
 }
 
 impl Row {
@@ -75,26 +119,12 @@ impl Row {
 /// `POST /console/batches`: previews rows, all that match a filter, those that were chosen, or a scan. Nothing is done until it is executed.
 pub(crate) async fn preview(sent: Sent) -> Response {
     let visitor = &sent.visitor;
-    let body = match sent.field("of") {
-        "rows" => match rows(sent.field("rows")) {
-            Some(rows) => rows,
-            None => {
-                visitor
-                    .session
-                    .tell(false, format!("A batch has {MOST_ROWS} rows at most; nothing was done."));
-                return sent.back();
-            }
-        },
-        "filter" => filter(&sent),
-        "closures" => match sent.fields("closure").collect::<Vec<_>>() {
-            ids if ids.is_empty() => {
-                visitor.session.tell(false, "No closure was chosen; nothing was done.");
-                return sent.back();
-            }
-            ids => json!({ "closures": ids, "act": sent.field("act") }),
-        },
-        "scan" => scan(&sent),
-        _ => Value::Null,
+    let body = match wanted(&sent) {
+        Ok(body) => body,
+        Err(why) => {
+            return refused(&sent, StatusCode::UNPROCESSABLE_ENTITY, &format!("{why} Nothing was done."))
+                .await;
+        }
     };
     let path = match sent.field("organisation") {
         "" => "/v1/batches".to_owned(),
@@ -105,11 +135,33 @@ pub(crate) async fn preview(sent: Sent) -> Response {
             visitor.session.tell(true, "Nothing is done yet: this is what would be done.");
             Redirect::to(&format!("/console/batches/{}", segment(&text(&batch["id"])))).into_response()
         }
-        Err(refusal @ Refusal { status: http::StatusCode::UNAUTHORIZED, .. }) => visitor.stumble(refusal),
-        Err(Refusal { detail, .. }) => {
-            visitor.session.tell(false, detail);
-            sent.back()
+        Err(refusal @ Refusal { status: StatusCode::UNAUTHORIZED, .. }) => visitor.stumble(refusal),
+        Err(Refusal { status, detail, .. }) => refused(&sent, status, &detail).await,
+    }
+}
+
+/// Says why, where the form stood: on this page with what was typed, and on others as they are.
+async fn refused(sent: &Sent, status: StatusCode, why: &str) -> Response {
+    sent.visitor.session.tell(false, why);
+    match sent.field("of") {
+        "rows" | "scan" => {
+            shown(&sent.visitor, status, Typed::of(sent)).await.unwrap_or_else(|stumble| stumble)
         }
+        _ => sent.back(),
+    }
+}
+
+/// What the form asks for, or why it cannot be asked for.
+fn wanted(sent: &Sent) -> Result<Value, String> {
+    match sent.field("of") {
+        "rows" => rows(sent.field("rows")).ok_or_else(|| format!("A batch has {MOST_ROWS} rows at most.")),
+        "filter" => Ok(filter(sent)),
+        "closures" => match sent.fields("closure").collect::<Vec<_>>() {
+            ids if ids.is_empty() => Err("No closure was chosen.".to_owned()),
+            ids => Ok(json!({ "closures": ids, "act": sent.field("act") })),
+        },
+        "scan" => scan(sent),
+        _ => Ok(Value::Null),
     }
 }
 
@@ -156,17 +208,21 @@ fn filter(sent: &Sent) -> Value {
     }
 }
 
-fn scan(sent: &Sent) -> Value {
+fn scan(sent: &Sent) -> Result<Value, String> {
     let mut scan = Map::new();
-    if let Ok(hours @ 1..) = sent.field("hours").parse::<u32>() {
-        scan.insert("olderThan".to_owned(), json!(format!("PT{hours}H")));
+    match (sent.field("hours"), sent.field("hours").parse::<u32>()) {
+        ("", _) => {}
+        (_, Ok(hours @ 1..)) => {
+            scan.insert("olderThan".to_owned(), json!(format!("PT{hours}H")));
+        }
+        (given, _) => return Err(format!("The hours are a whole number from 1; it was \"{given}\".")),
     }
     for name in ["queueId", "messageType"] {
         if !sent.field(name).is_empty() {
             scan.insert(name.to_owned(), json!(sent.field(name)));
         }
     }
-    json!({ "scan": scan })
+    Ok(json!({ "scan": scan }))
 }
 
 #[cfg(test)]

@@ -11,11 +11,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{
-    api::Refusal,
     form::Sent,
     frame::{self, Frame, Page, Visitor},
     pages::advice::{Advice, Request},
     parts::{Moment, State, items, segment, some, text},
+    refusal::Refusal,
 };
 
 /// For how long a ghost can be let sleep by one press, in hours, and in words.

@@ -6,10 +6,10 @@ use http::StatusCode;
 use serde_json::Value;
 
 use crate::{
-    api::Refusal,
     frame::{self, Frame, Page, Visitor},
     pages::filter::Filter,
     parts::{Moment, State, items, query, segment, some, text, words},
+    refusal::Refusal,
 };
 
 /// Rows of a page.

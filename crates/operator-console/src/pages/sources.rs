@@ -6,10 +6,10 @@ use http::StatusCode;
 use serde_json::Value;
 
 use crate::{
-    api::Refusal,
     form::Sent,
     frame::{self, Frame, Page, Visitor},
     parts::{Moment, State, items, next_page, query, segment, some, text, words},
+    refusal::Refusal,
 };
 
 #[derive(Debug, Template)]
