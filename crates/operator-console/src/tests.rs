@@ -10,15 +10,16 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::{Method, Request, StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::{Options, Who, router, routes};
 
+mod pages;
 mod sign_on;
 
-/// What the stand-in was asked to do: method and path of everything but looks.
+/// What the stand-in was asked to do: the path of everything but looks, and the reason that was given.
 type Acts = Arc<Mutex<Vec<String>>>;
 
 const HOSTILE: &str = "<script>alert(1)</script>";
@@ -45,7 +46,11 @@ fn stand_in(acts: &Acts) -> Router {
                     let problem = json!({ "detail": "The rows cannot be taken.", "code": "unreadable_batch" });
                     return (StatusCode::UNPROCESSABLE_ENTITY, Json(problem)).into_response();
                 }
-                acts.lock().unwrap().push(asked.uri().to_string());
+                let path = asked.uri().to_string();
+                let body = to_bytes(asked.into_body(), usize::MAX).await.unwrap();
+                let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+                let because = body["reason"].as_str().map(|reason| format!(" because of {reason}")).unwrap_or_default();
+                acts.lock().unwrap().push(format!("{path}{because}"));
                 return Json(json!({ "id": "cl_new" })).into_response();
             }
             if asked.uri().query().is_some_and(|query| query.contains("nonsense")) {
@@ -60,6 +65,7 @@ fn stand_in(acts: &Acts) -> Router {
                     "byQueue": [{ "organisation": HOSTILE, "queueId": HOSTILE, "count": 1, "byReason": { HOSTILE: 1 } }] }),
                 "/readyz" => json!({ "organisations": [{ "name": HOSTILE, "open": 1, "queued": 0 }], "adapters": [] }),
                 "/v1/closures/cl_1" => ghost,
+                "/v1/batches/bt_1" => json!({ "id": "bt_1", "state": "running", "organisation": HOSTILE, "reason": HOSTILE, "progress": {} }),
                 "/v1/closures/cl_closed" => json!({ "id": "cl_closed", "conversationId": "c1", "state": "closed", "timings": {},
                     "genesysPage": "https://apps.example/c1" }),
                 "/v1/closures/cl_1/explain" => json!({ "headline": HOSTILE, "missing": [HOSTILE], "next": [
@@ -302,182 +308,6 @@ async fn a_stream_ends_with_its_session_and_says_so() {
     let last = futures_util::StreamExt::next(&mut body).await.unwrap().unwrap();
     assert_eq!(String::from_utf8(last.to_vec()).unwrap(), "event: over\ndata: over\n\n");
     assert!(futures_util::StreamExt::next(&mut body).await.is_none());
-}
-
-#[tokio::test]
-async fn a_batch_goes_to_the_organisation_that_was_shown() {
-    let (console, acts) = console(Options::default());
-    let (cookie, csrf) = log_in(&console, "ck_operate").await;
-    let page = async |path: &str| send(&console, Request::get(path).header("cookie", &cookie), "").await.2;
-    assert!(
-        !page("/console/closures?state=ghost").await.contains("All that match"),
-        "of which organisation?"
-    );
-    let one = page("/console/closures?state=ghost&organisation=other").await;
-    assert!(one.contains("name=\"organisation\" value=\"other\""), "{one}");
-    let form = format!("csrf={csrf}&of=filter&state=ghost&organisation=other");
-    send(&console, Request::post("/console/batches").header("cookie", &cookie), &form).await;
-    assert_eq!(*acts.lock().unwrap(), ["/v1/batches?organisation=other"]);
-}
-
-#[tokio::test]
-async fn whoever_names_a_queue_means_ghosts() {
-    let (console, _) = console(Options::default());
-    let (cookie, _) = log_in(&console, "ck_operate").await;
-    let page = async |path: &str| send(&console, Request::get(path).header("cookie", &cookie), "").await.2;
-    let ghosts = page("/console/closures?queueId=none&organisation=other").await;
-    for part in [
-        "<th scope=\"col\">Queue</th>",
-        "<option value=\"ghost\" selected>",
-        "<input type=\"hidden\" name=\"state\" value=\"ghost\">",
-        "<input type=\"hidden\" name=\"queueId\" value=\"none\">",
-        "/v1/ghosts?queueId=none&#38;organisation=other&#38;limit=50",
-    ] {
-        assert!(ghosts.contains(part), "{part}: {ghosts}");
-    }
-    let all = page("/console/closures").await;
-    assert!(all.contains("<th scope=\"col\">Proof</th>") && !all.contains("Queue</th>"), "{all}");
-}
-
-#[tokio::test]
-async fn what_is_advised_beside_the_acts_is_pressed_and_nothing_else() {
-    let (console, acts) = console(Options::default());
-    let (cookie, csrf) = log_in(&console, "ck_operate").await;
-    let (_, _, page) =
-        send(&console, Request::get("/console/closures/cl_1").header("cookie", &cookie), "").await;
-    assert!(
-        !page.contains(">–</button>") && !page.contains("<code>–</code>") && !page.contains("act-–"),
-        "{page}"
-    );
-    let mut ids: Vec<_> = page.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-    let all = ids.len();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), all, "every id is there once: {page}");
-    let press = async |request: &str| {
-        let form = crate::parts::query([("csrf", csrf.as_str()), ("act", "advised"), ("request", request)]);
-        let post = Request::post("/console/closures/cl_1/act").header("cookie", &cookie);
-        let (status, response, page) = send(&console, post, &form).await;
-        assert_eq!(status, StatusCode::SEE_OTHER, "{page}");
-        response.headers()[header::LOCATION].to_str().unwrap().to_owned()
-    };
-    press(RESUME).await;
-    assert_eq!(press(CLOSE).await, "/console/closures/cl_new");
-    press("POST /v1/closures {\"conversationId\":\"of nobody\"}").await;
-    press("POST /v1/closures/cl_1/force {}").await;
-    assert_eq!(*acts.lock().unwrap(), ["/v1/outgoing/resume", "/v1/closures"]);
-}
-
-#[tokio::test]
-async fn a_list_keeps_all_of_its_filter_and_refuses_what_it_does_not_know() {
-    let (console, _) = console(Options::default());
-    let (cookie, _) = log_in(&console, "ck_operate").await;
-    let page = async |path: &str| {
-        let (status, _, page) = send(&console, Request::get(path).header("cookie", &cookie), "").await;
-        (status, page)
-    };
-    let (_, known) =
-        page("/console/closures?label.team=nothing&state=ghost&sort=acceptedAt&organisation=other").await;
-    for part in [
-        "/v1/ghosts?label.team=nothing&#38;sort=acceptedAt&#38;organisation=other&#38;limit=50",
-        "<input id=\"label.team\" name=\"label.team\" value=\"nothing\"",
-        "<input type=\"hidden\" name=\"label.team\" value=\"nothing\">",
-        "<option value=\"acceptedAt\" selected>",
-    ] {
-        assert!(known.contains(part), "{part}: {known}");
-    }
-    for (address, said, kept) in [
-        (
-            "lable.team=nothing&state=ghost&organisation=other",
-            "called &#34;lable.team&#34;",
-            "<option value=\"ghost\" selected>",
-        ),
-        ("q=nonsense&organisation=other", "That is no id.", "name=\"q\" value=\"nonsense\""),
-    ] {
-        let (status, page) = page(&format!("/console/closures?{address}")).await;
-        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{address}");
-        assert!(page.contains(said) && page.contains(kept), "{said}: {page}");
-        assert!(!page.contains("All that match") && !page.contains("data-row"), "nothing is offered: {page}");
-    }
-}
-
-#[tokio::test]
-async fn any_id_of_ours_leads_to_its_page() {
-    let (console, _) = console(Options::default());
-    let (cookie, _) = log_in(&console, "ck_read").await;
-    for (from, to) in [
-        ("/console/closures?q=bt_1", "/console/batches/bt_1"),
-        ("/console/closures?q=CL_1", "/console/closures/cl_1"),
-        ("/console/closures/CL_1", "/console/closures/cl_1"),
-    ] {
-        let (_, response, page) = send(&console, Request::get(from).header("cookie", &cookie), "").await;
-        let location = response.headers().get(header::LOCATION);
-        assert_eq!(location.and_then(|to| to.to_str().ok()), Some(to), "{from}: {page}");
-    }
-}
-
-#[tokio::test]
-async fn a_closure_leads_to_its_page_at_genesys_also_once_it_is_closed() {
-    let (console, _) = console(Options::default());
-    let (cookie, _) = log_in(&console, "ck_read").await;
-    let request = Request::get("/console/closures/cl_closed").header("cookie", &cookie);
-    let (_, _, page) = send(&console, request, "").await;
-    assert!(page.contains("<a href=\"https://apps.example/c1\""), "{page}");
-}
-
-#[tokio::test]
-async fn every_list_leads_to_its_next_page_with_its_filter() {
-    let (console, _) = console(Options::default());
-    let (cookie, _) = log_in(&console, "ck_read").await;
-    for (address, asks, next) in [
-        (
-            "/console/closures?state=failed",
-            "/v1/closures?state=failed&#38;limit=50",
-            "/console/closures?state=failed&#38;cursor=after",
-        ),
-        ("/console/batches", "/v1/batches?limit=50", "/console/batches?cursor=after"),
-        (
-            "/console/deliveries?result=failed",
-            "/v1/deliveries?result=failed&#38;limit=100",
-            "/console/deliveries?result=failed&#38;cursor=after",
-        ),
-        (
-            "/console/sources",
-            "on=%2Fv1%2Fdead-letters%3Fstate%3Dheld%26limit%3D100",
-            "/console/sources?letters=held&#38;cursor=after#letters",
-        ),
-        (
-            "/console/sources?letters=any",
-            "on=%2Fv1%2Fdead-letters%3Flimit%3D100",
-            "/console/sources?letters=any&#38;cursor=after#letters",
-        ),
-        ("/console/audit?by=ann", "/v1/audit?limit=100&#38;by=ann", "/console/audit?by=ann&#38;cursor=after"),
-    ] {
-        let (_, _, page) = send(&console, Request::get(address).header("cookie", &cookie), "").await;
-        assert!(page.contains(asks), "{address} asks {asks}: {page}");
-        assert!(page.contains(&format!("<a href=\"{next}\"")), "{address} leads to {next}: {page}");
-    }
-}
-
-#[tokio::test]
-async fn a_form_that_is_refused_keeps_what_was_typed() {
-    let (console, acts) = console(Options::default());
-    let (cookie, csrf) = log_in(&console, "ck_operate").await;
-    for (form, said, kept) in [
-        (
-            "of=rows&rows=id-1%0Aid-2&organisation=refusing",
-            "The rows cannot be taken.",
-            "id-1\nid-2</textarea>",
-        ),
-        ("of=scan&hours=abc&messageType=webmessaging", "a whole number from 1; it was", "value=\"abc\""),
-        ("of=scan&hours=0", "a whole number from 1", "value=\"0\""),
-    ] {
-        let request = Request::post("/console/batches").header("cookie", &cookie);
-        let (status, _, page) = send(&console, request, &format!("csrf={csrf}&{form}")).await;
-        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{form}: {page}");
-        assert!(page.contains(said) && page.contains(kept), "{form}: {page}");
-    }
-    assert_eq!(*acts.lock().unwrap(), [""; 0]);
 }
 
 #[tokio::test]

@@ -148,10 +148,17 @@ pub(crate) async fn act(Path(id): Path<String>, sent: Sent) -> Response {
             let body = json!({ "confirmToken": sent.field("token"), "reason": sent.field("reason") });
             sent.act(&path, &body, "It runs, also when you leave this page.").await
         }
-        "pause" => sent.act(&path, &Value::Null, "No further row is submitted until it is resumed.").await,
-        "resume" => sent.act(&path, &Value::Null, "It goes on.").await,
+        "pause" => {
+            sent.act(&path, &sent.body(&["reason"]), "No further row is submitted until it is resumed.").await
+        }
+        "resume" => sent.act(&path, &sent.body(&["reason"]), "It goes on.").await,
         "cancel" => {
-            sent.act(&path, &Value::Null, "No further row is submitted; what was submitted goes on.").await
+            sent.act(
+                &path,
+                &sent.body(&["reason"]),
+                "No further row is submitted; what was submitted goes on.",
+            )
+            .await
         }
         _ => sent.visitor.stumble(Refusal::of(StatusCode::UNPROCESSABLE_ENTITY, "There is no such act.")),
     }

@@ -79,5 +79,5 @@ impl Row {
 /// `POST /console/deliveries/{id}/act`
 pub(crate) async fn act(Path(id): Path<String>, sent: Sent) -> Response {
     let path = format!("/v1/deliveries/{}/redeliver", segment(&id));
-    sent.act(&path, &Value::Null, "It is delivered again now.").await
+    sent.act(&path, &sent.body(&["reason"]), "It is delivered again now.").await
 }

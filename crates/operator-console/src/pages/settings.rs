@@ -96,6 +96,11 @@ pub(crate) async fn outgoing(sent: Sent) -> Response {
     let path = format!("/v1/outgoing/{}", sent.field("act"));
     let body = sent.body(&["organisation", "reason"]);
     match sent.field("act") {
+        "pause" if sent.field("reason").is_empty() => {
+            let why = "Nothing was done. Say why all calls are to stop: whoever finds them stopped will want to know.";
+            sent.visitor.session.tell(false, why);
+            sent.back()
+        }
         "pause" => {
             sent.act(&path, &body, "No call is made for it any more; commands and events are still taken.")
                 .await

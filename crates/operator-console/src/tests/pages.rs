@@ -1,0 +1,232 @@
+//! What stands on the pages, and what their forms and links lead to.
+
+use http::{Request, StatusCode, header};
+
+use super::{CLOSE, RESUME, console, log_in, send};
+use crate::Options;
+
+#[tokio::test]
+async fn a_batch_goes_to_the_organisation_that_was_shown() {
+    let (console, acts) = console(Options::default());
+    let (cookie, csrf) = log_in(&console, "ck_operate").await;
+    let page = async |path: &str| send(&console, Request::get(path).header("cookie", &cookie), "").await.2;
+    assert!(
+        !page("/console/closures?state=ghost").await.contains("All that match"),
+        "of which organisation?"
+    );
+    let one = page("/console/closures?state=ghost&organisation=other").await;
+    assert!(one.contains("name=\"organisation\" value=\"other\""), "{one}");
+    let form = format!("csrf={csrf}&of=filter&state=ghost&organisation=other");
+    send(&console, Request::post("/console/batches").header("cookie", &cookie), &form).await;
+    assert_eq!(*acts.lock().unwrap(), ["/v1/batches?organisation=other"]);
+}
+
+#[tokio::test]
+async fn whoever_names_a_queue_means_ghosts() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_operate").await;
+    let page = async |path: &str| send(&console, Request::get(path).header("cookie", &cookie), "").await.2;
+    let ghosts = page("/console/closures?queueId=none&organisation=other").await;
+    for part in [
+        "<th scope=\"col\">Queue</th>",
+        "<option value=\"ghost\" selected>",
+        "<input type=\"hidden\" name=\"state\" value=\"ghost\">",
+        "<input type=\"hidden\" name=\"queueId\" value=\"none\">",
+        "/v1/ghosts?queueId=none&#38;organisation=other&#38;limit=50",
+    ] {
+        assert!(ghosts.contains(part), "{part}: {ghosts}");
+    }
+    let all = page("/console/closures").await;
+    assert!(all.contains("<th scope=\"col\">Proof</th>") && !all.contains("Queue</th>"), "{all}");
+}
+
+#[tokio::test]
+async fn what_is_advised_beside_the_acts_is_pressed_and_nothing_else() {
+    let (console, acts) = console(Options::default());
+    let (cookie, csrf) = log_in(&console, "ck_operate").await;
+    let (_, _, page) =
+        send(&console, Request::get("/console/closures/cl_1").header("cookie", &cookie), "").await;
+    assert!(
+        !page.contains(">–</button>") && !page.contains("<code>–</code>") && !page.contains("act-–"),
+        "{page}"
+    );
+    let mut ids: Vec<_> = page.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all, "every id is there once: {page}");
+    let press = async |request: &str| {
+        let form = crate::parts::query([("csrf", csrf.as_str()), ("act", "advised"), ("request", request)]);
+        let post = Request::post("/console/closures/cl_1/act").header("cookie", &cookie);
+        let (status, response, page) = send(&console, post, &form).await;
+        assert_eq!(status, StatusCode::SEE_OTHER, "{page}");
+        response.headers()[header::LOCATION].to_str().unwrap().to_owned()
+    };
+    press(RESUME).await;
+    assert_eq!(press(CLOSE).await, "/console/closures/cl_new");
+    press("POST /v1/closures {\"conversationId\":\"of nobody\"}").await;
+    press("POST /v1/closures/cl_1/force {}").await;
+    assert_eq!(*acts.lock().unwrap(), ["/v1/outgoing/resume", "/v1/closures"]);
+}
+
+#[tokio::test]
+async fn a_list_keeps_all_of_its_filter_and_refuses_what_it_does_not_know() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_operate").await;
+    let page = async |path: &str| {
+        let (status, _, page) = send(&console, Request::get(path).header("cookie", &cookie), "").await;
+        (status, page)
+    };
+    let (_, known) =
+        page("/console/closures?label.team=nothing&state=ghost&sort=acceptedAt&organisation=other").await;
+    for part in [
+        "/v1/ghosts?label.team=nothing&#38;sort=acceptedAt&#38;organisation=other&#38;limit=50",
+        "<input id=\"label.team\" name=\"label.team\" value=\"nothing\"",
+        "<input type=\"hidden\" name=\"label.team\" value=\"nothing\">",
+        "<option value=\"acceptedAt\" selected>",
+    ] {
+        assert!(known.contains(part), "{part}: {known}");
+    }
+    for (address, said, kept) in [
+        (
+            "lable.team=nothing&state=ghost&organisation=other",
+            "called &#34;lable.team&#34;",
+            "<option value=\"ghost\" selected>",
+        ),
+        ("q=nonsense&organisation=other", "That is no id.", "name=\"q\" value=\"nonsense\""),
+    ] {
+        let (status, page) = page(&format!("/console/closures?{address}")).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{address}");
+        assert!(page.contains(said) && page.contains(kept), "{said}: {page}");
+        assert!(!page.contains("All that match") && !page.contains("data-row"), "nothing is offered: {page}");
+    }
+}
+
+#[tokio::test]
+async fn any_id_of_ours_leads_to_its_page() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_read").await;
+    for (from, to) in [
+        ("/console/closures?q=bt_1", "/console/batches/bt_1"),
+        ("/console/closures?q=CL_1", "/console/closures/cl_1"),
+        ("/console/closures/CL_1", "/console/closures/cl_1"),
+    ] {
+        let (_, response, page) = send(&console, Request::get(from).header("cookie", &cookie), "").await;
+        let location = response.headers().get(header::LOCATION);
+        assert_eq!(location.and_then(|to| to.to_str().ok()), Some(to), "{from}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn a_closure_leads_to_its_page_at_genesys_also_once_it_is_closed() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_read").await;
+    let request = Request::get("/console/closures/cl_closed").header("cookie", &cookie);
+    let (_, _, page) = send(&console, request, "").await;
+    assert!(page.contains("<a href=\"https://apps.example/c1\""), "{page}");
+}
+
+#[tokio::test]
+async fn every_list_leads_to_its_next_page_with_its_filter() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_read").await;
+    for (address, asks, next) in [
+        (
+            "/console/closures?state=failed",
+            "/v1/closures?state=failed&#38;limit=50",
+            "/console/closures?state=failed&#38;cursor=after",
+        ),
+        ("/console/batches", "/v1/batches?limit=50", "/console/batches?cursor=after"),
+        (
+            "/console/deliveries?result=failed",
+            "/v1/deliveries?result=failed&#38;limit=100",
+            "/console/deliveries?result=failed&#38;cursor=after",
+        ),
+        (
+            "/console/sources",
+            "on=%2Fv1%2Fdead-letters%3Fstate%3Dheld%26limit%3D100",
+            "/console/sources?letters=held&#38;cursor=after#letters",
+        ),
+        (
+            "/console/sources?letters=any",
+            "on=%2Fv1%2Fdead-letters%3Flimit%3D100",
+            "/console/sources?letters=any&#38;cursor=after#letters",
+        ),
+        ("/console/audit?by=ann", "/v1/audit?limit=100&#38;by=ann", "/console/audit?by=ann&#38;cursor=after"),
+    ] {
+        let (_, _, page) = send(&console, Request::get(address).header("cookie", &cookie), "").await;
+        assert!(page.contains(asks), "{address} asks {asks}: {page}");
+        assert!(page.contains(&format!("<a href=\"{next}\"")), "{address} leads to {next}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_is_refused_keeps_what_was_typed() {
+    let (console, acts) = console(Options::default());
+    let (cookie, csrf) = log_in(&console, "ck_operate").await;
+    for (form, said, kept) in [
+        (
+            "of=rows&rows=id-1%0Aid-2&organisation=refusing",
+            "The rows cannot be taken.",
+            "id-1\nid-2</textarea>",
+        ),
+        ("of=scan&hours=abc&messageType=webmessaging", "a whole number from 1; it was", "value=\"abc\""),
+        ("of=scan&hours=0", "a whole number from 1", "value=\"0\""),
+    ] {
+        let request = Request::post("/console/batches").header("cookie", &cookie);
+        let (status, _, page) = send(&console, request, &format!("csrf={csrf}&{form}")).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{form}: {page}");
+        assert!(page.contains(said) && page.contains(kept), "{form}: {page}");
+    }
+    assert_eq!(*acts.lock().unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn every_act_takes_a_reason_and_the_stop_of_all_calls_needs_one() {
+    let (console, acts) = console(Options::default());
+    let (cookie, csrf) = log_in(&console, "ck_operate").await;
+    let reasons = async |path: &str| {
+        let (_, _, page) = send(&console, Request::get(path).header("cookie", &cookie), "").await;
+        let forms =
+            page.split("<form method=\"post\"").skip(1).map(|rest| rest.split("</form>").next().unwrap());
+        let forms: Vec<_> = forms.filter(|form| form.contains("/act\"")).map(str::to_owned).collect();
+        assert!(!forms.is_empty(), "{path}: {page}");
+        for form in forms {
+            assert!(form.contains("name=\"reason\"") || form.contains("name=\"comment\""), "{path}: {form}");
+        }
+    };
+    for path in [
+        "/console/closures/cl_1",
+        "/console/batches/bt_1",
+        "/console/sources",
+        "/console/deliveries",
+        "/console/settings",
+    ] {
+        reasons(path).await;
+    }
+    let press = async |path: &str, form: &str| {
+        let request = Request::post(path).header("cookie", &cookie);
+        let (status, ..) =
+            send(&console, request, &format!("csrf={csrf}&next=%2Fconsole%2Fsettings&{form}")).await;
+        assert_eq!(status, StatusCode::SEE_OTHER);
+    };
+    press("/console/outgoing/act", "act=pause&organisation=main&reason=+").await;
+    let (_, _, page) = send(&console, Request::get("/console/settings").header("cookie", &cookie), "").await;
+    assert!(page.contains("Nothing was done. Say why"), "{page}");
+    assert_eq!(*acts.lock().unwrap(), [""; 0]);
+    for (path, form) in [
+        ("/console/outgoing/act", "act=pause&organisation=main"),
+        ("/console/outgoing/act", "act=resume&organisation=main"),
+        ("/console/batches/bt_1/act", "act=pause"),
+        ("/console/batches/bt_1/act", "act=resume"),
+        ("/console/batches/bt_1/act", "act=cancel"),
+        ("/console/sources/orders/act", "act=pause"),
+        ("/console/closures/cl_1/act", "act=claim"),
+        ("/console/closures/cl_1/act", "act=snooze&hours=4"),
+        ("/console/deliveries/dv_1/act", ""),
+    ] {
+        press(path, &format!("{form}&reason=maintenance")).await;
+        let asked = acts.lock().unwrap().pop().unwrap();
+        assert!(asked.ends_with(" because of maintenance"), "{path} {form}: {asked}");
+    }
+}
