@@ -35,7 +35,7 @@ struct Row {
     result: State,
     attempt: String,
     why: String,
-    next: Moment,
+    next: Option<Moment>,
     closure: Option<String>,
 }
 
@@ -70,7 +70,7 @@ impl Row {
             result: State::of(&item["result"]),
             attempt: text(&item["attempt"]),
             why,
-            next: Moment::of(&item["nextTryAt"]),
+            next: item["nextTryAt"].is_string().then(|| Moment::of(&item["nextTryAt"])),
             closure: some(&item["closure"]),
         }
     }
