@@ -4,24 +4,12 @@
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import path from "node:path";
+import { act, asking, browsing, isDone, judge, presses, said, shots, until } from "./browsing.mjs";
 
-const folder = path.resolve(process.argv[2]);
-const require = createRequire(path.join(folder, "node", "package.json"));
-const { chromium } = require("playwright-core");
-const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-const { CLOSEOUT_SERVER: server, CLOSEOUT_TOKEN: key, CLOSEOUT_SIM: simulator, CHROMIUM } = process.env;
-const shots = path.join(folder, "shots");
-mkdirSync(shots, { recursive: true });
-
-async function ask(url, body, method = "POST") {
-  const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
-  const answer = await fetch(url, { method, headers, body: body && JSON.stringify(body) });
-  assert.ok(answer.ok, `${url}: ${answer.status} ${await answer.clone().text()}`);
-  return answer.json();
-}
+const { CLOSEOUT_SERVER: server, CLOSEOUT_TOKEN: key, CLOSEOUT_SIM: simulator } = process.env;
+const ask = asking(key);
+const { open, logIn, close } = await browsing(server, key);
 
 /** A session whose webhook is lost, and its closure, which becomes a ghost. */
 async function ghost(of = {}) {
@@ -37,49 +25,6 @@ async function conversation(presets = []) {
 }
 
 const stateOf = async id => (await ask(`${server}/v1/closures/${id}`, undefined, "GET")).state;
-
-/** Waits until it holds. A busy machine is slow; what never holds is a failure. */
-async function until(what, holds) {
-  for (const begun = Date.now(); Date.now() - begun < 60_000; ) {
-    if (await holds()) return;
-    await new Promise(done => setTimeout(done, 100));
-  }
-  assert.fail(`${what}: not within a minute`);
-}
-
-const said = name => console.log(`ok  Console: ${name}`);
-const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
-
-/** A page of a new browser profile. What the browser complains of stands in `wrong`. */
-async function open({ width = 1280, theme = "light", scripts = true } = {}) {
-  const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme: theme, javaScriptEnabled: scripts });
-  const page = await context.newPage();
-  page.wrong = [];
-  page.on("console", message => ["error", "warning"].includes(message.type()) && page.wrong.push(message.text()));
-  page.on("pageerror", error => page.wrong.push(String(error)));
-  page.on("request", request => request.url().startsWith(server) || request.url().startsWith("data:") || page.wrong.push(request.url()));
-  return page;
-}
-
-async function logIn(page, to = "/") {
-  await page.goto(server + to);
-  await page.getByLabel("Key").fill(key);
-  await page.getByRole("button", { name: "Log in" }).click();
-  await page.waitForSelector("nav[aria-label=Pages]");
-}
-
-async function judge(page, name) {
-  // Playwright evaluates outside the page's own policy, so the judge needs no hole in it.
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })");
-  const found = violations.map(one => `${one.id}: ${one.nodes.map(node => node.html.slice(0, 160)).join(" | ")}`);
-  assert.deepEqual(found, [], `axe on ${name}`);
-  const wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
-  assert.ok(wide <= 0, `${name} is ${wide} pixels too wide`);
-  assert.deepEqual(page.wrong, [], `the browser complains of ${name}`);
-}
-
-const act = (page, name) => page.getByTestId(`act-${name}`);
 
 async function everyPageLooksRight(ghosts) {
   const batch = await ask(`${server}/v1/batches`, [{ conversationId: await conversation() }]);
@@ -110,15 +55,6 @@ async function everyPageLooksRight(ghosts) {
     }
   }
   said("every page and /docs, both themes, desktop and phone; axe and browser have nothing to say");
-}
-
-/** Acts, and waits until that is told. A ghost that was read again after the page was made is at another version: then the act is
- *  refused, the page shows how it stands now, and a person acts again. */
-async function isDone(page, acts) {
-  await acts();
-  await page.waitForSelector(".told");
-  if (await page.locator(".told.bad").filter({ hasText: "The closure is at version" }).count()) await acts();
-  await page.waitForSelector(".told.good");
 }
 
 /** Somebody who has only the page, and any id of a session. */
@@ -161,14 +97,24 @@ async function everyActOnAGhostWorks(ghosts) {
     await fill?.(form);
     await form.getByRole("button").click();
   });
-  await does("claim");
+  await does("claim", form => form.getByLabel("Why").fill("the night shift has it"));
   await does("snooze", form => form.getByRole("combobox").selectOption("4"));
   await does("comment", form => form.getByRole("textbox").fill("asked <i>the shop</i>"));
   const story = await page.locator(".story").textContent();
-  for (const part of ["dev claimed it", "dev snoozed it until", "asked <i>the shop</i>"]) assert.ok(story.includes(part), `${part}: ${story}`);
+  for (const part of ["dev claimed it", "the night shift has it", "dev snoozed it until", "asked <i>the shop</i>"]) assert.ok(story.includes(part), `${part}: ${story}`);
   await does("force", form => form.getByRole("textbox").fill("the guest asked for it"));
   await until("it is closed", async () => (await stateOf(ghosts[0].id)) === "closed");
   await page.goto(`${server}/console/closures/${ghosts[1].id}`);
+  const calls = async () => (await ask(`${server}/v1/closures/${ghosts[1].id}`, undefined, "GET")).apiCalls;
+  const before = await calls();
+  await does("verify", form => form.getByLabel("Why").fill("the shop called"));
+  await until("it was read", async () => (await calls()) > before && (await stateOf(ghosts[1].id)) === "ghost");
+  await page.reload();
+  await does("retry");
+  const attempts = async () => (await ask(`${server}/v1/closures/${ghosts[1].id}/timeline`, undefined, "GET")).items.filter(line => line.says.includes("retr")).length;
+  await until("it was begun again", async () => (await attempts()) > 0);
+  await until("and is a ghost again", async () => (await stateOf(ghosts[1].id)) === "ghost");
+  await page.reload();
   await does("cancel");
   await until("it is called off", async () => (await stateOf(ghosts[1].id)) === "cancelled");
   // A reason that is needed is asked for by the browser, and by the service.
@@ -178,7 +124,7 @@ async function everyActOnAGhostWorks(ghosts) {
   await page.waitForSelector(".told.bad");
   assert.equal(await stateOf(ghosts[2].id), "ghost");
   await page.context().close();
-  said("claim, snooze, comment, force, cancel; a refusal is told and nothing done");
+  said("claim, snooze, comment, verify, retry, force, cancel; a refusal is told and nothing done");
 }
 
 async function aBatchIsShownBeforeItRuns() {
@@ -188,7 +134,8 @@ async function aBatchIsShownBeforeItRuns() {
   await page.getByLabel("Ids of conversations").fill(`${wanted.join("\n")}\nno-id`);
   await page.getByTestId("rows").getByRole("button", { name: "Preview" }).click();
   if (await page.locator(".told.bad").count()) {
-    // One bad id is said, and nothing is lost but the page: the ids are given again.
+    // One bad id is said, and what was pasted is still there.
+    assert.ok((await page.getByLabel("Ids of conversations").inputValue()).includes(wanted[2]));
     await page.getByLabel("Ids of conversations").fill(wanted.join(", "));
     await page.getByTestId("rows").getByRole("button", { name: "Preview" }).click();
   }
@@ -209,6 +156,68 @@ async function aBatchIsShownBeforeItRuns() {
   await page.goto(`${server}/console/closures?state=failed`);
   await page.context().close();
   said("a batch is shown, executed with its number and reason, and followed; a scan is begun");
+}
+
+/** A batch of which rows are still to be submitted, for as long as it takes to press. */
+async function aBatchIsPausedResumedAndCalledOff() {
+  const made = await ask(`${simulator}/_sim/conversations`, { count: 1_500 });
+  const batch = await ask(`${server}/v1/batches`, made.conversations.map(({ conversationId }) => ({ conversationId })));
+  const state = async () => (await ask(`${server}/v1/batches/${batch.id}`, undefined, "GET")).state;
+  const page = await open();
+  await logIn(page, `/console/batches/${batch.id}`);
+  await page.getByLabel("Why; it becomes").fill("a test of steering");
+  await page.getByRole("button", { name: "Close 1500 sessions" }).click();
+  await page.waitForSelector(".told.good");
+  await presses(page, "pause", "the queue is full");
+  assert.equal(await state(), "paused");
+  await judge(page, "a batch that is paused");
+  await page.goto(server);
+  assert.ok(await page.getByText(`The batch ${batch.id} is paused`).isVisible(), "it stands on the first page");
+  await page.goto(`${server}/console/batches/${batch.id}`);
+  await presses(page, "resume");
+  assert.equal(await state(), "running");
+  await presses(page, "cancel", "enough");
+  assert.equal(await state(), "cancelled");
+  const { items } = await ask(`${server}/v1/audit?subject=${batch.id}`, undefined, "GET");
+  assert.deepEqual(items.map(one => [one.action, one.why]), [
+    ["batch.cancel", "enough"], ["batch.resume", null], ["batch.pause", "the queue is full"], ["batch.execute", "a test of steering"],
+  ]);
+  await page.context().close();
+  said("a batch is paused, resumed and called off, with why");
+}
+
+/** A closure that ended because an agent was there, and what is advised about it. */
+async function aFailedClosureIsClosedAnew() {
+  const conversationId = await conversation(["agent-connected"]);
+  const failed = await ask(`${server}/v1/closures?wait=30s`, { conversationId });
+  assert.deepEqual([failed.state, failed.reason], ["failed", "agent_connected"]);
+  const page = await open();
+  await logIn(page, `/console/closures/${failed.id}`);
+  await judge(page, "a failed closure");
+  await page.screenshot({ path: path.join(shots, "closure-failed.png"), fullPage: true });
+  await page.getByRole("button", { name: "close anew with agentConnected=wait" }).click();
+  await page.waitForSelector(".told.good");
+  const anew = page.url().split("/").pop();
+  assert.notEqual(anew, failed.id, "it leads to the new closure");
+  const { conversationId: same, policy } = await ask(`${server}/v1/closures/${anew}`, undefined, "GET");
+  assert.deepEqual([same, policy.agentConnected], [conversationId, "wait"]);
+  assert.deepEqual(page.wrong, []);
+  await page.context().close();
+  said("a closure that failed is closed anew with the policy that is advised");
+}
+
+async function aFilterThatIsNotKnownIsRefused() {
+  const page = await open();
+  await logIn(page, "/console/closures?label.team=nobody&state=ghost");
+  assert.ok(await page.getByText("No closure matches.").isVisible());
+  assert.equal(await page.getByLabel("label.team").inputValue(), "nobody");
+  await page.goto(`${server}/console/closures?lable.team=nobody&state=ghost`);
+  assert.ok(await page.getByRole("alert").isVisible());
+  assert.equal(await page.getByRole("button", { name: "Preview a batch of all that match" }).count(), 0);
+  page.wrong.length = 0;
+  await judge(page, "a filter that is refused");
+  await page.context().close();
+  said("a list keeps its labels, and refuses a filter that it does not know");
 }
 
 async function manyAreActedOnAtOnce() {
@@ -289,13 +298,16 @@ async function callsAreStoppedAndLetGoOn() {
   await page.getByRole("button", { name: "Stop all calls" }).click();
   await page.waitForSelector(".told.good");
   await page.goto(server);
-  assert.ok(await page.getByText("are paused by an operator").isVisible());
-  await page.getByText("are paused by an operator").click();
+  assert.ok(await page.getByText("“maintenance”").isVisible(), "with why");
+  await page.getByRole("link", { name: "are paused by dev" }).click();
   await page.getByRole("button", { name: "Let calls go on" }).click();
   await page.waitForSelector(".told.good");
   await page.context().close();
   said("all calls of an organisation are stopped, shown as that, and let go on");
 }
+
+/** So many changes as ten seconds have where 500 happen in each. How long they take is the machine's matter. */
+const CHANGES = 10 * 500;
 
 async function whatChangesTakesNothingAway() {
   const page = await open();
@@ -305,30 +317,34 @@ async function whatChangesTakesNothingAway() {
   const rows = () => page.locator("tr[data-row]").allTextContents();
   const before = await rows();
   await page.evaluate("document.querySelector('#reason').setSelectionRange(2, 5); scrollTo(0, 120)");
-  const made = await ask(`${simulator}/_sim/conversations`, { count: 1_000 });
+  const kept = () => page.evaluate("[document.activeElement.id, document.activeElement.selectionStart, document.activeElement.selectionEnd, document.activeElement.value, scrollY]");
+  const asLeft = ["reason", 2, 5, "half a wo", 120];
+  const made = await ask(`${simulator}/_sim/conversations`, { count: CHANGES / 4 });
   const wanted = made.conversations.map(one => one.conversationId);
   // Each version of a closure is a change of what the page shows.
   const begun = Date.now();
   let changes = 0;
   const one = async () => {
-    for (let conversationId; (conversationId = wanted.pop()); ) {
+    for (let conversationId; changes < CHANGES && (conversationId = wanted.pop()); ) {
       const { version } = await ask(`${server}/v1/closures?wait=30s`, { conversationId });
       changes += version;
     }
   };
-  await Promise.all(Array.from({ length: 64 }, one));
+  const driven = Promise.all(Array.from({ length: 64 }, one));
+  await until("half of it has changed", () => changes >= CHANGES / 2);
+  assert.deepEqual(await kept(), asLeft, "in the midst of it focus, selection, text and scroll are as they were");
+  await driven;
   const rate = Math.round((1_000 * changes) / (Date.now() - begun));
-  assert.ok(rate > 0, "changes are counted");
+  assert.ok(changes >= CHANGES, `${changes} changes while the page was open`);
   await page.locator(".news").waitFor({ timeout: 60_000 });
   assert.match(await page.locator(".news").textContent(), /^\d+ changed/);
   assert.deepEqual(await rows(), before, "no row moved");
-  const kept = await page.evaluate("[document.activeElement.id, document.activeElement.selectionStart, document.activeElement.selectionEnd, document.activeElement.value, scrollY]");
-  assert.deepEqual(kept, ["reason", 2, 5, "half a wo", 120], "focus, selection, text and scroll are as they were");
+  assert.deepEqual(await kept(), asLeft, "focus, selection, text and scroll are as they were");
   await page.getByRole("link", { name: "Show" }).click();
   await until("the new rows are there", async () => (await rows()).length > 0 && (await rows())[0] !== before[0]);
   assert.deepEqual(page.wrong, []);
   await page.context().close();
-  said(`what changes, ${rate} times a second, is told and moves nothing; it is shown when it is asked for`);
+  said(`${changes} changes, here ${rate} a second, are told and move nothing; they are shown when it is asked for`);
 }
 
 async function withoutScriptsItWorksToo(stuck) {
@@ -354,10 +370,13 @@ try {
   await everyActOnAGhostWorks(ghosts);
   await withoutScriptsItWorksToo(ghosts[3]);
   await aBatchIsShownBeforeItRuns();
+  await aBatchIsPausedResumedAndCalledOff();
+  await aFailedClosureIsClosedAnew();
+  await aFilterThatIsNotKnownIsRefused();
   await manyAreActedOnAtOnce();
   await ghostsAreFoundByTheirQueue();
   await callsAreStoppedAndLetGoOn();
   await whatChangesTakesNothingAway();
 } finally {
-  await browser.close();
+  await close();
 }
