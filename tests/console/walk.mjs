@@ -12,9 +12,8 @@ const ask = asking(key);
 const { open, logIn, close } = await browsing(server, key);
 
 /** A session whose webhook is lost, and its closure, which becomes a ghost. */
-async function ghost(of = {}) {
+async function ghost(of = {}, policy = { evidence: "webhook_only", deadline: "PT1S" }) {
   const { conversationId } = await ask(`${simulator}/_sim/conversations`, { presets: ["lost-webhook"], ...of });
-  const policy = { evidence: "webhook_only", deadline: "PT1S" };
   const closure = await ask(`${server}/v1/closures?wait=30s`, { conversationId, policy, reason: "<b>bold</b>" });
   assert.equal(closure.state, "ghost", JSON.stringify(closure));
   return closure;
@@ -105,16 +104,6 @@ async function everyActOnAGhostWorks(ghosts) {
   await does("force", form => form.getByRole("textbox").fill("the guest asked for it"));
   await until("it is closed", async () => (await stateOf(ghosts[0].id)) === "closed");
   await page.goto(`${server}/console/closures/${ghosts[1].id}`);
-  const calls = async () => (await ask(`${server}/v1/closures/${ghosts[1].id}`, undefined, "GET")).apiCalls;
-  const before = await calls();
-  await does("verify", form => form.getByLabel("Why").fill("the shop called"));
-  await until("it was read", async () => (await calls()) > before && (await stateOf(ghosts[1].id)) === "ghost");
-  await page.reload();
-  await does("retry");
-  const attempts = async () => (await ask(`${server}/v1/closures/${ghosts[1].id}/timeline`, undefined, "GET")).items.filter(line => line.says.includes("retr")).length;
-  await until("it was begun again", async () => (await attempts()) > 0);
-  await until("and is a ghost again", async () => (await stateOf(ghosts[1].id)) === "ghost");
-  await page.reload();
   await does("cancel");
   await until("it is called off", async () => (await stateOf(ghosts[1].id)) === "cancelled");
   // A reason that is needed is asked for by the browser, and by the service.
@@ -124,7 +113,28 @@ async function everyActOnAGhostWorks(ghosts) {
   await page.waitForSelector(".told.bad");
   assert.equal(await stateOf(ghosts[2].id), "ghost");
   await page.context().close();
-  said("claim, snooze, comment, verify, retry, force, cancel; a refusal is told and nothing done");
+  said("claim, snooze, comment, force, cancel; a refusal is told and nothing done");
+}
+
+/** One whose agent does not leave is read at once; one whose close had no effect is begun again. */
+async function aGhostIsReadAndBegunAgain() {
+  const stays = await ghost({ presets: ["agent-connected"] }, { agentConnected: "wait", deadline: "PT1S" });
+  const unclosed = await ghost({ presets: ["200-but-open"] }, { deadline: "PT1S" });
+  const page = await open();
+  await logIn(page);
+  for (const [name, { id, reason }] of [["verify", stays], ["retry", unclosed]]) {
+    const calls = async () => (await ask(`${server}/v1/closures/${id}`, undefined, "GET")).apiCalls;
+    const before = await calls();
+    await page.goto(`${server}/console/closures/${id}`);
+    await judge(page, `a ghost, ${reason}`);
+    await presses(page, name, "the shop called");
+    await until(`${name} led to a call`, async () => (await calls()) > before);
+    await page.reload();
+    assert.ok((await page.locator("table.steps").textContent()).includes("the shop called"), "with who and why");
+  }
+  assert.deepEqual(page.wrong, []);
+  await page.context().close();
+  said("a single ghost is read at once, and another is begun again");
 }
 
 async function aBatchIsShownBeforeItRuns() {
@@ -368,6 +378,7 @@ try {
   await everyPageLooksRight(ghosts);
   await aStuckSessionIsFoundUnderstoodAndFixedByKeyboard(ghosts[4]);
   await everyActOnAGhostWorks(ghosts);
+  await aGhostIsReadAndBegunAgain();
   await withoutScriptsItWorksToo(ghosts[3]);
   await aBatchIsShownBeforeItRuns();
   await aBatchIsPausedResumedAndCalledOff();
