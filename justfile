@@ -53,6 +53,14 @@ clocks *ARGS:
 instructions *ARGS:
     tests/instructions/run {{ARGS}}
 
+# So many requests made up from /openapi.json, each answer held against it; events and examples against their schemas.
+contracts CASES="2000":
+    CLOSEOUT_CONTRACT_CASES={{CASES}} tests/contracts/run
+
+# Records the examples of /openapi.json anew from a running service.
+record-examples:
+    tests/contracts/run --record-examples
+
 # The console in a browser: every page and act.
 console:
     tests/console/run

@@ -12,6 +12,7 @@ import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 KEY = "ck_contracts_administrator_0123456789abcdef"
+OPERATOR = "ck_contracts_operator_0123456789abcdef"
 SECRET = "a secret of the suite, 32 bytes long"
 WORDS = [
     "accepted", "participant_closed", "confirmed", "closed", "already_closed", "blocked", "ghost", "ghost_cleared",
@@ -25,12 +26,13 @@ CONFIGURATION = """
 [server]
 listen = "127.0.0.1:{port}"
 [store]
-url = "memory:"
+url = "{store}"
 [genesys.main]
 region = "{genesys}"
 client_id = "{client_id}"
 client_secret = "{client_secret}"
 requests_per_minute = 0
+max_open = {most}
 [closing]
 confirm_within = "1s"
 deadline = "3s"
@@ -61,7 +63,7 @@ secrets = ["{key}"]
 [[source]]
 name = "orders"
 kind = "nats"
-url = "nats://127.0.0.1:{nowhere}"
+url = "nats://127.0.0.1:{broker}"
 stream = "CLOSURES"
 subject = "closures.v1.close"
 [auth]
@@ -78,24 +80,28 @@ def free_ports(count):
     return ports
 
 
-class World:
-    """All of it, running."""
+def token(name, key, role):
+    """A key of the organisation, as tokens.toml has it."""
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    return f'[[token]]\nname = "{name}"\nsha256 = "{digest}"\nrole = "{role}"\norganisations = ["main"]\n'
 
-    def __init__(self, program, folder):
+
+class World:
+    """All of it, running. Without a broker's port its source finds nobody."""
+
+    def __init__(self, program, folder, store="memory:", broker=None, most=1_000_000):
         port, simulator, receiver, nowhere = free_ports(4)
+        self.folder, self.port, self.receives = folder, port, receiver
         self.base, self.genesys = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{simulator}"
         self.received, self.events = threading.Event(), []
         self.receiver = ThreadingHTTPServer(("127.0.0.1", receiver), self._taker())
         threading.Thread(target=self.receiver.serve_forever, daemon=True).start()
         tokens = folder / "tokens.toml"
-        digest = hashlib.sha256(KEY.encode()).hexdigest()
-        tokens.write_text(
-            f'[[token]]\nname = "contracts"\nsha256 = "{digest}"\nrole = "admin"\norganisations = ["main"]\n'
-        )
+        tokens.write_text(token("contracts", KEY, "admin") + token("ben", OPERATOR, "operate"))
         # The simulator's own client, as `closeout dev` uses it.
         configuration = CONFIGURATION.format(
-            port=port, genesys=self.genesys, receiver=receiver, nowhere=nowhere, secret=SECRET, key=KEY,
-            tokens=tokens, words=json.dumps(WORDS), client_id=CLIENT_ID, client_secret=CLIENT_SECRET,
+            port=port, genesys=self.genesys, receiver=receiver, broker=broker or nowhere, secret=SECRET, key=KEY,
+            tokens=tokens, words=json.dumps(WORDS), client_id=CLIENT_ID, client_secret=CLIENT_SECRET, store=store, most=most,
         )  # fmt: skip
         (folder / "closeout.toml").write_text(configuration)
         self.started = []
@@ -141,18 +147,22 @@ class World:
 
     def ask(self, path, body=None, method=None, base=None):
         """Status and body of an answer."""
-        headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
-        method = method or ("GET" if body is None else "POST")
+        status, kind, text = self.send(method or ("GET" if body is None else "POST"), path, data, base=base)
+        return status, json.loads(text or b"null") if "json" in kind or status >= 400 else text or None
+
+    def send(self, method, path, data=None, headers=None, base=None):
+        """Status, media type and bytes of an answer; nothing where there is none."""
+        headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json", **(headers or {})}
+        headers = {name: value for name, value in headers.items() if value is not None}
         request = urllib.request.Request((base or self.base) + path, data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
-                text = answer.read()
-                return answer.status, json.loads(text) if "json" in answer.headers.get("Content-Type", "") else text
+                return answer.status, answer.headers.get("Content-Type", ""), answer.read()
         except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read() or b"null")
+            return error.code, error.headers.get("Content-Type", ""), error.read()
         except OSError:
-            return 0, None
+            return 0, "", b""
 
     def wait(self, holds, otherwise, log=None):
         """Waits, with a bound, until something holds."""
