@@ -61,6 +61,12 @@ def draw(*what):
     return zlib.crc32(repr(what).encode())
 
 
+@schemathesis.serializer("application/x-ndjson")
+def lines(context, value):
+    """An object on each line is text already."""
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
 @schemathesis.hook
 def filter_query(context, query):
     """On the wire an empty text, list and object are one: nothing. None of them is invalid where a list may stand."""

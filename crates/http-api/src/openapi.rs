@@ -1,5 +1,7 @@
 //! `/openapi.json`, built from the table of routes.
 
+mod examples;
+
 use bytes::Bytes;
 use utoipa::{
     ToSchema,
@@ -7,12 +9,13 @@ use utoipa::{
         Components, ComponentsBuilder, Content, Info, OpenApi, PathItem, Paths, Ref, RefOr, Required,
         Response, ResponseBuilder, Schema,
         path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, ParameterStyle},
-        request_body::RequestBodyBuilder,
+        request_body::{RequestBody, RequestBodyBuilder},
         schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Type},
         security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
     },
 };
 
+use self::examples::Examples;
 use crate::{
     access::{Need, Role},
     acts::Outgoing,
@@ -34,7 +37,7 @@ use crate::{
         ActRequest, BatchExecution, BatchRow, BatchWanted, ClaimRequest, ClosureRequest, CommentRequest,
         OutgoingRequest, SnoozeRequest,
     },
-    route::{Method, Place, Reply, Route, Shape},
+    route::{Body, Method, Place, Reply, Route, Shape},
     routes::ROUTES,
     sources::SourceList,
     timeline::Timeline,
@@ -45,8 +48,14 @@ use crate::{
 const ABOUT: &str = "Closeout closes Genesys Cloud messaging conversations from a backend and proves that they closed. \
     Every 2xx to a command or an act is durable. Errors are RFC 9457 problem details with `code`, `retryable` and `fix`.";
 
+/// The media type of most bodies.
+const JSON: &str = "application/json";
+
 /// Where events come in.
 const HOOKS: &str = "/hooks/{name}";
+
+/// The operation by which they do.
+const HOOK: &str = "post_hooks_name";
 
 /// Writes the description.
 pub(crate) fn description(version: &str) -> Bytes {
@@ -88,14 +97,15 @@ const HOOK_REFUSALS: &[(u16, &str)] = &[
 
 /// The hooks, which are served beside the table of routes and prove themselves by what their configuration says.
 fn hook() -> OperationBuilder {
-    let body = RequestBodyBuilder::new()
-        .required(Some(Required::True))
-        .content("application/json", Content::new(Some(ObjectBuilder::new().schema_type(Type::Object))));
+    let examples = Examples::of(HOOK, HOOKS);
+    let event = Content::new(Some(ObjectBuilder::new().schema_type(Type::Object)));
+    let body =
+        RequestBodyBuilder::new().required(Some(Required::True)).content(JSON, examples.request(JSON, event));
     let taken = ResponseBuilder::new().description("The event is stored, or it says nothing new.");
     let operation = OperationBuilder::new()
         .summary(Some("An event of Genesys or of a relay comes in. It is stored before it is answered."))
         .description(Some("Needs no key: the sender proves itself as `verify` of its [[confirm]] says."))
-        .operation_id(Some("post_hooks_name"))
+        .operation_id(Some(HOOK))
         .parameter(
             ParameterBuilder::new()
                 .name("name")
@@ -107,16 +117,14 @@ fn hook() -> OperationBuilder {
         .request_body(Some(body.build()))
         .response("204", taken.build());
     HOOK_REFUSALS.iter().fold(operation, |operation, (status, about)| {
-        let refusal = ResponseBuilder::new()
-            .description(*about)
-            .content("application/problem+json", Content::new(Some(Ref::from_schema_name("Problem"))));
-        operation.response(status.to_string(), refusal.build())
+        operation.response(status.to_string(), problem(&examples, *status, *about))
     })
 }
 
 fn operation(route: &Route) -> OperationBuilder {
-    let mut operation =
-        OperationBuilder::new().summary(Some(route.doc.summary)).operation_id(Some(operation_id(route)));
+    let id = operation_id(route);
+    let examples = Examples::of(&id, route.path);
+    let mut operation = OperationBuilder::new().summary(Some(route.doc.summary)).operation_id(Some(id));
     if let Some(name) = path_parameter(route.path) {
         operation = operation.parameter(
             ParameterBuilder::new()
@@ -143,29 +151,13 @@ fn operation(route: &Route) -> OperationBuilder {
         operation = operation.parameter(described);
     }
     if let Some(body) = &route.doc.body {
-        let required = if body.required { Required::True } else { Required::False };
-        let one = Ref::from_schema_name(body.schema);
-        let content = if body.file {
-            let rows = ArrayBuilder::new().items(one);
-            Content::new(Some(OneOfBuilder::new().item(rows).item(Ref::from_schema_name("BatchWanted"))))
-        } else {
-            Content::new(Some(one))
-        };
-        let mut body_of =
-            RequestBodyBuilder::new().required(Some(required)).content("application/json", content);
-        if body.file {
-            for kind in ["application/x-ndjson", "text/csv"] {
-                body_of = body_of.content(kind, Content::new(Some(text())));
-            }
-        }
-        let body = body_of;
-        operation = operation.request_body(Some(body.build()));
+        operation = operation.request_body(Some(wanted(body, &examples)));
     }
     for reply in route.doc.answers {
-        operation = operation.response(reply.status.to_string(), good(reply));
+        operation = operation.response(reply.status.to_string(), good(reply, &examples));
     }
     for status in refusals(route) {
-        operation = operation.response(status.to_string(), refusal(status));
+        operation = operation.response(status.to_string(), refusal(status, &examples));
     }
     if route.need == Need::Nothing {
         return operation;
@@ -177,25 +169,39 @@ fn operation(route: &Route) -> OperationBuilder {
         .security(SecurityRequirement::new("key", Vec::<String>::new()))
 }
 
-fn good(reply: &Reply) -> Response {
-    let response = ResponseBuilder::new().description(reply.about);
-    match reply.shape {
-        Shape::Json(schema) => {
-            response.content("application/json", Content::new(Some(Ref::from_schema_name(schema))))
-        }
-        Shape::JsonOrText(schema) => response
-            .content("application/json", Content::new(Some(Ref::from_schema_name(schema))))
-            .content("text/plain", Content::new(Some(text()))),
-        Shape::Report(schema) => response
-            .content("application/json", Content::new(Some(Ref::from_schema_name(schema))))
-            .content("text/csv", Content::new(Some(text())))
-            .content("text/html", Content::new(Some(text()))),
-        Shape::AnyJson => response.content("application/json", Content::new(None::<RefOr<Schema>>)),
-        Shape::Text => response.content("text/plain", Content::new(Some(text()))),
-        Shape::Page => response.content("text/html", Content::new(Some(text()))),
-        Shape::Empty => response,
+fn wanted(body: &Body, examples: &Examples) -> RequestBody {
+    let required = if body.required { Required::True } else { Required::False };
+    let request = RequestBodyBuilder::new().required(Some(required));
+    let one = Ref::from_schema_name(body.schema);
+    if !body.file {
+        return request.content(JSON, examples.request(JSON, Content::new(Some(one)))).build();
     }
-    .build()
+    let rows = ArrayBuilder::new().items(one);
+    let either = OneOfBuilder::new().item(rows).item(Ref::from_schema_name("BatchWanted"));
+    let request = request.content(JSON, examples.request(JSON, Content::new(Some(either))));
+    let texts = ["application/x-ndjson", "text/csv"].into_iter();
+    let text_of = |kind| examples.request(kind, Content::new(Some(text())));
+    texts.fold(request, |request, kind| request.content(kind, text_of(kind))).build()
+}
+
+fn good(reply: &Reply, examples: &Examples) -> Response {
+    let named = |schema: &str| Some(Content::new(Some(Ref::from_schema_name(schema))));
+    let (json, texts): (Option<Content>, &[&str]) = match reply.shape {
+        Shape::Json(schema) => (named(schema), &[]),
+        Shape::JsonOrText(schema) => (named(schema), &["text/plain"]),
+        Shape::Report(schema) => (named(schema), &["text/csv", "text/html"]),
+        Shape::AnyJson => (Some(Content::new(None::<RefOr<Schema>>)), &[]),
+        Shape::Text => (None, &["text/plain"]),
+        Shape::Page => (None, &["text/html"]),
+        Shape::Empty => (None, &[]),
+    };
+    let json = json.map(|content| (JSON, content));
+    let contents = json.into_iter().chain(texts.iter().map(|kind| (*kind, Content::new(Some(text())))));
+    contents
+        .fold(ResponseBuilder::new().description(reply.about), |response, (kind, content)| {
+            response.content(kind, examples.answer(reply.status, kind, content))
+        })
+        .build()
 }
 
 /// The refusals of a route: its own, and those that come with keys.
@@ -210,17 +216,19 @@ pub(crate) fn refusals(route: &Route) -> Vec<u16> {
     all
 }
 
-fn refusal(status: u16) -> Response {
+fn refusal(status: u16, examples: &Examples) -> Response {
     let about = kinds::ALL
         .iter()
         .filter(|kind| kind.status.as_u16() == status)
         .map(|kind| format!("`{}`: {}.", kind.code, kind.title))
         .collect::<Vec<_>>()
         .join(" ");
-    ResponseBuilder::new()
-        .description(about)
-        .content("application/problem+json", Content::new(Some(Ref::from_schema_name("Problem"))))
-        .build()
+    problem(examples, status, about)
+}
+
+fn problem(examples: &Examples, status: u16, about: impl Into<String>) -> Response {
+    let content = examples.refusal(status, Content::new(Some(Ref::from_schema_name("Problem"))));
+    ResponseBuilder::new().description(about).content("application/problem+json", content).build()
 }
 
 /// The name of the variable part of a path.
