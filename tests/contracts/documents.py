@@ -1,4 +1,5 @@
-"""The events that the service tells, against their schemas; and the AsyncAPI document, against AsyncAPI's own schema."""
+"""The events that the service tells, against their schemas; the AsyncAPI document, against AsyncAPI's own schema; the examples of
+/openapi.json, against the schemas beside them."""
 
 import copy
 import json
@@ -96,6 +97,51 @@ def check_asyncapi(there):
         root = {"$ref": f"urn:asyncapi#/components/schemas/{name}"}
         jsonschema.Draft202012Validator(root, registry=registry).is_valid({})
     return len(document["channels"]), count
+
+
+def check_examples(there):
+    """Every body and every answer of /openapi.json has an example, and each is what the schema beside it says."""
+    status, document = there.ask("/openapi.json")
+    assert status == 200, document
+    registry = referencing.Registry().with_resource(
+        "urn:openapi", referencing.Resource(document, referencing.jsonschema.DRAFT202012)
+    )
+    count = 0
+    for place, media in media_types(document):
+        examples = list(examples_of(media))
+        assert examples, f"{'/'.join(place)} has no example"
+        root = {"$ref": "urn:openapi#/" + "/".join(step.replace("~", "~0").replace("/", "~1") for step in (*place, "schema"))}
+        schema = root if "schema" in media else {}
+        validator = jsonschema.Draft202012Validator(
+            schema, registry=registry, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+        )
+        for example in examples:
+            errors = [deepest(error) for error in validator.iter_errors(example)]
+            assert not errors, (place, errors)
+            count += 1
+        assert "schema" not in media or not validator.is_valid(7), f"{place}: the schema takes anything"
+    return count
+
+
+def media_types(document):
+    """What /openapi.json says of each body and answer: where it stands, and itself."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            bodies = [("requestBody",)] if "requestBody" in operation else []
+            for steps in bodies + [("responses", status) for status in operation["responses"]]:
+                one = operation
+                for step in steps:
+                    one = one[step]
+                for kind, media in one.get("content", {}).items():
+                    yield ("paths", path, method, *steps, "content", kind), media
+
+
+def examples_of(media):
+    """The examples of a media type, be it one or several."""
+    if "example" in media:
+        yield media["example"]
+    for example in media.get("examples", {}).values():
+        yield example["value"]
 
 
 def references(node):

@@ -60,6 +60,7 @@ def main():
         print(f"ok  the world is there, after {time.monotonic() - began:.0f} s")
         channels, count = documents.check_asyncapi(there)
         print(f"ok  /asyncapi.json keeps to AsyncAPI 3.0.0: {channels} channels, {count} references")
+        print(f"ok  {documents.check_examples(there)} examples of /openapi.json are what the schemas beside them say")
         total = run_cases(there, folder, seeds)
         print(f"ok  {total} requests made up from /openapi.json: every answer as it is described (seed {SEED})")
         count, types = documents.check_events(there)
