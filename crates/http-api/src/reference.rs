@@ -162,6 +162,7 @@ impl Operation<'_> {
             .collect();
         if !bodies.is_empty() {
             table(page, &format!("Body, {needed}"), ["Media type", "Shape"], bodies.into_iter());
+            examples(page, "Body", &described["requestBody"]);
         }
         let rows = members(&described["responses"]).map(|(status, one)| {
             let shapes: Vec<_> = members(&one["content"])
@@ -170,7 +171,30 @@ impl Operation<'_> {
             [escaped(status), prose(text(&one["description"])), shapes.join("<br>")]
         });
         table(page, "Answers", ["Status", "What it means", "Body"], rows);
+        for (status, one) in members(&described["responses"]).filter(|(status, _)| status.starts_with('2')) {
+            examples(page, &format!("Answer {status}"), one);
+        }
         page.push_str("</section>\n");
+    }
+}
+
+/// The examples of a body or an answer, folded away.
+fn examples(page: &mut String, of: &str, one: &Value) {
+    for (kind, media) in members(&one["content"]) {
+        let only = media.get("example").map(|example| (String::new(), example));
+        let several = members(&media["examples"])
+            .map(|(_, example)| (format!(" {}", prose(text(&example["summary"]))), &example["value"]));
+        for (about, example) in only.into_iter().chain(several) {
+            let shown = example.as_str().map_or_else(|| format!("{example:#}"), str::to_owned);
+            page.push_str(&format!(
+                "<details class=\"example\"><summary>{}, for example <code>{}</code>{}</summary>\
+                 <pre tabindex=\"0\"><code>{}</code></pre></details>\n",
+                escaped(of),
+                escaped(kind),
+                if about.is_empty() { about } else { format!(":{about}") },
+                escaped(&shown)
+            ));
+        }
     }
 }
 
@@ -275,6 +299,22 @@ mod tests {
             links += 1;
         }
         assert!(links > ROUTES.len() * 2, "{links}");
+    }
+
+    #[test]
+    fn what_is_sent_and_what_is_answered_is_shown_by_examples() {
+        let page = page();
+        let section = page.split("<section id=\"post_closures\">").nth(1).unwrap();
+        let section = section.split("</section>").next().unwrap();
+        for words in [
+            "Body, for example <code>application/json</code>: A conversation is closed.",
+            "Answer 202, for example",
+        ] {
+            assert!(section.contains(words), "{words}");
+        }
+        assert!(
+            section.contains("&quot;conversationId&quot;: &quot;2f7bf00a-0fc2-4d6a-9b56-92238191433e&quot;")
+        );
     }
 
     #[test]
