@@ -33,7 +33,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
   cookies: { keys: [randomUUID()] },
   pkce: { required: () => true },
   claims: { openid: ["sub"], profile: ["preferred_username", "groups"] },
-  findAccount: (_, id) => people[id] && { accountId: id, claims: () => ({ sub: `subject-of-${id}`, preferred_username: id, groups: people[id] }) },
+  findAccount: (_, id) => people[id] && { accountId: id, claims: () => ({ sub: id, preferred_username: id, groups: people[id] }) },
   features: {
     devInteractions: { enabled: false },
     rpInitiatedLogout: {
