@@ -37,6 +37,7 @@ fn stand_in(acts: &Acts) -> Router {
             let role = match bearer {
                 "Bearer ck_read" => "read",
                 "Bearer ck_operate" => "operate",
+                "Bearer ck_admin" => "admin",
                 "Bearer ck_submit" => "submit",
                 _ => return (StatusCode::UNAUTHORIZED, Json(json!({ "detail": "no such key" }))).into_response(),
             };
@@ -183,6 +184,7 @@ async fn every_route_lets_in_whom_it_is_for_and_nobody_else() {
     let (console, acts) = console(Options::default());
     let (read, read_csrf) = log_in(&console, "ck_read").await;
     let (operate, operate_csrf) = log_in(&console, "ck_operate").await;
+    let (admin, admin_csrf) = log_in(&console, "ck_admin").await;
     for (who, method, path, _) in routes() {
         let is_missing = path.contains("{*rest}");
         let path = path.replace("{id}", "cl_1").replace("{name}", "orders").replace("{*rest}", "nowhere");
@@ -192,9 +194,12 @@ async fn every_route_lets_in_whom_it_is_for_and_nobody_else() {
             Some(_) | None => "act=pause&of=scan",
         };
         let request = |cookie: &str| Request::builder().method(&method).uri(&path).header("cookie", cookie);
-        for (cookie, csrf, may_act) in
-            [("", "", false), (&read, read_csrf.as_str(), false), (&operate, &operate_csrf, true)]
-        {
+        for (cookie, csrf, may_act) in [
+            ("", "", false),
+            (&read, read_csrf.as_str(), false),
+            (&operate, &operate_csrf, true),
+            (&admin, &admin_csrf, true),
+        ] {
             let before = acts.lock().unwrap().len();
             let body =
                 if method == Method::GET { String::new() } else { format!("{kind}&csrf={csrf}&next=%2F") };
