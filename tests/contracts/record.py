@@ -88,7 +88,7 @@ def later(seconds):
 
 
 def commands(say):
-    """Closures that are requested, followed, and end. Answers with one that is a ghost."""
+    """Closures that are requested, followed, and end. Answers with the one that closed, and those that are ghosts."""
     there = say.there
     known = there.guest(conversationId=steady.KNOWN)
     wanted = {
@@ -168,7 +168,7 @@ def batches(say):
     say("get_batches", "/v1/batches?limit=2")
     say("get_batches_id", f"/v1/batches/{preview['id']}")
     say("get_batches_id_items", f"/v1/batches/{preview['id']}/items")
-    return preview["id"], token
+    return preview["id"]
 
 
 def queues(say, nats):
@@ -183,7 +183,7 @@ def queues(say, nats):
     for body in ({"conversationId": "order-8812"}, {"conversationId": guest, "policy": {"evidence": "webhook_only"}}):
         before = len(letters())
         nats.command(body)
-        there.wait(lambda: len(letters()) > before, "no dead letter comes")  # noqa: B023
+        there.wait(lambda: len(letters()) > before, "no dead letter comes")
     held = {one["reason"]: one["id"] for one in letters()}
     first, second = held["invalid_field"], held["contradicting_options"]
     say("get_sources", "/v1/sources")
@@ -316,7 +316,7 @@ def main():
         say = Recording(there)
         closed, ghosts = commands(say)
         handling(say, ghosts)
-        batch, _ = batches(say)
+        batch = batches(say)
         queues(say, nats)
         service(say, closed)
         refusals(say, closed, ghosts, batch)
