@@ -162,7 +162,7 @@ def batches(say):
     many = [{"conversationId": there.guest(chaos=world.STUCK)} for _ in range(40)]
     running = there.ask("/v1/batches?mode=execute&reason=end+of+day", many)[1]["id"]
     for act in ("pause", "resume", "cancel"):
-        say(f"post_batches_id_{act}", f"/v1/batches/{running}/{act}", status=202)
+        say(f"post_batches_id_{act}", f"/v1/batches/{running}/{act}", {"reason": "Genesys is being repaired."}, 202)
     say("post_batches_id_execute", f"/v1/batches/{preview['id']}/execute", token, 202)
     there.wait(lambda: there.ask(f"/v1/batches/{preview['id']}")[1]["state"] == "finished", "the batch does not end")
     say("get_batches", "/v1/batches?limit=2")
@@ -209,7 +209,7 @@ def service(say, closed):
     told = f"/v1/deliveries?result=delivered&closure={closed}"
     delivery = say("get_deliveries", told)["items"][0]["id"]
     say("get_deliveries_id", f"/v1/deliveries/{delivery}")
-    say("post_deliveries_id_redeliver", f"/v1/deliveries/{delivery}/redeliver", status=202)
+    say("post_deliveries_id_redeliver", f"/v1/deliveries/{delivery}/redeliver", {"reason": "The shop had lost it."}, 202)
     for act in ("pause", "resume"):
         say(f"post_outgoing_{act}", f"/v1/outgoing/{act}", {"organisation": "main", "reason": "Genesys is being repaired."})
     say("get_audit", "/v1/audit?limit=2&action=closure.force,closure.resolve")
