@@ -108,11 +108,12 @@ impl Fleet {
         &self.stores[service]
     }
 
-    /// Lets the owner count as gone, as a standstill of three seconds would, until one of the others has taken over from it.
+    /// Lets the owner count as gone, as a standstill of a minute would, until one of the others has taken over from it. One that was not
+    /// heard for much longer could be forgotten meanwhile, as it owns nothing after the take-over.
     async fn take_over(&mut self, round: u64) {
         let next = (self.owner + if round.is_multiple_of(3) { 2 } else { 1 }) % self.stores.len();
         let sql = format!(
-            "UPDATE {0}.replicas SET seen_at = 'epoch' WHERE id = (SELECT owner FROM {0}.closures WHERE key = $1)",
+            "UPDATE {0}.replicas SET seen_at = now() - interval '1 minute' WHERE id = (SELECT owner FROM {0}.closures WHERE key = $1)",
             self.schema
         );
         let begun = Instant::now();
