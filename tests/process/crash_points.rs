@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// How many conversations are under way at once.
-const TOGETHER: usize = 96;
+const TOGETHER: usize = 64;
 
 /// How long such a handful may take, deaths and starts included.
 const WITHIN: Duration = Duration::from_secs(300);
