@@ -21,7 +21,7 @@ use uuid::Uuid;
 const TOGETHER: usize = 64;
 
 /// How long such a handful may take, deaths and starts included.
-const WITHIN: Duration = Duration::from_secs(300);
+const WITHIN: Duration = Duration::from_secs(180);
 
 /// The process has to die at so many pairs at least: the aim of all this.
 const DEATHS: usize = 500;
@@ -260,7 +260,7 @@ async fn a_death_at_any_point_of_any_scenario_loses_nothing_and_repeats_nothing(
         let pair = pair.unwrap_or_else(|| panic!("{offence:?}"));
         let path = format!("/v1/closures/{}/timeline", pair.closure.as_ref().unwrap());
         let (_, timeline) = stage.scene.ask("GET", &path, None).await;
-        if !what_was_shown_died_with_the_process(&timeline) {
+        if offence.what != "wrapper-closed-before-guest" || !what_was_shown_died_with_the_process(&timeline) {
             early.push(format!("{offence:?}, {}: {timeline:#}", pair.shown()));
         }
     }
@@ -269,8 +269,10 @@ async fn a_death_at_any_point_of_any_scenario_loses_nothing_and_repeats_nothing(
     let all = stage.closures("").await.expect("the service answers");
     assert_eq!(all.len(), pairs.len() + first.len(), "each command is one closure");
     // The others are not passed in a life that another death has changed.
-    let least = wanted_pairs().map_or(DEATHS, |wanted| wanted.min(pairs.len()) / 2);
-    assert!(died.len() >= least, "only {} of {} points were passed", died.len(), pairs.len());
+    assert!(died.len() * 2 >= pairs.len(), "only {} of {} points were passed", died.len(), pairs.len());
+    if wanted_pairs().is_none() {
+        assert!(died.len() >= DEATHS, "only {} deaths at {} pairs", died.len(), pairs.len());
+    }
     assert!(early.is_empty(), "{early:#?}");
     assert_eq!(verdict.repeated_closes + verdict.repeated_wrapper_closes, 0, "without a read in between");
     assert_eq!(verdict.forged_accepted, 0);
