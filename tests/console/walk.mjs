@@ -13,10 +13,10 @@ const { open, logIn, close } = await browsing(server, key);
 
 /** A session whose webhook is lost, and its closure, which becomes a ghost. */
 async function ghost(of = {}, policy = { evidence: "webhook_only", deadline: "PT1S" }) {
-  const { conversationId } = await ask(`${simulator}/_sim/conversations`, { presets: ["lost-webhook"], ...of });
+  const { conversationId, communicationId } = await ask(`${simulator}/_sim/conversations`, { presets: ["lost-webhook"], ...of });
   const closure = await ask(`${server}/v1/closures?wait=30s`, { conversationId, policy, reason: "<b>bold</b>" });
   assert.equal(closure.state, "ghost", JSON.stringify(closure));
-  return closure;
+  return { ...closure, communicationId };
 }
 
 async function conversation(presets = []) {
@@ -54,6 +54,28 @@ async function everyPageLooksRight(ghosts) {
     }
   }
   said("every page and /docs, both themes, desktop and phone; axe and browser have nothing to say");
+}
+
+/** The ids that logs, browsers and Genesys' support have, beside those of closure, conversation and guest. */
+async function aStuckSessionIsFoundByWhateverIdSomebodyHas(stuck) {
+  const { items } = await ask(`${server}/v1/closures/${stuck.id}/timeline`, undefined, "GET");
+  const calls = items.map(line => line.answered?.correlationId).filter(Boolean);
+  assert.ok(calls.length >= 2, JSON.stringify(items));
+  const page = await open();
+  await logIn(page);
+  for (const id of [stuck.communicationId, calls[0], calls.at(-1), stuck.conversationId, stuck.participantId]) {
+    await page.goto(`${server}/console/closures`);
+    await page.getByLabel("Id", { exact: true }).fill(id.toUpperCase());
+    await page.getByRole("button", { name: "Show" }).click();
+    await page.waitForURL(/q=/);
+    const found = page.getByTestId("closures").locator("tbody a");
+    assert.deepEqual(await found.evaluateAll(links => links.map(link => link.pathname)), [`/console/closures/${stuck.id}`], id);
+  }
+  await page.goto(`${server}/console/closures?q=of-nobody`);
+  assert.ok(await page.getByText("No closure matches.").isVisible());
+  await judge(page, "a search that finds nothing");
+  await page.context().close();
+  said("a stuck session is found by its own id and by those of its calls");
 }
 
 /** Somebody who has only the page, and any id of a session. */
@@ -376,6 +398,7 @@ try {
   const ghosts = [];
   for (let number = 0; number < 5; number += 1) ghosts.push(await ghost());
   await everyPageLooksRight(ghosts);
+  await aStuckSessionIsFoundByWhateverIdSomebodyHas(ghosts[3]);
   await aStuckSessionIsFoundUnderstoodAndFixedByKeyboard(ghosts[4]);
   await everyActOnAGhostWorks(ghosts);
   await aGhostIsReadAndBegunAgain();

@@ -183,6 +183,7 @@ async fn announce_at(store: &MemoryStore, url: Option<&str>, on: &[&str], events
         further_requests: 0,
         handling: None,
         seen_in: None,
+        correlations: None,
     };
     let announces: Vec<_> = events.iter().map(|event| (*event).to_owned()).collect();
     let entry = Entry { to: "closed".to_owned(), announces, ..Entry::default() };

@@ -36,7 +36,7 @@ pub(crate) const POLICY: &[&str] =
 
 /// The longest `reason`, label's value and, in bytes, label's name.
 const LONGEST_REASON: usize = 200;
-const LONGEST_LABEL: usize = 256;
+pub(crate) const LONGEST_LABEL: usize = 256;
 const LONGEST_LABEL_NAME: usize = 64;
 
 /// The most labels of one command.

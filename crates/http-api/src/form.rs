@@ -7,6 +7,8 @@ use utoipa::openapi::{
     },
 };
 
+use crate::command;
+
 /// The letters of ids (`orchestrator`): 130 bits for 128, so the first is at most 7.
 const ID: &str = "[0-7][0-9a-hjkmnp-tv-z]{25}";
 
@@ -49,8 +51,8 @@ pub(crate) enum Form {
     Uuid,
     /// Several ids of Genesys, or `none`, with commas.
     UuidsOrNone,
-    /// The id of a closure, or one of Genesys.
-    IdOrUuid,
+    /// An id of whatever system.
+    AnyId,
     /// The producer's own key.
     Key,
 }
@@ -84,7 +86,11 @@ impl Form {
                 let one = OneOfBuilder::new().item(uuid()).item(text().enum_values(Some(["none"])));
                 ArrayBuilder::new().items(one).into()
             }
-            Self::IdOrUuid => OneOfBuilder::new().item(id("cl_")).item(uuid()).into(),
+            Self::AnyId => text()
+                .min_length(Some(1))
+                .max_length(Some(command::LONGEST_LABEL))
+                .pattern(Some(PLAIN))
+                .into(),
             Self::Key => text().pattern(Some("^[!-~]{1,255}$")).into(),
         }
     }

@@ -5,12 +5,13 @@ use genesys_types::{ConversationId, Organisation, QueueId};
 use http::StatusCode;
 use orchestrator::{Page, names, parse_closure_id};
 use serde::Serialize;
-use store::{Filter, HELD, Order};
+use store::{Filter, HELD, ID_LABEL, Order};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
     call::{Answer, Call, json_answer},
+    command,
     cursor::{self, Cursor},
     problem::Problem,
     query::Query,
@@ -119,7 +120,7 @@ pub(crate) async fn page(
 /// The records that match, or the one that `q` names. Of no organisation there are none.
 pub(crate) async fn find(
     call: &Call,
-    mut filter: Filter,
+    filter: Filter,
     wanted: Option<String>,
     order: Order,
     after: Option<(i64, Uuid)>,
@@ -129,25 +130,23 @@ pub(crate) async fn find(
         return Ok(Page { records: Vec::new(), next: None });
     }
     let orchestrator = &call.shared.api.orchestrator;
-    let page = match wanted.as_deref().map(Wanted::read).transpose()? {
-        None => orchestrator.list(&filter, order, after, limit).await?,
+    match wanted.as_deref().map(Wanted::read).transpose()? {
+        None => Ok(orchestrator.list(&filter, order, after, limit).await?),
         Some(Wanted::Closure(key)) => {
             let found = orchestrator.closure(key).await?.filter(|record| filter.matches(&record.row()));
-            Page { records: found.map(|record| (*record).clone()).into_iter().collect(), next: None }
+            Ok(Page { records: found.map(|record| (*record).clone()).into_iter().collect(), next: None })
         }
-        Some(Wanted::ConversationOrParticipant(id)) => {
-            filter.conversation = Some(id);
-            let found = orchestrator.list(&filter, order, after, limit).await?;
-            if found.records.is_empty() {
-                filter.conversation = None;
-                filter.participant = Some(id);
-                orchestrator.list(&filter, order, after, limit).await?
-            } else {
-                found
+        Some(Wanted::Other(id)) => {
+            let mut page = Page { records: Vec::new(), next: None };
+            for narrowed in Wanted::narrowed(&id, &filter) {
+                page = orchestrator.list(&narrowed, order, after, limit).await?;
+                if !page.records.is_empty() {
+                    break;
+                }
             }
+            Ok(page)
         }
-    };
-    Ok(page)
+    }
 }
 
 impl Listing {
@@ -161,21 +160,35 @@ impl Listing {
 /// What `q` names.
 enum Wanted {
     Closure(Uuid),
-    ConversationOrParticipant(Uuid),
+    /// The id of anything else.
+    Other(String),
 }
 
 impl Wanted {
     fn read(text: &str) -> Result<Self, Problem> {
+        let refuse = |detail| Err(Problem::invalid("q", detail));
         if let Ok(key) = parse_closure_id(text) {
             return Ok(Self::Closure(key));
         }
-        match text.parse::<ConversationId>() {
-            Ok(id) => Ok(Self::ConversationOrParticipant(id.uuid())),
-            Err(_) => Err(Problem::invalid(
-                "q",
-                format!("q is the id of a closure, a conversation or a participant; it was \"{text}\"."),
-            )),
+        if text.starts_with("cl_") {
+            return refuse(format!("\"{text}\" is no id of a closure: cl_ and 26 letters and digits."));
         }
+        if text.is_empty() {
+            return refuse("q is an id, of a closure, a conversation or a guest, for example.".to_owned());
+        }
+        command::check_text("q", Some(text), command::LONGEST_LABEL)?;
+        Ok(Self::Other(text.to_owned()))
+    }
+
+    /// Whom an id of Genesys can name, the likeliest first, each as a filter that is narrowed to it.
+    fn narrowed(id: &str, filter: &Filter) -> Vec<Filter> {
+        let uuid = id.parse::<Uuid>().ok();
+        let written = uuid.map_or_else(|| id.to_owned(), |uuid| uuid.to_string());
+        let mut labelled = filter.clone();
+        labelled.labels.push((ID_LABEL.to_owned(), written));
+        let conversation = uuid.map(|id| Filter { conversation: Some(id), ..filter.clone() });
+        let participant = uuid.map(|id| Filter { participant: Some(id), ..filter.clone() });
+        conversation.into_iter().chain(participant).chain([labelled]).collect()
     }
 }
 

@@ -38,8 +38,13 @@ pub(crate) const SOURCE: Parameter = query(
 );
 pub(crate) const LABEL: Parameter =
     query("label.NAME", Form::Text, "With this label; several labels must all be there.");
-pub(crate) const Q: Parameter =
-    query("q", Form::IdOrUuid, "The id of a closure, a conversation or a participant.");
+pub(crate) const Q: Parameter = query(
+    "q",
+    Form::AnyId,
+    "The id of a closure, a conversation or a guest's participant. Closures that were ever a ghost, blocked or failed are also found by \
+     the ids of the guest's sessions and the agent's (communications, participants), of the latest calls (`ININ-Correlation-Id`), and \
+     of the other system that the command named (`target`).",
+);
 pub(crate) const SINCE: Parameter =
     query("since", Form::Moment, "Accepted at or after this time, or this long ago (`1h`).");
 pub(crate) const UNTIL: Parameter =

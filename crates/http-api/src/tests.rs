@@ -15,4 +15,5 @@ mod outgoing;
 mod queues;
 mod report;
 mod scans;
+mod search;
 mod world;

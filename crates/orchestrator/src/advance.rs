@@ -14,7 +14,7 @@ use tracing::{Instrument, debug, error, info, info_span, warn};
 use crate::{
     adapters::{Adapters, begins_to_wait},
     clock::Onward,
-    closure_id, fleet,
+    closure_id, fleet, further_ids,
     handling::Word,
     held::{Held, HeldReplies},
     journal::Cause,
@@ -228,7 +228,7 @@ impl Orchestrator {
             return Err(NotAdvanced::Claimed(Box::new(word.clone())));
         }
         let policy = self.policy(&stored);
-        let (first, last) = match self.work_out(&stored, held, trigger, &policy) {
+        let (first, mut last) = match self.work_out(&stored, held, trigger, &policy) {
             Ok(moves) => moves,
             Err(rejected) => {
                 if self.is_outdated(&stored).await.map_err(NotAdvanced::Unavailable)? {
@@ -237,6 +237,13 @@ impl Orchestrator {
                 return Err(rejected);
             }
         };
+        if further_ids::are_wanted(&stored, &last.next) {
+            let journal = self.inner.store.journal(key).await.map_err(NotAdvanced::Unavailable)?;
+            let added = first.iter().chain([&last]).map(|made| &made.line);
+            let lines = journal.iter().map(|placed| &placed.line).chain(added);
+            let correlations = further_ids::correlations(lines);
+            Arc::make_mut(&mut last.next).correlations = Some(correlations);
+        }
         let moves = first.iter().chain([&last]);
         let commit = Commit {
             closure: Some((last.next.row(), expected)),

@@ -22,6 +22,7 @@ mod config;
 mod deliver;
 mod due;
 mod fleet;
+mod further_ids;
 mod handling;
 mod held;
 mod id;

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::{
     advance::Orchestrator,
+    further_ids,
     journal::{Cause, Happening},
     made::Made,
     organisation::Org,
@@ -249,7 +250,11 @@ impl Orchestrator {
         submission: &Submission,
         looked_up: LookedUp,
     ) -> Result<Submitted, SubmitError> {
-        let LookedUp { accepted, made, mut permit } = looked_up;
+        let LookedUp { accepted, mut made, mut permit } = looked_up;
+        if further_ids::are_wanted(&made.before, &made.next) {
+            let lines = [&accepted, &made.line].into_iter();
+            Arc::make_mut(&mut made.next).correlations = Some(further_ids::correlations(lines));
+        }
         for _ in 0..TRIES_AGAINST_ENDS {
             let open = made.next.closure.conversation.and_then(|conversation| {
                 self.inner.registry.of_conversation(&submission.organisation, conversation)

@@ -10,7 +10,7 @@ use closure_machine::{
 use genesys_types::{ConversationId, Organisation, ParticipantId, QueueId, Span, Time};
 use store::{ClosureKey, Row};
 
-use crate::{handling::Handling, names, stored, trace_parent::TraceParent};
+use crate::{further_ids, handling::Handling, names, stored, trace_parent::TraceParent};
 
 /// A closure, its command and its proof: one row of the store.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +42,9 @@ pub struct Record {
     pub handling: Option<Box<Handling>>,
     /// The queue that the conversation was last shown in, while it is a ghost. Nothing is decided by it.
     pub seen_in: Option<QueueId>,
+    /// The correlation ids of the latest answers before it came to a stand; `None` of a closure that never did. From then on it is
+    /// found by them and by the ids of its sessions too.
+    pub correlations: Option<Box<[String]>>,
 }
 
 /// What a command said beside the conversation.
@@ -207,7 +210,7 @@ impl Record {
             wake_at: self.wake_at().map(Time::millis),
             created_at: closure.accepted_at.millis(),
             updated_at: self.updated_at.millis(),
-            labels: self.said.as_ref().map(|said| said.labels.clone()).unwrap_or_default(),
+            labels: further_ids::with(self, self.said.as_ref().map_or(&[], |said| &said.labels)),
             queue: self.queue().map(QueueId::uuid),
             body: Bytes::from(stored::write(self)),
         }

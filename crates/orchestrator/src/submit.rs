@@ -370,6 +370,7 @@ pub(crate) fn opened(
         further_requests: 0,
         handling: None,
         seen_in: None,
+        correlations: None,
     };
     let mut call = None;
     let mut announces = Vec::new();

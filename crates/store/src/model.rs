@@ -12,6 +12,10 @@ pub type ClosureKey = Uuid;
 /// The state of a row that is held: those rows are found and counted by their [queue](Row::queue).
 pub const HELD: &str = "ghost";
 
+/// The name of the labels that a row is given beside those of its command, so that it is found by further ids. No label of a
+/// command has it: their names hold no such sign.
+pub const ID_LABEL: &str = "@id";
+
 /// One closure as stored: the columns that are searched, and the state itself as bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
@@ -40,7 +44,7 @@ pub struct Row {
     pub created_at: Millis,
     /// When this version was written.
     pub updated_at: Millis,
-    /// Labels of the command, in the order given.
+    /// Labels of the command, in the order given, and after them one named [`ID_LABEL`] for each further id by which it is found.
     pub labels: Vec<(String, String)>,
     /// The queue of the conversation while the row is [held](HELD), where it is known; `None` of every other row, so that a row
     /// pays for it while it is looked for by it and at no other time.

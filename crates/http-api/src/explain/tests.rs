@@ -51,6 +51,7 @@ fn record(change: impl FnOnce(&mut Closure)) -> Record {
         further_requests: 0,
         handling: None,
         seen_in: None,
+        correlations: None,
     }
 }
 

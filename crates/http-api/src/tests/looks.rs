@@ -144,7 +144,7 @@ async fn a_closure_that_is_not_there_is_404_and_a_text_that_is_no_id_422() {
     let world = World::new().await;
     world.get("/v1/closures/cl_00000000000000000000000000").await.problem(404, "no_such_closure");
     for path in
-        ["/v1/closures/x", "/v1/closures/x/timeline", "/v1/conversations/x/closures", "/v1/closures?q=x"]
+        ["/v1/closures/x", "/v1/closures/x/timeline", "/v1/conversations/x/closures", "/v1/closures?q=cl_x"]
     {
         world.get(path).await.problem(422, "invalid_field");
     }

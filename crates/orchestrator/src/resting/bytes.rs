@@ -220,6 +220,17 @@ impl<T: Packed> Packed for Option<T> {
     }
 }
 
+impl<T: Packed> Packed for Box<[T]> {
+    fn write(&self, to: &mut Writer) {
+        to.number(self.len() as u64);
+        self.iter().for_each(|item| item.write(to));
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        Vec::read(from).map(Self::from)
+    }
+}
+
 impl<T: Packed> Packed for Vec<T> {
     fn write(&self, to: &mut Writer) {
         to.number(self.len() as u64);

@@ -84,6 +84,7 @@ impl Resting {
             further_requests,
             handling,
             seen_in,
+            correlations,
         } = record;
         let mut to = Writer::new();
         names.organisations.number(organisation).write(&mut to);
@@ -98,6 +99,7 @@ impl Resting {
         further_requests.write(&mut to);
         handling.write(&mut to);
         seen_in.write(&mut to);
+        correlations.write(&mut to);
         Self(to.finish())
     }
 
@@ -118,6 +120,7 @@ impl Resting {
             further_requests: Packed::read(from)?,
             handling: Packed::read(from)?,
             seen_in: Packed::read(from)?,
+            correlations: Packed::read(from)?,
         })
     }
 

@@ -112,6 +112,7 @@ fn waiting() -> Record {
         further_requests: 300,
         handling: None,
         seen_in: None,
+        correlations: None,
     }
 }
 
@@ -138,9 +139,11 @@ fn records() -> impl Strategy<Value = Record> {
     let organisation = select(vec!["main", "other-2"]).prop_map(|name| name.parse().unwrap());
     let source = select(vec!["api", "queue", ""]).prop_map(Arc::from);
     let around = (said(), confirmed_by(), option::of(times()), times(), any::<u32>(), handlings());
-    let links = (option::of(uuids()), option::of(uuids()), option::of(ids(QueueId::from_uuid)));
+    let correlations =
+        option::of(vec(select(vec!["", "c-1"]).prop_map(str::to_owned), 0..3).prop_map(Vec::into));
+    let links = (option::of(uuids()), option::of(uuids()), option::of(ids(QueueId::from_uuid)), correlations);
     (uuids(), organisation, closures(), source, around, links).prop_map(
-        |(key, organisation, closure, source, around, (follows, followed_by, seen_in))| {
+        |(key, organisation, closure, source, around, (follows, followed_by, seen_in, correlations))| {
             let (said, confirmed_by, participant_closed_at, updated_at, further_requests, handling) = around;
             Record {
                 key,
@@ -156,6 +159,7 @@ fn records() -> impl Strategy<Value = Record> {
                 further_requests,
                 handling,
                 seen_in,
+                correlations,
             }
         },
     )

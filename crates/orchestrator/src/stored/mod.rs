@@ -20,6 +20,7 @@ use self::{
     sought::StoredSought,
 };
 use crate::{
+    further_ids,
     record::{Callback, Overrides, Record, ReplyTo, Said},
     trace_parent::TraceParent,
 };
@@ -109,6 +110,8 @@ struct StoredRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seen_in: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    correlations: Option<Box<[String]>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     overrides: Option<StoredOverrides>,
@@ -166,7 +169,7 @@ pub(crate) fn read(row: &Row) -> Result<Record, String> {
     let said = Said {
         reason: stored.reason,
         overrides: stored.overrides.map(Overrides::from).unwrap_or_default(),
-        labels: row.labels.clone(),
+        labels: further_ids::without(&row.labels),
         callback: stored.callback.map(|(url, on)| Callback { url, on }),
         reply: stored.reply.map(ReplyTo::from),
         trace: stored.trace.as_deref().and_then(TraceParent::parse),
@@ -220,6 +223,7 @@ pub(crate) fn read(row: &Row) -> Result<Record, String> {
         further_requests: stored.further_requests,
         handling: stored.handling.map(|handling| Box::new(handling.into())),
         seen_in: stored.seen_in.map(QueueId::from_uuid),
+        correlations: stored.correlations,
     };
     // A snooze of before it woke anybody has the closure's own time.
     let wakes = [record.wake_at(), record.closure.wake_at()].map(|at| at.map(Time::millis));
@@ -268,6 +272,7 @@ impl From<&Record> for StoredRecord {
             further_requests: record.further_requests,
             handling: record.handling.as_deref().map(StoredHandling::from),
             seen_in: record.seen_in.map(QueueId::uuid),
+            correlations: record.correlations.clone(),
             reason: said.and_then(|said| said.reason.clone()),
             overrides: record.overrides().map(StoredOverrides::from),
             callback: said.and_then(|said| said.callback.as_ref()).map(|to| (to.url.clone(), to.on.clone())),
@@ -310,6 +315,7 @@ mod tests {
                 followed_by: None,
                 further_requests: queue.map_or(0, |_| 39),
                 seen_in: queue,
+                correlations: None,
                 handling: queue.map(|_| {
                     let word = Word { by: "ops".to_owned(), at: moment.now, text: Some("seen".to_owned()) };
                     Box::new(Handling {
@@ -361,6 +367,7 @@ mod tests {
                 further_requests: 0,
                 handling: None,
                 seen_in: None,
+                correlations: None,
             };
             let row = record.row();
             assert_eq!(String::from_utf8_lossy(&row.body).contains("reply"), reply.is_some());

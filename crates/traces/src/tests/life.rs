@@ -64,6 +64,7 @@ impl Life {
             further_requests: 0,
             handling: None,
             seen_in: None,
+            correlations: None,
         };
         let mut life = Self { record, lines: Vec::new(), now: START, policy };
         life.write(None, None, &transition.effects, (200, 0));

@@ -1,0 +1,100 @@
+//! A stuck session is found by whatever id somebody has.
+
+use closure_machine::{Reply, Target};
+use orchestrator::{CallFacts, Outcome, parse_closure_id};
+use serde_json::{Value, json};
+use store::Store as _;
+
+use super::world::{Truth, World};
+
+fn ids(list: &Value) -> Vec<&str> {
+    list["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap()).collect()
+}
+
+async fn found(world: &World, id: &str) -> Vec<String> {
+    let list = world.get(&format!("/v1/closures?q={id}")).await.ok(200);
+    ids(&list).into_iter().map(str::to_owned).collect()
+}
+
+fn refused(correlation: &str) -> Outcome {
+    let facts =
+        CallFacts { status: Some(403), correlation_id: Some(correlation.to_owned()), ..CallFacts::default() };
+    Outcome { reply: Reply::Forbidden(Some("conversation:communication:view".into())), facts }
+}
+
+async fn session_of(world: &World, id: &str) -> String {
+    let record = world.orchestrator.closure(parse_closure_id(id).unwrap()).await.unwrap().unwrap();
+    record.closure.guests[0].communication.unwrap().to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ghost_is_found_by_its_session_before_it_is_mended_and_after() {
+    let world = World::new().await;
+    let ghost = world.ghost(1).await;
+    let session = session_of(&world, &ghost).await;
+    assert_eq!(found(&world, &session).await, [&*ghost]);
+    assert_eq!(found(&world, &session.to_uppercase()).await, [&*ghost]);
+    let list = world.get(&format!("/v1/ghosts?q={session}")).await.ok(200);
+    assert_eq!(ids(&list), [&*ghost]);
+    assert_eq!(list["items"][0]["labels"], json!({}), "an id is no label of the command");
+
+    world.post(&format!("/v1/closures/{ghost}/resolve"), json!({ "reason": "seen gone" })).await.ok(202);
+    assert_eq!(found(&world, &session).await, [&*ghost], "whoever mended it finds it mended");
+    assert_eq!(ids(&world.get(&format!("/v1/closures?q={session}&state=ghost")).await.ok(200)), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closure_that_goes_its_way_is_in_no_such_list() {
+    let world = World::new().await;
+    let id = world.submit(&world.conversation(1)).await;
+    world.until(&id, "closed").await;
+    let session = session_of(&world, &id).await;
+    assert_eq!(found(&world, &session).await, [""; 0]);
+    let row = world.store.load(parse_closure_id(&id).unwrap()).await.unwrap().unwrap();
+    assert_eq!(row.labels, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blocked_one_is_found_by_the_id_that_genesys_support_has() {
+    let world = World::new().await;
+    world.remote.instead.lock().unwrap().push_back(refused("84538130-FC1F-4399-884C-428D489C3690"));
+    let id = world.submit(&world.conversation(1)).await;
+    world.until(&id, "blocked").await;
+    assert_eq!(found(&world, "84538130-fc1f-4399-884c-428d489c3690").await, [&*id]);
+    world.remote.instead.lock().unwrap().push_back(refused("no-uuid_1"));
+    world.post(&format!("/v1/closures/{id}/retry"), json!({})).await.ok(202);
+    world.until(&id, "blocked").await;
+    assert_eq!(found(&world, "84538130-fc1f-4399-884c-428d489c3690").await, [&*id], "the first one still");
+    assert_eq!(found(&world, "no-uuid_1").await, [&*id]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_one_is_found_by_its_agent_and_by_the_id_of_the_other_system() {
+    let world = World::new().await;
+    let conversation = world.conversation_with(1, Truth { agent: true, ..Truth::default() });
+    let failed = world.submit(&conversation).await;
+    world.until(&failed, "failed").await;
+    let record = world.orchestrator.closure(parse_closure_id(&failed).unwrap()).await.unwrap().unwrap();
+    let (agent, session, _) = record.closure.agent.unwrap();
+    assert_eq!(found(&world, &agent.to_string()).await, [&*failed]);
+    if let Some(session) = session {
+        assert_eq!(found(&world, &session.to_string()).await, [&*failed]);
+    }
+
+    let unknown = json!({ "target": { "externalId": "crm 8812" } });
+    let asked = world.post("/v1/closures", unknown).await;
+    let id = asked.json()["id"].as_str().unwrap().to_owned();
+    world.until(&id, "failed").await;
+    let record = world.orchestrator.closure(parse_closure_id(&id).unwrap()).await.unwrap().unwrap();
+    assert_eq!(record.closure.sought.as_ref().unwrap().target, Target::ExternalId("crm 8812".into()));
+    assert_eq!(found(&world, "crm%208812").await, [&*id]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_an_id_is_refused() {
+    let world = World::new().await;
+    for wrong in ["", "cl_x", "a%0Ab", &"x".repeat(257)] {
+        world.get(&format!("/v1/closures?q={wrong}")).await.problem(422, "invalid_field");
+    }
+    assert_eq!(found(&world, "of-nobody").await, [""; 0]);
+}
