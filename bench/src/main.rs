@@ -25,6 +25,7 @@ mod report;
 mod run;
 mod service;
 mod signature;
+mod slow;
 mod stub;
 mod waiting;
 
@@ -32,7 +33,8 @@ use database::Database;
 use driver::Completion;
 use measure::{Proof, measure_kills, measure_load, prove};
 use options::{
-    Act, LoadOptions, Options, Output, RunOptions, SceneOptions, StubOptions, Until, WaitingOptions,
+    Act, LoadOptions, Options, Output, RunOptions, SceneOptions, SlowOptions, StubOptions, Until,
+    WaitingOptions,
 };
 use run::{Sizes, plan};
 use service::{Scene, Setup, Subject};
@@ -85,6 +87,7 @@ async fn act(act: Act) -> anyhow::Result<bool> {
         Act::Run(options) => run_all(options).await,
         Act::Load(options) => load(options).await,
         Act::Waiting(options) => wait(options).await,
+        Act::Slow(options) => crowd(options).await,
         Act::Stub(options) => serve_stub(options).await,
         Act::Bare(options) => {
             bare::serve(options.listen, options.genesys, &options.hook_secret).await?;
@@ -143,6 +146,15 @@ async fn wait(options: WaitingOptions) -> anyhow::Result<bool> {
     let figures = measure_waiting(&service, &setup, size).await?;
     println!("{}", serde_json::to_string_pretty(&figures)?);
     Ok(kept(&figures.proof, true))
+}
+
+async fn crowd(options: SlowOptions) -> anyhow::Result<bool> {
+    let (service, setup) = scene(options.scene);
+    let figures = slow::measure_slow(&service, &setup, options.connections).await?;
+    println!("{}", serde_json::to_string_pretty(&figures)?);
+    let broken: Vec<_> = figures.iter().flat_map(slow::CrowdFigures::broken_promises).collect();
+    broken.iter().for_each(|promise| eprintln!("BROKEN  {promise}"));
+    Ok(broken.is_empty())
 }
 
 async fn serve_stub(options: StubOptions) -> anyhow::Result<bool> {

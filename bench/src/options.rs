@@ -28,6 +28,8 @@ pub enum Act {
     Load(LoadOptions),
     /// Lets closures wait, kills the service, and prints what that cost as JSON.
     Waiting(WaitingOptions),
+    /// Opens connections that send too little or too slowly, and prints what an honest client had of it as JSON.
+    Slow(SlowOptions),
     /// Serves the stub of the remote side until it is interrupted.
     Stub(StubOptions),
     /// Serves the bare-HTTP ceiling until it is interrupted.
@@ -135,6 +137,16 @@ pub struct WaitingOptions {
     /// The bound for each step.
     #[arg(long, value_name = "TIME", default_value = "180s", value_parser = duration)]
     pub limit: Duration,
+}
+
+/// The options of `slow`.
+#[derive(Debug, Args)]
+pub struct SlowOptions {
+    #[command(flatten)]
+    pub scene: SceneOptions,
+    /// How many connections of each kind, all at once.
+    #[arg(long, value_name = "N", default_value_t = 5_000)]
+    pub connections: u64,
 }
 
 /// The options of `stub`.

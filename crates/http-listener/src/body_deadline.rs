@@ -15,6 +15,8 @@ use std::{
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::newcomers::Newcomer;
+
 /// A body that did not arrive in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyTooSlow;
@@ -43,13 +45,14 @@ pub(crate) struct BodyWithDeadline {
     deadline: Instant,
     alarm: Option<Pin<Box<Sleep>>>,
     cut: WasCut,
+    newcomer: Arc<Newcomer>,
 }
 
 impl BodyWithDeadline {
-    /// The deadline counts from this moment.
-    pub(crate) fn new(body: Incoming, within: Duration) -> (Self, WasCut) {
+    /// The deadline counts from this moment. The newcomer has asked when the body is there as a whole.
+    pub(crate) fn new(body: Incoming, within: Duration, newcomer: Arc<Newcomer>) -> (Self, WasCut) {
         let cut = WasCut::default();
-        (Self { body, deadline: Instant::now() + within, alarm: None, cut: cut.clone() }, cut)
+        (Self { body, deadline: Instant::now() + within, alarm: None, cut: cut.clone(), newcomer }, cut)
     }
 }
 
@@ -63,6 +66,9 @@ impl Body for BodyWithDeadline {
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.get_mut();
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
+            if frame.is_none() || this.body.is_end_stream() {
+                this.newcomer.has_asked();
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         let deadline = this.deadline;

@@ -1,6 +1,6 @@
 //! One connection, from its first byte to its last.
 
-use std::{convert::Infallible, error::Error as _, io, net::SocketAddr, pin::pin};
+use std::{convert::Infallible, error::Error as _, io, net::SocketAddr, pin::pin, sync::Arc};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -19,6 +19,7 @@ use crate::{
     Limits,
     body_deadline::BodyWithDeadline,
     metrics::{self, Cut},
+    newcomers::Newcomer,
     write_stall::{Heard, WriteStall},
 };
 
@@ -58,17 +59,20 @@ pub(crate) async fn drive(
     limits: Limits,
     protocol: http1::Builder,
     stop: Stop,
+    newcomer: Newcomer,
 ) {
     // A small answer would otherwise wait for the peer's acknowledgement of the one before it.
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%peer, %error, "the connection was gone before it began");
         return;
     }
+    let newcomer = Arc::new(newcomer);
     let heard = Heard::default();
     let io = TokioIo::new(WriteStall::new(stream, limits.write_stalls_for, heard.clone()));
     let service = service_fn(|request| {
         heard.forget();
-        let (answer, heard) = (answer(router.clone(), request, peer, limits), heard.clone());
+        let answer = answer(router.clone(), request, peer, limits, Arc::clone(&newcomer));
+        let heard = heard.clone();
         async move {
             let answered = answer.await;
             heard.forget();
@@ -111,13 +115,15 @@ async fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
     limits: Limits,
+    newcomer: Arc<Newcomer>,
 ) -> Result<Response<Body>, Infallible> {
     let (mut head, body) = request.into_parts();
     head.extensions.insert(ConnectInfo(peer));
     if body.is_end_stream() {
+        newcomer.has_asked();
         return router.oneshot(Request::from_parts(head, Body::empty())).await;
     }
-    let (body, was_cut) = BodyWithDeadline::new(body, limits.body_within);
+    let (body, was_cut) = BodyWithDeadline::new(body, limits.body_within, newcomer);
     let answer = router.oneshot(Request::from_parts(head, Body::new(body))).await?;
     if was_cut.get() {
         metrics::connection_cut(Cut::BodyTooSlow);

@@ -1,7 +1,8 @@
 //! Serves a router on an open port, with the limits that an open port needs.
 //!
 //! ```text
-//!  accept ─► room? ─no─► close, count
+//!  accept ─► room? ─no─► has anybody not asked yet? ─no─► close, count
+//!               │                  └─yes─► close that one, count
 //!               └─yes─► head whole in time? ─no─► close
 //!                            └─yes─► body whole in time? ─no─► 408, close
 //!                                         └─yes─► router ─► answer read in time? ─no─► close
@@ -16,6 +17,7 @@ mod body_deadline;
 mod connection;
 mod limits;
 mod metrics;
+mod newcomers;
 mod serve;
 mod write_stall;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 /// What a client may hold, and for how long. [`Limits::default`] is meant for an open port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once. One more is accepted and closed at once, so that it does not wait in the kernel's queue.
-    /// Default: 4,096.
+    /// Connections at once. One more takes the place of the earliest that has been here for half a second and has not sent a whole request;
+    /// where each has, it is accepted and closed at once, so that it does not wait in the kernel's queue. Default: 4,096.
     pub connections: usize,
     /// Time from the start of a connection, or from the end of the last answer on it, until the next request's head
     /// is there as a whole. It also ends idle connections. Default: 10 s.

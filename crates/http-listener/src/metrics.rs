@@ -14,18 +14,22 @@ pub(crate) enum Cut {
     BodyTooSlow,
     /// The client did not read its answer.
     AnswerNotRead,
+    /// It had not sent a whole request, and another one needed its place.
+    GaveWay,
     /// It still ran after the grace of a stop.
     Stopped,
 }
 
 impl Cut {
-    const ALL: [Self; 4] = [Self::HeadTooSlow, Self::BodyTooSlow, Self::AnswerNotRead, Self::Stopped];
+    const ALL: [Self; 5] =
+        [Self::HeadTooSlow, Self::BodyTooSlow, Self::AnswerNotRead, Self::GaveWay, Self::Stopped];
 
     const fn name(self) -> &'static str {
         match self {
             Self::HeadTooSlow => "head_too_slow",
             Self::BodyTooSlow => "body_too_slow",
             Self::AnswerNotRead => "answer_not_read",
+            Self::GaveWay => "gave_way",
             Self::Stopped => "stopped",
         }
     }
@@ -36,7 +40,7 @@ pub(crate) fn begin() {
     describe_counter!(REFUSED, "Connections that were closed at once because there was no room.");
     describe_counter!(
         CUT,
-        "Connections that were cut because of their client, or at a stop; idle ones are not counted."
+        "Connections that were cut because of their client, for another one, or at a stop; idle ones are not counted."
     );
     counter!(REFUSED).increment(0);
     for cut in Cut::ALL {

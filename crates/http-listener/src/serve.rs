@@ -5,8 +5,8 @@ use std::{io, sync::Arc, time::Duration};
 use axum::Router;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
-    time::{sleep, timeout},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{sleep, sleep_until, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
@@ -14,11 +14,15 @@ use tracing::{debug, info, warn};
 use crate::{
     Limits,
     connection::{self, Stop},
-    metrics,
+    metrics::{self, Cut},
+    newcomers::Newcomers,
 };
 
 /// How long accepting rests when the process has no file descriptor left: connections that end give some back.
 const REST_WITHOUT_DESCRIPTORS: Duration = Duration::from_millis(100);
+
+/// How long a connection that was cut may take to give its place back.
+const FREE_WITHIN: Duration = Duration::from_millis(100);
 
 /// Serves a router under these limits until `stop` is cancelled, and then until the last request is answered.
 ///
@@ -38,6 +42,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> io::Result<()> {
     metrics::begin();
+    let newcomers = Newcomers::default();
     let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     let protocol = connection::protocol(&limits);
     let connections = TaskTracker::new();
@@ -59,20 +64,52 @@ pub async fn serve(
             }
             Err(error) => return Err(error),
         };
-        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
+        let Some(place) = place(&room, &newcomers, &stop).await else {
             refuse(stream);
             continue;
         };
+        let newcomer = newcomers.begin();
+        let mark = newcomer.mark();
         let stop = Stop { gently: stop.clone(), at_once: at_once.clone() };
-        let driven = connection::drive(stream, peer, router.clone(), limits, protocol.clone(), stop);
-        connections.spawn(async move {
+        let driven =
+            connection::drive(stream, peer, router.clone(), limits, protocol.clone(), stop, newcomer);
+        let task = connections.spawn(async move {
             driven.await;
             drop(place);
         });
+        newcomers.note(&mark, task.abort_handle());
     }
     drop(listener);
     finish(&connections, &at_once, limits.grace).await;
     Ok(())
+}
+
+/// A place for the next connection: a free one, or that of the earliest connection that has not asked for anything. Nothing where each
+/// has asked, and at a stop. Whoever comes meanwhile waits in the kernel's queue.
+async fn place(
+    room: &Arc<Semaphore>,
+    newcomers: &Newcomers,
+    stop: &CancellationToken,
+) -> Option<OwnedSemaphorePermit> {
+    loop {
+        if let Ok(free) = Arc::clone(room).try_acquire_owned() {
+            return Some(free);
+        }
+        let at = newcomers.earliest_may_be_cut_at()?;
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return None,
+            free = Arc::clone(room).acquire_owned() => return free.ok(),
+            () = sleep_until(at) => {}
+        }
+        if newcomers.cut_earliest() {
+            metrics::connection_cut(Cut::GaveWay);
+            // Its place is free within moments; were it not, the next one would be cut.
+            if let Ok(free) = timeout(FREE_WITHIN, Arc::clone(room).acquire_owned()).await {
+                return free.ok();
+            }
+        }
+    }
 }
 
 /// Closes a connection for which there is no room.

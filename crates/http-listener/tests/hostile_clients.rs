@@ -269,6 +269,44 @@ async fn a_connection_beyond_the_cap_is_closed_and_its_place_is_given_back() {
     }
 }
 
+/// A crowd that fills the house and asks for nothing keeps nobody out, not even for as long as a head has.
+#[tokio::test]
+async fn who_asks_takes_the_place_of_who_does_not() {
+    let server = start(Limits { connections: 8, head_within: BOUND * 6, body_within: BOUND * 6, ..short() });
+    let post = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n";
+    let mut patient = server.connect().await;
+    patient.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    answer_ending_in(&mut patient, "here").await;
+    for begun in ["", "G", "GET / HTTP/1.1\r\nHost: a\r\n", post, &format!("{post}some")] {
+        let mut crowd = Vec::new();
+        for _ in 0..20 {
+            let mut client = server.connect().await;
+            client.write_all(begun.as_bytes()).await.ok();
+            crowd.push(client);
+        }
+        let answer = server.told("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+        assert!(answer.ends_with("here"), "{begun:?}: {answer:?}");
+        assert_eq!(until_closed(&mut crowd[0]).await, "", "{begun:?}: the earliest gave way");
+        patient.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        answer_ending_in(&mut patient, "here").await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_read_late_costs_nobody_the_place() {
+    let server = start(Limits { connections: 1, body_within: BOUND, ..short() });
+    let mut client = server.connect().await;
+    client.write_all(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nover").await.unwrap();
+    answer_ending_in(&mut client, "over").await;
+    assert_eq!(
+        server.told("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await,
+        "",
+        "it has asked, and keeps its place"
+    );
+    client.write_all(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nagai").await.unwrap();
+    answer_ending_in(&mut client, "agai").await;
+}
+
 #[tokio::test]
 async fn a_long_poll_outlives_every_time_limit() {
     let server = start(short());

@@ -136,7 +136,7 @@ pub const DIMENSIONS: &[&str] = &["externalTag", "externalContactId", "journeyCu
 pub const KEYS: [Key; 128] = [
     with("server.listen", Form::Text, "127.0.0.1:8080", "Address and port."),
     with("server.shutdown_grace", Form::Duration, "20s", "How long calls and requests under way may take to finish at a stop."),
-    with("server.max_connections", Form::Count(1, 1_000_000), "4096", "Connections at once; more are closed at once."),
+    with("server.max_connections", Form::Count(1, 1_000_000), "4096", "Connections at once; one more takes the place of one that has not asked for anything yet, or is closed at once."),
     with("server.console", Form::Choice(&["on", "read_only", "off"]), "on", "The page for operators at /: on (roles hold), read_only for every key, or off (docs/console.md)."),
 
     with("store.url", Form::Text, "sqlite:closeout.db", "sqlite:FILE, postgres://USER@HOST/DATABASE (docs/postgresql.md), or memory: for trying things out (all is lost at the stop)."),
