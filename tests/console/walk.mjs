@@ -312,6 +312,12 @@ async function ghostsAreFoundByTheirQueue() {
   await page.getByLabel("What to do").last().selectOption("cancel");
   await page.getByRole("button", { name: "Preview a batch of all that match" }).click();
   await page.waitForURL("**/console/batches/bt_*");
+  const scope = page.getByTestId("scope");
+  assert.ok((await scope.textContent()).includes(`All closures of main that matched when it was made: in the state ghost, in the queue ${one}.`), await scope.textContent());
+  assert.ok((await page.getByTestId("execute").textContent()).includes(`in the queue ${one}`), "it is confirmed with its filter");
+  await judge(page, "a batch of a filter");
+  await page.screenshot({ path: path.join(shots, "batch-of-a-filter.png"), fullPage: true });
+  assert.equal(await scope.getByRole("link").getAttribute("href"), `/console/closures?state=ghost&queueId=${one}&organisation=main`);
   await page.getByLabel("Why; it is kept").fill("all of one queue");
   await page.getByRole("button", { name: "Cancel 2 closures" }).click();
   await until("both are called off", async () => (await Promise.all(ofOne.map(({ id }) => stateOf(id)))).every(state => state === "cancelled"));

@@ -94,6 +94,9 @@ async fn a_file_is_previewed_executed_and_waited_for() {
     assert_eq!(skipped.stdout.lines().count(), 3, "{skipped:?}");
     let listed = scene.closeout(&["batch", "list", "-o", "id"]).await;
     assert_eq!(listed.stdout.trim(), id);
+    let again = scene.closeout(&["batch", "preview", "--state", "closed", "--label", "team=ops"]).await;
+    let narrowed = "it is of the closures that match state=closed,label.team=ops\n";
+    assert!(again.code == 0 && again.stderr.contains(narrowed), "{again:?}");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::{
     plan::{self, BatchState, Fate, RowState, Skip},
     rows::{MOST_ROWS, Unreadable},
     service::{Batch, Batches, CLOSURES_AT_ONCE, Inner, TOKEN_LASTS_MILLIS},
-    stored::{Kept, Plan},
+    stored::{Kept, Narrowing, Plan},
 };
 
 /// The role under which a batch acts: whoever executes one has it, or more.
@@ -50,9 +50,11 @@ impl Batches {
         act: Act,
         chosen: Chosen,
     ) -> Result<Result<Batch, Unreadable>, StoreUnavailable> {
-        let keys = match chosen {
-            Chosen::These(keys) => keys,
-            Chosen::Matching(filter) => self.0.matching(organisation, &filter).await?,
+        let (keys, filter) = match chosen {
+            Chosen::These(keys) => (keys, None),
+            Chosen::Matching(filter) => {
+                (self.0.matching(organisation, &filter).await?, Some(Narrowing::of(&filter)))
+            }
         };
         if keys.is_empty() {
             return Ok(Err(Unreadable::Empty));
@@ -92,6 +94,7 @@ impl Batches {
             token,
             expires_at: now.saturating_add(TOKEN_LASTS_MILLIS),
             act: Some(name.to_owned()),
+            filter,
             ..Plan::new(by, now)
         };
         let organisation = organisation.as_str().to_owned();

@@ -31,4 +31,4 @@ pub use rows::{Format, LARGEST_FILE, LARGEST_ROW, MOST_ROWS, Unreadable};
 pub use run::SOURCE;
 pub use schedule::Schedule;
 pub use service::{ActError, Asked, Batch, Batches, Item, Progress, Reader};
-pub use stored::{Plan, Scan};
+pub use stored::{Narrowing, Plan, Scan};

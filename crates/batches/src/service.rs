@@ -23,7 +23,7 @@ use crate::{
     run,
     schedule::{self, Schedule},
     standing::{Seen, conversation},
-    stored::{Kept, Plan, Scan, bytes},
+    stored::{Kept, Narrowing, Plan, Scan, bytes},
 };
 
 /// How long a preview can be executed: long enough to read it, short enough that it is still true.
@@ -184,7 +184,7 @@ impl Batches {
         file: &[u8],
     ) -> Result<Result<Batch, Unreadable>, StoreUnavailable> {
         match rows::read(format, file) {
-            Ok(rows) => self.preview_rows(organisation, by, rows).await.map(Ok),
+            Ok(rows) => self.preview_rows(organisation, by, rows, None).await.map(Ok),
             Err(unreadable) => Ok(Err(unreadable)),
         }
     }
@@ -216,7 +216,7 @@ impl Batches {
         if rows.is_empty() {
             return Ok(Err(Unreadable::Empty));
         }
-        self.preview_rows(organisation, by, rows).await.map(Ok)
+        self.preview_rows(organisation, by, rows, Some(Narrowing::of(&filter))).await.map(Ok)
     }
 
     /// Begins to look for conversations that nobody asked to be closed and that are stuck. What it finds becomes a preview.
@@ -266,6 +266,7 @@ impl Batches {
         organisation: &Organisation,
         by: &str,
         rows: Vec<Row>,
+        filter: Option<Narrowing>,
     ) -> Result<Batch, StoreUnavailable> {
         let key = Uuid::now_v7();
         let mut seen = Seen::default();
@@ -301,7 +302,12 @@ impl Batches {
             key,
             organisation: organisation.as_str().to_owned(),
             state: BatchState::Preview,
-            plan: Plan { token, expires_at: now.saturating_add(TOKEN_LASTS_MILLIS), ..Plan::new(by, now) },
+            plan: Plan {
+                token,
+                expires_at: now.saturating_add(TOKEN_LASTS_MILLIS),
+                filter,
+                ..Plan::new(by, now)
+            },
             updated_at: now,
         };
         let items = items.iter().map(|(number, state, kept)| kept.item(*number, *state)).collect();

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use store::BatchItem;
+use store::{BatchItem, Filter};
 use uuid::Uuid;
 
 use crate::{
@@ -33,6 +33,9 @@ pub struct Plan {
     /// The operator's act that is done to closures, such as `retry`; nothing where conversations are closed.
     #[serde(default)]
     pub act: Option<String>,
+    /// What the closures behind its rows were narrowed by; nothing where rows were given, chosen or looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Narrowing>,
 }
 
 impl Plan {
@@ -47,7 +50,53 @@ impl Plan {
             executed_by: None,
             scan: None,
             act: None,
+            filter: None,
         }
+    }
+}
+
+/// What the closures behind a batch were narrowed by, as it was when the batch was made. Empty parts do not restrict.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Narrowing {
+    /// One of these states.
+    #[serde(default)]
+    pub states: Vec<String>,
+    /// One of these reasons.
+    #[serde(default)]
+    pub reasons: Vec<String>,
+    /// One of these queues; null for those whose queue is not known.
+    #[serde(default)]
+    pub queues: Vec<Option<Uuid>>,
+    /// This source.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// All of these labels.
+    #[serde(default)]
+    pub labels: Vec<(String, String)>,
+    /// Accepted at or after this moment, in milliseconds since 1970.
+    #[serde(default)]
+    pub since: Option<i64>,
+    /// Accepted before this moment, in milliseconds since 1970.
+    #[serde(default)]
+    pub until: Option<i64>,
+}
+
+impl Narrowing {
+    pub(crate) fn of(filter: &Filter) -> Self {
+        let Filter {
+            organisations: _,
+            states,
+            reasons,
+            source,
+            conversation: _,
+            participant: _,
+            labels,
+            queues,
+            since,
+            until,
+            ended: _,
+        } = filter.clone();
+        Self { states, reasons, queues, source, labels, since, until }
     }
 }
 
@@ -110,4 +159,38 @@ impl Kept {
 
 pub(crate) fn bytes(value: &impl Serialize) -> Bytes {
     Bytes::from(serde_json::to_vec(value).expect("texts and numbers are JSON"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_of_before_there_were_filters_is_read_and_one_without_is_written_as_then() {
+        let before = json!({
+            "by": "ann", "created_at": 1, "token": "t", "expires_at": 2, "reason": null, "executed_by": null,
+            "scan": null, "act": "retry",
+        });
+        let plan: Plan = serde_json::from_value(before.clone()).unwrap();
+        assert_eq!((plan.act.as_deref(), &plan.filter), (Some("retry"), &None));
+        assert_eq!(serde_json::to_value(plan).unwrap(), before);
+    }
+
+    #[test]
+    fn what_a_batch_was_narrowed_by_is_read_as_it_was_written() {
+        let filter = Filter {
+            organisations: vec!["main".to_owned()],
+            states: vec!["ghost".to_owned()],
+            queues: vec![Some(Uuid::from_u128(7)), None],
+            labels: vec![("team".to_owned(), "checkout".to_owned())],
+            since: Some(5),
+            ..Filter::default()
+        };
+        let plan = Plan { filter: Some(Narrowing::of(&filter)), ..Plan::new("ann", 1) };
+        let read: Plan = serde_json::from_slice(&bytes(&plan)).unwrap();
+        assert_eq!(read, plan);
+        assert_eq!(read.filter.unwrap().queues, filter.queues);
+    }
 }

@@ -40,11 +40,15 @@ const LONGEST_REASON: usize = 200;
 /// The largest body of a batch.
 pub(crate) const LARGEST_BODY: usize = LARGEST_FILE;
 
+mod narrowing;
 mod wanted;
 
 #[cfg(test)]
 pub(crate) use self::wanted::{ASKED, FILTER, SCAN};
-use self::wanted::{How, Rows, ScanView};
+use self::{
+    narrowing::NarrowingView,
+    wanted::{How, Rows, ScanView},
+};
 
 /// Reads rows as the API reads commands.
 #[derive(Debug, Clone, Copy, Default)]
@@ -118,6 +122,8 @@ pub(crate) struct BatchView {
     progress: ProgressView,
     /// What is done to closures: retry, verify, cancel, resolve or force; null where conversations are closed.
     act: Option<String>,
+    /// What its closures were narrowed by, as `filter` of a request takes it; null where rows were given, chosen or looked for.
+    filter: Option<NarrowingView>,
     /// How its rows were looked for; null where they were given.
     scan: Option<ScanView>,
     /// What executes it: SHA-256 over this batch and the exact rows that it would close. Only of a preview.
@@ -198,6 +204,7 @@ impl BatchView {
                 skipped: progress.skipped,
             },
             act: batch.plan.act.clone(),
+            filter: batch.plan.filter.map(NarrowingView::of),
             scan: batch.plan.scan.as_ref().map(ScanView::of),
             confirm_until: preview.then(|| stamp(batch.plan.expires_at)),
             confirm_token: preview.then_some(batch.plan.token),

@@ -26,7 +26,7 @@ const USUAL_PAGE: usize = 50;
 pub(crate) const LARGEST_PAGE: usize = 500;
 
 /// In place of a queue: none is known.
-const NO_QUEUE: &str = "none";
+pub(crate) const NO_QUEUE: &str = "none";
 
 /// A page of a list.
 #[derive(Serialize, ToSchema)]

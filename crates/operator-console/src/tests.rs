@@ -66,7 +66,8 @@ fn stand_in(acts: &Acts) -> Router {
                     "byQueue": [{ "organisation": HOSTILE, "queueId": HOSTILE, "count": 1, "byReason": { HOSTILE: 1 } }] }),
                 "/readyz" => json!({ "organisations": [{ "name": HOSTILE, "open": 1, "queued": 0 }], "adapters": [] }),
                 "/v1/closures/cl_1" => ghost,
-                "/v1/batches/bt_1" => json!({ "id": "bt_1", "state": "running", "organisation": HOSTILE, "reason": HOSTILE, "progress": {} }),
+                "/v1/batches/bt_1" => json!({ "id": "bt_1", "state": "running", "organisation": HOSTILE, "reason": HOSTILE, "progress": {},
+                    "filter": { "state": ["ghost"], "source": HOSTILE, "labels": { HOSTILE: HOSTILE }, "since": HOSTILE } }),
                 "/v1/closures/cl_closed" => json!({ "id": "cl_closed", "conversationId": "c1", "state": "closed", "timings": {},
                     "genesysPage": "https://apps.example/c1" }),
                 "/v1/closures/cl_1/explain" => json!({ "headline": HOSTILE, "missing": [HOSTILE], "next": [

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{agree, batch};
 use crate::{
-    client::Api,
+    client::{Api, plain},
     exit::{Exit, Failure},
     output::Voice,
 };
@@ -72,6 +72,22 @@ pub fn parse(text: &str) -> Result<Value, String> {
     Ok(Value::Object(filter))
 }
 
+/// Writes a filter of the interface as [`parse`] reads it; nothing where there is none.
+pub(super) fn written(filter: &Value) -> Option<String> {
+    let several = |name: &str, value: &Value| -> Vec<String> {
+        let all = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        all.iter().map(|one| format!("{name}={}", plain(one))).collect()
+    };
+    let mut parts: Vec<_> = NAMES
+        .iter()
+        .filter(|(_, field)| !filter[field].is_null())
+        .flat_map(|(name, field)| several(name, &filter[field]))
+        .collect();
+    let labels = filter["labels"].as_object();
+    parts.extend(labels.into_iter().flatten().map(|(name, value)| format!("label.{name}={}", plain(value))));
+    (!parts.is_empty()).then(|| parts.join(","))
+}
+
 /// A length of time as the interface takes it; anything else as it is.
 fn ago(value: &str) -> String {
     match crate::cli::duration_flag(value) {
@@ -128,7 +144,7 @@ async fn agree(act: &str, on: &str, preview: &Value, voice: &Voice) -> Result<()
 mod tests {
     use serde_json::json;
 
-    use super::parse;
+    use super::{parse, written};
 
     #[test]
     fn a_filter_is_read_as_the_interface_takes_it() {
@@ -147,6 +163,13 @@ mod tests {
             json!({ "state": ["ghost"], "queueId": [queue, "none"] })
         );
         assert_eq!(parse("until=2026-11-21T09:15:00Z").unwrap(), json!({ "until": "2026-11-21T09:15:00Z" }));
+    }
+
+    #[test]
+    fn a_filter_is_written_as_it_is_read() {
+        let text = "state=ghost,state=blocked,reason=rejected,since=2026-11-21T09:15:00Z,label.site=berlin";
+        assert_eq!(written(&parse(text).unwrap()).as_deref(), Some(text));
+        assert_eq!(written(&json!(null)), None);
     }
 
     #[test]

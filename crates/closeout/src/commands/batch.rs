@@ -11,7 +11,7 @@ use genesys_types::ConversationId;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
-use super::look;
+use super::{act_filter, look};
 use crate::{
     cli::duration_flag,
     client::Api,
@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How many rows that are left out are told of by a preview.
 const TOLD: usize = 20;
 
-const BATCHES: [Column; 15] = [
+const BATCHES: [Column; 16] = [
     Column::text("ID", "id"),
     Column::state("STATE", "state"),
     Column::text("ACT", "act"),
@@ -41,6 +41,7 @@ const BATCHES: [Column; 15] = [
     Column::text("BY", "by").when_wide(),
     Column::text("EXECUTED BY", "executedBy").when_wide(),
     Column::text("REASON", "reason").when_wide(),
+    Column::text("FILTER", "filter").when_wide(),
 ];
 
 const ROWS: [Column; 6] = [
@@ -271,6 +272,7 @@ async fn preview(args: &PreviewArgs, api: &Api, voice: &Voice) -> Result<Exit, F
         }
     };
     write(&batch, voice)?;
+    tell_filter(&batch, voice);
     let id = batch["id"].as_str().unwrap_or_default();
     let skipped = batch["progress"]["skipped"].as_u64().unwrap_or_default();
     if skipped > 0 {
@@ -419,6 +421,7 @@ async fn show(args: &ShowArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure
     if !args.rows {
         let batch = api.get(&path, &[]).await?.body;
         write(&batch, voice)?;
+        tell_filter(&batch, voice);
         if batch["confirmToken"].is_string() && batch["progress"]["queued"] != json!(0) {
             match batch["confirmUntil"].as_str().and_then(|until| until.parse::<jiff::Timestamp>().ok()) {
                 Some(until) if until < jiff::Timestamp::now() => voice.note(format_args!(
@@ -448,6 +451,13 @@ async fn act(args: &OneBatch, act: &str, api: &Api, voice: &Voice) -> Result<Exi
     let batch = api.post(&path, &[], &body, None, Duration::ZERO).await?.body;
     write(&batch, voice)?;
     Ok(Exit::Done)
+}
+
+/// Says which closures a batch is of, as `--filter` of an act takes it.
+fn tell_filter(batch: &Value, voice: &Voice) {
+    if let Some(filter) = act_filter::written(&batch["filter"]) {
+        voice.note(format_args!("it is of the closures that match {filter}"));
+    }
 }
 
 /// The command that executes a batch that is judged, and until when it may be given.

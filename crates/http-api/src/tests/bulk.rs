@@ -82,6 +82,28 @@ async fn what_the_act_does_not_fit_is_left_out_with_the_reason() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_batch_keeps_what_it_was_narrowed_by_and_can_be_asked_for_again_with_it() {
+    let world = World::new().await;
+    let id = world.ghost(1).await;
+    let filter = json!({ "state": "ghost", "queueId": "none", "since": "PT8H" });
+    let batch = world.bulk(json!({ "act": "verify", "filter": filter })).await;
+    let kept = &batch["filter"];
+    assert_eq!((&kept["state"], &kept["queueId"]), (&json!(["ghost"]), &json!(["none"])));
+    assert!(kept["since"].as_str().is_some_and(|since| since.ends_with('Z')), "{kept}");
+    assert_eq!(kept.as_object().unwrap().len(), 3, "only what restricts: {kept}");
+    let path = format!("/v1/batches/{}", batch["id"].as_str().unwrap());
+    assert_eq!(world.get(&path).await.ok(200)["filter"], *kept);
+    let again = world.bulk(json!({ "act": "verify", "filter": kept })).await;
+    assert_eq!(again["filter"], *kept);
+    let of_conversations = world.bulk(json!({ "filter": { "state": "ghost" } })).await;
+    assert_eq!(of_conversations["filter"], json!({ "state": ["ghost"] }));
+    let chosen = world.bulk(json!({ "act": "verify", "closures": [id] })).await;
+    assert_eq!(chosen["filter"], Value::Null);
+    let begun = world.execute(&again).await.ok(202);
+    assert_eq!(begun["filter"], *kept);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_has_ended_meanwhile_is_left_alone() {
     let world = World::new().await;
     let id = world.ghost(1).await;

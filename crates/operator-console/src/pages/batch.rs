@@ -9,6 +9,7 @@ use crate::{
     form,
     form::Sent,
     frame::{self, Frame, Page, Visitor},
+    pages::scope::Scope,
     parts::{Moment, State, items, query, segment, some, text, words},
     refusal::Refusal,
 };
@@ -22,6 +23,8 @@ struct Batch {
     frame: Frame,
     id: String,
     organisation: String,
+    /// The closures that it is of, where those of a filter are.
+    scope: Option<Scope>,
     state: State,
     by: String,
     made: Moment,
@@ -70,6 +73,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
     let shown = Batch {
         frame: visitor.frame("batches", &format!("Batch {id}"), &path).await.watching(&path),
         organisation: text(&batch["organisation"]),
+        scope: Scope::of(&batch),
         state: State::of(&batch["state"]),
         by: text(&batch["by"]),
         made: Moment::of(&batch["createdAt"]),

@@ -11,5 +11,6 @@ pub(crate) mod home;
 pub(crate) mod list;
 pub(crate) mod needs;
 pub(crate) mod received;
+pub(crate) mod scope;
 pub(crate) mod settings;
 pub(crate) mod sources;
