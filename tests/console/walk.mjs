@@ -248,6 +248,12 @@ async function aFilterThatIsNotKnownIsRefused() {
   assert.equal(await page.getByRole("button", { name: "Preview a batch of all that match" }).count(), 0);
   page.wrong.length = 0;
   await judge(page, "a filter that is refused");
+  for (const address of ["audit?actoin=closure.force", "deliveries?state=failed", "sources?state=held", "received?adapter=none", "audit?since=1h&since=2h"]) {
+    await page.goto(`${server}/console/${address}`);
+    assert.match(await page.getByRole("alert").textContent(), /nothing called|more than once/, address);
+    page.wrong.length = 0;
+  }
+  await judge(page, "a page whose filter is refused");
   await page.context().close();
   said("a list keeps its labels, and refuses a filter that it does not know");
 }

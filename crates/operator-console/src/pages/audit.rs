@@ -1,23 +1,22 @@
 //! What operators did.
 
 use askama::Template;
+use axum::response::IntoResponse as _;
 use serde_json::Value;
 
 use crate::{
-    form,
     frame::{self, Frame, Page, Visitor},
-    parts::{Moment, State, items, query, segment, some, text},
+    pages::asked::{self, Asked, Known},
+    parts::{Moment, State, items, next_page, query, segment, some, text},
 };
 
 #[derive(Debug, Template)]
 #[template(path = "audit.html")]
 struct Audit {
     frame: Frame,
-    by: String,
-    action: String,
-    subject: String,
-    since: String,
-    until: String,
+    asked: Asked,
+    /// Why it cannot be used.
+    wrong: Option<String>,
     rows: Vec<Row>,
     next: Option<String>,
 }
@@ -39,32 +38,24 @@ struct Row {
 }
 
 /// What can be asked for.
-const FILTER: [&str; 5] = ["by", "action", "subject", "since", "until"];
+const KNOWN: Known =
+    Known { one: &["since", "until"], several: &["by", "action", "subject"], has_pages: true };
 
 /// `GET /console/audit`
 pub(crate) async fn page(visitor: Visitor) -> Page {
-    let asked = form::fields(visitor.uri.query().unwrap_or_default().as_bytes());
-    let value =
-        |name: &str| asked.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.trim());
-    let filter = FILTER.map(|name| (name, value(name)));
-    let all = [&[("limit", "100")], &filter[..], &[("cursor", value("cursor"))]].concat();
-    let data = format!("/v1/audit?{}", query(all));
-    let found = visitor.get(&data).await?;
-    let next = some(&found["nextCursor"]).map(|cursor| {
-        let all = [&filter[..], &[("cursor", cursor.as_str())]].concat();
-        format!("/console/audit?{}", query(all))
-    });
+    let asked = Asked::of(&visitor, KNOWN);
+    let pairs = [("limit", "100")].into_iter().chain(asked.pairs()).chain([("cursor", asked.cursor())]);
+    let data = format!("/v1/audit?{}", query(pairs));
+    let (found, wrong) = asked::look(&visitor, &data, asked.wrong.as_deref()).await?;
+    let status = asked::status(wrong.as_ref());
     let shown = Audit {
         frame: visitor.frame("audit", "Audit", &data).await,
-        by: value("by").to_owned(),
-        action: value("action").to_owned(),
-        subject: value("subject").to_owned(),
-        since: value("since").to_owned(),
-        until: value("until").to_owned(),
         rows: items(&found).iter().map(Row::of).collect(),
-        next,
+        next: next_page("/console/audit", &found, asked.pairs()),
+        wrong,
+        asked,
     };
-    Ok(frame::show(&shown))
+    Ok((status, frame::show(&shown)).into_response())
 }
 
 impl Row {

@@ -1,12 +1,16 @@
 //! What was told to receivers and chats, and what came of it.
 
 use askama::Template;
-use axum::{extract::Path, response::Response};
+use axum::{
+    extract::Path,
+    response::{IntoResponse as _, Response},
+};
 use serde_json::Value;
 
 use crate::{
     form::Sent,
     frame::{self, Frame, Page, Visitor},
+    pages::asked::{self, Asked, Choice, Known},
     parts::{Moment, State, items, next_page, query, segment, some, text},
 };
 
@@ -15,7 +19,9 @@ use crate::{
 struct Deliveries {
     frame: Frame,
     closure: String,
-    results: Vec<(&'static str, String, bool)>,
+    /// Why what was asked for cannot be used.
+    wrong: Option<String>,
+    results: Vec<Choice>,
     rows: Vec<Row>,
     /// Whether it is narrowed, or a later page.
     is_part: bool,
@@ -25,6 +31,9 @@ struct Deliveries {
 /// What came of a delivery, for the filter; those first that an operator looks for.
 const RESULTS: [&str; 8] =
     ["failed", "given_up", "gone", "refused", "waiting", "held", "withdrawn", "delivered"];
+
+/// What can be asked for.
+const KNOWN: Known = Known { one: &["closure"], several: &["result"], has_pages: true };
 
 #[derive(Debug)]
 struct Row {
@@ -41,21 +50,21 @@ struct Row {
 
 /// `GET /console/deliveries`
 pub(crate) async fn page(visitor: Visitor) -> Page {
-    let (result, closure, cursor) =
-        (visitor.asked("result"), visitor.asked("closure"), visitor.asked("cursor"));
-    let filter = [("result", result.as_str()), ("closure", closure.as_str())];
-    let page_of = [("limit", "100"), ("cursor", cursor.as_str())];
-    let data = format!("/v1/deliveries?{}", query(filter.into_iter().chain(page_of)));
-    let found = visitor.get(&data).await?;
+    let asked = Asked::of(&visitor, KNOWN);
+    let page_of = [("limit", "100"), ("cursor", asked.cursor())];
+    let data = format!("/v1/deliveries?{}", query(asked.pairs().chain(page_of)));
+    let (found, wrong) = asked::look(&visitor, &data, asked.wrong.as_deref()).await?;
+    let status = asked::status(wrong.as_ref());
     let shown = Deliveries {
         frame: visitor.frame("deliveries", "Deliveries", &data).await,
-        results: RESULTS.map(|name| (name, name.replace('_', " "), name == result)).into(),
+        results: asked::choices(asked.value("result"), &RESULTS),
         rows: items(&found).iter().map(Row::of).collect(),
-        is_part: [&result, &closure, &cursor].into_iter().any(|value| !value.is_empty()),
-        next: next_page("/console/deliveries", &found, filter),
-        closure: closure.clone(),
+        is_part: asked.pairs().next().is_some() || !asked.cursor().is_empty(),
+        next: next_page("/console/deliveries", &found, asked.pairs()),
+        closure: asked.value("closure").to_owned(),
+        wrong,
     };
-    Ok(frame::show(&shown))
+    Ok((status, frame::show(&shown)).into_response())
 }
 
 impl Row {

@@ -1,7 +1,7 @@
 //! What a list of closures is narrowed by: read from the address of the page, and kept in every link and form of it. What it does not know is
 //! refused: a list that left a part of its filter out would show, and offer to act on, more than was asked for.
 
-use crate::form;
+use crate::{form, pages::asked};
 
 /// What is given once.
 const ONE: [&str; 5] = ["q", "source", "since", "until", "sort"];
@@ -52,17 +52,14 @@ impl Filter {
         }
         let may_be_several = SEVERAL.contains(&name);
         if !may_be_several && !ONE.contains(&name) && !name.starts_with(LABEL) {
-            let known = [&ONE[..], &SEVERAL].concat().join(", ");
-            let wrong = format!(
-                "There is nothing called \"{name}\" to narrow the list by. There are {known}, and label.NAME."
-            );
-            self.wrong.get_or_insert(wrong);
+            let known = [&ONE[..], &SEVERAL].concat();
+            self.wrong.get_or_insert(asked::unknown(name, &known, ", and label.NAME"));
         } else if !value.is_empty() {
             match self.given.iter_mut().find(|(given, _)| given == name) {
                 None => self.given.push((name.to_owned(), as_searched(name, value))),
                 Some((_, given)) if may_be_several => *given = format!("{given},{value}"),
                 Some(_) => {
-                    self.wrong.get_or_insert(format!("\"{name}\" is given more than once."));
+                    self.wrong.get_or_insert(asked::repeated(name));
                 }
             }
         }

@@ -2,14 +2,15 @@
 
 use askama::Template;
 use axum::response::{IntoResponse as _, Redirect};
-use http::StatusCode;
 use serde_json::Value;
 
 use crate::{
     frame::{self, Frame, Page, Visitor},
-    pages::filter::Filter,
+    pages::{
+        asked::{self, Choice},
+        filter::Filter,
+    },
     parts::{Moment, State, items, query, segment, some, text, words},
-    refusal::Refusal,
 };
 
 /// Rows of a page.
@@ -39,7 +40,7 @@ struct List {
     frame: Frame,
     filter: Filter,
     /// The states to choose from, in words, and whether they are chosen.
-    states: Vec<(String, String, bool)>,
+    states: Vec<Choice>,
     /// Why the filter cannot be used.
     wrong: Option<String>,
     rows: Vec<Row>,
@@ -90,16 +91,7 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
         true => format!("/v1/ghosts?{}", query(of_their_own().chain(page_of))),
         false => format!("/v1/closures?{}", query(filter.pairs().chain(page_of))),
     };
-    let (found, wrong) = match &filter.wrong {
-        Some(wrong) => (Value::Null, Some(wrong.clone())),
-        None => match visitor.ask(&data).await {
-            Ok(found) => (found, None),
-            Err(Refusal { status: StatusCode::UNPROCESSABLE_ENTITY, detail, .. }) => {
-                (Value::Null, Some(detail))
-            }
-            Err(refusal) => return Err(visitor.stumble(refusal)),
-        },
-    };
+    let (found, wrong) = asked::look(&visitor, &data, filter.wrong.as_deref()).await?;
     if let ([only], true) = (items(&found), filter.is_only("q"))
         && only["id"] == filter.value("q")
     {
@@ -111,10 +103,10 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
     let is_later = !filter.cursor().is_empty();
     let organisation = one_organisation(&visitor, &filter);
     let frame = visitor.frame("closures", "Closures", &data).await;
-    let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = asked::status(wrong.as_ref());
     let list = List {
         frame: if is_later || wrong.is_some() { frame } else { frame.watching(&data) },
-        states: states(filter.value("state")),
+        states: asked::choices(filter.value("state"), &STATES),
         rows: items(&found).iter().map(Row::of).collect(),
         next,
         is_later,
@@ -142,13 +134,6 @@ fn batch(filter: &Filter, organisation: &str) -> Option<Vec<(String, String)>> {
     let mut fields = filter.of_batch().filter(|_| !organisation.is_empty())?;
     fields.push(("organisation".to_owned(), organisation.to_owned()));
     Some(fields)
-}
-
-/// The states to choose from; several that an address names are one more choice, so that they stay with the next press.
-fn states(given: &str) -> Vec<(String, String, bool)> {
-    let several = given.contains(',').then_some(given);
-    let all = several.into_iter().chain(STATES);
-    all.map(|state| (state.to_owned(), state.replace('_', " ").replace(',', ", "), state == given)).collect()
 }
 
 impl Row {

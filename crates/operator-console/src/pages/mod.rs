@@ -1,6 +1,7 @@
 //! The pages, one a file.
 
 pub(crate) mod advice;
+pub(crate) mod asked;
 pub(crate) mod audit;
 pub(crate) mod batch;
 pub(crate) mod batches;

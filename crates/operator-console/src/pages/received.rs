@@ -1,11 +1,12 @@
 //! What came in as evidence, and why it was not taken.
 
 use askama::Template;
+use axum::response::IntoResponse as _;
 use serde_json::Value;
 
 use crate::{
-    form,
     frame::{self, Frame, Page, Visitor},
+    pages::asked::{self, Asked, Choice, Known},
     parts::{Moment, State, items, query, some, text},
 };
 
@@ -22,12 +23,17 @@ const RESULTS: [&str; 9] = [
     "taken",
 ];
 
+/// What can be asked for.
+const KNOWN: Known = Known { one: &["hook"], several: &["result"], has_pages: false };
+
 #[derive(Debug, Template)]
 #[template(path = "received.html")]
 struct Received {
     frame: Frame,
     hook: String,
-    results: Vec<(&'static str, String, bool)>,
+    /// Why what was asked for cannot be used.
+    wrong: Option<String>,
+    results: Vec<Choice>,
     rows: Vec<Row>,
 }
 
@@ -43,22 +49,18 @@ struct Row {
 
 /// `GET /console/received`
 pub(crate) async fn page(visitor: Visitor) -> Page {
-    let asked = form::fields(visitor.uri.query().unwrap_or_default().as_bytes());
-    let value =
-        |name: &str| asked.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.trim());
-    let data = format!(
-        "/v1/hooks/received?{}",
-        query([("limit", "200"), ("hook", value("hook")), ("result", value("result"))])
-    );
-    let found = visitor.get(&data).await?;
-    let chosen = value("result");
+    let asked = Asked::of(&visitor, KNOWN);
+    let data = format!("/v1/hooks/received?{}", query([("limit", "200")].into_iter().chain(asked.pairs())));
+    let (found, wrong) = asked::look(&visitor, &data, asked.wrong.as_deref()).await?;
+    let status = asked::status(wrong.as_ref());
     let shown = Received {
         frame: visitor.frame("received", "Received", &data).await,
-        hook: value("hook").to_owned(),
-        results: RESULTS.map(|name| (name, name.replace('_', " "), chosen == name)).into(),
+        hook: asked.value("hook").to_owned(),
+        wrong,
+        results: asked::choices(asked.value("result"), &RESULTS),
         rows: items(&found).iter().map(Row::of).collect(),
     };
-    Ok(frame::show(&shown))
+    Ok((status, frame::show(&shown)).into_response())
 }
 
 impl Row {

@@ -1,13 +1,17 @@
 //! Where commands come from, and those that could not be taken.
 
 use askama::Template;
-use axum::{extract::Path, response::Response};
+use axum::{
+    extract::Path,
+    response::{IntoResponse as _, Response},
+};
 use http::StatusCode;
 use serde_json::Value;
 
 use crate::{
     form::Sent,
     frame::{self, Frame, Page, Visitor},
+    pages::asked::{self, Asked, Known},
     parts::{Moment, State, items, next_page, query, segment, some, text, words},
     refusal::Refusal,
 };
@@ -18,6 +22,8 @@ struct Sources {
     frame: Frame,
     sources: Vec<Source>,
     letters: Vec<Letter>,
+    /// Why what was asked for cannot be used.
+    wrong: Option<String>,
     /// The states of letters to choose from, in words, and whether they are shown.
     states: Vec<(&'static str, &'static str, bool)>,
     /// Whether only those are shown that wait for somebody.
@@ -28,6 +34,9 @@ struct Sources {
 /// Which letters can be shown. Those that wait for somebody come first: they are what the first page counts.
 const STATES: [(&str, &str); 4] =
     [("held", "held"), ("redriven", "given again"), ("discarded", "let go"), ("any", "any")];
+
+/// What can be asked for.
+const KNOWN: Known = Known { one: &["letters"], several: &[], has_pages: true };
 
 #[derive(Debug)]
 struct Source {
@@ -58,25 +67,26 @@ struct Letter {
 /// `GET /console/sources`
 pub(crate) async fn page(visitor: Visitor) -> Page {
     let sources = visitor.get("/v1/sources").await?;
-    let (asked, cursor) = (visitor.asked("letters"), visitor.asked("cursor"));
-    let chosen = if asked.is_empty() { STATES[0].0 } else { asked.as_str() };
+    let asked = Asked::of(&visitor, KNOWN);
+    let (letters, cursor) = (asked.value("letters"), asked.cursor());
+    let chosen = if letters.is_empty() { STATES[0].0 } else { letters };
     let state = if chosen == "any" { "" } else { chosen };
-    let data = format!(
-        "/v1/dead-letters?{}",
-        query([("state", state), ("limit", "100"), ("cursor", cursor.as_str())])
-    );
-    let letters = visitor.get(&data).await?;
+    let data =
+        format!("/v1/dead-letters?{}", query([("state", state), ("limit", "100"), ("cursor", cursor)]));
+    let (letters, wrong) = asked::look(&visitor, &data, asked.wrong.as_deref()).await?;
+    let status = asked::status(wrong.as_ref());
     let frame = visitor.frame("sources", "Sources", "/v1/sources").await;
     let shown = Sources {
-        frame: if cursor.is_empty() { frame.watching(&data) } else { frame },
+        frame: if cursor.is_empty() && wrong.is_none() { frame.watching(&data) } else { frame },
         sources: items(&sources).iter().map(Source::of).collect(),
         letters: items(&letters).iter().map(Letter::of).collect(),
         states: STATES.map(|(name, words)| (name, words, name == chosen)).into(),
         of_held: chosen == STATES[0].0,
         next: next_page("/console/sources", &letters, [("letters", chosen)])
             .map(|next| format!("{next}#letters")),
+        wrong,
     };
-    Ok(frame::show(&shown))
+    Ok((status, frame::show(&shown)).into_response())
 }
 
 impl Source {

@@ -103,6 +103,26 @@ async fn a_list_keeps_all_of_its_filter_and_refuses_what_it_does_not_know() {
 }
 
 #[tokio::test]
+async fn every_page_with_a_filter_refuses_what_it_does_not_know() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_read").await;
+    for (address, said, kept) in [
+        ("audit?actoin=closure.force&by=ann", "called &#34;actoin&#34;", "value=\"ann\""),
+        ("audit?since=1h&since=2h", "&#34;since&#34; is given more than once.", "value=\"1h\""),
+        ("audit?by=nonsense", "That is no id.", "value=\"nonsense\""),
+        ("deliveries?state=failed&closure=cl_1", "called &#34;state&#34;", "value=\"cl_1\""),
+        ("sources?state=any&letters=any", "There is letters.", "<option value=\"any\" selected>"),
+        ("received?hook=relay&cursor=x", "called &#34;cursor&#34;", "value=\"relay\""),
+    ] {
+        let request = Request::get(format!("/console/{address}")).header("cookie", &cookie);
+        let (status, _, page) = send(&console, request, "").await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{address}");
+        assert!(page.contains(said) && page.contains(kept), "{address}: {page}");
+        assert!(page.contains("role=\"alert\"") && !page.contains("Earlier ones"), "{address}: {page}");
+    }
+}
+
+#[tokio::test]
 async fn any_id_of_ours_leads_to_its_page() {
     let (console, _) = console(Options::default());
     let (cookie, _) = log_in(&console, "ck_read").await;
