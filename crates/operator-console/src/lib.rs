@@ -17,6 +17,7 @@ mod login;
 mod origin;
 mod pages;
 mod parts;
+mod prose;
 mod refusal;
 mod session;
 mod sign_on;

@@ -27,7 +27,7 @@ pub(crate) struct Advice {
     /// The exact command.
     command: Option<String>,
     /// The same by HTTP.
-    http: Option<String>,
+    pub(super) http: Option<String>,
 }
 
 impl Advice {
@@ -227,7 +227,7 @@ fn elsewhere(case: &Case<'_>) -> Vec<Advice> {
         },
         Step::Ended(ending) => match ending.end {
             End::Failed(reason) => after_failure(case, reason),
-            End::Cancelled => vec![close_anew("It can be requested anew.", &case.record.closure)],
+            End::Cancelled => vec![close_anew("It can be requested anew.", case, &case.record.closure)],
             End::Closed | End::AlreadyClosed => after_return(case),
             End::Resolved => Vec::new(),
         },
@@ -255,7 +255,9 @@ fn after_return(case: &Case<'_>) -> Vec<Advice> {
                 http: Some(format!("GET /v1/closures/{next}?wait=30s")),
             }]
         }
-        (Some(_), None) => vec![close_anew("If the guest is to be closed again, request it anew.", closure)],
+        (Some(_), None) => {
+            vec![close_anew("If the guest is to be closed again, request it anew.", case, closure)]
+        }
     }
 }
 
@@ -267,14 +269,14 @@ fn after_failure(case: &Case<'_>, reason: FailReason) -> Vec<Advice> {
                 "Check the value letter by letter, that the conversation is open, and that it began within `within` of \
                  [lookup]. For an external id, check that `external_id_dimension` of [lookup] is where Genesys keeps it.",
             ),
-            close_anew("If it appears later, request it anew.", closure),
+            close_anew("If it appears later, request it anew.", case, closure),
         ],
         FailReason::AmbiguousTarget => {
             let candidates = closure.sought.iter().flat_map(|sought| &sought.candidates);
             let one = |candidate: &Candidate| {
                 let what = format!("If it is {}: close it by its id.", target::candidate_words(candidate));
                 let closure = Closure { conversation: Some(candidate.conversation), ..closure.clone() };
-                close_anew(&what, &closure)
+                close_anew(&what, case, &closure)
             };
             candidates.take(MOST_CANDIDATES).map(one).collect()
         }
@@ -292,44 +294,52 @@ fn after_failure(case: &Case<'_>, reason: FailReason) -> Vec<Advice> {
         )],
         FailReason::ParticipantNotFound => vec![
             Advice::elsewhere("Check that the conversation is a messaging session with a guest in it."),
-            close_anew("If the guest comes in later, request it anew.", closure),
+            close_anew("If the guest comes in later, request it anew.", case, closure),
         ],
         FailReason::ParticipantNotGuest => {
-            vec![close_anew("Name no participant: the guest is then found by itself.", closure)]
+            vec![close_anew("Name no participant: the guest is then found by itself.", case, closure)]
         }
         FailReason::AgentConnected => vec![
-            close_anew("Request it anew once the agent has left.", closure),
+            close_anew("Request it anew once the agent has left.", case, closure),
             Advice {
                 act: None,
                 what: "Or request it so that it waits for the agent to leave; allow in place of wait ends the agent's leg too."
                     .to_owned(),
-                command: Some(format!("closeout close {} --agent-connected wait", subject(closure).0)),
+                command: Some(format!("closeout close {} --agent-connected wait", subject(case, closure).0)),
                 http: Some(format!(
                     "POST /v1/closures {{{},\"policy\":{{\"agentConnected\":\"wait\"}}}}",
-                    subject(closure).1
+                    subject(case, closure).1
                 )),
             },
         ],
         FailReason::Abandoned => vec![close_anew(
             "Look in Genesys whether the conversation is over; if it is not, request it anew.",
+            case,
             closure,
         )],
     }
 }
 
-/// How a closure's conversation is named in a new command, on the command line and by HTTP.
-fn subject(closure: &Closure) -> (String, String) {
-    match (closure.conversation, &closure.sought) {
+/// How a closure's conversation is named in a new command, on the command line and by HTTP; with its organisation where there are others,
+/// as a command without one would be refused or be for another.
+fn subject(case: &Case<'_>, closure: &Closure) -> (String, String) {
+    let (mut arguments, mut fields) = match (closure.conversation, &closure.sought) {
         (Some(conversation), _) => {
             (conversation.to_string(), format!("\"conversationId\":\"{conversation}\""))
         }
         (None, Some(sought)) => target::again(&sought.target),
         (None, None) => (String::new(), String::new()),
+    };
+    if case.organisation.is_some_and(|standing| standing.has_others) {
+        let organisation = &case.record.organisation;
+        arguments.push_str(&format!(" --organisation {organisation}"));
+        fields.push_str(&format!(",\"organisation\":\"{organisation}\""));
     }
+    (arguments, fields)
 }
 
-fn close_anew(what: &str, closure: &Closure) -> Advice {
-    let (arguments, field) = subject(closure);
+fn close_anew(what: &str, case: &Case<'_>, closure: &Closure) -> Advice {
+    let (arguments, field) = subject(case, closure);
     Advice {
         act: None,
         what: what.to_owned(),

@@ -10,6 +10,8 @@ pub(crate) struct Standing {
     pub(crate) status: OrganisationStatus,
     /// Why Genesys refuses the organisation, where a blocked closure tells.
     pub(crate) refused: Option<BlockReason>,
+    /// Whether there are other organisations: a command then says which one it is for.
+    pub(crate) has_others: bool,
 }
 
 /// What keeps an organisation from calling.
@@ -24,11 +26,13 @@ pub(crate) enum Hold<'a> {
 impl Standing {
     /// How every organisation stands.
     pub(crate) fn of_all(orchestrator: &Orchestrator) -> Vec<Self> {
+        let all = orchestrator.status();
+        let has_others = all.len() > 1;
         let standing = |status: OrganisationStatus| {
             let refused = status.blocked_until.and_then(|_| orchestrator.blocked_why(&status.name));
-            Self { status, refused }
+            Self { status, refused, has_others }
         };
-        orchestrator.status().into_iter().map(standing).collect()
+        all.into_iter().map(standing).collect()
     }
 
     /// The one of this name.

@@ -436,7 +436,17 @@ fn an_end_before_its_wrap_up_does_not_claim_that_the_conversation_is_closed() {
 }
 
 fn explain_held(record: &Record, paused: bool, refused: Option<BlockReason>) -> Explanation {
+    explain_beside(record, paused, refused, false)
+}
+
+fn explain_beside(
+    record: &Record,
+    paused: bool,
+    refused: Option<BlockReason>,
+    has_others: bool,
+) -> Explanation {
     let standing = Standing {
+        has_others,
         status: orchestrator::OrganisationStatus {
             name: "main".parse().unwrap(),
             open: 1,
@@ -502,4 +512,28 @@ fn a_ghost_whose_policy_takes_no_read_is_settled_where_a_read_shows_the_end() {
         explanation.headline
     );
     assert_eq!(acts(&explanation), ["resolve", "force", "cancel"]);
+}
+
+#[test]
+fn a_command_names_the_organisation_where_there_are_others() {
+    let of = |record: &Record, has_others| explain_beside(record, false, None, has_others).next;
+    let agent = failed(FailReason::AgentConnected);
+    for (has_others, anew, fields) in
+        [(false, "", ""), (true, " --organisation main", ",\"organisation\":\"main\"")]
+    {
+        let next = of(&agent, has_others);
+        for (advice, options, policy) in [
+            (&next[0], "", ""),
+            (&next[1], " --agent-connected wait", ",\"policy\":{\"agentConnected\":\"wait\"}"),
+        ] {
+            let command = advice.command().unwrap();
+            assert!(
+                command.starts_with("closeout close ") && command.ends_with(&format!("{anew}{options}")),
+                "{command}"
+            );
+            let http = advice.http.as_deref().unwrap();
+            assert!(http.ends_with(&format!("{fields}{policy}}}")), "{http}");
+            assert_eq!(command.contains("--organisation") && http.contains("organisation"), has_others);
+        }
+    }
 }

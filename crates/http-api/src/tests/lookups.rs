@@ -88,8 +88,8 @@ async fn none_is_looked_for_and_then_explained() {
     );
     let next = explanation["next"].as_array().unwrap();
     assert!(next[0]["what"].as_str().unwrap().contains("external_id_dimension"), "{explanation}");
-    assert_eq!(next[1]["command"], "closeout close --external-id='it'\\''s'");
-    assert_eq!(next[1]["http"], "POST /v1/closures {\"target\":{\"externalId\":\"it's\"}}");
+    assert_eq!(next[1]["command"], "closeout close --external-id='it'\\''s' --organisation main");
+    assert_eq!(next[1]["http"], "POST /v1/closures {\"target\":{\"externalId\":\"it's\"},\"organisation\":\"main\"}");
     let listed = world.get("/v1/closures").await.ok(200);
     assert_eq!(listed["items"][0]["conversationId"], Value::Null);
 }
@@ -112,7 +112,7 @@ async fn what_fits_several_later_is_explained_with_the_candidates() {
     let explanation = world.get(&format!("/v1/closures/{id}/explain")).await.ok(200);
     let commands: Vec<_> =
         explanation["next"].as_array().unwrap().iter().map(|advice| advice["command"].clone()).collect();
-    assert_eq!(commands, [json!(format!("closeout close {one}")), json!(format!("closeout close {two}"))]);
+    assert_eq!(commands, [one, two].map(|id| json!(format!("closeout close {id} --organisation main"))));
 }
 
 #[tokio::test(start_paused = true)]

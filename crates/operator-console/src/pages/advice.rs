@@ -3,7 +3,10 @@
 
 use serde_json::Value;
 
-use crate::parts::{segment, some, text};
+use crate::{
+    parts::{segment, some, text},
+    prose::Prose,
+};
 
 /// The longest reason of an act, which is kept in a timeline; the interface takes twice as much.
 const LONGEST_REASON: u32 = 500;
@@ -14,7 +17,7 @@ const LONGEST_REASON_OF_NEW: u32 = 200;
 /// Something that can be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Advice {
-    pub(crate) what: String,
+    pub(crate) what: Prose,
     pub(crate) command: Option<String>,
     /// How it is pressed, where it can be.
     pub(crate) form: Option<Form>,
@@ -59,7 +62,7 @@ impl Advice {
         let act = some(&one["act"]);
         let http = some(&one["http"]).unwrap_or_default();
         Self {
-            what: text(&one["what"]),
+            what: Prose::of(&text(&one["what"])),
             command: some(&one["command"]),
             link: if act.is_none() { page(&http) } else { None },
             is_grave: matches!(act.as_deref(), Some("force" | "resolve" | "cancel")),

@@ -8,6 +8,7 @@ use crate::{
     frame::{self, Frame, Page, Visitor},
     pages::needs::{Need, Standing, needs},
     parts::{Moment, items, query, some, text, words},
+    prose::Prose,
 };
 
 /// How many ghosts are shown here; the list has all.
@@ -58,7 +59,7 @@ struct Ghost {
     since: Moment,
     next_look: Moment,
     claimed_by: Option<String>,
-    todo: String,
+    todo: Prose,
 }
 
 #[derive(Debug)]
@@ -166,7 +167,7 @@ impl Ghost {
             since: Moment::of(&ghost["since"]),
             next_look: Moment::of(&ghost["nextLook"]),
             claimed_by: some(&ghost["handling"]["claimed"]["by"]),
-            todo: text(&ghost["suggested"][0]["what"]),
+            todo: Prose::of(&text(&ghost["suggested"][0]["what"])),
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::parts::{Moment, items, query, some, text};
+use crate::{
+    parts::{Moment, items, query, some, text},
+    prose::Prose,
+};
 
 /// Something that an operator has to see to, beside the ghosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +19,13 @@ pub(crate) struct Need {
     pub(crate) why: Option<String>,
     pub(crate) todo: String,
     pub(crate) address: String,
+}
+
+impl Need {
+    /// What to do, as a page shows it.
+    pub(crate) fn todo(&self) -> Prose {
+        Prose::of(&self.todo)
+    }
 }
 
 /// What the service tells of itself.
