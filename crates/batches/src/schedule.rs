@@ -79,8 +79,8 @@ async fn look(batches: &Batches, schedule: &Schedule) -> Result<(), StoreUnavail
 
 /// The last batch of a schedule.
 async fn last(batches: &Batches, schedule: &Schedule) -> Result<Option<Batch>, StoreUnavailable> {
-    let filter =
-        BatchFilter { organisations: vec![schedule.organisation.as_str().to_owned()], active: false };
+    let organisations = vec![schedule.organisation.as_str().to_owned()];
+    let filter = BatchFilter { organisations, ..BatchFilter::default() };
     let mut before = None;
     for _ in 0..MOST_PAGES {
         let rows = batches.0.store.batches(&filter, before, BATCHES_AT_ONCE).await?;

@@ -399,7 +399,7 @@ impl Batches {
         Ok(self.0.store.batch(key).await?.as_ref().and_then(Batch::read))
     }
 
-    /// Batches of these organisations, the latest first, with keys less than `before`, at most `limit`.
+    /// Batches of these organisations and in these states, or in any where there are none, the latest first, with keys less than `before`, at most `limit`.
     ///
     /// # Errors
     ///
@@ -407,10 +407,12 @@ impl Batches {
     pub async fn list(
         &self,
         organisations: Vec<String>,
+        states: &[BatchState],
         before: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<Batch>, StoreUnavailable> {
-        let filter = BatchFilter { organisations, active: false };
+        let states = states.iter().map(|state| state.name().to_owned()).collect();
+        let filter = BatchFilter { organisations, states, active: false };
         let rows = self.0.store.batches(&filter, before, limit).await?;
         Ok(rows.iter().filter_map(Batch::read).collect())
     }

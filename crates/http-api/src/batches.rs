@@ -1,6 +1,8 @@
 //! `/v1/batches`: many commands that are given together, shown before anything is done.
 
-use batches::{ActError, Asked, Batch, Format, Item, LARGEST_FILE, Progress, Reader, RowState, Unreadable};
+use batches::{
+    ActError, Asked, Batch, BatchState, Format, Item, LARGEST_FILE, Progress, Reader, RowState, Unreadable,
+};
 use closure_machine::{Command, Subject};
 use genesys_types::{Organisation, Time};
 use http::{StatusCode, header};
@@ -16,7 +18,7 @@ use crate::{
     call::{Answer, Call, json_answer},
     command::{self, Wanted, check_text},
     json::{Fields, Node},
-    listing::organisations,
+    listing::{known_names, organisations},
     metrics,
     problem::{Problem, kinds},
     spans::Stamp,
@@ -29,6 +31,10 @@ const MOST: usize = 500;
 
 /// The fields of a row.
 pub(crate) const ROW: &[&str] = &["conversationId", "participantId", "idempotencyKey", "labels", "policy"];
+
+/// The states that batches can be asked for by.
+pub(crate) const STATES: &[&str] =
+    &["scanning", "preview", "running", "paused", "cancelled", "finished", "failed"];
 
 /// The states that rows can be asked for by.
 pub(crate) const ROW_STATES: &[&str] =
@@ -184,7 +190,7 @@ pub(crate) struct ItemView {
 impl BatchView {
     fn of(batch: Batch, progress: Progress) -> Self {
         let stamp = |millis| Stamp(Time::from_millis(millis));
-        let preview = batch.state == batches::BatchState::Preview;
+        let preview = batch.state == BatchState::Preview;
         Self {
             id: batch_id(batch.key),
             organisation: batch.organisation,
@@ -407,6 +413,8 @@ fn refused(call: &Call, error: ActError) -> Problem {
 pub(crate) async fn list(call: Call) -> Answer {
     let mut query = call.query()?;
     let organisations = organisations(&call, &mut query)?;
+    let states = known_names(&mut query, "state", STATES)?;
+    let states: Vec<_> = states.iter().filter_map(|name| BatchState::of(name)).collect();
     let limit = query.limit(USUAL, MOST)?;
     let before = query.one("cursor")?.map(|text| key("cursor", &text)).transpose()?;
     query.finish()?;
@@ -415,7 +423,7 @@ pub(crate) async fn list(call: Call) -> Answer {
     let mut found = if organisations.is_empty() {
         Vec::new()
     } else {
-        batches.list(organisations, before, limit + 1).await?
+        batches.list(organisations, &states, before, limit + 1).await?
     };
     let more = found.len() > limit;
     found.truncate(limit);
@@ -448,7 +456,7 @@ pub(crate) async fn items(call: Call) -> Answer {
     let after = after.transpose()?;
     query.finish()?;
     let batch = visible(&call).await?;
-    let preview = batch.state == batches::BatchState::Preview;
+    let preview = batch.state == BatchState::Preview;
     let mut found = call.shared.api.batches.items(batch.key, state, after, limit + 1).await?;
     let more = found.len() > limit;
     found.truncate(limit);

@@ -420,6 +420,8 @@ mod tests {
         let states = ::batches::RowState::ALL.iter().map(|state| state.name());
         let known: BTreeSet<_> = ["will_close", "will_act"].into_iter().chain(states).collect();
         assert_eq!(crate::batches::ROW_STATES.iter().copied().collect::<BTreeSet<_>>(), known);
+        let states: Vec<_> = ::batches::BatchState::ALL.iter().map(|state| state.name()).collect();
+        assert_eq!(crate::batches::STATES, states);
     }
 
     #[test]

@@ -178,7 +178,12 @@ pub(crate) static ROUTES: &[Route] = &[
         Need::Read,
         run!(batches::list),
         "Batches, the latest first, without their tokens.",
-        &[ORGANISATION, LIMIT, CURSOR],
+        &[
+            ORGANISATION,
+            query("state", Form::Several(batches::STATES), "In these states only; several with commas."),
+            LIMIT,
+            CURSOR,
+        ],
         &[ok("BatchList", "A page.")],
         &[422, 503],
     ),

@@ -93,6 +93,7 @@ pub(crate) async fn list(
     }
     query.and_value("key <", before);
     query.and_one_of("organisation", &filter.organisations);
+    query.and_one_of("state", &filter.states);
     let sql = format!(
         "SELECT {COLUMNS} FROM batches WHERE {} ORDER BY key DESC LIMIT {}",
         query.condition(),

@@ -64,10 +64,12 @@ pub(crate) fn list(
         sql.push_str(" AND key < ?");
         values.push(Value::Blob(before.as_bytes().to_vec()));
     }
-    if !filter.organisations.is_empty() {
-        let marks = vec!["?"; filter.organisations.len()].join(", ");
-        sql.push_str(&format!(" AND organisation IN ({marks})"));
-        values.extend(filter.organisations.iter().cloned().map(Value::Text));
+    for (column, wanted) in [("organisation", &filter.organisations), ("state", &filter.states)] {
+        if !wanted.is_empty() {
+            let marks = vec!["?"; wanted.len()].join(", ");
+            sql.push_str(&format!(" AND {column} IN ({marks})"));
+            values.extend(wanted.iter().cloned().map(Value::Text));
+        }
     }
     sql.push_str(" ORDER BY key DESC LIMIT ?");
     values.push(Value::Integer(rows(limit)));

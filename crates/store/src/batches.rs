@@ -38,6 +38,8 @@ pub struct BatchItem {
 pub struct BatchFilter {
     /// One of these organisations; empty: any.
     pub organisations: Vec<String>,
+    /// One of these states; empty: any.
+    pub states: Vec<String>,
     /// Only those for which anything is still to be done.
     pub active: bool,
 }
@@ -46,6 +48,7 @@ impl BatchFilter {
     /// Whether a batch is asked for.
     pub fn matches(&self, row: &BatchRow) -> bool {
         (self.organisations.is_empty() || self.organisations.contains(&row.organisation))
+            && (self.states.is_empty() || self.states.contains(&row.state))
             && (!self.active || row.active)
     }
 }

@@ -204,6 +204,10 @@ pub struct ListArgs {
     /// Of this organisation
     #[arg(long, value_name = "NAME")]
     organisation: Option<String>,
+    /// In these states; several with commas
+    #[arg(long, value_name = "STATE", value_delimiter = ',',
+          value_parser = ["scanning", "preview", "running", "paused", "cancelled", "finished", "failed"])]
+    state: Vec<String>,
     /// At most so many; 0 for all
     #[arg(long, default_value_t = 50, value_name = "NUMBER")]
     limit: usize,
@@ -406,8 +410,9 @@ pub(super) fn exit_of(batch: &Value) -> Exit {
 }
 
 async fn list(args: &ListArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
-    let query: Vec<_> =
-        args.organisation.iter().map(|name| ("organisation".to_owned(), name.clone())).collect();
+    let organisation = args.organisation.iter().map(|name| ("organisation".to_owned(), name.clone()));
+    let state = (!args.state.is_empty()).then(|| ("state".to_owned(), args.state.join(",")));
+    let query: Vec<_> = organisation.chain(state).collect();
     let (items, more) = look::pages(api, "/v1/batches", &query, args.limit).await?;
     output::write(&Listing { columns: &BATCHES, items: &items, id: "id" }.write(voice.form, voice.style))?;
     if more {

@@ -241,6 +241,12 @@ async fn batches_belong_to_their_organisation_and_acts_to_operators() {
         (&listed["items"][0]["id"], &listed["items"][0]["confirmToken"]),
         (&batch["id"], &Value::Null)
     );
+    for (states, found) in [("preview", 1), ("running,preview", 1), ("paused", 0)] {
+        let listed = world.get(&format!("/v1/batches?state={states}")).await.ok(200);
+        assert_eq!(listed["items"].as_array().unwrap().len(), found, "{states}");
+    }
+    assert!(listed["items"][0]["confirmUntil"].is_string(), "{listed}");
+    assert_eq!(world.get("/v1/batches?state=pause").await.problem(422, "invalid_field")["field"], "state");
     world.get("/v1/batches/bt_1").await.problem(422, "invalid_field");
     world.get(&format!("{path}/items?state=lost")).await.problem(422, "invalid_field");
 }

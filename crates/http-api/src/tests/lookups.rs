@@ -89,7 +89,10 @@ async fn none_is_looked_for_and_then_explained() {
     let next = explanation["next"].as_array().unwrap();
     assert!(next[0]["what"].as_str().unwrap().contains("external_id_dimension"), "{explanation}");
     assert_eq!(next[1]["command"], "closeout close --external-id='it'\\''s' --organisation main");
-    assert_eq!(next[1]["http"], "POST /v1/closures {\"target\":{\"externalId\":\"it's\"},\"organisation\":\"main\"}");
+    assert_eq!(
+        next[1]["http"],
+        "POST /v1/closures {\"target\":{\"externalId\":\"it's\"},\"organisation\":\"main\"}"
+    );
     let listed = world.get("/v1/closures").await.ok(200);
     assert_eq!(listed["items"][0]["conversationId"], Value::Null);
 }

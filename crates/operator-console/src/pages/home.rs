@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::response::Redirect;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
@@ -101,8 +102,10 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
         adapters: &adapters,
         letters: &visitor.look("/v1/dead-letters?state=held&limit=500").await,
         sources: &sources,
-        batches: &visitor.look("/v1/batches?limit=50").await,
+        paused: &visitor.look("/v1/batches?state=paused&limit=500").await,
+        previews: &visitor.look("/v1/batches?state=preview&limit=500").await,
         pauses: &pauses,
+        now: Timestamp::now(),
     });
     let queues = summary["byQueue"].as_array().map_or(&[][..], Vec::as_slice);
     let all = standing["organisations"].as_array().map_or(&[][..], Vec::as_slice);

@@ -1,5 +1,6 @@
 //! What an operator has to see to beside the ghosts: what keeps closures from going on, or waits for somebody's word.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
@@ -34,9 +35,14 @@ pub(crate) struct Standing<'a> {
     pub(crate) adapters: &'a Value,
     pub(crate) letters: &'a Value,
     pub(crate) sources: &'a Value,
-    pub(crate) batches: &'a Value,
+    /// Batches that are paused.
+    pub(crate) paused: &'a Value,
+    /// Batches that are shown and wait for somebody's word.
+    pub(crate) previews: &'a Value,
     /// Who paused what, the latest first, from the audit.
     pub(crate) pauses: &'a Value,
+    /// When all of this was asked for.
+    pub(crate) now: Timestamp,
 }
 
 impl Standing<'_> {
@@ -54,7 +60,8 @@ pub(crate) fn needs(standing: &Standing<'_>) -> Vec<Need> {
     needs.extend(items(standing.adapters).iter().filter_map(of_adapter));
     needs.extend(items(standing.sources).iter().filter_map(|one| of_source(one, standing.pauses)));
     needs.extend(of_letters(standing.letters));
-    needs.extend(items(standing.batches).iter().filter_map(of_batch));
+    needs.extend(items(standing.previews).iter().filter_map(|one| of_scan(one, standing.now)));
+    needs.extend(items(standing.paused).iter().map(of_paused));
     needs
 }
 
@@ -169,27 +176,35 @@ fn of_letters(letters: &Value) -> Option<Need> {
     })
 }
 
-fn of_batch(one: &Value) -> Option<Need> {
-    let id = text(&one["id"]);
-    let queued = one["progress"]["queued"].as_u64().unwrap_or_default();
-    let (what, todo) = match one["state"].as_str() {
-        Some("preview") if one["scan"].is_object() && one["confirmToken"].is_string() && queued > 0 => (
-            format!("A scan found {queued} stuck sessions that nobody asked to close."),
-            "Look at them and close them.",
-        ),
-        Some("paused") => {
-            (format!("The batch {id} is paused with {queued} rows to go."), "Resume it or call it off.")
-        }
-        Some(_) | None => return None,
-    };
-    Some(Need {
+/// What a scan has found, as long as it can be executed.
+fn of_scan(one: &Value, now: Timestamp) -> Option<Need> {
+    let queued = queued(one);
+    let until: Timestamp = one["confirmUntil"].as_str()?.parse().ok()?;
+    let sessions = if queued == 1 { "session" } else { "sessions" };
+    (one["scan"].is_object() && queued > 0 && now < until).then(|| {
+        let what = format!("A scan found {queued} stuck {sessions} that nobody asked to close.");
+        of_batch(one, what, "Look at them and close them.")
+    })
+}
+
+fn of_paused(one: &Value) -> Need {
+    let what = format!("The batch {} is paused with {} rows to go.", text(&one["id"]), queued(one));
+    of_batch(one, what, "Resume it or call it off.")
+}
+
+fn queued(batch: &Value) -> u64 {
+    batch["progress"]["queued"].as_u64().unwrap_or_default()
+}
+
+fn of_batch(batch: &Value, what: String, todo: &str) -> Need {
+    Need {
         look: "held",
         what,
         when: None,
         why: None,
         todo: todo.to_owned(),
-        address: format!("/console/batches/{id}"),
-    })
+        address: format!("/console/batches/{}", text(&batch["id"])),
+    }
 }
 
 #[cfg(test)]
@@ -197,6 +212,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    const NOW: &str = "2026-11-28T10:00:00Z";
 
     fn needs_of(
         organisation: &Value,
@@ -212,7 +229,9 @@ mod tests {
             adapters: &list(adapters),
             letters: &list(letters),
             sources: &list(sources),
-            batches: &list(batches),
+            paused: &list(if batches["state"] == "paused" { batches } else { &Value::Null }),
+            previews: &list(if batches["state"] == "preview" { batches } else { &Value::Null }),
+            now: NOW.parse().unwrap(),
             pauses: &json!({ "items": [
                 { "action": "source.pause", "subject": "main", "by": "bob", "outcome": "done" },
                 { "action": "outgoing.pause", "subject": "main", "by": "eve", "outcome": "refused" },
@@ -231,7 +250,7 @@ mod tests {
         let paused = json!({ "name": "main", "paused": true });
         let silent = json!({ "adapter": "relay <b>", "silentSince": "2026-11-28T10:00:00Z" });
         let away = json!({ "name": "orders", "fault": "the broker is away", "paused": false });
-        let found = json!({ "id": "bt_1", "state": "preview", "scan": {}, "confirmToken": "t", "progress": { "queued": 3 } });
+        let found = json!({ "id": "bt_1", "state": "preview", "scan": {}, "confirmUntil": "2026-11-28T10:15:00Z", "progress": { "queued": 3 } });
         for (needs, said, address) in [
             (
                 needs_of(&lacks, &none, &none, &none, &none),
@@ -250,6 +269,27 @@ mod tests {
         ] {
             let [need] = &needs[..] else { panic!("{needs:?}") };
             assert!(need.what.contains(said) && need.address == address && !need.todo.is_empty(), "{need:?}");
+        }
+    }
+
+    #[test]
+    fn a_batch_that_waits_for_a_word_is_told_of_as_long_as_the_word_counts() {
+        let none = Value::Null;
+        let well = json!({ "name": "main" });
+        let scan = |until: &str, queued: u64| json!({ "id": "bt_1", "state": "preview", "scan": {}, "confirmUntil": until, "progress": { "queued": queued } });
+        let rows = json!({ "id": "bt_1", "state": "preview", "scan": null, "confirmUntil": "2026-11-28T10:15:00Z",
+            "progress": { "queued": 2 } });
+        let paused = json!({ "id": "bt_2", "state": "paused", "progress": { "queued": 7 } });
+        for (batch, said) in [
+            (scan("2026-11-28T10:15:00Z", 1), Some("1 stuck session that")),
+            (scan("2026-11-28T10:00:00Z", 1), None),
+            (scan("2026-11-28T10:15:00Z", 0), None),
+            (rows, None),
+            (paused, Some("The batch bt_2 is paused with 7 rows to go.")),
+        ] {
+            let needs = needs_of(&well, &none, &none, &none, &batch);
+            assert_eq!(needs.len(), usize::from(said.is_some()), "{needs:?}");
+            assert!(said.is_none_or(|said| needs[0].what.contains(said)), "{needs:?}");
         }
     }
 

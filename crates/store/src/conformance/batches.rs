@@ -83,7 +83,7 @@ pub async fn rows_of_a_batch_are_read_in_order(place: impl Place) {
     assert_eq!(numbers(&read(store.batch_items(key, Some("skipped"), None, 9)).await), [3, 6, 9]);
 }
 
-/// The latest first, in pages, by organisation and by whether anything is to be done.
+/// The latest first, in pages, by organisation, by state and by whether anything is to be done.
 pub async fn batches_are_listed_by_filter_and_page(place: impl Place) {
     let store = place.open().await;
     for n in 1..=6 {
@@ -96,6 +96,20 @@ pub async fn batches_are_listed_by_filter_and_page(place: impl Place) {
     assert_eq!(keys(&read(store.batches(&active, None, 9)).await), [6, 5]);
     let of_acme = BatchFilter { organisations: vec!["acme".to_owned()], ..all };
     assert_eq!(keys(&read(store.batches(&of_acme, None, 9)).await), [6, 4, 2]);
+    for n in [1, 2, 3] {
+        let state = if n == 3 { "preview" } else { "paused" };
+        read(store.put_batch(BatchRow { state: state.to_owned(), ..batch(n, true) }, Vec::new())).await;
+    }
+    let of_states = |states: &[&str], filter: &BatchFilter| BatchFilter {
+        states: states.iter().map(|state| (*state).to_owned()).collect(),
+        ..filter.clone()
+    };
+    let paused = of_states(&["paused"], &BatchFilter::default());
+    assert_eq!(keys(&read(store.batches(&paused, None, 9)).await), [2, 1]);
+    assert_eq!(keys(&read(store.batches(&paused, Some(Uuid::from_u128(2)), 9)).await), [1]);
+    let both = of_states(&["paused", "preview"], &BatchFilter::default());
+    assert_eq!(keys(&read(store.batches(&both, None, 2)).await), [3, 2]);
+    assert_eq!(keys(&read(store.batches(&of_states(&["paused"], &of_acme), None, 9)).await), [2]);
 }
 
 /// What is still to be done stays however old it is; what goes takes its rows along.
