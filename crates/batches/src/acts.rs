@@ -5,12 +5,12 @@ use std::{collections::HashSet, sync::Arc};
 use closure_machine::{Act, Turn};
 use genesys_types::{ConversationId, Organisation};
 use orchestrator::{ActError, Operation, QueryError, Record, closure_id, names};
-use store::{ClosureKey, Filter, Order, StoreUnavailable};
+use store::{ClosureKey, Filter, Millis, Order, StoreUnavailable};
 use uuid::Uuid;
 
 use crate::{
     plan::{self, BatchState, Fate, RowState, Skip},
-    rows::{MOST_ROWS, Unreadable},
+    rows::{MOST_ROWS, Narrower, Unreadable},
     service::{Batch, Batches, CLOSURES_AT_ONCE, Inner, TOKEN_LASTS_MILLIS},
     stored::{Kept, Narrowing, Plan},
 };
@@ -53,7 +53,12 @@ impl Batches {
         let (keys, filter) = match chosen {
             Chosen::These(keys) => (keys, None),
             Chosen::Matching(filter) => {
-                (self.0.matching(organisation, &filter).await?, Some(Narrowing::of(&filter)))
+                let (accepted, keys): (Vec<_>, Vec<_>) =
+                    self.0.matching(organisation, &filter).await?.into_iter().unzip();
+                if keys.len() > MOST_ROWS {
+                    return Ok(Err(Unreadable::TooManyMatch(Narrower::of(&filter, accepted))));
+                }
+                (keys, Some(Narrowing::of(&filter)))
             }
         };
         if keys.is_empty() {
@@ -106,21 +111,21 @@ impl Batches {
 }
 
 impl Inner {
-    /// The keys of the closures that match, and one more than a batch may have where there are more.
+    /// When the closures that match were accepted and their keys, the earliest first, and one more than a batch may have where there are more.
     async fn matching(
         &self,
         organisation: &Organisation,
         filter: &Filter,
-    ) -> Result<Vec<ClosureKey>, StoreUnavailable> {
+    ) -> Result<Vec<(Millis, ClosureKey)>, StoreUnavailable> {
         let filter = Filter { organisations: vec![organisation.as_str().to_owned()], ..filter.clone() };
-        let (mut keys, mut after) = (Vec::new(), None);
-        while keys.len() <= MOST_ROWS {
+        let (mut found, mut after) = (Vec::new(), None);
+        while found.len() <= MOST_ROWS {
             let page = self.store.list(&filter, Order::OldestFirst, after, CLOSURES_AT_ONCE).await?;
             let Some(last) = page.last() else { break };
             after = Some((last.created_at, last.key));
-            keys.extend(page.iter().map(|row| row.key));
+            found.extend(page.iter().map(|row| (row.created_at, row.key)));
         }
-        Ok(keys)
+        Ok(found)
     }
 
     async fn record(&self, key: ClosureKey) -> Result<Option<Arc<Record>>, StoreUnavailable> {

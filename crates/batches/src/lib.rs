@@ -27,7 +27,7 @@ pub use acts::{ACTS, Chosen};
 pub use criteria::Criteria;
 pub use herald::{Herald, News, NoHerald};
 pub use plan::{BatchState, RowState, Skip};
-pub use rows::{Format, LARGEST_FILE, LARGEST_ROW, MOST_ROWS, Unreadable};
+pub use rows::{Format, LARGEST_FILE, LARGEST_ROW, MOST_ROWS, Narrower, Unreadable};
 pub use run::SOURCE;
 pub use schedule::Schedule;
 pub use service::{ActError, Asked, Batch, Batches, Item, Progress, Reader};

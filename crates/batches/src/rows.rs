@@ -3,6 +3,9 @@
 use std::fmt;
 
 use serde_json::{Map, Value, value::RawValue};
+use store::{Filter, Millis};
+
+use crate::stored::Narrowing;
 
 /// The most rows of one batch: at the rate of [`crate::Batches`] they are submitted in some minutes.
 pub const MOST_ROWS: usize = 10_000;
@@ -36,6 +39,22 @@ impl Format {
     }
 }
 
+/// A filter with which at most [`MOST_ROWS`] closures match, where there is one: the same, up to the moment at which the first of them
+/// that is too many was accepted, in milliseconds since 1970. Nothing where all of them were accepted in the same millisecond.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Narrower(pub Option<Box<Narrowing>>);
+
+impl Narrower {
+    /// By when the closures that match were accepted, the earliest first, one more than there may be.
+    pub(crate) fn of(filter: &Filter, accepted: impl IntoIterator<Item = Millis>) -> Self {
+        let mut accepted = accepted.into_iter();
+        let first = accepted.next();
+        let too_many = accepted.nth(MOST_ROWS - 1);
+        let until = too_many.filter(|until| first.is_some_and(|first| first < *until));
+        Self(until.map(|until| Box::new(Narrowing { until: Some(until), ..Narrowing::of(filter) })))
+    }
+}
+
 /// Why a file as a whole cannot be read. A single row that cannot be read is none of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unreadable {
@@ -43,6 +62,8 @@ pub enum Unreadable {
     TooLarge,
     /// It has more rows than [`MOST_ROWS`].
     TooMany,
+    /// More closures than [`MOST_ROWS`] match a filter.
+    TooManyMatch(Narrower),
     /// It has no row.
     Empty,
     /// It is not of the format; half a sentence.
@@ -54,6 +75,7 @@ impl fmt::Display for Unreadable {
         match self {
             Self::TooLarge => write!(f, "it has more than {LARGEST_FILE} bytes"),
             Self::TooMany => write!(f, "it has more than {MOST_ROWS} rows"),
+            Self::TooManyMatch(_) => write!(f, "more than {MOST_ROWS} closures match"),
             Self::Empty => f.write_str("it has no row"),
             Self::Broken(why) => f.write_str(why),
         }
@@ -157,6 +179,20 @@ fn object(headings: &csv::StringRecord, record: &csv::StringRecord) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_filter_that_matches_too_many_is_narrowed_to_the_earliest_that_fit() {
+        let filter = Filter { states: vec!["ghost".to_owned()], since: Some(1), ..Filter::default() };
+        let most = i64::try_from(MOST_ROWS).unwrap();
+        let narrower = |accepted: Vec<Millis>| Narrower::of(&filter, accepted).0;
+        let one_a_milli = narrower((10..=10 + most).collect()).unwrap();
+        assert_eq!((one_a_milli.since, one_a_milli.until), (Some(1), Some(10 + most)));
+        assert_eq!(one_a_milli.states, filter.states);
+        // Those of the last millisecond would be too many, and are left for the next part together.
+        let crowded = std::iter::once(5).chain(std::iter::repeat_n(9, MOST_ROWS)).collect();
+        assert_eq!(narrower(crowded).unwrap().until, Some(9));
+        assert_eq!(narrower(vec![7; MOST_ROWS + 1]), None, "no moment parts them");
+    }
 
     #[test]
     fn the_same_rows_are_read_from_every_format() {

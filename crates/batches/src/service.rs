@@ -19,7 +19,7 @@ use crate::{
     criteria::Criteria,
     herald::Herald,
     plan::{self, Ask, BatchState, Fate, RowState, Skip},
-    rows::{self, Format, MOST_ROWS, Row, Unreadable},
+    rows::{self, Format, MOST_ROWS, Narrower, Row, Unreadable},
     run,
     schedule::{self, Schedule},
     standing::{Seen, conversation},
@@ -201,16 +201,18 @@ impl Batches {
         filter: &Filter,
     ) -> Result<Result<Batch, Unreadable>, StoreUnavailable> {
         let filter = Filter { organisations: vec![organisation.as_str().to_owned()], ..filter.clone() };
-        let (mut rows, mut after): (Vec<Row>, Option<_>) = (Vec::new(), None);
+        let (mut rows, mut accepted, mut after) = (Vec::<Row>::new(), Vec::new(), None);
         loop {
             let page = self.0.store.list(&filter, Order::OldestFirst, after, CLOSURES_AT_ONCE).await?;
             let Some(last) = page.last() else { break };
             after = Some((last.created_at, last.key));
             // A closure whose lookup found nothing has no conversation that could be closed.
-            let conversations = page.iter().filter_map(|row| row.conversation);
-            rows.extend(conversations.map(|id| Ok(serde_json::json!({ "conversationId": id }).to_string())));
+            for (at, id) in page.iter().filter_map(|row| Some((row.created_at, row.conversation?))) {
+                accepted.push(at);
+                rows.push(Ok(serde_json::json!({ "conversationId": id }).to_string()));
+            }
             if rows.len() > MOST_ROWS {
-                return Ok(Err(Unreadable::TooMany));
+                return Ok(Err(Unreadable::TooManyMatch(Narrower::of(&filter, accepted))));
             }
         }
         if rows.is_empty() {

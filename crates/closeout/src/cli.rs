@@ -275,6 +275,19 @@ pub fn duration_flag(text: &str) -> Result<Duration, String> {
     duration::parse(text).map_err(|why| format!("it {why}"))
 }
 
+/// Reads a moment: how long ago, as 8h, or a time, as 2026-11-21T09:15:00Z. Answers it as a body of the interface has it.
+///
+/// # Errors
+///
+/// Half a sentence for clap.
+pub fn moment_flag(text: &str) -> Result<String, String> {
+    match (duration::parse(text), text.parse::<jiff::Timestamp>()) {
+        (Ok(ago), _) => Ok(format!("PT{}S", ago.as_secs())),
+        (Err(_), Ok(_)) => Ok(text.to_owned()),
+        (Err(_), Err(_)) => Err("write how long ago, as 8h, or a time, as 2026-11-21T09:15:00Z".to_owned()),
+    }
+}
+
 /// Reads a duration flag of at most so many days.
 pub fn duration_up_to(days: u64) -> impl Fn(&str) -> Result<Duration, String> + Clone {
     move |text| duration::parse_up_to(text, days).map_err(|why| format!("it {why}"))
@@ -299,6 +312,13 @@ mod tests {
     #[test]
     fn the_command_line_has_no_contradictions() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_moment_is_how_long_ago_or_a_time() {
+        assert_eq!(moment_flag("8h").as_deref(), Ok("PT28800S"));
+        assert_eq!(moment_flag("2026-11-21T09:15:00.000Z").as_deref(), Ok("2026-11-21T09:15:00.000Z"));
+        assert!(moment_flag("yesterday").is_err());
     }
 
     #[test]

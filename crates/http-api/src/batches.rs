@@ -46,7 +46,7 @@ const LONGEST_REASON: usize = 200;
 /// The largest body of a batch.
 pub(crate) const LARGEST_BODY: usize = LARGEST_FILE;
 
-mod narrowing;
+pub(crate) mod narrowing;
 mod wanted;
 
 #[cfg(test)]
@@ -285,6 +285,7 @@ pub(crate) async fn preview(call: Call) -> Answer {
     let batch = match previewed {
         Ok(batch) => batch,
         Err(Unreadable::TooLarge) => return Err(too_large()),
+        Err(Unreadable::TooManyMatch(narrower)) => return Err(narrowing::too_many(narrower)),
         Err(unreadable @ (Unreadable::TooMany | Unreadable::Empty | Unreadable::Broken(_))) => {
             let detail = format!("The rows cannot be taken: {unreadable}.");
             return Err(Problem::new(&kinds::UNREADABLE_BATCH, detail));

@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::target::CandidateView;
+use crate::{batches::narrowing::NarrowingView, target::CandidateView};
 
 /// A kind of refusal: everything about it that does not depend on the request. The kinds stand in [`kinds`].
 #[derive(Debug)]
@@ -50,6 +50,7 @@ struct Facts {
     closure: Option<String>,
     genesys: Option<Genesys>,
     candidates: Option<Vec<CandidateView>>,
+    filter: Option<NarrowingView>,
     retry_after: Option<Duration>,
 }
 
@@ -86,6 +87,9 @@ pub(crate) struct ProblemView<'a> {
     /// The open conversations that fit the target, where there are several; of very many not all.
     #[serde(skip_serializing_if = "Option::is_none")]
     candidates: Option<&'a [CandidateView]>,
+    /// A filter that can be taken, where more match the given one than a batch has rows: it has the earliest of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<&'a NarrowingView>,
 }
 
 impl Problem {
@@ -98,6 +102,7 @@ impl Problem {
             closure: None,
             genesys: None,
             candidates: None,
+            filter: None,
             retry_after: None,
         }))
     }
@@ -144,6 +149,11 @@ impl Problem {
         self
     }
 
+    pub(crate) fn filter(mut self, filter: NarrowingView) -> Self {
+        self.0.filter = Some(filter);
+        self
+    }
+
     pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
         self.0.retry_after = Some(wait);
         self
@@ -182,7 +192,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Facts { kind, detail, fix, field, closure, genesys, candidates, retry_after } = *self.0;
+        let Facts { kind, detail, fix, field, closure, genesys, candidates, filter, retry_after } = *self.0;
         let view = ProblemView {
             r#type: format!("urn:closeout:problem:{}", kind.code),
             title: kind.title,
@@ -195,6 +205,7 @@ impl IntoResponse for Problem {
             closure: closure.as_deref(),
             genesys: genesys.as_ref(),
             candidates: candidates.as_deref(),
+            filter: filter.as_ref(),
         };
         let body = serde_json::to_vec(&view).expect("a problem has no key that is not a text");
         let mut response = Response::new(Body::from(body));

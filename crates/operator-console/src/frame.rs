@@ -160,7 +160,7 @@ impl Visitor {
             return to_login(&self.method, &self.uri, &self.headers);
         }
         let title = if refusal.status == StatusCode::NOT_FOUND { "Not found" } else { "This did not work" };
-        let Refusal { status, detail, fix } = refusal;
+        let Refusal { status, detail, fix, filter: _ } = refusal;
         (status, show(&Stumble { frame: self.bare_frame("", title, ""), detail, fix })).into_response()
     }
 }

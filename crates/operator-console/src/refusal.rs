@@ -12,6 +12,8 @@ pub(crate) struct Refusal {
     pub(crate) detail: String,
     /// What can be done, where something can be done on a page.
     pub(crate) fix: Option<String>,
+    /// A filter that a batch can be made of, where more match the one that was given than a batch has rows; else null.
+    pub(crate) filter: Value,
 }
 
 /// What can be done on a page, by the code of the refusal, where the interface tells a script something else.
@@ -50,7 +52,7 @@ const OF_SCRIPTS: [&str; 8] = ["GET ", "POST ", "If-Match", "ETag", "Retry-After
 
 impl Refusal {
     pub(crate) fn of(status: StatusCode, detail: &str) -> Self {
-        Self { status, detail: detail.to_owned(), fix: None }
+        Self { status, detail: detail.to_owned(), fix: None, filter: Value::Null }
     }
 
     /// What the interface answered.
@@ -65,6 +67,7 @@ impl Refusal {
                 .or_else(|| text("title"))
                 .unwrap_or_else(|| format!("The service answered {status}.")),
             fix: of_a_page.or_else(|| text("fix").filter(|fix| !is_of_scripts(fix))),
+            filter: body["filter"].clone(),
         }
     }
 }

@@ -36,6 +36,8 @@ const MOST_STREAMS: [usize; 2] = [16, 256];
 pub(crate) struct Told {
     pub(crate) well: bool,
     pub(crate) text: String,
+    /// Where to go on, and what the link says.
+    pub(crate) link: Option<(String, &'static str)>,
 }
 
 /// What a session begins with beside its key.
@@ -93,7 +95,12 @@ impl fmt::Debug for Session {
 impl Session {
     /// Keeps a sentence for the next page.
     pub(crate) fn tell(&self, well: bool, text: impl Into<String>) {
-        *lock(&self.told) = Some(Told { well, text: text.into() });
+        *lock(&self.told) = Some(Told { well, text: text.into(), link: None });
+    }
+
+    /// Keeps a sentence that something was refused, and where to go on.
+    pub(crate) fn tell_way(&self, text: impl Into<String>, address: String, says: &'static str) {
+        *lock(&self.told) = Some(Told { well: false, text: text.into(), link: Some((address, says)) });
     }
 
     /// Takes the sentence that was kept.

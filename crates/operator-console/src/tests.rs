@@ -47,6 +47,11 @@ fn stand_in(acts: &Acts) -> Router {
                     let problem = json!({ "detail": "The rows cannot be taken.", "code": "unreadable_batch" });
                     return (StatusCode::UNPROCESSABLE_ENTITY, Json(problem)).into_response();
                 }
+                if asked.uri().query().is_some_and(|query| query.contains("manifold")) {
+                    let problem = json!({ "detail": "At least 10001 closures match.", "code": "unreadable_batch",
+                        "filter": { "state": ["ghost"], "labels": { HOSTILE: "x" }, "until": "2026-11-28T10:00:00.000Z" } });
+                    return (StatusCode::UNPROCESSABLE_ENTITY, Json(problem)).into_response();
+                }
                 let path = asked.uri().to_string();
                 let body = to_bytes(asked.into_body(), usize::MAX).await.unwrap();
                 let body: Value = serde_json::from_slice(&body).unwrap_or_default();

@@ -67,7 +67,7 @@ pub fn failure(server: &str, status: u16, problem: &Value, retry_after: Option<D
     let closure = text("closure").unwrap_or("ID");
     let fix = text("code").and_then(|code| fix(code, flag, closure, retry_after));
     let mut failure = Failure::new(Exit::of_status(status), message);
-    failure.fix = fix.or_else(|| text("fix").map(str::to_owned));
+    failure.fix = narrower(problem).or(fix).or_else(|| text("fix").map(str::to_owned));
     if of_another {
         failure.fix = Some(ANOTHER_PROGRAM.to_owned());
     }
@@ -119,6 +119,15 @@ fn of_genesys(problem: &Value) -> String {
         .filter_map(|key| part(key).map(|part| format!("{key} {}", plain(part))))
         .collect();
     if parts.is_empty() { String::new() } else { format!("; Genesys: {}", parts.join(", ")) }
+}
+
+/// How to go on where a filter matches more closures than a batch has rows.
+fn narrower(problem: &Value) -> Option<String> {
+    let until = problem.get("filter")?.get("until")?.as_str()?;
+    Some(format!(
+        "take the earliest first, by the same command with `--until {until}` (in --filter: `until={until}`); what is left comes after \
+         them, with `--since {until}`"
+    ))
 }
 
 /// What can be done at a command line, where that is another thing than by HTTP.
@@ -192,6 +201,14 @@ mod tests {
                         "detail": "since is a time such as 2026-11-21T09:15:00Z; it was \"x\"." }),
                 422,
                 "error: --since is a time such as 2026-11-21T09:15:00Z; it was \"x\" (422 invalid_field)\n  fix: correct --since",
+            ),
+            (
+                json!({ "code": "unreadable_batch", "field": "filter", "fix": "Take the earliest first.",
+                        "detail": "At least 10001 closures match.", "filter": { "until": "2026-11-21T09:15:00.000Z" } }),
+                422,
+                "error: At least 10001 closures match (422 unreadable_batch)\n  fix: take the earliest first, by the same command \
+                 with `--until 2026-11-21T09:15:00.000Z` (in --filter: `until=2026-11-21T09:15:00.000Z`); what is left comes after \
+                 them, with `--since 2026-11-21T09:15:00.000Z`",
             ),
             (
                 json!({ "code": "act_does_not_fit", "closure": "cl_1", "fix": "GET the closure's /explain.",

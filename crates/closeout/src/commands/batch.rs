@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::{act_filter, look};
 use crate::{
-    cli::duration_flag,
+    cli::{duration_flag, moment_flag},
     client::Api,
     exit::{Exit, Failure},
     output::{self, Column, Listing, Voice},
@@ -132,12 +132,12 @@ pub struct ClosureFilter {
     /// Of closures with this label
     #[arg(long, value_name = "NAME=VALUE", value_parser = crate::cli::label)]
     label: Vec<(String, String)>,
-    /// Of closures accepted since then, as 8h
-    #[arg(long, value_name = "DURATION", value_parser = duration_flag)]
-    since: Option<Duration>,
-    /// Of closures accepted before then, as 1h
-    #[arg(long, value_name = "DURATION", value_parser = duration_flag)]
-    until: Option<Duration>,
+    /// Of closures accepted since then, as 8h or 2026-11-21T09:15:00Z
+    #[arg(long, value_name = "MOMENT", value_parser = moment_flag)]
+    since: Option<String>,
+    /// Of closures accepted before then, as 1h or 2026-11-21T09:15:00Z
+    #[arg(long, value_name = "MOMENT", value_parser = moment_flag)]
+    until: Option<String>,
     /// Of closures that came from here: http, or a source's name
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
@@ -160,11 +160,10 @@ impl ClosureFilter {
                 self.label.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
             filter.insert("labels".to_owned(), json!(labels));
         }
-        if let Some(since) = self.since {
-            filter.insert("since".to_owned(), json!(iso(since)));
-        }
-        if let Some(until) = self.until {
-            filter.insert("until".to_owned(), json!(iso(until)));
+        for (name, moment) in [("since", &self.since), ("until", &self.until)] {
+            if let Some(moment) = moment {
+                filter.insert(name.to_owned(), json!(moment));
+            }
         }
         if let Some(source) = &self.source {
             filter.insert("source".to_owned(), json!(source));

@@ -2,18 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use batches::Narrowing;
+use batches::{MOST_ROWS, Narrower, Narrowing};
 use genesys_types::Time;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{listing::NO_QUEUE, spans::Stamp};
+use crate::{
+    listing::NO_QUEUE,
+    problem::{Problem, kinds},
+    spans::Stamp,
+};
 
 /// What the closures behind a batch were narrowed by. Only what restricts is there, and moments stand in place of lengths of time.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = BatchNarrowing)]
-pub(super) struct NarrowingView {
+pub(crate) struct NarrowingView {
     /// In one of these states.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     state: Vec<String>,
@@ -53,5 +57,57 @@ impl NarrowingView {
             since: since.map(stamp),
             until: until.map(stamp),
         }
+    }
+}
+
+/// Refuses a filter that more closures match than a batch has rows, with the one by which the first of them can be taken.
+pub(super) fn too_many(Narrower(narrower): Narrower) -> Problem {
+    let least = MOST_ROWS + 1;
+    let view = narrower.map(|narrowing| NarrowingView::of(*narrowing));
+    let until = view.as_ref().and_then(|view| view.until);
+    let detail = format!("At least {least} closures match, and a batch has {MOST_ROWS} rows at most.");
+    let problem = Problem::new(&kinds::UNREADABLE_BATCH, detail).field("filter");
+    match (view, until) {
+        (Some(view), Some(until)) => problem
+            .fix(format!(
+                "Take the earliest first: with the filter's until {until} there are no more than {MOST_ROWS}. What is left \
+                 comes after them, with since {until}."
+            ))
+            .filter(view),
+        (None, _) | (_, None) => {
+            problem.fix("Narrow the filter, by a label for example: too many came in at the same moment.")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse as _;
+    use http_body_util::BodyExt as _;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    async fn told(narrower: Option<Narrowing>) -> Value {
+        let body = too_many(Narrower(narrower.map(Box::new))).into_response().into_body();
+        serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn too_many_are_refused_with_a_filter_that_can_be_taken() {
+        let narrowing = Narrowing {
+            states: vec!["ghost".to_owned()],
+            until: Some(1_795_252_504_712),
+            ..Narrowing::default()
+        };
+        let problem = told(Some(narrowing)).await;
+        assert_eq!(problem["filter"], json!({ "state": ["ghost"], "until": "2026-11-21T09:15:04.712Z" }));
+        assert!(
+            problem["detail"].as_str().unwrap().starts_with("At least 10001 closures match"),
+            "{problem}"
+        );
+        assert!(problem["fix"].as_str().unwrap().contains("since 2026-11-21T09:15:04.712Z"), "{problem}");
+        let none = told(None).await;
+        assert!(none["filter"].is_null() && none["fix"].as_str().unwrap().contains("label"), "{none}");
     }
 }

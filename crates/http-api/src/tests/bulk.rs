@@ -1,7 +1,9 @@
 //! An operator's act on many closures: shown first, then done for exactly those.
 
+use orchestrator::parse_closure_id;
 use serde_json::{Value, json};
-use store::{AuditFilter, Store as _};
+use store::{AuditFilter, Commit, Row, Store as _};
+use uuid::Uuid;
 
 use super::world::World;
 
@@ -101,6 +103,36 @@ async fn a_batch_keeps_what_it_was_narrowed_by_and_can_be_asked_for_again_with_i
     assert_eq!(chosen["filter"], Value::Null);
     let begun = world.execute(&again).await.ok(202);
     assert_eq!(begun["filter"], *kept);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filter_that_matches_too_many_is_answered_with_one_that_can_be_taken() {
+    let world = World::new().await;
+    let id = world.submit(&world.conversation(1)).await;
+    world.until(&id, "closed").await;
+    let first = world.store.load(parse_closure_id(&id).unwrap()).await.unwrap().unwrap();
+    for n in 1..=10_000 {
+        let key = Uuid::from_u128(u128::MAX - u128::try_from(n).unwrap());
+        let row = Row { key, version: 1, created_at: first.created_at + n, ..first.clone() };
+        world.store.commit(Commit { closure: Some((row, 0)), ..Commit::default() }).await.unwrap();
+    }
+    let filter = json!({ "state": "closed" });
+    for body in [json!({ "filter": filter }), json!({ "act": "verify", "filter": filter })] {
+        let problem = world
+            .post_as("operate", "/v1/batches", body.clone(), JSON)
+            .await
+            .problem(422, "unreadable_batch");
+        assert!(
+            problem["detail"].as_str().unwrap().starts_with("At least 10001 closures match"),
+            "{problem}"
+        );
+        let mut narrower = body;
+        narrower["filter"] = problem["filter"].clone();
+        assert_eq!(world.bulk(narrower.clone()).await["progress"]["total"], 10_000, "{narrower}");
+        // What is left comes after them.
+        narrower["filter"] = json!({ "state": "closed", "since": problem["filter"]["until"] });
+        assert_eq!(world.bulk(narrower).await["progress"]["total"], 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     form::Sent,
     frame::{self, Frame, Page, Visitor},
+    pages::scope::Scope,
     parts::{Moment, State, items, next_page, query, segment, some, text},
     refusal::Refusal,
 };
@@ -136,7 +137,17 @@ pub(crate) async fn preview(sent: Sent) -> Response {
             Redirect::to(&format!("/console/batches/{}", segment(&text(&batch["id"])))).into_response()
         }
         Err(refusal @ Refusal { status: StatusCode::UNAUTHORIZED, .. }) => visitor.stumble(refusal),
-        Err(Refusal { status, detail, .. }) => refused(&sent, status, &detail).await,
+        Err(Refusal { status, detail, filter, .. }) => {
+            match Scope::of(&json!({ "organisation": sent.field("organisation"), "filter": filter })) {
+                Some(narrower) => {
+                    let detail = format!("{detail} Nothing was done.");
+                    let says = "Show the earliest of them, as many as fit in one";
+                    visitor.session.tell_way(detail, narrower.address, says);
+                    sent.back()
+                }
+                None => refused(&sent, status, &detail).await,
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use askama::{Template, filters::HtmlSafe};
 use serde_json::Value;
 
-use crate::parts::{Moment, query, text};
+use crate::parts::{Moment, query, some, text};
 
 /// The closures that a batch is of.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
@@ -70,7 +70,9 @@ impl Scope {
                 add(words.to_owned(), name.to_owned(), text(&filter[name]), String::new(), Some(at));
             }
         }
-        address.push(("organisation".to_owned(), text(&batch["organisation"])));
+        if let Some(organisation) = some(&batch["organisation"]) {
+            address.push(("organisation".to_owned(), organisation));
+        }
         let pairs = address.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let address = format!("/console/closures?{}", query(pairs));
         (!parts.is_empty()).then_some(Self { parts, address })

@@ -181,6 +181,26 @@ async fn every_list_leads_to_its_next_page_with_its_filter() {
 }
 
 #[tokio::test]
+async fn a_filter_that_matches_too_many_leads_to_one_that_does_not() {
+    let (console, acts) = console(Options::default());
+    let (cookie, csrf) = log_in(&console, "ck_operate").await;
+    let next = "%2Fconsole%2Fclosures%3Fstate%3Dghost";
+    let form = format!("csrf={csrf}&next={next}&of=filter&state=ghost&act=retry&organisation=manifold");
+    let post = Request::post("/console/batches").header("cookie", &cookie);
+    let (status, response, _) = send(&console, post, &form).await;
+    assert_eq!(
+        (status, response.headers()[header::LOCATION].to_str().unwrap()),
+        (StatusCode::SEE_OTHER, "/console/closures?state=ghost")
+    );
+    let request = Request::get("/console/closures?state=ghost").header("cookie", &cookie);
+    let (_, _, page) = send(&console, request, "").await;
+    let link = "At least 10001 closures match. Nothing was done. <a href=\"/console/closures?state=ghost&#38;\
+                label.%3Cscript%3Ealert%281%29%3C%2Fscript%3E=x&#38;until=2026-11-28T10%3A00%3A00.000Z&#38;organisation=manifold\">";
+    assert!(page.contains(link), "{page}");
+    assert_eq!(*acts.lock().unwrap(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_form_that_is_refused_keeps_what_was_typed() {
     let (console, acts) = console(Options::default());
     let (cookie, csrf) = log_in(&console, "ck_operate").await;
