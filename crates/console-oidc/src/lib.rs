@@ -11,6 +11,7 @@
 //! - What a log-in needs on its way is sealed and kept by the browser, so it may come back to another process with the same configuration.
 //! - It knows no session, no cookie and no page, and logs nothing: what a [`Refused`] has for the log is for its caller to write.
 
+mod bound;
 mod claims;
 mod discovery;
 mod flow;

@@ -14,6 +14,7 @@ use tokio::{sync::Mutex, time::Instant};
 use url::form_urlencoded;
 
 use crate::{
+    bound::Bound,
     claims::{self, Claims},
     discovery::{self, Metadata, Proof},
     flow::{self, Flow, Seal},
@@ -64,6 +65,7 @@ pub struct Provider {
     http: Client,
     published: Mutex<Published>,
     finished: Lock<Finished>,
+    bound: Bound,
 }
 
 /// What was fetched of what the provider publishes.
@@ -110,7 +112,14 @@ impl Provider {
     pub fn new(settings: Settings) -> Result<Self, reqwest::Error> {
         let http = http::client(&settings.issuer)?;
         let seal = Seal::of(&settings.client_secret);
-        Ok(Self { settings, seal, http, published: Mutex::default(), finished: Lock::default() })
+        Ok(Self {
+            settings,
+            seal,
+            http,
+            published: Mutex::default(),
+            finished: Lock::default(),
+            bound: Bound::default(),
+        })
     }
 
     /// Where browsers reach this service.
@@ -169,7 +178,9 @@ impl Provider {
         }
         let code =
             field("code").ok_or_else(|| Refused::browser("the provider gave neither a code nor an error"))?;
+        let leave = self.bound.leave().await.ok_or_else(Refused::busy)?;
         let tokens = self.tokens(&metadata, code, &flow).await?;
+        drop(leave);
         let id_token = tokens.id_token.ok_or_else(|| {
             Refused::unproven("the provider gave no ID token; is the scope openid asked for?")
         })?;

@@ -9,6 +9,8 @@ pub enum Whose {
     Browser,
     /// The provider knows the person, and either it or this service does not let it in.
     Nobody,
+    /// Nobody's: too many log-ins come back at once.
+    Many,
     /// The provider, or what is configured of it: whoever runs the service has to look.
     Provider,
 }
@@ -29,6 +31,13 @@ impl Refused {
         let sentence =
             "This log-in was not begun in this browser, is too old, or was finished already. Begin it anew.";
         Self { whose: Whose::Browser, sentence: sentence.to_owned(), detail: detail.into() }
+    }
+
+    pub(crate) fn busy() -> Self {
+        let sentence =
+            "Too many log-ins come back at this moment. Begin it anew in a minute, or log in with a key.";
+        let detail = "more log-ins came back than the provider is asked for";
+        Self { whose: Whose::Many, sentence: sentence.to_owned(), detail: detail.to_owned() }
     }
 
     pub(crate) fn nobody(detail: impl Into<String>) -> Self {

@@ -1,6 +1,6 @@
 //! Log-in with a key, and log-out.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use askama::Template;
 use axum::{
@@ -8,7 +8,7 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Redirect, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     frame::{Visitor, safe_next},
     origin, parts,
     refusal::Refusal,
-    session::{self, Beginning},
+    session::{self, Beginning, Session},
     sign_on::Guest,
 };
 
@@ -77,11 +77,12 @@ pub(crate) async fn enter(State(console): State<Console>, headers: HeaderMap, bo
         let wrong = "This form came from another site.".to_owned();
         return shown(&console, StatusCode::FORBIDDEN, &next, Some(wrong));
     }
-    let key = field("key").to_owned().into();
+    let key: SecretString = field("key").to_owned().into();
     let beginning = Beginning { longest: session::LONGEST, held: None, leave: None };
-    match begin(&console, key, beginning).await {
-        Ok(id) => {
+    match Who::of(&console, &key).await {
+        Ok(who) => {
             end_those_of_before(&console, &headers);
+            let id = who.begin(&console, key, beginning);
             with_cookie(Redirect::to(&next).into_response(), &headers, Some(&id))
         }
         Err(Refusal { status: status @ StatusCode::UNAUTHORIZED, .. }) => {
@@ -92,16 +93,51 @@ pub(crate) async fn enter(State(console): State<Console>, headers: HeaderMap, bo
     }
 }
 
-/// Lets somebody in who came by another way than with a key.
+/// Lets somebody in who came by another way than with a key. A link from elsewhere can begin that way, so it takes the place of nobody
+/// else who is logged in.
 pub(crate) async fn welcome(console: &Console, headers: &HeaderMap, guest: Guest) -> Response {
     let Guest { key, held, next, longest, leave } = guest;
     let next = safe_next(Some(&next));
     let longest: Duration = longest.min(session::LONGEST);
-    end_those_of_before(console, headers);
-    match begin(console, key, Beginning { longest, held: Some(held), leave }).await {
-        Ok(id) => with_cookie(Redirect::to(next).into_response(), headers, Some(&id)),
-        Err(refusal) => shown(console, refusal.status, next, Some(refusal.detail)),
+    let who = match Who::of(console, &key).await {
+        Ok(who) => who,
+        Err(refusal) => return shown(console, refusal.status, next, Some(refusal.detail)),
+    };
+    if let Some(other) = somebody_else(console, headers, &who.name).await {
+        return stays(console, headers, other, &who.name);
     }
+    end_those_of_before(console, headers);
+    let id = who.begin(console, key, Beginning { longest, held: Some(held), leave });
+    with_cookie(Redirect::to(next).into_response(), headers, Some(&id))
+}
+
+/// The session of another name that this browser has, where its key is still good.
+async fn somebody_else(console: &Console, headers: &HeaderMap, name: &str) -> Option<Arc<Session>> {
+    let found = origin::sessions_of(headers).into_iter().filter_map(|id| console.sessions.find(&id));
+    for session in found.filter(|session| session.name != name) {
+        if console.api.get(&session.key, "/v1/whoami").await.is_ok() {
+            return Some(session);
+        }
+    }
+    None
+}
+
+/// Says that somebody else is logged in, on a page of theirs, on which they can log out.
+fn stays(console: &Console, headers: &HeaderMap, session: Arc<Session>, name: &str) -> Response {
+    let detail = format!(
+        "This browser is logged in as {}, and the provider says that you are {name}. Nothing was changed.",
+        session.name
+    );
+    let fix = "To go on as somebody else, log out first and log in again.";
+    let visitor = Visitor {
+        console: console.clone(),
+        session,
+        method: Method::GET,
+        // What the provider gave is on no page.
+        uri: Uri::from_static("/"),
+        headers: headers.clone(),
+    };
+    visitor.stumble(Refusal { fix: Some(fix.to_owned()), ..Refusal::of(StatusCode::CONFLICT, &detail) })
 }
 
 /// Ends what this browser was logged in with before: whoever logs in takes its place.
@@ -111,18 +147,33 @@ fn end_those_of_before(console: &Console, headers: &HeaderMap) {
     }
 }
 
-/// Begins a session with a key, if it is one that may look; answers the session's id.
-async fn begin(console: &Console, key: SecretString, beginning: Beginning) -> Result<String, Refusal> {
-    let known = console.api.get(&key, "/v1/whoami").await?;
-    let (name, role) =
-        (known["name"].as_str().unwrap_or_default(), known["role"].as_str().unwrap_or_default());
-    if role == "submit" {
-        let wrong = "This key may only request closures. Log in with one of the role read, operate or admin.";
-        return Err(Refusal::of(StatusCode::FORBIDDEN, wrong));
+/// Whose key it is.
+struct Who {
+    name: String,
+    role: String,
+    organisations: Vec<String>,
+}
+
+impl Who {
+    /// Asks the interface, and refuses a key that may not look.
+    async fn of(console: &Console, key: &SecretString) -> Result<Self, Refusal> {
+        let known = console.api.get(key, "/v1/whoami").await?;
+        let text = |name: &str| known[name].as_str().unwrap_or_default().to_owned();
+        let (name, role) = (text("name"), text("role"));
+        if role == "submit" {
+            let wrong =
+                "This key may only request closures. Log in with one of the role read, operate or admin.";
+            return Err(Refusal::of(StatusCode::FORBIDDEN, wrong));
+        }
+        let organisations = known["organisations"].as_array().into_iter().flatten();
+        let organisations = organisations.filter_map(|name| name.as_str().map(str::to_owned)).collect();
+        Ok(Self { name, role, organisations })
     }
-    let organisations = known["organisations"].as_array().into_iter().flatten();
-    let organisations = organisations.filter_map(|name| name.as_str().map(str::to_owned)).collect();
-    Ok(console.sessions.begin(key, name, role, organisations, beginning))
+
+    /// Begins a session with the key; answers the session's id.
+    fn begin(self, console: &Console, key: SecretString, beginning: Beginning) -> String {
+        console.sessions.begin(key, &self.name, &self.role, self.organisations, beginning)
+    }
 }
 
 /// `POST /console/logout`

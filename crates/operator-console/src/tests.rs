@@ -66,7 +66,7 @@ fn stand_in(acts: &Acts) -> Router {
             let ghost = json!({ "id": "cl_1", "conversationId": HOSTILE, "state": "ghost", "version": 3, "timings": {},
                 "ghost": { "reason": HOSTILE, "queueId": HOSTILE, "suggested": [{ "what": HOSTILE }] } });
             let answer = match asked.uri().path() {
-                "/v1/whoami" => json!({ "name": "ann", "role": role, "organisations": ["main", "other"] }),
+                "/v1/whoami" => json!({ "name": if role == "admin" { "eve" } else { "ann" }, "role": role, "organisations": ["main", "other"] }),
                 "/v1/ghosts/summary" => json!({ "total": 1, "groups": [{ "reason": HOSTILE, "organisation": "main", "count": 1 }],
                     "byQueue": [{ "organisation": HOSTILE, "queueId": HOSTILE, "count": 1, "byReason": { HOSTILE: 1 } }] }),
                 "/readyz" => json!({ "organisations": [{ "name": HOSTILE, "open": 1, "queued": 0 }], "adapters": [] }),

@@ -86,10 +86,11 @@ fn told(refused: Refused) -> NotLetIn {
     let status = match whose {
         Whose::Browser => StatusCode::BAD_REQUEST,
         Whose::Nobody => StatusCode::FORBIDDEN,
+        Whose::Many => StatusCode::TOO_MANY_REQUESTS,
         Whose::Provider => StatusCode::BAD_GATEWAY,
     };
     match whose {
-        Whose::Browser | Whose::Nobody => {
+        Whose::Browser | Whose::Nobody | Whose::Many => {
             tracing::info!(why = detail, "a log-in by [console.oidc] was refused");
         }
         Whose::Provider => tracing::warn!(why = detail, "a log-in by [console.oidc] failed"),

@@ -355,3 +355,25 @@ async fn no_secret_shows() {
     let service = Double::start().await.service();
     assert!(!format!("{service:?}").contains("s:e%cret"));
 }
+
+#[tokio::test]
+async fn whoever_makes_up_codes_does_not_have_the_provider_asked_without_end() {
+    let double = Double::start().await;
+    let service = double.service();
+    let made_up = async || {
+        let begun = service.begin("/").await.unwrap();
+        let to = Url::parse(&begun.to).unwrap();
+        let state = to.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+        service.finish(&format!("code=x&state={state}"), &[begun.kept]).await.unwrap_err()
+    };
+    let mut asked = 0;
+    while made_up().await.whose == Whose::Browser {
+        asked += 1;
+    }
+    // One more for every second that a slow machine takes.
+    assert!((30..60).contains(&asked), "{asked}");
+    let refused = made_up().await;
+    assert!(refused.whose == Whose::Many && refused.sentence.contains("log in with a key"), "{refused:?}");
+    pass(Duration::from_secs(5)).await;
+    double.log_in(&service).await.unwrap();
+}

@@ -101,6 +101,31 @@ async fn somebody_comes_in_by_another_way_and_leaves_by_it() {
 }
 
 #[tokio::test]
+async fn a_log_in_that_was_begun_elsewhere_takes_the_place_of_nobody_else() {
+    let (console, held) = console("/");
+    let back = async |session: &str| {
+        let request = Request::get("/console/login/oidc/back?code=good")
+            .header("cookie", format!("closeout-8080-login=sealed.flow; {session}"));
+        send(&console, request, "").await
+    };
+    let (eve, csrf) = super::log_in(&console, "ck_admin").await;
+    let (status, response, page) = back(&eve).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{page}");
+    assert!(page.contains("is logged in as eve, and the provider says that you are ann."), "{page}");
+    assert!(page.contains("/console/logout") && !page.contains("code=good"), "{page}");
+    assert!(cookies(&response).iter().all(|cookie| cookie.starts_with("closeout-8080-login=;")));
+    assert_eq!(Arc::strong_count(&held), 2, "no key is lent");
+    assert_eq!(send(&console, Request::get("/").header("cookie", &eve), "").await.0, StatusCode::OK);
+
+    send(&console, Request::post("/console/logout").header("cookie", &eve), &format!("csrf={csrf}")).await;
+    assert_eq!(back(&eve).await.0, StatusCode::SEE_OTHER, "what is over is in nobody's way");
+    // The same person begins a new session in place of the old one.
+    let (ann, _) = super::log_in(&console, "ck_read").await;
+    assert_eq!(back(&ann).await.0, StatusCode::SEE_OTHER);
+    assert_eq!(send(&console, Request::get("/").header("cookie", &ann), "").await.0, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
 async fn whoever_is_not_let_in_is_told_why_and_the_log_in_is_over() {
     let (console, _) = console("/");
     for (query, cookie) in
