@@ -28,13 +28,14 @@ mod signature;
 mod slow;
 mod stub;
 mod waiting;
+mod webhooks;
 
 use database::Database;
 use driver::Completion;
 use measure::{Proof, measure_kills, measure_load, prove};
 use options::{
     Act, LoadOptions, Options, Output, RunOptions, SceneOptions, SlowOptions, StubOptions, Until,
-    WaitingOptions,
+    WaitingOptions, WebhooksOptions,
 };
 use run::{Sizes, plan};
 use service::{Scene, Setup, Subject};
@@ -88,6 +89,7 @@ async fn act(act: Act) -> anyhow::Result<bool> {
         Act::Load(options) => load(options).await,
         Act::Waiting(options) => wait(options).await,
         Act::Slow(options) => crowd(options).await,
+        Act::Webhooks(options) => webhooks(options).await,
         Act::Stub(options) => serve_stub(options).await,
         Act::Bare(options) => {
             bare::serve(options.listen, options.genesys, &options.hook_secret).await?;
@@ -152,9 +154,14 @@ async fn crowd(options: SlowOptions) -> anyhow::Result<bool> {
     let (service, setup) = scene(options.scene);
     let figures = slow::measure_slow(&service, &setup, options.connections).await?;
     println!("{}", serde_json::to_string_pretty(&figures)?);
-    let broken: Vec<_> = figures.iter().flat_map(slow::CrowdFigures::broken_promises).collect();
-    broken.iter().for_each(|promise| eprintln!("BROKEN  {promise}"));
-    Ok(broken.is_empty())
+    Ok(none_broken(&figures.iter().flat_map(slow::CrowdFigures::broken_promises).collect::<Vec<_>>()))
+}
+
+async fn webhooks(options: WebhooksOptions) -> anyhow::Result<bool> {
+    let (service, setup) = scene(options.scene);
+    let figures = webhooks::measure_webhooks(&service, &setup, options.count, options.at_once).await?;
+    println!("{}", serde_json::to_string_pretty(&figures)?);
+    Ok(none_broken(&figures.broken_promises()))
 }
 
 async fn serve_stub(options: StubOptions) -> anyhow::Result<bool> {
@@ -174,8 +181,12 @@ fn scene(options: SceneOptions) -> (Subject, Setup) {
 
 /// Tells every broken promise; true when there is none.
 fn kept(proof: &Proof, after_kills: bool) -> bool {
-    let broken = proof.broken_promises(after_kills);
-    for promise in &broken {
+    none_broken(&proof.broken_promises(after_kills))
+}
+
+/// Tells each of them; true when there is none.
+fn none_broken(broken: &[String]) -> bool {
+    for promise in broken {
         eprintln!("BROKEN  {promise}");
     }
     broken.is_empty()

@@ -30,6 +30,8 @@ pub enum Act {
     Waiting(WaitingOptions),
     /// Opens connections that send too little or too slowly, and prints what an honest client had of it as JSON.
     Slow(SlowOptions),
+    /// Sends signed webhooks, and prints how many a second were verified, durable and answered as JSON.
+    Webhooks(WebhooksOptions),
     /// Serves the stub of the remote side until it is interrupted.
     Stub(StubOptions),
     /// Serves the bare-HTTP ceiling until it is interrupted.
@@ -147,6 +149,19 @@ pub struct SlowOptions {
     /// How many connections of each kind, all at once.
     #[arg(long, value_name = "N", default_value_t = 5_000)]
     pub connections: u64,
+}
+
+/// The options of `webhooks`.
+#[derive(Debug, Args)]
+pub struct WebhooksOptions {
+    #[command(flatten)]
+    pub scene: SceneOptions,
+    /// How many webhooks.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub count: u64,
+    /// How many are on their way at once.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one)]
+    pub at_once: usize,
 }
 
 /// The options of `stub`.

@@ -54,6 +54,8 @@ pub struct Setup {
 pub struct Scene {
     /// The remote side.
     pub stub: Stub,
+    /// Where it sends its webhooks, and how it signs them.
+    pub hook: HookTarget,
     /// The program under test.
     pub service: Service,
     /// What keeps the service's state, when that is not the service itself.
@@ -83,7 +85,7 @@ impl Scene {
         let stub = Stub::start(SocketAddr::from(([127, 0, 0, 1], 0)), &hook)?;
         let service = Service::start(subject, setup, address, stub.address(), &secret).await?;
         let database = setup.database.clone().filter(|_| service.keeps_state());
-        Ok(Self { stub, service, database })
+        Ok(Self { stub, hook, service, database })
     }
 }
 

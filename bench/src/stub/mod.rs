@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
-mod bodies;
+pub mod bodies;
 mod delay_line;
 mod ledger;
 mod relay;
