@@ -14,7 +14,7 @@ use tracing::{Instrument, debug, error, info, info_span, warn};
 use crate::{
     adapters::{Adapters, begins_to_wait},
     clock::Onward,
-    closure_id, fleet, further_ids,
+    closure_id, fleet,
     handling::Word,
     held::{Held, HeldReplies},
     journal::Cause,
@@ -237,13 +237,7 @@ impl Orchestrator {
                 return Err(rejected);
             }
         };
-        if further_ids::are_wanted(&stored, &last.next) {
-            let journal = self.inner.store.journal(key).await.map_err(NotAdvanced::Unavailable)?;
-            let added = first.iter().chain([&last]).map(|made| &made.line);
-            let lines = journal.iter().map(|placed| &placed.line).chain(added);
-            let correlations = further_ids::correlations(lines);
-            Arc::make_mut(&mut last.next).correlations = Some(correlations);
-        }
+        self.take_up_ids(&stored, first.as_ref(), &mut last).await.map_err(NotAdvanced::Unavailable)?;
         let moves = first.iter().chain([&last]);
         let commit = Commit {
             closure: Some((last.next.row(), expected)),

@@ -5,12 +5,14 @@
 //! that goes its way is in no such list and pays nothing for it. One that ever was a ghost, blocked or failed keeps being found,
 //! so that whoever mended it also finds it mended.
 
+use std::sync::Arc;
+
 use closure_machine::{Closure, End, Step, Target};
 use genesys_types::CommunicationId;
-use store::{ID_LABEL, Line};
+use store::{ID_LABEL, Line, StoreUnavailable};
 use uuid::Uuid;
 
-use crate::{journal::Entry, record::Record};
+use crate::{advance::Orchestrator, journal::Entry, made::Made, record::Record};
 
 /// The most correlation ids of one closure: the latest are kept. A closure that is tried for three days makes many calls, and
 /// support asks about the last ones.
@@ -31,14 +33,38 @@ const fn stands(closure: &Closure) -> bool {
     }
 }
 
-/// Whether a closure comes to a stand with this transition, so that its correlation ids are to be taken up.
-pub(crate) fn are_wanted(before: &Record, next: &Record) -> bool {
-    stands(&next.closure) && (!stands(&before.closure) || next.correlations.is_none())
+impl Orchestrator {
+    /// Takes up the ids by which the closure is found, where it comes to a stand or ever did.
+    pub(crate) async fn take_up_ids(
+        &self,
+        stored: &Record,
+        first: Option<&Made>,
+        last: &mut Made,
+    ) -> Result<(), StoreUnavailable> {
+        let added = first.into_iter().chain([&*last]).map(|made| &made.line);
+        let taken_up = match &stored.correlations {
+            Some(known) => correlations(known, added),
+            None if are_wanted(stored, &last.next) => {
+                let journal = self.inner.store.journal(stored.key).await?;
+                correlations(&[], journal.iter().map(|placed| &placed.line).chain(added))
+            }
+            None => return Ok(()),
+        };
+        if last.next.correlations.as_ref() != Some(&taken_up) {
+            Arc::make_mut(&mut last.next).correlations = Some(taken_up);
+        }
+        Ok(())
+    }
 }
 
-/// The correlation ids of the latest answers among these lines, the latest last, each once.
-pub(crate) fn correlations<'a>(lines: impl Iterator<Item = &'a Line>) -> Box<[String]> {
-    let mut found: Vec<String> = Vec::new();
+/// Whether a closure comes to a stand for the first time, so that its correlation ids are to be taken up from its journal.
+pub(crate) fn are_wanted(before: &Record, next: &Record) -> bool {
+    before.correlations.is_none() && stands(&next.closure)
+}
+
+/// Those that are known and those of the answers among these lines, the latest last, each once.
+pub(crate) fn correlations<'a>(known: &[String], lines: impl Iterator<Item = &'a Line>) -> Box<[String]> {
+    let mut found = known.to_vec();
     let entries = lines.filter_map(|line| serde_json::from_slice::<Entry>(&line.body).ok());
     for id in entries.filter_map(|entry| entry.answered?.correlation_id).map(written) {
         found.retain(|known| *known != id);
@@ -112,9 +138,11 @@ mod tests {
     fn the_latest_correlation_ids_are_kept_each_once_and_as_they_are_searched() {
         let upper = "84538130-FC1F-4399-884C-428D489C3690";
         let lines = [answered(1, "c-1"), answered(2, upper), line(3, "no entry"), answered(4, "c-1")];
-        assert_eq!(*correlations(lines.iter()), [&upper.to_lowercase(), "c-1"]);
+        let known = ["c-0".to_owned(), upper.to_lowercase()];
+        assert_eq!(*correlations(&[], lines.iter()), [&upper.to_lowercase(), "c-1"]);
+        assert_eq!(*correlations(&known, lines[..1].iter()), ["c-0", &upper.to_lowercase(), "c-1"]);
         let many: Vec<_> = (0..100).map(|number| answered(number, &format!("c-{number}"))).collect();
-        let kept = correlations(many.iter());
+        let kept = correlations(&known, many.iter());
         assert_eq!((kept.len(), &*kept[0], &*kept[31]), (MOST_CORRELATIONS, "c-68", "c-99"));
     }
 

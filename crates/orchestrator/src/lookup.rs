@@ -253,7 +253,7 @@ impl Orchestrator {
         let LookedUp { accepted, mut made, mut permit } = looked_up;
         if further_ids::are_wanted(&made.before, &made.next) {
             let lines = [&accepted, &made.line].into_iter();
-            Arc::make_mut(&mut made.next).correlations = Some(further_ids::correlations(lines));
+            Arc::make_mut(&mut made.next).correlations = Some(further_ids::correlations(&[], lines));
         }
         for _ in 0..TRIES_AGAINST_ENDS {
             let open = made.next.closure.conversation.and_then(|conversation| {

@@ -66,6 +66,13 @@ async fn a_blocked_one_is_found_by_the_id_that_genesys_support_has() {
     world.until(&id, "blocked").await;
     assert_eq!(found(&world, "84538130-fc1f-4399-884c-428d489c3690").await, [&*id], "the first one still");
     assert_eq!(found(&world, "no-uuid_1").await, [&*id]);
+    world.remote.instead.lock().unwrap().push_back(Outcome {
+        reply: Reply::Failed,
+        facts: CallFacts { correlation_id: Some("on-its-way".to_owned()), ..CallFacts::default() },
+    });
+    world.post(&format!("/v1/closures/{id}/retry"), json!({})).await.ok(202);
+    world.until(&id, "closed").await;
+    assert_eq!(found(&world, "on-its-way").await, [&*id], "and those of calls after it");
 }
 
 #[tokio::test(start_paused = true)]
