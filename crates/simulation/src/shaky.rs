@@ -285,6 +285,10 @@ impl Store for ShakyStore {
         self.ask("announcements", self.inner.announcements(after, limit)).await
     }
 
+    async fn last_line(&self, up_to: u64) -> Result<Option<(u64, Millis)>, StoreUnavailable> {
+        self.ask("last_line", self.inner.last_line(up_to)).await
+    }
+
     async fn cursor(&self, name: &str) -> Result<u64, StoreUnavailable> {
         self.ask("cursor", self.inner.cursor(name)).await
     }

@@ -230,6 +230,10 @@ impl Store for PostgresStore {
         reading!(self.readers, client => read::announcements(&client, after, limit))
     }
 
+    async fn last_line(&self, up_to: u64) -> Result<Option<(u64, Millis)>, StoreUnavailable> {
+        reading!(self.readers, client => read::last_line(&client, up_to))
+    }
+
     async fn cursor(&self, name: &str) -> Result<u64, StoreUnavailable> {
         reading!(self.readers, client => read::cursor(&client, name))
     }

@@ -103,6 +103,11 @@ pub(crate) async fn announcements(
     all(client, &sql, &[&signed(after), &rows(limit)], record::placed_line).await
 }
 
+pub(crate) async fn last_line(client: &ClientWrapper, up_to: u64) -> Result<Option<(u64, Millis)>, Trouble> {
+    let sql = "SELECT position, at FROM journal WHERE position <= $1 ORDER BY position DESC LIMIT 1";
+    optional(client, sql, &[&signed(up_to)], |row| Ok((unsigned(row.try_get(0)?), row.try_get(1)?))).await
+}
+
 pub(crate) async fn switch(client: &ClientWrapper, name: &str) -> Result<bool, Trouble> {
     let sql = "SELECT value FROM marks WHERE name = $1";
     let on: Option<i64> = optional(client, sql, &[&switch_name(name)], |row| Ok(row.try_get(0)?)).await?;

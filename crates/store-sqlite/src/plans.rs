@@ -100,6 +100,7 @@ fn the_questions_of_the_orchestrator_walk_an_index_in_order() {
         (moving, "INDEX closures_open (moving=? AND key>?)"),
         (read::open_of_query(), "INDEX closures_open_conversation"),
         (read::announcements_query(), "INTEGER PRIMARY KEY"),
+        (read::LAST_LINE.to_owned(), "INTEGER PRIMARY KEY"),
         (batches::ITEMS_OF_STATE.to_owned(), "INDEX batch_items_state (batch=? AND state=? AND number>?)"),
         (deliveries::due_query(), "INDEX deliveries_due (lane=? AND due_at>? AND due_at<?)"),
     ];

@@ -119,6 +119,14 @@ pub(crate) fn announcements_query() -> String {
     )
 }
 
+pub(crate) fn last_line(connection: &Connection, up_to: u64) -> rusqlite::Result<Option<(u64, Millis)>> {
+    let mut last = connection.prepare_cached(LAST_LINE)?;
+    last.query_row([signed(up_to)], |row| Ok((unsigned(row.get(0)?), row.get(1)?))).optional()
+}
+
+pub(crate) const LAST_LINE: &str =
+    "SELECT position, at FROM journal WHERE position <= ? ORDER BY position DESC LIMIT 1";
+
 pub(crate) fn switch(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
     let mut switch = connection.prepare_cached("SELECT value FROM marks WHERE name = 'switch:' || ?")?;
     let on: Option<i64> = switch.query_row([name], |row| row.get(0)).optional()?;

@@ -224,6 +224,10 @@ impl Store for SqliteStore {
         self.read(move |connection| read::announcements(connection, after, limit)).await
     }
 
+    async fn last_line(&self, up_to: u64) -> Result<Option<(u64, Millis)>, StoreUnavailable> {
+        self.read(move |connection| read::last_line(connection, up_to)).await
+    }
+
     async fn switch(&self, name: &str) -> Result<bool, StoreUnavailable> {
         let name = name.to_owned();
         self.read(move |connection| read::switch(connection, &name)).await

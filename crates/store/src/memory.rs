@@ -191,6 +191,10 @@ impl Store for MemoryStore {
         self.read(|state| state.announcements(after, limit))
     }
 
+    async fn last_line(&self, up_to: u64) -> Result<Option<(u64, Millis)>, StoreUnavailable> {
+        self.read(|state| state.last_line(up_to))
+    }
+
     async fn owe(
         &self,
         reader: &str,

@@ -138,6 +138,10 @@ pub trait Store: Send + Sync + 'static {
     /// Lines with an announcement and a position greater than `after`, in order, at most `limit`.
     async fn announcements(&self, after: u64, limit: usize) -> Result<Vec<PlacedLine>, StoreUnavailable>;
 
+    /// Position and time of the latest line at or before the position `up_to`, with or without an announcement; `None` where there is
+    /// none. Every line that is committed after this was asked has a greater position. A line that was pruned may still be told of.
+    async fn last_line(&self, up_to: u64) -> Result<Option<(u64, Millis)>, StoreUnavailable>;
+
     /// The position up to which the reader `name` has passed announcements on; 0 for a new reader.
     async fn cursor(&self, name: &str) -> Result<u64, StoreUnavailable>;
 

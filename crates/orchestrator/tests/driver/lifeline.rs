@@ -199,6 +199,10 @@ impl Store for Lifeline {
         self.inner.announcements(after, limit).await
     }
 
+    async fn last_line(&self, up_to: u64) -> Result<Option<(u64, Millis)>, StoreUnavailable> {
+        self.inner.last_line(up_to).await
+    }
+
     async fn switch(&self, name: &str) -> Result<bool, StoreUnavailable> {
         self.inner.switch(name).await
     }

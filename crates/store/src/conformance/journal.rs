@@ -17,10 +17,11 @@ pub async fn a_journal_is_read_in_order(place: impl Place) {
     assert_eq!(read(store.journal(samples::key(3))).await, []);
 }
 
-/// A line has a larger position than every line committed before it, whatever its closure.
+/// A line has a larger position than every line committed before it, whatever its closure, and the last one is found by its place.
 pub async fn positions_grow_over_all_closures(place: impl Place) {
     let store = place.open().await;
-    let mut last = 0;
+    assert_eq!(read(store.last_line(u64::MAX)).await, None);
+    let (mut last, mut before) = (0, None);
     let mut rows = [samples::row(1), samples::row(2), samples::row(3)];
     for round in 0..30 {
         let row = &mut rows[round % 3];
@@ -28,6 +29,11 @@ pub async fn positions_grow_over_all_closures(place: impl Place) {
         let placed = read(store.journal(row.key)).await.pop().expect("the line was just written");
         assert!(placed.position > last, "{} does not come after {last}", placed.position);
         last = placed.position;
+        let this = Some((last, placed.line.at));
+        assert_eq!(read(store.last_line(u64::MAX)).await, this);
+        assert_eq!(read(store.last_line(last)).await, this);
+        assert_eq!(read(store.last_line(last - 1)).await, before);
+        before = this;
         *row = samples::next(row);
     }
 }

@@ -251,6 +251,10 @@ impl State {
         announced.take(limit).map(|(_, placed)| placed.clone()).collect()
     }
 
+    pub(super) fn last_line(&self, up_to: u64) -> Option<(u64, Millis)> {
+        self.lines.range(..=up_to).next_back().map(|(position, placed)| (*position, placed.line.at))
+    }
+
     pub(super) fn switch(&self, name: &str) -> bool {
         self.switches.contains(name)
     }

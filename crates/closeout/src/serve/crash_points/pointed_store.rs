@@ -93,6 +93,10 @@ impl Store for PointedStore {
         self.inner.announcements(after, limit).await
     }
 
+    async fn last_line(&self, up_to: u64) -> Result<Option<(u64, Millis)>, StoreUnavailable> {
+        self.inner.last_line(up_to).await
+    }
+
     async fn cursor(&self, name: &str) -> Result<u64, StoreUnavailable> {
         self.inner.cursor(name).await
     }
