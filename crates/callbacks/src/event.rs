@@ -1,34 +1,52 @@
 //! What is told: a CloudEvent of a closure, or one line for a chat.
 
 use genesys_types::Time;
-use orchestrator::{Entry, Record, closure_id, event_id, names};
+use orchestrator::{Entry, Record, closure_id, names};
 use serde_json::{Map, Value, json};
 use store::{Millis, PlacedLine};
 
 use crate::{
     advice::Hint,
+    place::EventPlace,
     wish::{USUAL, wants},
 };
 
 /// An event as whoever publishes it elsewhere than by HTTP needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announced {
-    /// Its id, the same by every way and at every try.
+    /// Its id, the same by every way and at every try: its place, written.
     pub id: String,
+    /// Where it stands in the outbox.
+    pub place: EventPlace,
     /// Its type.
     pub event_type: String,
-    /// The event in the structured mode of CloudEvents 1.0, as JSON.
+    /// The event in the structured mode of CloudEvents 1.0, as JSON on one line.
     pub event: String,
 }
 
 /// The events of a journal line that are told to whoever does not say what it wants to know: every end, and ghosts. A line that
 /// cannot be read tells nothing. Without a `public_url` its links are paths.
 pub fn usual_events(record: &Record, placed: &PlacedLine, public_url: Option<&str>) -> Vec<Announced> {
+    announced(record, placed, public_url, |event| wants(USUAL, event))
+}
+
+/// Every event of a journal line, in order. A line that cannot be read tells nothing. Without a `public_url` its links are paths.
+pub fn every_event(record: &Record, placed: &PlacedLine, public_url: Option<&str>) -> Vec<Announced> {
+    announced(record, placed, public_url, |_| true)
+}
+
+fn announced(
+    record: &Record,
+    placed: &PlacedLine,
+    public_url: Option<&str>,
+    wanted: impl Fn(&str) -> bool,
+) -> Vec<Announced> {
     let Ok(entry) = serde_json::from_slice::<Entry>(&placed.line.body) else { return Vec::new() };
     let told = |(index, event): (usize, &String)| {
         let told = Told { record, entry: &entry, placed, event, index, public_url };
-        wants(USUAL, event).then(|| Announced {
+        wanted(event).then(|| Announced {
             id: told.id(),
+            place: told.place(),
             event_type: event.clone(),
             event: told.cloud_event().to_string(),
         })
@@ -51,11 +69,18 @@ pub(crate) struct Told<'a> {
 }
 
 impl Told<'_> {
-    /// The event's id, the same for every receiver and every try. The last event of a line has the id of the line in the
-    /// timeline.
+    /// The event's id, the same for every receiver and every try.
     pub(crate) fn id(&self) -> String {
-        let id = event_id(self.placed.position);
-        if self.index + 1 == self.entry.announces.len() { id } else { format!("{id}-{}", self.index) }
+        self.place().to_string()
+    }
+
+    fn place(&self) -> EventPlace {
+        let position = self.placed.position;
+        if self.index + 1 == self.entry.announces.len() {
+            EventPlace::end_of(position)
+        } else {
+            EventPlace { position, index: self.index }
+        }
     }
 
     /// The event in the structured mode of CloudEvents 1.0.

@@ -81,6 +81,13 @@ pub fn event_id(position: u64) -> String {
     format!("ev_{position:016x}")
 }
 
+/// Reads the id of an event as the place of its line; nothing for anything that [`event_id`] does not write.
+pub fn parse_event_id(text: &str) -> Option<u64> {
+    let digits = text.strip_prefix("ev_")?;
+    let written = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+    (digits.len() == 16 && digits.bytes().all(written)).then(|| u64::from_str_radix(digits, 16).ok())?
+}
+
 fn write(prefix: &str, key: Uuid) -> String {
     let mut text = String::with_capacity(prefix.len() + LENGTH);
     text.push_str(prefix);
@@ -118,6 +125,18 @@ mod tests {
             assert_eq!(parse_closure_id(&closure_id(key)), Ok(key));
         }
         assert!(closure_id(first) < closure_id(second));
+    }
+
+    #[test]
+    fn an_event_is_found_by_its_id_and_by_nothing_like_it() {
+        for position in [0, 1, 500, u64::MAX] {
+            assert_eq!(parse_event_id(&event_id(position)), Some(position));
+        }
+        for text in
+            ["", "ev_", "ev_1", "500", "ev_+00000000000001f", "ev_00000000000001F4", "ev_00000000000001f4-0"]
+        {
+            assert_eq!(parse_event_id(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub use deliver::{Delivered, Delivery};
 pub use handling::{Handling, Note, Word};
 pub use id::{
     InvalidClosureId, audit_id, batch_id, closure_id, dead_letter_id, delivery_id, event_id, parse_audit_id,
-    parse_batch_id, parse_closure_id, parse_dead_letter_id, parse_delivery_id,
+    parse_batch_id, parse_closure_id, parse_dead_letter_id, parse_delivery_id, parse_event_id,
 };
 pub use journal::{Answered, Asks, Entry, Fitting, HeardLine, OperatorLine, Seen};
 pub use lease::lease_from;

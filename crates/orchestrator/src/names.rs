@@ -187,6 +187,22 @@ pub const fn announcement(announcement: Announcement) -> &'static str {
     }
 }
 
+/// The type of every event of a closure that is told to the outside (interfaces §7).
+pub const EVENTS: [&str; 12] = [
+    announcement(Announcement::Accepted),
+    announcement(Announcement::ParticipantClosed),
+    announcement(Announcement::Confirmed),
+    announcement(Announcement::Closed),
+    announcement(Announcement::AlreadyClosed),
+    announcement(Announcement::Blocked),
+    announcement(Announcement::GhostDetected),
+    announcement(Announcement::GhostCleared),
+    announcement(Announcement::Failed),
+    announcement(Announcement::Cancelled),
+    announcement(Announcement::Resolved),
+    announcement(Announcement::GuestReturned),
+];
+
 /// Every reason of a ghost, by name.
 pub const GHOST_REASONS: [&str; 8] = [
     ghost_reason(GhostReason::NoConfirmation),

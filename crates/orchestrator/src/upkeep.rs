@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use genesys_types::Span;
 use tracing::{debug, warn};
 
 use crate::advance::Orchestrator;
@@ -29,12 +30,16 @@ impl Orchestrator {
         }
     }
 
+    /// How long a closure that has ended is kept with its journal, at least.
+    pub fn keeps_ended_for(&self) -> Span {
+        // A key answers with its closure, so no row goes before the keys of its time.
+        self.inner.retention.max(self.inner.inbox_retention)
+    }
+
     async fn prune(&self) {
         loop {
             let now = self.now();
-            // A key answers with its closure, so no row goes before the keys of its time.
-            let retention = self.inner.retention.max(self.inner.inbox_retention);
-            let rows_before = (now - retention).millis();
+            let rows_before = (now - self.keeps_ended_for()).millis();
             let inbox_before = (now - self.inner.inbox_retention).millis();
             match self.inner.store.prune(rows_before, inbox_before, AT_ONCE).await {
                 Ok(0) => return,
