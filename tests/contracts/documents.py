@@ -61,6 +61,27 @@ def check_events(there):
     return len(there.events), sorted({event["type"] for _, event in there.events})
 
 
+def check_streams(there, seeds):
+    """Both streams tell the events of callbacks: what came in by one is what comes by the other, under the same id."""
+    status, kind, pieces = there.stream("/v1/events?lastEventId=ev_0000000000000000", 12)
+    assert (status, kind) == (200, "text/event-stream"), (status, kind)
+    for closure in seeds["cl_"]:
+        if there.ask(f"/v1/closures/{closure}")[1]["state"] in ("closed", "already_closed", "cancelled", "failed", "resolved"):
+            status, kind, more = there.stream(f"/v1/closures/{closure}/events", None)
+            assert (status, kind, bool(more)) == (200, "text/event-stream", True), (closure, status, kind)
+            pieces += more
+    told = {event["id"]: (event["type"], event.get("subject")) for _, event in list(there.events)}
+    for piece in pieces:
+        fields = dict(line.split(": ", 1) for line in piece.splitlines() if line)
+        event = json.loads(fields["data"])
+        assert (fields["id"], fields["event"]) == (event["id"], event["type"]), piece
+        assert told[event["id"]] == (event["type"], event.get("subject")), piece
+    for path in ("/v1/events", f"/v1/closures/{seeds['cl_'][0]}/events"):
+        status, kind, _ = there.send("GET", f"{path}?lastEventId=7")
+        assert (status, kind) == (422, "application/problem+json"), (path, status, kind)
+    return len(pieces)
+
+
 def deepest(error):
     """The error that says most."""
     while error.context:

@@ -52,12 +52,21 @@ class Recording:
         problem = json.loads(text)
         self.problems[name or problem["code"]] = problem
 
+    def streamed(self, operation, path, many):
+        """Keeps the first pieces of a stream of events."""
+        got, kind, pieces = self.there.stream(path, many)
+        assert (got, kind) == (200, "text/event-stream"), (operation, got, kind)
+        file = self.operations.setdefault(operation, {})
+        note(file.setdefault("answers", {}).setdefault("200", {}), kind, "".join(pieces), None, None)
+        return pieces
+
     def write(self, folder):
         """Writes everything, and removes what there was before."""
         there = self.there
         words = {
             f"http://127.0.0.1:{there.receives}": "https://shop.example",
             f"127.0.0.1:{there.receives}": "shop.example",
+            f"http://127.0.0.1:{there.port}": "https://closeout.example",
             f"127.0.0.1:{there.port}": "closeout.example",
             there.genesys: "mypurecloud.de",
             f"sqlite:{there.folder}": "sqlite:/var/lib/closeout",
@@ -81,6 +90,11 @@ def note(media, kind, value, name, about):
         media.setdefault("example", value)
     else:
         media.setdefault("examples", {}).setdefault(name, {"summary": about, "value": value})
+
+
+def event_of(piece):
+    """The id of the event that a piece of a stream is."""
+    return re.search(r"^id: (.+)$", piece, flags=re.M)[1]
 
 
 def later(seconds):
@@ -108,6 +122,8 @@ def commands(say):
     ghosts += [there.close(guest, wait="0s") for guest in stuck[1:]]
     say("get_closures_id", f"/v1/closures/{closed['id']}")
     say("get_closures_id_timeline", f"/v1/closures/{closed['id']}/timeline")
+    told = say.streamed("get_closures_id_events", f"/v1/closures/{closed['id']}/events", 3)
+    say.streamed("get_events", f"/v1/events?lastEventId={event_of(told[0])}&type=closeout.closure.closed.v1", 1)
     for ghost in ghosts:
         there.state(ghost, "ghost")
     ghost = ghosts[0]["id"]

@@ -164,6 +164,22 @@ class World:
         except OSError:
             return 0, "", b""
 
+    def stream(self, path, many):
+        """The first pieces of a stream of events, as many as that, or all where it ends before; then the connection is given up."""
+        request = urllib.request.Request(self.base + path, None, {"Authorization": f"Bearer {KEY}"})
+        pieces = []
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            kind = answer.headers["Content-Type"]
+            lines = []
+            for line in answer:
+                lines.append(line.decode())
+                if line == b"\n":
+                    pieces.append("".join(lines))
+                    lines = []
+                if len(pieces) == many:
+                    break
+        return answer.status, kind, pieces
+
     def wait(self, holds, otherwise, log=None):
         """Waits, with a bound, until something holds."""
         until = time.monotonic() + 40

@@ -30,6 +30,7 @@ mod service_manager;
 mod setup;
 mod silence;
 mod special_cases;
+mod streams;
 mod together;
 mod top;
 mod traces;

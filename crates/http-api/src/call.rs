@@ -18,6 +18,7 @@ use crate::{
     access::Caller,
     audit::Trail,
     batches,
+    events::Outbox,
     health::StoreCheck,
     json::Node,
     problem::{Problem, kinds},
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) reference: Page,
     /// The latest check of the store.
     pub(crate) store_check: StoreCheck,
+    /// What streams of events share.
+    pub(crate) outbox: Outbox,
 }
 
 /// One request.

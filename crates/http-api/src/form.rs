@@ -53,6 +53,8 @@ pub(crate) enum Form {
     UuidsOrNone,
     /// An id of whatever system.
     AnyId,
+    /// The id of an event of a closure.
+    EventId,
     /// The producer's own key.
     Key,
 }
@@ -91,6 +93,7 @@ impl Form {
                 .max_length(Some(command::LONGEST_LABEL))
                 .pattern(Some(PLAIN))
                 .into(),
+            Self::EventId => text().pattern(Some("^ev_[0-9a-f]{16}(?:-(?:0|[1-9][0-9]?))?$")).into(),
             Self::Key => text().pattern(Some("^[!-~]{1,255}$")).into(),
         }
     }

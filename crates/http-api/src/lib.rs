@@ -23,6 +23,7 @@ mod dead_letters;
 mod deliveries;
 mod documents;
 mod dry_run;
+mod events;
 mod evidence;
 mod explain;
 mod form;

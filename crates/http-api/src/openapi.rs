@@ -193,6 +193,7 @@ fn good(reply: &Reply, examples: &Examples) -> Response {
         Shape::AnyJson => (Some(Content::new(None::<RefOr<Schema>>)), &[]),
         Shape::Text => (None, &["text/plain"]),
         Shape::Page => (None, &["text/html"]),
+        Shape::Events => (None, &["text/event-stream"]),
         Shape::Empty => (None, &[]),
     };
     let json = json.map(|content| (JSON, content));

@@ -49,5 +49,15 @@ pub(crate) const SINCE: Parameter =
     query("since", Form::Moment, "Accepted at or after this time, or this long ago (`1h`).");
 pub(crate) const UNTIL: Parameter =
     query("until", Form::Moment, "Accepted before this time, or this long ago.");
+pub(crate) const LAST_EVENT_ID: Parameter = header(
+    "Last-Event-ID",
+    Form::EventId,
+    "The id of the last event that the client has; the stream goes on behind it. Browsers send it when they come again.",
+);
+pub(crate) const LAST_EVENT: Parameter = query(
+    "lastEventId",
+    Form::EventId,
+    "The same for clients that cannot set headers. The header counts where both are there.",
+);
 pub(crate) const IF_MATCH: Parameter =
     header("If-Match", Form::Text, "The ETag of the version that the operator saw.");

@@ -321,6 +321,8 @@ pub(crate) mod kinds {
             "Remove the cause that the detail names, and send the same request again.";
         BUSY = SERVICE_UNAVAILABLE, "no_quota", "No call to Genesys is free at present", retryable: true,
             "Send the same request again after the time in Retry-After.";
+        NO_ROOM = SERVICE_UNAVAILABLE, "too_many_streams", "Too many streams of events are open", retryable: true,
+            "Close a stream that nobody reads, or ask again after the time in Retry-After.";
         STOPPING = SERVICE_UNAVAILABLE, "stopping", "The service is stopping", retryable: true,
             "Send the same request again after the time in Retry-After.";
         STORE = SERVICE_UNAVAILABLE, "store_unavailable", "Nothing can be stored at present", retryable: true,

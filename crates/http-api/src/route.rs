@@ -82,6 +82,8 @@ pub(crate) enum Shape {
     Text,
     /// A page of HTML.
     Page,
+    /// Server-sent events, for as long as it goes on.
+    Events,
     /// No body.
     Empty,
 }

@@ -4,16 +4,17 @@
 mod kinds;
 
 use closure_machine::Act;
+use orchestrator::names;
 
 use self::kinds::{STEERED, act, look, on_batch, on_letter, on_source, outgoing, say};
 use crate::{
     access::Need,
-    acts, audit, batches, closures, dead_letters, deliveries, documents, evidence, explain,
+    acts, audit, batches, closures, dead_letters, deliveries, documents, events, evidence, explain,
     form::Form,
     ghosts, handling, health, hooks, listing,
     parameters::{
-        CURSOR, GHOST_REASON, LABEL, LIMIT, ORGANISATION, Q, QUEUE, REASON, SINCE, SORT, SOURCE, STATE,
-        UNTIL, WAIT,
+        CURSOR, GHOST_REASON, LABEL, LAST_EVENT, LAST_EVENT_ID, LIMIT, ORGANISATION, Q, QUEUE, REASON, SINCE,
+        SORT, SOURCE, STATE, UNTIL, WAIT,
     },
     reference, report,
     route::{Body, Doc, Method, Reply, Route, Shape, header, ok, query},
@@ -97,6 +98,22 @@ pub(crate) static ROUTES: &[Route] = &[
         &[Reply { status: 200, about: "The explanation.", shape: Shape::JsonOrText("Explanation") }],
         &[404, 422, 500, 503],
     ),
+    look(
+        "/v1/closures/{id}/events",
+        Need::Read,
+        run!(events::of_closure),
+        "The events of a closure as callbacks are told them, as server-sent events, until its end was told.",
+        &[LAST_EVENT_ID, LAST_EVENT],
+        &[
+            Reply { status: 200, about: "The stream.", shape: Shape::Events },
+            Reply {
+                status: 204,
+                about: "The closure has ended, and the event that is named is its last: there is no need to come again.",
+                shape: Shape::Empty,
+            },
+        ],
+        &[400, 404, 422, 500, 503],
+    ),
     act(
         Act::Retry,
         "/v1/closures/{id}/retry",
@@ -135,6 +152,25 @@ pub(crate) static ROUTES: &[Route] = &[
         &[ORGANISATION, SORT, LIMIT, CURSOR],
         &[ok("ClosureList", "A page.")],
         &[422, 503],
+    ),
+    look(
+        "/v1/events",
+        Need::Read,
+        run!(events::every),
+        "The events of all closures as callbacks are told them, as server-sent events: from now on, or from behind the \
+         last one that the client has.",
+        &[
+            ORGANISATION,
+            query("type", Form::Several(&names::EVENTS), "Of these types only; several with commas."),
+            LAST_EVENT_ID,
+            LAST_EVENT,
+        ],
+        &[Reply {
+            status: 200,
+            about: "The stream. It goes on until the service stops.",
+            shape: Shape::Events,
+        }],
+        &[400, 422, 503],
     ),
     Route {
         method: Method::Post,

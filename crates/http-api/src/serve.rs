@@ -16,6 +16,7 @@ use crate::{
     audit::{self, Trail, UnderWay},
     call::{Answer, Call, Shared, read_file, read_json},
     documents,
+    events::Outbox,
     health::{self, StoreCheck},
     openapi,
     outcome::stopping,
@@ -35,8 +36,9 @@ pub fn router(state: ApiState) -> Router {
     let asyncapi = documents::written(state.version.version);
     let reference = Page::of(&description, documents::EVENTS);
     let store_check = StoreCheck::default();
+    let outbox = Outbox::default();
     let shared =
-        Arc::new(Shared { api: state, organisations, description, asyncapi, reference, store_check });
+        Arc::new(Shared { api: state, organisations, description, asyncapi, reference, store_check, outbox });
     let mut router = Router::new();
     for route in ROUTES {
         let filter = match route.method {

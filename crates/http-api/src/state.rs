@@ -8,6 +8,7 @@ use genesys_types::{Organisation, Time};
 use intake::Sources;
 use orchestrator::Orchestrator;
 use store::Store;
+use tokio_util::sync::CancellationToken;
 
 use crate::{access::Keys, adapters::AdapterStanding};
 
@@ -35,6 +36,8 @@ pub struct ApiState {
     pub sources: Sources,
     /// What `/metrics` says.
     pub metrics: MetricsPage,
+    /// Ends the streams of events, which would else hold up a stop for as long as it may take.
+    pub stop: CancellationToken,
 }
 
 /// What is running.

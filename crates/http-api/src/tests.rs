@@ -6,6 +6,7 @@ mod bulk;
 mod commands;
 mod deliveries;
 mod doors;
+mod events;
 mod ghosts_by_queue;
 mod limits;
 mod looks;

@@ -185,6 +185,7 @@ impl Service {
             batches: batches.clone(),
             sources: sources.clone(),
             metrics: MetricsPage { render: Arc::new(move || metrics.render()), open: false },
+            stop: stop.clone(),
         });
         let sign_on = settings.sign_on.map(|settings| sign_on::lender(settings, &keys)).transpose()?;
         let console = settings

@@ -18,12 +18,14 @@ const ADMITTED: &[(&str, &str)] = &[
     ("GET /v1/closures/{id}", "sroa"),
     ("GET /v1/closures/{id}/timeline", "roa"),
     ("GET /v1/closures/{id}/explain", "roa"),
+    ("GET /v1/closures/{id}/events", "roa"),
     ("POST /v1/closures/{id}/retry", "oa"),
     ("POST /v1/closures/{id}/cancel", "oa"),
     ("POST /v1/closures/{id}/verify", "oa"),
     ("POST /v1/closures/{id}/force", "oa"),
     ("POST /v1/closures/{id}/resolve", "oa"),
     ("GET /v1/conversations/{conversationId}/closures", "roa"),
+    ("GET /v1/events", "roa"),
     ("POST /v1/batches", "soa"),
     ("GET /v1/batches", "roa"),
     ("GET /v1/batches/{id}", "sroa"),
@@ -223,6 +225,7 @@ async fn every_json_answer_has_the_members_that_are_described() {
             | Shape::AnyJson
             | Shape::Text
             | Shape::Page
+            | Shape::Events
             | Shape::Empty => None,
         }) else {
             continue;

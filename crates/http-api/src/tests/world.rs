@@ -12,8 +12,8 @@ use batches::{Batches, NoHerald, Schedule};
 use closure_machine::{Candidate, Findings, Heard, Policy, ProofSource, Reply, Request, Target, What};
 use genesys_client::{Class, Quota};
 use genesys_types::{
-    CommunicationId, ConversationId, Leg, LegState, Organisation, ParticipantId, Purpose, QueueId, Snapshot,
-    Span, Time, WrapUp,
+    CommunicationId, ConversationId, Leg, LegState, ParticipantId, Purpose, QueueId, Snapshot, Span, Time,
+    WrapUp,
 };
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
@@ -313,6 +313,10 @@ pub(super) struct World {
     pub(super) store: Arc<MemoryStore>,
     /// Where the commands of the source `orders` come from, which is `main`'s.
     pub(super) queue: MemoryQueue,
+    /// Who may call.
+    pub(super) keys: Keys,
+    /// Ends the streams.
+    pub(super) stop: CancellationToken,
 }
 
 /// An answer, read.
@@ -365,6 +369,16 @@ pub(super) const KEYS: [(&str, Role, &str); 5] = [
     ("stranger", Role::Admin, "other"),
 ];
 
+/// A key of this role for these organisations.
+pub(super) fn key(name: &str, role: Role, organisations: &[&str]) -> AccessKey {
+    AccessKey {
+        name: name.to_owned(),
+        sha256: Sha256::digest(format!("key-of-{name}")).into(),
+        role,
+        organisations: organisations.iter().map(|name| name.parse().unwrap()).collect(),
+    }
+}
+
 impl World {
     pub(super) async fn new() -> Self {
         Self::with(Policy::default(), 1_000).await
@@ -395,12 +409,8 @@ impl World {
         .await
         .unwrap();
         assert!(remote.listener.set(orchestrator.clone()).is_ok());
-        let keys = KEYS.map(|(name, role, organisation)| AccessKey {
-            name: name.to_owned(),
-            sha256: Sha256::digest(format!("key-of-{name}")).into(),
-            role,
-            organisations: vec![organisation.parse::<Organisation>().unwrap()],
-        });
+        let keys = Keys::new(KEYS.map(|(name, role, organisation)| key(name, role, &[organisation])).into());
+        let stop = CancellationToken::new();
         let batches = Batches::start(
             Arc::clone(&store) as Arc<dyn store::Store>,
             orchestrator.clone(),
@@ -415,7 +425,7 @@ impl World {
         let router = router(ApiState {
             orchestrator: orchestrator.clone(),
             store: Arc::clone(&store) as Arc<dyn store::Store>,
-            keys: Keys::new(keys.into()),
+            keys: keys.clone(),
             version: Version { version: "1.2.3", commit: None },
             configuration: json!({ "server": { "listen": "127.0.0.1:8080" } }),
             received: Arc::new(TwoHooks),
@@ -424,8 +434,9 @@ impl World {
             batches,
             sources,
             metrics: MetricsPage { render: Arc::new(|| "closeout_up 1\n".to_owned()), open: false },
+            stop: stop.clone(),
         });
-        Self { router, orchestrator, remote, store, queue }
+        Self { router, orchestrator, remote, store, queue, keys, stop }
     }
 
     /// The id of a conversation that is there.
@@ -445,9 +456,15 @@ impl World {
         self.remote.known.lock().unwrap().insert(id.to_owned(), conversations);
     }
 
+    /// The answer to a request; of a stream its first piece.
     pub(super) async fn send(&self, request: http::Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
-        let (head, body) = response.into_parts();
+        let (head, mut body) = response.into_parts();
+        if head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream") {
+            let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            let text = String::from_utf8(piece.to_vec()).unwrap();
+            return Answer { status: head.status, headers: head.headers, text };
+        }
         let bytes = body.collect().await.unwrap().to_bytes();
         Answer {
             status: head.status,
