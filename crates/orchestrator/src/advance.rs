@@ -21,7 +21,7 @@ use crate::{
     lookup::{Question, is_looking_up, left_to},
     made::Made,
     metrics, names,
-    organisation::Org,
+    organisation::{Org, class_of_ordered, waits_for_permit},
     record::Record,
     registry::Registry,
     remote::{Outcome, Permit, Remote},
@@ -412,7 +412,10 @@ impl Orchestrator {
                 Event::Replied { .. } => {}
                 // What is said of a ghost wants nothing tried.
                 Event::Act(Act::Note) => {}
-                Event::Act(_) if !next.closure.has_ended() => org.want(next.key),
+                Event::Act(_) if !next.closure.has_ended() => {
+                    org.want(next.key);
+                    self.hurry(org, next);
+                }
                 Event::Woke | Event::Heard(_) | Event::Act(_) | Event::Missed => {}
             }
         }
@@ -421,6 +424,16 @@ impl Orchestrator {
         let policy = self.policy(next);
         self.inner.adapters.missed(made, &policy, self.now());
         tell(next, &made.announces, &self.inner.adapters, policy.evidence);
+    }
+
+    /// Lets what an operator has ordered queue before what nobody waits for, where it could not be called at once. It is forgotten with the
+    /// process; the closure then queues as any other of its state.
+    fn hurry(&self, org: &Org, record: &Record) {
+        let closure = &record.closure;
+        let is_due = waits_for_permit(closure) && closure.wake_at().is_some_and(|at| at <= self.now());
+        if is_due && matches!(closure.step, Step::Ghost(_) | Step::Verifying) {
+            org.make_ready(record.key, class_of_ordered(closure, &self.policy(record)));
+        }
     }
 
     /// Gives a permit back that was not used, for whoever queues.

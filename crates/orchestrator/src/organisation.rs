@@ -345,6 +345,14 @@ pub(crate) fn class_of(closure: &Closure, policy: &Policy) -> Class {
     }
 }
 
+/// The class of a call that an operator has ordered and waits for: before the first reads of a backlog and looks at ghosts.
+pub(crate) fn class_of_ordered(closure: &Closure, policy: &Policy) -> Class {
+    match class_of(closure, policy) {
+        Class::Verify | Class::Background => Class::Read,
+        urgent @ (Class::Confirmation | Class::Close | Class::Read) => urgent,
+    }
+}
+
 /// Whether the closure is due and needs a permit, as opposed to a call that may be lost.
 pub(crate) fn waits_for_permit(closure: &Closure) -> bool {
     matches!(closure.turn, Turn::Due { .. })
