@@ -236,6 +236,17 @@ impl ItemView {
     }
 }
 
+/// Refuses what means all that match, or all that is open, where the key is for several organisations and none is named: a batch is of one,
+/// and whoever asks would believe that it was of all.
+fn one_organisation(call: &Call) -> Result<(), Problem> {
+    let seen: Vec<_> = call.caller().seen(&call.shared.organisations).map(Organisation::as_str).collect();
+    if seen.len() < 2 {
+        return Ok(());
+    }
+    let detail = format!("A batch is of one organisation; this key is for {}: name one.", seen.join(", "));
+    Err(Problem::new(&kinds::UNKNOWN_ORGANISATION, detail).field("organisation"))
+}
+
 /// `POST /v1/batches`
 pub(crate) async fn preview(call: Call) -> Answer {
     let mut query = call.query()?;
@@ -249,6 +260,9 @@ pub(crate) async fn preview(call: Call) -> Answer {
         wanted::read(&call, format)?.unwrap_or_else(|| (Rows::Given(format), Default::default()));
     let how = How::of(in_query, in_body)?;
     how.check(caller, &wanted)?;
+    if named.is_none() && !matches!(wanted, Rows::Given(_)) {
+        one_organisation(&call)?;
+    }
     let organisation = command::organisation(named, caller, &call.shared.organisations)?;
     let previewed = match wanted {
         Rows::Given(format) => batches.preview(&organisation, &caller.name, format, &call.file).await?,

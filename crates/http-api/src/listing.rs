@@ -130,7 +130,7 @@ pub(crate) async fn find(
         return Ok(Page { records: Vec::new(), next: None });
     }
     let orchestrator = &call.shared.api.orchestrator;
-    match wanted.as_deref().map(Wanted::read).transpose()? {
+    match wanted.as_deref().map(str::trim).map(Wanted::read).transpose()? {
         None => Ok(orchestrator.list(&filter, order, after, limit).await?),
         Some(Wanted::Closure(key)) => {
             let found = orchestrator.closure(key).await?.filter(|record| filter.matches(&record.row()));

@@ -310,7 +310,7 @@ pub(crate) mod kinds {
         GENESYS = BAD_GATEWAY, "genesys_refused", "Genesys did not show the conversation", retryable: true,
             "Look at `genesys`: its status and code say why.";
         CREDENTIAL = BAD_GATEWAY, "genesys_credential", "Genesys does not accept the credential", retryable: false,
-            "Check the client id, its secret and the region with `closeout config check`.";
+            "Check the client id, its secret and the region with `closeout doctor --online`.";
         PERMISSION = BAD_GATEWAY, "genesys_permission", "Genesys does not allow it", retryable: false,
             "In Genesys, compare the roles of the OAuth client with the list in the README.";
         UNREACHABLE = BAD_GATEWAY, "genesys_unreachable", "Genesys could not be reached", retryable: true,

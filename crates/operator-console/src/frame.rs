@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{
     Console,
     assets::{self, Asset},
-    form, origin, parts,
+    origin, parts,
     refusal::Refusal,
     session::{Session, Told},
 };
@@ -97,15 +97,6 @@ impl Visitor {
     /// The same; nothing where the key may not see it or the service cannot tell.
     pub(crate) async fn look(&self, path: &str) -> Value {
         self.console.api.get(&self.session.key, path).await.unwrap_or_default()
-    }
-
-    /// A value of the address's query; empty where it is not given.
-    pub(crate) fn asked(&self, name: &str) -> String {
-        let all = form::fields(self.uri.query().unwrap_or_default().as_bytes());
-        all.into_iter()
-            .find(|(given, _)| given == name)
-            .map(|(_, value)| value.trim().to_owned())
-            .unwrap_or_default()
     }
 
     /// Whether the operator may act: by the role of the key, and by what the page is for.

@@ -74,11 +74,13 @@ pub(crate) fn remedy(why: Option<&BlockReason>) -> String {
             "In Genesys, compare the roles of the OAuth client with the list in the README.".to_owned()
         }
         Some(BlockReason::Credential) => {
-            "Check the client id, its secret and the region with `closeout config check`, and \
+            "Check the client id, its secret and the region with `closeout doctor --online`, and \
              that the OAuth client is not disabled or expired in Genesys."
                 .to_owned()
         }
-        None => "Check the OAuth client's credential with `closeout config check`, and its roles in Genesys."
-            .to_owned(),
+        None => {
+            "Check the OAuth client's credential with `closeout doctor --online`, and its roles in Genesys."
+                .to_owned()
+        }
     }
 }

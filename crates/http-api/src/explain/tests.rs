@@ -257,7 +257,7 @@ fn a_blocked_closure_names_the_permission_and_where_to_give_it() {
     assert_eq!(acts(&named), ["retry", "cancel"]);
     let credential = explain(&blocked(BlockReason::Credential), &[]);
     assert!(credential.headline.contains("credential"));
-    assert!(credential.next[0].what().contains("closeout config check"));
+    assert!(credential.next[0].what().contains("closeout doctor --online"));
 }
 
 #[test]

@@ -1,15 +1,20 @@
 //! One batch: how far it is, each of its rows, and what can be done with it.
 
 use askama::Template;
-use axum::{extract::Path, response::Response};
+use axum::{
+    extract::Path,
+    response::{IntoResponse as _, Response},
+};
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
-    form,
     form::Sent,
     frame::{self, Frame, Page, Visitor},
-    pages::scope::Scope,
+    pages::{
+        asked::{self, Asked, Known},
+        scope::Scope,
+    },
     parts::{Moment, State, items, query, segment, some, text, words},
     refusal::Refusal,
 };
@@ -41,10 +46,13 @@ struct Batch {
     to_close: u64,
     total: u64,
     settled: u64,
-    counts: Vec<(&'static str, u64)>,
+    counts: Vec<(&'static str, &'static str, u64)>,
     acts: Vec<(&'static str, &'static str)>,
     rows: Vec<Row>,
     next: Option<String>,
+    /// The states that the rows are narrowed to, as the address names them; empty for all.
+    narrowed: String,
+    wrong: Option<String>,
 }
 
 #[derive(Debug)]
@@ -57,15 +65,18 @@ struct Row {
     detail: String,
 }
 
+/// What the rows can be narrowed by.
+const KNOWN: Known = Known { one: &[], several: &["state"], has_pages: true };
+
 /// `GET /console/batches/{id}`
 pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
     let path = format!("/v1/batches/{}", segment(&id));
     let batch = visitor.get(&path).await?;
-    let asked = form::fields(visitor.uri.query().unwrap_or_default().as_bytes());
-    let value =
-        |name: &str| asked.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.as_str());
-    let wanted = query([("limit", ROWS), ("state", value("state")), ("cursor", value("cursor"))]);
-    let rows = visitor.get(&format!("{path}/items?{wanted}")).await?;
+    let asked = Asked::of(&visitor, KNOWN);
+    let wanted = query([("limit", ROWS), ("state", asked.value("state")), ("cursor", asked.cursor())]);
+    let items_path = format!("{path}/items?{wanted}");
+    let (rows, wrong) = asked::look(&visitor, &items_path, asked.wrong.as_deref()).await?;
+    let status = asked::status(wrong.as_ref());
     let progress = &batch["progress"];
     let count = |name: &str| progress[name].as_u64().unwrap_or_default();
     let token = some(&batch["confirmToken"]);
@@ -96,7 +107,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
             ("failed", "failed"),
             ("left out", "skipped"),
         ]
-        .map(|(name, field)| (name, count(field)))
+        .map(|(name, field)| (name, field, count(field)))
         .into(),
         acts: match batch["state"].as_str() {
             Some("running") => vec![("pause", "Pause"), ("cancel", "Call off")],
@@ -109,12 +120,14 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
             format!(
                 "/console/batches/{}?{}",
                 segment(&id),
-                query([("state", value("state")), ("cursor", cursor.as_str())])
+                query([("state", asked.value("state")), ("cursor", cursor.as_str())])
             )
         }),
+        narrowed: asked.value("state").to_owned(),
+        wrong,
         id,
     };
-    Ok(frame::show(&shown))
+    Ok((status, frame::show(&shown)).into_response())
 }
 
 /// What executing a batch does, as its button says.

@@ -8,7 +8,10 @@ use serde_json::{Map, Value, json};
 use crate::{
     form::Sent,
     frame::{self, Frame, Page, Visitor},
-    pages::scope::Scope,
+    pages::{
+        asked::{self, Asked, Known},
+        scope::Scope,
+    },
     parts::{Moment, State, items, next_page, query, segment, some, text},
     refusal::Refusal,
 };
@@ -22,6 +25,8 @@ struct Batches {
     frame: Frame,
     rows: Vec<Row>,
     next: Option<String>,
+    /// Why the list cannot be shown.
+    wrong: Option<String>,
     /// Those of the key, where it has several to choose from.
     organisations: Vec<String>,
     typed: Typed,
@@ -67,6 +72,8 @@ impl Typed {
 #[derive(Debug)]
 struct Row {
     id: String,
+    /// What it does, and of which organisation.
+    what: String,
     state: State,
     total: String,
     settled: String,
@@ -76,15 +83,20 @@ struct Row {
     reason: Option<String>,
 }
 
+/// What the list can be narrowed by.
+const KNOWN: Known = Known { one: &[], several: &["state"], has_pages: true };
+
 /// `GET /console/batches`
 pub(crate) async fn page(visitor: Visitor) -> Page {
     shown(&visitor, StatusCode::OK, Typed::default()).await
 }
 
 async fn shown(visitor: &Visitor, status: StatusCode, typed: Typed) -> Page {
-    let cursor = visitor.asked("cursor");
-    let data = format!("/v1/batches?{}", query([("limit", "50"), ("cursor", cursor.as_str())]));
-    let found = visitor.get(&data).await?;
+    let asked = Asked::of(visitor, KNOWN);
+    let cursor = asked.cursor();
+    let data = format!("/v1/batches?{}", query(asked.pairs().chain([("limit", "50"), ("cursor", cursor)])));
+    let (found, wrong) = asked::look(visitor, &data, asked.wrong.as_deref()).await?;
+    let status = if wrong.is_some() { asked::status(wrong.as_ref()) } else { status };
     let frame = visitor.frame("batches", "Batches", &data).await;
     let organisations = match visitor.session.organisations.as_slice() {
         [_] => Vec::new(),
@@ -93,11 +105,22 @@ async fn shown(visitor: &Visitor, status: StatusCode, typed: Typed) -> Page {
     let shown = Batches {
         frame: if cursor.is_empty() { frame.watching(&data) } else { frame },
         rows: items(&found).iter().map(Row::of).collect(),
-        next: next_page("/console/batches", &found, []),
+        next: next_page("/console/batches", &found, asked.pairs()),
+        wrong,
         organisations,
         typed,
     };
     Ok((status, frame::show(&shown)).into_response())
+}
+
+/// What a batch does, and of which organisation.
+fn what(batch: &Value) -> String {
+    let deed = match (batch["act"].as_str(), batch["scan"].is_object()) {
+        (Some(act), _) => act,
+        (None, true) => "scan",
+        (None, false) => "close",
+    };
+    format!("{deed}, {}", text(&batch["organisation"]))
 }
 
 impl Row {
@@ -106,6 +129,7 @@ impl Row {
         let count = |name: &str| progress[name].as_u64().unwrap_or_default();
         Self {
             id: text(&batch["id"]),
+            what: what(batch),
             state: State::of(&batch["state"]),
             total: text(&progress["total"]),
             settled: (count("closed") + count("ghost") + count("failed")).to_string(),

@@ -104,11 +104,11 @@ fn refusal(one: &Value, name: &str) -> Option<(String, &'static str)> {
             format!(
                 "Genesys does not accept the credential of {name}: none of its closures goes on before that is mended."
             ),
-            "Check the client id, its secret and the region with `closeout config check`, and that the OAuth client is neither disabled nor expired in Genesys.",
+            "Check the client id, its secret and the region with `closeout doctor --online`, and that the OAuth client is neither disabled nor expired in Genesys.",
         )),
         (None, Some(_)) | (None, None) if one["blockedUntil"].is_string() => Some((
             format!("{refuses}: the credential or a permission is not accepted."),
-            "Check the OAuth client with `closeout config check`, and its roles in Genesys.",
+            "Check the OAuth client with `closeout doctor --online`, and its roles in Genesys.",
         )),
         (None, Some(_) | None) => None,
     }
@@ -304,7 +304,7 @@ mod tests {
                 "client id, its secret and the region",
             ),
             (json!("permission"), "a permission is missing", "list in the README"),
-            (Value::Null, "the credential or a permission", "closeout config check"),
+            (Value::Null, "the credential or a permission", "closeout doctor --online"),
         ] {
             let none = Value::Null;
             let needs = needs_of(&refused(by), &none, &none, &none, &none);

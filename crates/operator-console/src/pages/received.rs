@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What came of a request, for the filter; those first that an operator looks for.
-const RESULTS: [&str; 9] = [
+const RESULTS: [&str; 15] = [
     "refused",
     "undecodable",
     "unmatched",
@@ -21,6 +21,12 @@ const RESULTS: [&str; 9] = [
     "not_an_ending",
     "nothing_new",
     "taken",
+    "wrong_type",
+    "too_large",
+    "incomplete",
+    "wrong_method",
+    "unavailable",
+    "unknown_hook",
 ];
 
 /// What can be asked for.
