@@ -205,6 +205,12 @@ impl Keys {
         self.known().is_empty() && self.development.is_none()
     }
 
+    /// The names of all keys: whose idempotency keys there can be.
+    pub(crate) fn names(&self) -> Vec<Arc<str>> {
+        let developer = self.development.iter().map(|developer| Arc::clone(&developer.name));
+        self.known().iter().map(|(_, caller)| Arc::clone(&caller.name)).chain(developer).collect()
+    }
+
     /// The caller behind a request, if it may do what the route needs.
     pub(crate) fn admit(&self, headers: &HeaderMap, need: Need) -> Result<Caller, Problem> {
         if let Some(developer) = &self.development {

@@ -1,9 +1,11 @@
 //! Lists of closures: filters, order, pages.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use axum::response::Response;
 use genesys_types::{ConversationId, Organisation, QueueId};
 use http::StatusCode;
-use orchestrator::{Page, names, parse_closure_id};
+use orchestrator::{Page, Record, names, parse_closure_id};
 use serde::Serialize;
 use store::{Filter, HELD, ID_LABEL, Order};
 use utoipa::ToSchema;
@@ -141,12 +143,29 @@ pub(crate) async fn find(
             for narrowed in Wanted::narrowed(&id, &filter) {
                 page = orchestrator.list(&narrowed, order, after, limit).await?;
                 if !page.records.is_empty() {
-                    break;
+                    return Ok(page);
                 }
             }
+            page.records = of_producers_key(call, &id, &filter).await?;
             Ok(page)
         }
     }
+}
+
+/// The closures that answer for an idempotency key, whoever used it. Each asks an index, and there are as many as keys and queues.
+async fn of_producers_key(call: &Call, key: &str, filter: &Filter) -> Result<Vec<Record>, Problem> {
+    let api = &call.shared.api;
+    let queues = api.sources.setups().map(|setup| format!("source:{}", setup.name));
+    let scopes: BTreeSet<_> = api.keys.names().iter().map(ToString::to_string).chain(queues).collect();
+    let mut found: BTreeMap<Uuid, Record> = BTreeMap::new();
+    for scope in scopes {
+        if let Some(record) = api.orchestrator.closure_of_key(&scope, key).await?
+            && filter.matches(&record.row())
+        {
+            found.insert(record.key, record.as_ref().clone());
+        }
+    }
+    Ok(found.into_values().collect())
 }
 
 impl Listing {

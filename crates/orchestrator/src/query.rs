@@ -99,6 +99,18 @@ impl Orchestrator {
         Ok(self.latest(key).await?)
     }
 
+    /// The closure that answers for a producer's idempotency key.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn closure_of_key(&self, scope: &str, key: &str) -> Result<Option<Arc<Record>>, QueryError> {
+        match self.inner.store.key(scope, key).await? {
+            Some(entry) => self.closure(entry.closure).await,
+            None => Ok(None),
+        }
+    }
+
     /// One closure, as soon as it is settled as `settled` says, else as it is after `wait`.
     ///
     /// # Errors

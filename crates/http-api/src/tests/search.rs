@@ -105,3 +105,18 @@ async fn what_cannot_be_an_id_is_refused() {
     }
     assert_eq!(found(&world, "of-nobody").await, [""; 0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_closure_is_found_by_the_key_that_its_producer_has() {
+    let world = World::new().await;
+    let body = json!({ "conversationId": world.conversation(1) });
+    let headers = [("idempotency-key", "order-8812")];
+    let asked = world.post_as("submit", "/v1/closures", body, &headers).await.ok(202);
+    let id = asked["id"].as_str().unwrap();
+    assert_eq!(found(&world, "order-8812").await, [id]);
+    world.until(id, "closed").await;
+    assert_eq!(found(&world, "%20order-8812%20").await, [id], "blanks around it are none of its");
+    assert_eq!(found(&world, "order-8812&state=ghost").await, [""; 0]);
+    let elsewhere = world.get_as("stranger", "/v1/closures?q=order-8812", &[]).await;
+    assert_eq!(ids(&elsewhere.ok(200)), [""; 0], "of another organisation it is unknown");
+}
