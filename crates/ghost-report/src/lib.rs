@@ -159,7 +159,7 @@ impl Ghost {
                 .as_str()
                 .filter(|page| page.starts_with("https://"))
                 .map(str::to_owned),
-            strip: Strip::of(&happenings(timeline, begun), seconds(now.duration_since(begun))),
+            strip: Strip::of(&happenings(timeline, begun), seconds(now.duration_since(begun)), None),
             story: timeline
                 .iter()
                 .map(|line| (time(&line["at"]).map(shown).unwrap_or_default(), plain(&line["says"])))
@@ -193,7 +193,9 @@ pub fn plain(value: &Value) -> String {
 fn happenings(timeline: &[Value], begun: Timestamp) -> Vec<Happening> {
     let happening = |line: &Value| {
         let at = time(&line["at"])?;
-        let says = format!("{}  {}", shown(at), plain(&line["says"]));
+        let correlation = line["answered"]["correlationId"].as_str();
+        let correlation = correlation.map(|id| format!(" (correlation id {id})")).unwrap_or_default();
+        let says = format!("{}  {}{correlation}", shown(at), plain(&line["says"]));
         Some(Happening { after: seconds(at.duration_since(begun)), kind: plain(&line["kind"]), says })
     };
     timeline.iter().filter_map(happening).collect()

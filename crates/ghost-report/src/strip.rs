@@ -10,6 +10,10 @@ const WIDTH: f64 = 960.0;
 /// Where the axis begins, so that the first mark has room.
 const LEFT: f64 = 12.0;
 
+/// How high the axis is, and what stands above it.
+const AXIS: u8 = 34;
+const ABOVE: u8 = 12;
+
 /// What is written below the axis, and after how many seconds.
 const STEPS: [(&str, f64); 8] = [
     ("1 s", 1.0),
@@ -38,6 +42,8 @@ pub struct Happening {
 pub struct Mark {
     /// Its place.
     pub x: String,
+    /// Its height: calls and waits stand on the axis, and what came from outside above it, so that neither hides the other.
+    pub y: u8,
     /// What it looks like: call, event, person, wait or begin.
     pub look: &'static str,
     /// What it tells when it is pointed at.
@@ -53,7 +59,8 @@ pub struct Tick {
     pub label: &'static str,
 }
 
-/// The strip, which shows itself as SVG. Its colours are those of the page: the classes `call`, `event`, `person`, `wait` and `begin`.
+/// The strip, which shows itself as SVG. Its colours are those of the page: the classes `call`, `event`, `person`, `wait`, `begin`
+/// and `next`.
 #[derive(Debug, Clone, PartialEq, Template)]
 #[template(path = "strip.html")]
 pub struct Strip {
@@ -63,6 +70,8 @@ pub struct Strip {
     pub end: String,
     /// What is written there.
     pub last: &'static str,
+    /// Where it is looked at next, and that in words; nothing where that is past, or will not be.
+    pub next: Option<(String, String)>,
     /// What happened.
     pub marks: Vec<Mark>,
     /// The steps of the axis.
@@ -72,24 +81,29 @@ pub struct Strip {
 impl HtmlSafe for Strip {}
 
 impl Strip {
-    /// Draws the items of `/v1/closures/{id}/timeline`, until the closure's end; until now where it has none.
-    pub fn of_timeline(items: &[Value], ended: Option<Timestamp>) -> Self {
+    /// Draws the items of `/v1/closures/{id}/timeline`, until the closure's end; where it has none, until now, and on to when it is looked at
+    /// next.
+    pub fn of_timeline(items: &[Value], ended: Option<Timestamp>, next: Option<Timestamp>) -> Self {
         let until = ended.unwrap_or_else(Timestamp::now);
         let begun = items.first().and_then(|line| crate::time(&line["at"])).unwrap_or(until);
-        let strip = Self::of(&crate::happenings(items, begun), crate::seconds(until.duration_since(begun)));
+        let after = |at: Timestamp| crate::seconds(at.duration_since(begun));
+        let next = next.filter(|next| ended.is_none() && *next > until);
+        let next = next.map(|next| (after(next), format!("It is looked at next at {}", crate::shown(next))));
+        let strip = Self::of(&crate::happenings(items, begun), after(until), next);
         Self { last: if ended.is_some() { "end" } else { "now" }, ..strip }
     }
 
-    /// Draws what happened in the `lasted` seconds since the closure was accepted.
-    pub fn of(happenings: &[Happening], lasted: f64) -> Self {
+    /// Draws what happened in the `lasted` seconds since the closure was accepted, and after how many it is looked at next.
+    pub fn of(happenings: &[Happening], lasted: f64, next: Option<(f64, String)>) -> Self {
         let lasted = lasted.max(1.0);
-        let whole = (1.0 + lasted).ln();
-        let place = |after: f64| LEFT + (1.0 + after.clamp(0.0, lasted)).ln() / whole * (WIDTH - 2.0 * LEFT);
+        let longest = next.as_ref().map_or(lasted, |(after, _)| after.max(lasted));
+        let whole = (1.0 + longest).ln();
+        let place = |after: f64| LEFT + (1.0 + after.clamp(0.0, longest)).ln() / whole * (WIDTH - 2.0 * LEFT);
         let written = |after: f64| format!("{:.1}", place(after));
-        let marks = happenings.iter().map(|happening| Mark {
-            x: written(happening.after),
-            look: look(&happening.kind),
-            says: happening.says.clone(),
+        let marks = happenings.iter().map(|happening| {
+            let look = look(&happening.kind);
+            let y = if matches!(look, "event" | "person") { ABOVE } else { AXIS };
+            Mark { x: written(happening.after.min(lasted)), y, look, says: happening.says.clone() }
         });
         // The last step must not run into the word at the end.
         let ticks = STEPS.iter().filter(|(_, after)| *after < lasted && place(lasted) - place(*after) > 48.0);
@@ -97,6 +111,7 @@ impl Strip {
             width: WIDTH,
             end: written(lasted),
             last: "now",
+            next: next.map(|(after, says)| (written(after), says)),
             marks: marks.collect(),
             ticks: ticks.map(|(label, after)| Tick { x: written(*after), label }).collect(),
         }
@@ -130,7 +145,7 @@ mod tests {
             happening(7_200.0, "acted"),
             happening(9_999_999.0, "woke"),
         ];
-        let strip = Strip::of(&happenings, 86_400.0);
+        let strip = Strip::of(&happenings, 86_400.0, None);
         let places: Vec<f64> = strip.marks.iter().map(|mark| mark.x.parse().unwrap()).collect();
         assert!(places.is_sorted() && places[0] >= LEFT && places[4] <= WIDTH - LEFT, "{places:?}");
         assert!(places[2] > WIDTH / 4.0, "half a minute of a day: {places:?}");
@@ -143,7 +158,18 @@ mod tests {
 
     #[test]
     fn a_strip_of_no_time_has_an_axis_too() {
-        let strip = Strip::of(&[happening(0.0, "accepted")], 0.0);
+        let strip = Strip::of(&[happening(0.0, "accepted")], 0.0, None);
         assert!(strip.ticks.is_empty() && strip.end.parse::<f64>().is_ok_and(f64::is_finite));
+    }
+
+    #[test]
+    fn what_came_from_outside_hides_no_call_and_the_next_look_stands_behind_now() {
+        let happenings = [happening(60.0, "replied"), happening(60.0, "heard"), happening(60.0, "woke")];
+        let strip = Strip::of(&happenings, 60.0, Some((300.0, "soon".to_owned())));
+        assert_eq!(strip.marks.iter().map(|mark| mark.y).collect::<Vec<_>>(), [AXIS, ABOVE, AXIS]);
+        let place = |text: &str| text.parse::<f64>().unwrap();
+        let (next, says) = strip.next.unwrap();
+        assert!(place(&next) > place(&strip.end) + 48.0 && says == "soon", "{next} {}", strip.end);
+        assert!(strip.marks.iter().all(|mark| mark.x == strip.end));
     }
 }

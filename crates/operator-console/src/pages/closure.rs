@@ -94,7 +94,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
         said: ghost_report::handling(&explanation["handling"]),
         snoozes: SNOOZES,
         page: some(&closure["genesysPage"]).filter(|page| page.starts_with("https://")),
-        strip: Strip::of_timeline(items(&timeline), end(&closure)),
+        strip: Strip::of_timeline(items(&timeline), end(&closure), moment(&closure["nextWakeAt"])),
         steps: items(&timeline).iter().map(Step::of).collect(),
         facts: facts(&closure, &ghost),
         moments: moments(&closure),
@@ -127,7 +127,11 @@ async fn of_conversation(visitor: &Visitor, id: &str) -> Page {
 
 /// When it ended, if it has.
 fn end(closure: &Value) -> Option<Timestamp> {
-    closure["timings"]["endedAt"].as_str().and_then(|at| at.parse().ok())
+    moment(&closure["timings"]["endedAt"])
+}
+
+fn moment(value: &Value) -> Option<Timestamp> {
+    value.as_str()?.parse().ok()
 }
 
 fn facts(closure: &Value, ghost: &Value) -> Vec<(&'static str, String)> {
