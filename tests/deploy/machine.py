@@ -5,7 +5,7 @@ import pathlib
 import re
 import shutil
 
-from world import DEPLOY, SECRET, TOKENS, demand, run, takes_configuration
+from world import CONFIG, DEPLOY, SECRET, TOKENS, demand, run, takes_configuration
 
 UNIT = DEPLOY / "systemd" / "closeout.service"
 # What systemd thinks of the unit, in tenths: 0 is shut off from everything, 100 may do everything, and 20 is still "OK". A service
@@ -125,9 +125,9 @@ def package_makes_its_user(work):
 
 def alerts_are_raised(work):
     """Prometheus: the rules can be read, and are raised by what they should be, and by nothing else"""
-    shutil.copy(DEPLOY / "prometheus" / "alerts.yaml", work / "alerts-under-test.yaml")
+    shutil.copy(CONFIG / "prometheus" / "alerts.yaml", work / "alerts-under-test.yaml")
     shutil.copy(pathlib.Path(__file__).with_name("alerts.yaml"), work / "alerts-test.yaml")
-    every = re.findall(r"(?m)^ *- alert: (\w+)$", (DEPLOY / "prometheus" / "alerts.yaml").read_text())
+    every = re.findall(r"(?m)^ *- alert: (\w+)$", (CONFIG / "prometheus" / "alerts.yaml").read_text())
     raised = set(re.findall(r"alertname: (\w+)\n +exp_alerts:", (work / "alerts-test.yaml").read_text()))
     demand(set(every) <= raised, f"no test raises {sorted(set(every) - raised)}")
     asks = (DEPLOY.parent / "docs" / "operations.md").read_text()

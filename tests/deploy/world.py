@@ -8,6 +8,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
+CONFIG = ROOT / "config"
 # The places at which a deployment keeps its files, with what the program finds there in these checks.
 PLACES = ["/etc/closeout", "/run/secrets/closeout", "/run/secrets", "/run/credentials/closeout.service", "/var/lib/closeout"]
 SECRET = "a secret of the check, 32 bytes long"

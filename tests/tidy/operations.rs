@@ -72,7 +72,7 @@ fn first_cells(page: &str, heading: &str) -> BTreeSet<String> {
 }
 
 fn alerts() -> (BTreeSet<String>, String) {
-    let rules = read("deploy/prometheus/alerts.yaml");
+    let rules = read("config/prometheus/alerts.yaml");
     let name = |line: &str| line.trim().strip_prefix("- alert: ").map(str::to_owned);
     (rules.lines().filter_map(name).collect(), rules)
 }
@@ -117,7 +117,7 @@ fn alerts_are_raised_by_metrics_that_the_program_sets() {
 
 #[test]
 fn panels_show_metrics_that_the_program_sets() {
-    let dashboard = read("deploy/grafana/closeout.json");
+    let dashboard = read("config/grafana/closeout.json");
     let known = metrics_of_the_program();
     let shown = metrics_in(&dashboard);
     for metric in &shown {
