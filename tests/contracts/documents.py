@@ -70,7 +70,13 @@ def check_streams(there, seeds):
             status, kind, more = there.stream(f"/v1/closures/{closure}/events", None)
             assert (status, kind, bool(more)) == (200, "text/event-stream", True), (closure, status, kind)
             pieces += more
-    told = {event["id"]: (event["type"], event.get("subject")) for _, event in list(there.events)}
+    told = {}
+
+    def all_are_told():
+        told.update({event["id"]: (event["type"], event.get("subject")) for _, event in list(there.events)})
+        return all(piece.split("\n", 1)[0].removeprefix("id: ") in told for piece in pieces)
+
+    there.wait(all_are_told, "a stream told what no callback has told")
     for piece in pieces:
         fields = dict(line.split(": ", 1) for line in piece.splitlines() if line)
         event = json.loads(fields["data"])
