@@ -50,9 +50,25 @@ struct Batch {
     acts: Vec<(&'static str, &'static str)>,
     rows: Vec<Row>,
     next: Option<String>,
+    /// Who paused it, as far as the audit tells.
+    paused_by: Option<Pause>,
     /// The states that the rows are narrowed to, as the address names them; empty for all.
     narrowed: String,
     wrong: Option<String>,
+}
+
+/// A pause, as the audit has it.
+#[derive(Debug)]
+struct Pause {
+    by: String,
+    at: Moment,
+    why: Option<String>,
+}
+
+impl Pause {
+    fn of(line: &Value) -> Self {
+        Self { by: text(&line["by"]), at: Moment::of(&line["at"]), why: some(&line["why"]) }
+    }
 }
 
 #[derive(Debug)]
@@ -77,6 +93,12 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
     let items_path = format!("{path}/items?{wanted}");
     let (rows, wrong) = asked::look(&visitor, &items_path, asked.wrong.as_deref()).await?;
     let status = asked::status(wrong.as_ref());
+    let pause = match batch["state"].as_str() {
+        Some("paused") => {
+            visitor.look(&format!("/v1/audit?action=batch.pause&subject={}&limit=1", segment(&id))).await
+        }
+        Some(_) | None => Value::Null,
+    };
     let progress = &batch["progress"];
     let count = |name: &str| progress[name].as_u64().unwrap_or_default();
     let token = some(&batch["confirmToken"]);
@@ -123,6 +145,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
                 query([("state", asked.value("state")), ("cursor", cursor.as_str())])
             )
         }),
+        paused_by: items(&pause).first().map(Pause::of),
         narrowed: asked.value("state").to_owned(),
         wrong,
         id,

@@ -93,8 +93,9 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
     let ghosts = visitor.get(&format!("/v1/ghosts?sort=acceptedAt&limit={SHOWN}")).await?;
     let adapters = visitor.look("/v1/adapters").await;
     let sources = visitor.look("/v1/sources").await;
-    let pauses = match Standing::is_paused(&standing, &sources) {
-        true => visitor.look("/v1/audit?action=outgoing.pause,source.pause&limit=100").await,
+    let paused = visitor.look("/v1/batches?state=paused&limit=500").await;
+    let pauses = match Standing::is_paused(&standing, &sources, &paused) {
+        true => visitor.look("/v1/audit?action=outgoing.pause,source.pause,batch.pause&limit=100").await,
         false => Value::Null,
     };
     let needs = needs(&Standing {
@@ -102,7 +103,7 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
         adapters: &adapters,
         letters: &visitor.look("/v1/dead-letters?state=held&limit=500").await,
         sources: &sources,
-        paused: &visitor.look("/v1/batches?state=paused&limit=500").await,
+        paused: &paused,
         previews: &visitor.look("/v1/batches?state=preview&limit=500").await,
         pauses: &pauses,
         now: Timestamp::now(),

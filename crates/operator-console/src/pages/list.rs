@@ -53,6 +53,8 @@ struct List {
     first: String,
     /// The organisation that a batch of chosen rows is of; nothing where several are shown.
     organisation: String,
+    /// Those of the key.
+    organisations: Vec<String>,
     /// A filter that only the batches of it can run, where it has one.
     batch: Option<Vec<(String, String)>>,
 }
@@ -60,6 +62,7 @@ struct List {
 #[derive(Debug)]
 struct Row {
     id: String,
+    organisation: String,
     conversation: String,
     state: State,
     reason: String,
@@ -71,6 +74,17 @@ struct Row {
 }
 
 impl List {
+    /// Whether each row says which organisation it is of: where rows of several can stand there.
+    fn says_organisation(&self) -> bool {
+        self.organisation.is_empty()
+    }
+
+    /// The same list, of one organisation.
+    fn of_organisation(&self, name: &str) -> String {
+        let others = self.filter.pairs().filter(|(given, _)| *given != "organisation");
+        format!("/console/closures?{}", query(others.chain([("organisation", name)])))
+    }
+
     /// Whether rows can be chosen: by somebody who may act, and of one organisation, as a batch is.
     fn can_choose(&self) -> bool {
         self.frame.acts && !self.organisation.is_empty()
@@ -115,6 +129,7 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
         wrong,
         of_ghosts,
         organisation,
+        organisations: visitor.session.organisations.clone(),
         filter,
     };
     Ok((status, frame::show(&list)).into_response())
@@ -141,6 +156,7 @@ impl Row {
         let proof = some(&item["confirmedBy"]["kind"]);
         Self {
             id: text(&item["id"]),
+            organisation: text(&item["organisation"]),
             conversation: text(&item["conversationId"]),
             state: State::of(&item["state"]),
             reason: some(&item["reason"]).map(|reason| reason.replace('_', " ")).unwrap_or_default(),

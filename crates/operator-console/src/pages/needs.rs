@@ -47,9 +47,9 @@ pub(crate) struct Standing<'a> {
 
 impl Standing<'_> {
     /// Whether something is paused, so that it is worth asking who did it.
-    pub(crate) fn is_paused(organisations: &Value, sources: &Value) -> bool {
+    pub(crate) fn is_paused(organisations: &Value, sources: &Value, batches: &Value) -> bool {
         let mut all = list(organisations).iter().chain(items(sources));
-        all.any(|one| one["paused"] == true)
+        all.any(|one| one["paused"] == true) || !items(batches).is_empty()
     }
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn needs(standing: &Standing<'_>) -> Vec<Need> {
     needs.extend(items(standing.sources).iter().filter_map(|one| of_source(one, standing.pauses)));
     needs.extend(of_letters(standing.letters));
     needs.extend(items(standing.previews).iter().filter_map(|one| of_scan(one, standing.now)));
-    needs.extend(items(standing.paused).iter().map(of_paused));
+    needs.extend(items(standing.paused).iter().map(|one| of_paused(one, standing.pauses)));
     needs
 }
 
@@ -187,9 +187,12 @@ fn of_scan(one: &Value, now: Timestamp) -> Option<Need> {
     })
 }
 
-fn of_paused(one: &Value) -> Need {
-    let what = format!("The batch {} is paused with {} rows to go.", text(&one["id"]), queued(one));
-    of_batch(one, what, "Resume it or call it off.")
+fn of_paused(one: &Value, pauses: &Value) -> Need {
+    let id = text(&one["id"]);
+    let address = format!("/console/batches/{id}");
+    let what = format!("The batch {id} is paused with {} rows to go,", queued(one));
+    let todo = "Resume it or call it off.".to_owned();
+    Need { todo, ..paused(&what, "batch.pause", &id, pauses, address) }
 }
 
 fn queued(batch: &Value) -> u64 {
@@ -285,7 +288,7 @@ mod tests {
             (scan("2026-11-28T10:00:00Z", 1), None),
             (scan("2026-11-28T10:15:00Z", 0), None),
             (rows, None),
-            (paused, Some("The batch bt_2 is paused with 7 rows to go.")),
+            (paused, Some("The batch bt_2 is paused with 7 rows to go, by an operator.")),
         ] {
             let needs = needs_of(&well, &none, &none, &none, &batch);
             assert_eq!(needs.len(), usize::from(said.is_some()), "{needs:?}");
