@@ -1,11 +1,16 @@
 //! How messages come in.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tokio::time::{Instant, timeout};
 
-use super::{Place, WAIT, numbered, numbers, one, opened, publish_numbered, settle_all, some, take_all};
+use super::{
+    Place, WAIT, number, numbered, numbers, one, opened, publish_numbered, settle_all, some, take_all,
+};
 use crate::{GRACE, Headers, Outgoing, Settlement};
 
 /// Body, id, headers and address of the reply; names of headers in lower case.
@@ -76,11 +81,24 @@ pub async fn a_receive_brings_no_more_than_was_asked(place: impl Place) {
 pub async fn many_messages_arrive_each_at_least_once(place: impl Place) {
     let source = opened(&place).await;
     publish_numbered(&place, 200).await;
-    let came = take_all(&*source, 200).await;
-    assert_eq!(came.keys().copied().collect::<std::collections::BTreeSet<_>>(), numbers(200));
-    // On a busy machine a message may come again before it was settled. That is rare, or nothing is settled.
-    let again = came.values().filter(|times| **times > 1).count();
-    assert!(again <= 20, "{again} came more than once: {came:?}");
+    let (mut came, mut late) = (BTreeMap::<usize, u32>::new(), BTreeSet::new());
+    while came.len() < 200 {
+        let asked = Instant::now();
+        let messages = some(&*source, 100).await;
+        let settlements = messages.iter().map(|message| (message.receipt.clone(), Settlement::Taken));
+        // What could not be settled comes again, which counts as well.
+        let _ = source.settle(settlements.collect()).await;
+        let numbers: Vec<_> = messages.iter().map(number).collect();
+        // What a busy machine did not settle in time may come again.
+        if asked.elapsed() >= place.manners().held {
+            late.extend(numbers.iter().copied());
+        }
+        numbers.into_iter().for_each(|number| *came.entry(number).or_default() += 1);
+    }
+    assert_eq!(came.keys().copied().collect::<BTreeSet<_>>(), numbers(200));
+    // It may also come again where the broker was slow to hear of it. That is rare, or nothing is settled.
+    let again = came.iter().filter(|(number, times)| **times > 1 && !late.contains(*number)).count();
+    assert!(again <= 20, "{again} came more than once: {came:?}, late were {late:?}");
 }
 
 /// A future that is dropped in the midst of a receive may take messages along: they come again.
