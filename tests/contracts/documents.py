@@ -61,6 +61,10 @@ def check_events(there):
     return len(there.events), sorted({event["type"] for _, event in there.events})
 
 
+# Callbacks keep a ghost back while no event comes in by an adapter, and withdraw it where it heals meanwhile; streams tell it at once.
+MAY_BE_KEPT_BACK = {"closeout.closure.ghost-detected.v1", "closeout.closure.ghost-cleared.v1"}
+
+
 def check_streams(there, seeds):
     """Both streams tell the events of callbacks: what came in by one is what comes by the other, under the same id."""
     status, kind, pieces = there.stream("/v1/events?lastEventId=ev_0000000000000000", 12)
@@ -71,17 +75,20 @@ def check_streams(there, seeds):
             assert (status, kind, bool(more)) == (200, "text/event-stream", True), (closure, status, kind)
             pieces += more
     told = {}
-
-    def all_are_told():
-        told.update({event["id"]: (event["type"], event.get("subject")) for _, event in list(there.events)})
-        return all(piece.split("\n", 1)[0].removeprefix("id: ") in told for piece in pieces)
-
-    there.wait(all_are_told, "a stream told what no callback has told")
+    events = []
     for piece in pieces:
         fields = dict(line.split(": ", 1) for line in piece.splitlines() if line)
         event = json.loads(fields["data"])
         assert (fields["id"], fields["event"]) == (event["id"], event["type"]), piece
-        assert told[event["id"]] == (event["type"], event.get("subject")), piece
+        events.append(event)
+
+    def all_are_told():
+        told.update({event["id"]: (event["type"], event.get("subject")) for _, event in list(there.events)})
+        return all(event["id"] in told for event in events if event["type"] not in MAY_BE_KEPT_BACK)
+
+    there.wait(all_are_told, "a stream told what no callback has told")
+    for event in events:
+        assert told.get(event["id"], (event["type"], event.get("subject"))) == (event["type"], event.get("subject")), event
     for path in ("/v1/events", f"/v1/closures/{seeds['cl_'][0]}/events"):
         status, kind, _ = there.send("GET", f"{path}?lastEventId=7")
         assert (status, kind) == (422, "application/problem+json"), (path, status, kind)
