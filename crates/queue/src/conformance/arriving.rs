@@ -98,7 +98,7 @@ pub async fn many_messages_arrive_each_at_least_once(place: impl Place) {
     assert_eq!(came.keys().copied().collect::<BTreeSet<_>>(), numbers(200));
     // It may also come again where the broker was slow to hear of it. That is rare, or nothing is settled.
     let again = came.iter().filter(|(number, times)| **times > 1 && !late.contains(*number)).count();
-    assert!(again <= 20, "{again} came more than once: {came:?}, late were {late:?}");
+    assert!(again <= 10, "{again} came more than once: {came:?}, late were {late:?}");
 }
 
 /// A future that is dropped in the midst of a receive may take messages along: they come again.
