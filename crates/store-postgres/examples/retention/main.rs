@@ -5,7 +5,7 @@
 //! 64 writers close without a pause. In the first third nothing is removed; then what ended longer ago than is kept goes, in
 //! batches, as a service does it. Each line is of ten seconds. What it writes stays in the schema: name one that can be dropped.
 
-#[path = "../throughput/closing.rs"]
+#[path = "../postgres_throughput/closing.rs"]
 mod closing;
 
 use std::{

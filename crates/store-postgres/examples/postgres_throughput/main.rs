@@ -1,6 +1,6 @@
 //! Measures how many transitions a second a database makes durable.
 //!
-//! `cargo run --release -p store-postgres --example throughput -- postgres://USER@HOST/DATABASE?schema=measured [body bytes] [seconds]`
+//! `cargo run --release -p store-postgres --example postgres_throughput -- postgres://USER@HOST/DATABASE?schema=measured [body bytes] [seconds]`
 //!
 //! As many writers as the pressure says each take closures through five commits, one after the other, as a service
 //! does: acceptance with an idempotency key, three steps, the webhook's step with its inbox entry, the end. What it writes stays
