@@ -124,7 +124,7 @@ impl Fleet {
             // A beat of the owner may come between.
             let taken = self.store(next).take_over(8).await.expect("it answers");
             if !taken.is_empty() {
-                assert_eq!(taken, [self.row.clone()], "round {round}: as it was written last");
+                assert_eq!(taken, std::slice::from_ref(&self.row), "round {round}: as it was written last");
                 self.owner = next;
                 self.writers.insert(self.row.version + 1, next);
                 return;
