@@ -1,11 +1,12 @@
 //! Three services on one database behind a balancer, while one of them is killed or stopped every second.
 
 use std::{
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use closeout_tests::{Nats, Scene, SceneOptions, publish, wait_until};
+use closeout_tests::{Nats, Scene, SceneOptions, program, publish, wait_until};
 use genesys_simulator::{NewConversation, Quota, SimulatorBuilder};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -17,6 +18,7 @@ mod balancer;
 mod calls;
 mod pace;
 mod replicas;
+mod upgrade;
 
 use calls::Calls;
 use pace::Pace;
@@ -95,6 +97,11 @@ struct Fleet {
 impl Fleet {
     /// Begins; with a quota all services use one client, whose tokens share it.
     async fn begin(quota: Option<Quota>, nats: Option<&Nats>) -> Self {
+        Self::begin_as(program().to_owned(), quota, nats).await
+    }
+
+    /// The same with another program, which also makes the tables.
+    async fn begin_as(program: PathBuf, quota: Option<Quota>, nats: Option<&Nats>) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let front = format!("http://{}", listener.local_addr().unwrap());
         let options = SceneOptions {
@@ -102,6 +109,7 @@ impl Fleet {
             store: Some(store()),
             callbacks: nats.map(Nats::source).unwrap_or_default(),
             environment: environment(quota),
+            program: Some(program.clone()),
             relay_to: Some(format!("{front}/hooks/relay")),
             ..SceneOptions::default()
         };
@@ -118,7 +126,7 @@ impl Fleet {
             let mut environment = environment(quota);
             let door = calls.door(&scene.simulator, number).await;
             environment.push(("CLOSEOUT_GENESYS__MAIN__REGION".to_owned(), door));
-            replicas.push(Arc::new(Replica::new(number, environment)));
+            replicas.push(Arc::new(Replica::new(number, program.clone(), environment)));
         }
         balancer::serve(listener, replicas.clone());
         let fleet = Self { scene, replicas, calls };

@@ -43,6 +43,8 @@ pub struct SceneOptions {
     pub store: Option<String>,
     /// Variables of the service's environment.
     pub environment: Vec<(String, String)>,
+    /// The program that is the service; `None` for the one under test.
+    pub program: Option<PathBuf>,
     /// How the relay writes its bodies.
     pub format: BodyFormat,
     /// Whether the relay is told of every change of a conversation, as subscribers of its queue are.
@@ -64,6 +66,7 @@ impl Default for SceneOptions {
             relay_to: None,
             store: None,
             environment: Vec::new(),
+            program: None,
             format: BodyFormat::Eventbridge,
             queue_topic: false,
             requests: None,
@@ -88,6 +91,7 @@ pub struct Scene {
     service: Option<Child>,
     stop: CancellationToken,
     environment: Vec<(String, String)>,
+    program: PathBuf,
 }
 
 impl Drop for Scene {
@@ -144,6 +148,7 @@ impl Scene {
             service: None,
             stop,
             environment: options.environment,
+            program: options.program.unwrap_or_else(|| program().to_owned()),
         };
         scene.start().await;
         scene
@@ -158,7 +163,7 @@ impl Scene {
     pub async fn start_or_die(&mut self) -> bool {
         let log =
             File::options().create(true).append(true).open(self.folder.path().join("service.log")).unwrap();
-        let child = Command::new(program())
+        let child = Command::new(&self.program)
             .args(["serve", "--config"])
             .arg(self.configuration())
             .env("GENESYSCLOUD_OAUTHCLIENT_ID", genesys_simulator::DEFAULT_CLIENT_ID)

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     net::TcpListener,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -11,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use closeout_tests::{Scene, program};
+use closeout_tests::Scene;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +32,7 @@ pub struct Replica {
     child: Mutex<Option<Child>>,
     stands_still: AtomicBool,
     environment: Vec<(String, String)>,
+    program: Mutex<PathBuf>,
 }
 
 /// What was done to a service, and from when until when.
@@ -44,15 +46,16 @@ pub struct Strike {
 
 impl Replica {
     /// One with a port of its own; `environment` differs from what its configuration says.
-    pub fn new(number: usize, environment: Vec<(String, String)>) -> Self {
+    pub fn new(number: usize, program: PathBuf, environment: Vec<(String, String)>) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { number, port, child: Mutex::default(), stands_still: AtomicBool::default(), environment }
+        let (child, stands_still, program) = (Mutex::default(), AtomicBool::default(), Mutex::new(program));
+        Self { number, port, child, stands_still, environment, program }
     }
 
     /// Starts it with the configuration of the scene.
     pub fn start(&self, scene: &Scene) {
         let log = File::options().append(true).open(scene.folder.path().join("service.log")).unwrap();
-        let child = Command::new(program())
+        let child = Command::new(&*self.program.lock().unwrap())
             .args(["serve", "--config"])
             .arg(scene.configuration())
             .env("GENESYSCLOUD_OAUTHCLIENT_ID", genesys_simulator::DEFAULT_CLIENT_ID)
@@ -66,7 +69,17 @@ impl Replica {
         *self.child.lock().unwrap() = Some(child.unwrap());
     }
 
-    fn kill(&self) {
+    /// Asks it to stop, as an init system does, waits for its end, and starts another program in its place.
+    pub fn becomes(&self, program: PathBuf, scene: &Scene) {
+        self.signal("-TERM");
+        let ended = self.child.lock().unwrap().take().unwrap().wait().unwrap();
+        assert_eq!(ended.code(), Some(0), "the service stopped with {ended}");
+        *self.program.lock().unwrap() = program;
+        self.start(scene);
+    }
+
+    /// Ends it at once, as `kill -9` does.
+    pub fn kill(&self) {
         if let Some(mut child) = self.child.lock().unwrap().take() {
             let _ = child.kill();
             let _ = child.wait();
