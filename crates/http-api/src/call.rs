@@ -144,6 +144,12 @@ pub(crate) async fn read_json(headers: &HeaderMap, body: Body) -> Result<Option<
     }
 }
 
+/// Reads what is left of a request that is not looked at, up to the length of a command.
+pub(crate) async fn read_rest(body: Body) {
+    // Where it cannot be read the connection ends behind the answer.
+    let _ = Limited::new(body, LARGEST_BODY).collect().await;
+}
+
 /// Reads a body as it is.
 pub(crate) async fn read_file(body: Body) -> Result<Bytes, Problem> {
     if body.size_hint().lower() > batches::LARGEST_BODY as u64 {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use closure_machine::{Step, Turn};
+use genesys_types::Span;
 use orchestrator::{ActError, QueryError, Record, SubmitError, closure_id, names};
 use store::StoreUnavailable;
 
@@ -20,6 +21,12 @@ const STOPPING: Duration = Duration::from_secs(10);
 
 pub(crate) fn stopping() -> Problem {
     Problem::new(&kinds::STOPPING, "The service is stopping and takes no more work.").retry_after(STOPPING)
+}
+
+/// A command that would keep what was taken before from its end.
+pub(crate) fn overloaded(again: Span) -> Problem {
+    Problem::new(&kinds::OVERLOADED, "So much is being written that new commands have to wait.")
+        .retry_after(again.duration())
 }
 
 impl From<StoreUnavailable> for Problem {

@@ -325,6 +325,8 @@ pub(crate) mod kinds {
             "Close a stream that nobody reads, or ask again after the time in Retry-After.";
         STOPPING = SERVICE_UNAVAILABLE, "stopping", "The service is stopping", retryable: true,
             "Send the same request again after the time in Retry-After.";
+        OVERLOADED = SERVICE_UNAVAILABLE, "overloaded", "More commands come than can be taken", retryable: true,
+            "Send the same request again after the time in Retry-After, with the same Idempotency-Key.";
         STORE = SERVICE_UNAVAILABLE, "store_unavailable", "Nothing can be stored at present", retryable: true,
             "Send the same request again after the time in Retry-After, with the same Idempotency-Key.";
     }

@@ -17,6 +17,13 @@ pub(crate) struct Route {
     pub(crate) doc: Doc,
 }
 
+impl Route {
+    /// Whether it opens closures as fast as somebody asks. What operators do, and look at, is done however busy it is.
+    pub(crate) fn may_be_shed(&self) -> bool {
+        self.need == Need::Submit && self.doc.body.as_ref().is_some_and(|body| !body.file)
+    }
+}
+
 /// The methods in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Method {

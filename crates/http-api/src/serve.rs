@@ -14,17 +14,18 @@ use tracing::Instrument as _;
 use crate::{
     access::Need,
     audit::{self, Trail, UnderWay},
-    call::{Answer, Call, Shared, read_file, read_json},
+    call::{Answer, Call, Shared, read_file, read_json, read_rest},
     documents,
     events::Outbox,
     health::{self, StoreCheck},
     openapi,
-    outcome::stopping,
+    outcome::{overloaded, stopping},
     problem::{Problem, kinds},
     reference::Page,
     route::{Method, Route},
     routes::ROUTES,
     state::ApiState,
+    submit,
 };
 
 /// Builds the API. Its router has a fallback of its own, which answers every other path with a problem; whatever is merged
@@ -78,6 +79,13 @@ async fn serve(
         return Problem::invalid("id", "The path is not UTF-8.").into_response();
     };
     let id = params.iter().next().map(|(_, value)| value.to_owned()).unwrap_or_default();
+    if route.may_be_shed()
+        && let Err(again) = shared.api.orchestrator.takes_commands(submit::SOURCE)
+    {
+        // Unread, it would cost the connection. Whatever is wrong with it is not looked at.
+        read_rest(body).await;
+        return overloaded(again).into_response();
+    }
     let body = match &route.doc.body {
         None => Ok((None, Bytes::new())),
         Some(kind) if kind.file => read_file(body).await.map(|file| (None, file)),

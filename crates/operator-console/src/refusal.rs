@@ -17,7 +17,7 @@ pub(crate) struct Refusal {
 }
 
 /// What can be done on a page, by the code of the refusal, where the interface tells a script something else.
-const FIXES: [(&str, &str); 18] = [
+const FIXES: [(&str, &str); 19] = [
     ("version_changed", "Look below how it stands now, and press again if it still fits."),
     (
         "claimed_by_another",
@@ -44,6 +44,7 @@ const FIXES: [(&str, &str); 18] = [
     ("too_many_open", "Press again in a while."),
     ("organisation_paused", "Let its calls go on under Settings, and press again."),
     ("stopping", "Press again in a moment."),
+    ("overloaded", "Press again in a moment."),
     ("store_unavailable", "Press again in a moment."),
 ];
 

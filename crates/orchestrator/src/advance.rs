@@ -27,6 +27,7 @@ use crate::{
     remote::{Outcome, Permit, Remote},
     under_way::UnderWay,
     wrap_up,
+    writing::Writing,
 };
 
 /// How often a transition is worked out anew because somebody else wrote first.
@@ -48,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) organisations: BTreeMap<Organisation, Arc<Org>>,
     pub(crate) held: HeldReplies,
     pub(crate) under_way: UnderWay,
+    pub(crate) writing: Writing,
     pub(crate) adapters: Adapters,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
@@ -245,7 +247,7 @@ impl Orchestrator {
             inbox: trigger.inbox.clone(),
             key: None,
         };
-        match self.inner.store.commit(commit).await {
+        match self.commit(commit).await {
             Ok(()) => {
                 if moves.clone().any(|made| begins_to_wait(&made.before.closure, &made.next.closure)) {
                     // What the reply was held for is here.

@@ -153,7 +153,7 @@ impl Orchestrator {
         result: Delivered,
     ) -> Result<Delivered, StoreUnavailable> {
         let commit = Commit { inbox: Some(entry(delivery, result)), ..Commit::default() };
-        match self.inner.store.commit(commit).await {
+        match self.commit(commit).await {
             Ok(()) => Ok(result),
             Err(CommitRefused::SameEvent) => Ok(Delivered::Duplicate),
             Err(CommitRefused::OtherBody) => Ok(Delivered::Conflict),

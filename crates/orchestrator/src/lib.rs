@@ -58,6 +58,7 @@ mod under_way;
 mod upkeep;
 mod wake;
 mod wrap_up;
+mod writing;
 
 pub use adapters::{AdapterHealth, AdapterNotice};
 pub use advance::Orchestrator;

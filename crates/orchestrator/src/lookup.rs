@@ -226,7 +226,7 @@ impl Orchestrator {
             inbox: None,
             key: key.map(|key| key_entry(key, record.key, false, record.updated_at.millis())),
         };
-        match self.inner.store.commit(commit).await {
+        match self.commit(commit).await {
             Ok(()) => {
                 self.inner.registry.put(Arc::clone(&record));
                 self.bring_back_later(&record, call, requests, asking);
@@ -272,7 +272,7 @@ impl Orchestrator {
                 inbox: None,
                 key: key.map(|key| key_entry(key, made.next.key, false, made.next.updated_at.millis())),
             };
-            match self.inner.store.commit(commit).await {
+            match self.commit(commit).await {
                 Ok(()) => {
                     self.committed(&made);
                     self.go_on(&made, permit.take());

@@ -25,6 +25,7 @@ use crate::{
     registry::Registry,
     remote::CallFacts,
     under_way::UnderWay,
+    writing::Writing,
 };
 
 /// How many rows one query of the start reads.
@@ -59,6 +60,7 @@ impl Orchestrator {
                 organisations,
                 held: HeldReplies::default(),
                 under_way: UnderWay::default(),
+                writing: Writing::default(),
                 adapters: Adapters::default(),
                 tasks: TaskTracker::new(),
                 stopping: CancellationToken::new(),

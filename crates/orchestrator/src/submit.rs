@@ -15,6 +15,7 @@ use crate::{
     record::{Record, Said},
     remote::Remote,
     to_the_end::ToTheEnd,
+    writing::COME_AGAIN,
 };
 
 /// How often a command looks again when the closure in its way ends meanwhile.
@@ -129,6 +130,21 @@ impl fmt::Display for SubmitError {
 impl Error for SubmitError {}
 
 impl Orchestrator {
+    /// Whether a command may come in by a door at which nobody is bound to wait; where not, after which time it is worth another
+    /// try. So much is being written then that what was taken before would come to no end. [`Self::submit`] takes commands all
+    /// the same: a queue holds back by itself.
+    ///
+    /// # Errors
+    ///
+    /// The time after which to try again.
+    pub fn takes_commands(&self, source: &str) -> Result<(), Span> {
+        if !self.inner.writing.falls_behind() {
+            return Ok(());
+        }
+        metrics::command(source, "shed");
+        Err(COME_AGAIN)
+    }
+
     /// Takes a command. When this returns `Ok`, the command survives whatever happens next.
     ///
     /// # Errors
@@ -215,7 +231,7 @@ impl Orchestrator {
             inbox: None,
             key: submission.key.as_ref().map(|key| key_entry(key, record.key, false, now.millis())),
         };
-        match self.inner.store.commit(commit).await {
+        match self.commit(commit).await {
             Ok(()) => {
                 let record = Arc::new(record);
                 self.inner.registry.put(Arc::clone(&record));
@@ -288,7 +304,7 @@ impl Orchestrator {
         };
         let entry = key_entry(key, open, true, self.now().millis());
         let commit = Commit { key: Some(entry), ..Commit::default() };
-        match self.inner.store.commit(commit).await {
+        match self.commit(commit).await {
             Ok(()) => Ok(Some(Submitted::Attached(record))),
             Err(CommitRefused::NotOpen) => {
                 self.reload(open).await.map_err(SubmitError::Unavailable)?;

@@ -153,7 +153,7 @@ fn fix(code: &str, flag: Option<&str>, closure: &str, retry_after: Option<Durati
         "idempotency_key_reused" => "use another --key, or repeat the command unchanged".to_owned(),
         "unknown_organisation" => "name another with --organisation, or use a key that is for it".to_owned(),
         "invalid_field" => format!("correct {}", flag?),
-        "too_many_open" | "no_quota" | "stopping" | "store_unavailable" => again(),
+        "too_many_open" | "no_quota" | "stopping" | "overloaded" | "store_unavailable" => again(),
         "no_such_route" | "method_not_allowed" => {
             "this program and the server may differ in version: `closeout version` shows both".to_owned()
         }

@@ -58,7 +58,8 @@ const MESSAGE_RESULTS: [HookResult; 9] = [
 /// Describes what is measured, and begins every counter whose labels are known.
 pub fn begin(organisations: &[Organisation], hooks: &[String], queues: &[String], sockets: &[String]) {
     describe();
-    for result in COMMAND_RESULTS {
+    // A queue holds back by itself; it is never told to come again.
+    for result in COMMAND_RESULTS.into_iter().chain(["shed"]) {
         counter!("closeout_commands_received_total", "source" => "http", "result" => result).increment(0);
     }
     for result in CALLBACK_RESULTS {
