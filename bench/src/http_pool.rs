@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{HOST, HeaderValue};
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -31,6 +31,8 @@ struct Shared {
 pub struct Answer {
     /// The status code of the answer.
     pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
 }
@@ -82,12 +84,12 @@ impl HttpPool {
                 None => return Err(cut(failed.into_error())),
             },
         };
-        let status = response.status();
-        let body = response.into_body().collect().await.map_err(cut)?.to_bytes();
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.map_err(cut)?.to_bytes();
         if !connection.is_closed() {
             self.idle().push(connection);
         }
-        Ok(Answer { status, body })
+        Ok(Answer { status: head.status, headers: head.headers, body })
     }
 
     async fn idle_connection(&self) -> Option<SendRequest<Full<Bytes>>> {

@@ -20,6 +20,7 @@ mod listen;
 mod machine;
 mod measure;
 mod options;
+mod overload;
 mod process;
 mod report;
 mod run;
@@ -34,9 +35,10 @@ use database::Database;
 use driver::Completion;
 use measure::{Proof, measure_kills, measure_load, prove};
 use options::{
-    Act, LoadOptions, Options, Output, RunOptions, SceneOptions, SlowOptions, StubOptions, Until,
-    WaitingOptions, WebhooksOptions,
+    Act, LoadOptions, Options, Output, OverloadOptions, RunOptions, SceneOptions, SlowOptions,
+    StubOptions, Until, WaitingOptions, WebhooksOptions,
 };
+use overload::{OverloadPlan, measure_overload};
 use run::{Sizes, plan};
 use service::{Scene, Setup, Subject};
 use stub::{HookTarget, Stub};
@@ -90,6 +92,7 @@ async fn act(act: Act) -> anyhow::Result<bool> {
         Act::Waiting(options) => wait(options).await,
         Act::Slow(options) => crowd(options).await,
         Act::Webhooks(options) => webhooks(options).await,
+        Act::Overload(options) => overload(options).await,
         Act::Stub(options) => serve_stub(options).await,
         Act::Bare(options) => {
             bare::serve(options.listen, options.genesys, &options.hook_secret).await?;
@@ -160,6 +163,21 @@ async fn crowd(options: SlowOptions) -> anyhow::Result<bool> {
 async fn webhooks(options: WebhooksOptions) -> anyhow::Result<bool> {
     let (service, setup) = scene(options.scene);
     let figures = webhooks::measure_webhooks(&service, &setup, options.count, options.at_once).await?;
+    println!("{}", serde_json::to_string_pretty(&figures)?);
+    Ok(none_broken(&figures.broken_promises()))
+}
+
+async fn overload(options: OverloadOptions) -> anyhow::Result<bool> {
+    let (service, setup) = scene(options.scene);
+    let plan = OverloadPlan {
+        unfinished: run::UNFINISHED,
+        peak_for: options.peak_for,
+        times: options.times,
+        lasts: options.lasts,
+        on_their_way: options.on_their_way,
+        limit: options.limit,
+    };
+    let figures = measure_overload(&service, &setup, plan).await?;
     println!("{}", serde_json::to_string_pretty(&figures)?);
     Ok(none_broken(&figures.broken_promises()))
 }

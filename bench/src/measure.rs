@@ -161,14 +161,23 @@ pub async fn prove(
     plans: &[(&LoadPlan, u64)],
     written_within: Duration,
 ) -> anyhow::Result<Proof> {
-    let conversations: HashSet<Uuid> = plans
+    let conversations = plans
         .iter()
         .flat_map(|(plan, requested)| (0..*requested).map(|number| plan.conversation(number)))
         .collect();
+    prove_each(scene, &conversations, written_within).await
+}
+
+/// The same of these conversations.
+pub async fn prove_each(
+    scene: &Scene,
+    conversations: &HashSet<Uuid>,
+    written_within: Duration,
+) -> anyhow::Result<Proof> {
     let store = if scene.service.keeps_state() {
         let within = written_within.max(WRITTEN_WITHIN);
         let (address, token) = (scene.service.address(), scene.service.token());
-        Some(closures_in_store(address, token, &conversations, within).await?)
+        Some(closures_in_store(address, token, conversations, within).await?)
     } else {
         None
     };

@@ -32,6 +32,8 @@ pub enum Act {
     Slow(SlowOptions),
     /// Sends signed webhooks, and prints how many a second were verified, durable and answered as JSON.
     Webhooks(WebhooksOptions),
+    /// Offers several times what the service can close, and prints what it closed meanwhile and how it refused the rest as JSON.
+    Overload(OverloadOptions),
     /// Serves the stub of the remote side until it is interrupted.
     Stub(StubOptions),
     /// Serves the bare-HTTP ceiling until it is interrupted.
@@ -162,6 +164,28 @@ pub struct WebhooksOptions {
     /// How many are on their way at once.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one)]
     pub at_once: usize,
+}
+
+/// The options of `overload`.
+#[derive(Debug, Args)]
+pub struct OverloadOptions {
+    #[command(flatten)]
+    pub scene: SceneOptions,
+    /// For how long the peak is measured: 256 unfinished, each followed by the next.
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration)]
+    pub peak_for: Duration,
+    /// How many times the peak is offered.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub times: u32,
+    /// For how long it is offered.
+    #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub lasts: Duration,
+    /// How many requests may be without an answer at once; what would be more is counted, and not sent.
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = at_least_one)]
+    pub on_their_way: usize,
+    /// How long all that was accepted may take to end.
+    #[arg(long, value_name = "TIME", default_value = "180s", value_parser = duration)]
+    pub limit: Duration,
 }
 
 /// The options of `stub`.

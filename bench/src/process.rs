@@ -108,6 +108,12 @@ pub fn become_child(parent: u32, command: &[OsString]) -> anyhow::Result<()> {
     Err(failed).with_context(|| format!("cannot start {}", Path::new(program).display()))
 }
 
+/// The user and system time of this process so far, in seconds.
+pub fn own_cpu_seconds() -> anyhow::Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").context("cannot read /proc/self/stat")?;
+    cpu_seconds(&stat, false).context("cannot read /proc/self/stat")
+}
+
 /// Fields 14 and 15 of `/proc/PID/stat` (`man 5 proc`), counted behind the program's name, which may hold spaces; and fields 16 and
 /// 17, the time of children that have ended, where that is wanted.
 pub fn cpu_seconds(stat: &str, with_children: bool) -> Option<f64> {
