@@ -15,6 +15,7 @@ use clap::Parser;
 mod bare;
 mod database;
 mod driver;
+mod growth;
 mod http_pool;
 mod listen;
 mod machine;
@@ -33,9 +34,10 @@ mod webhooks;
 
 use database::Database;
 use driver::Completion;
+use growth::{GrowthPlan, measure_growth};
 use measure::{Proof, measure_kills, measure_load, prove};
 use options::{
-    Act, LoadOptions, Options, Output, OverloadOptions, RunOptions, SceneOptions, SlowOptions,
+    Act, GrowthOptions, LoadOptions, Options, Output, OverloadOptions, RunOptions, SceneOptions, SlowOptions,
     StubOptions, Until, WaitingOptions, WebhooksOptions,
 };
 use overload::{OverloadPlan, measure_overload};
@@ -93,6 +95,7 @@ async fn act(act: Act) -> anyhow::Result<bool> {
         Act::Slow(options) => crowd(options).await,
         Act::Webhooks(options) => webhooks(options).await,
         Act::Overload(options) => overload(options).await,
+        Act::Growth(options) => growth(options).await,
         Act::Stub(options) => serve_stub(options).await,
         Act::Bare(options) => {
             bare::serve(options.listen, options.genesys, &options.hook_secret).await?;
@@ -178,6 +181,19 @@ async fn overload(options: OverloadOptions) -> anyhow::Result<bool> {
         limit: options.limit,
     };
     let figures = measure_overload(&service, &setup, plan).await?;
+    println!("{}", serde_json::to_string_pretty(&figures)?);
+    Ok(none_broken(&figures.broken_promises()))
+}
+
+async fn growth(options: GrowthOptions) -> anyhow::Result<bool> {
+    let (service, setup) = scene(options.scene);
+    let plan = GrowthPlan {
+        up_to: options.up_to,
+        count: options.count,
+        unfinished: run::UNFINISHED,
+        limit: options.limit,
+    };
+    let figures = measure_growth(&service, &setup, plan).await?;
     println!("{}", serde_json::to_string_pretty(&figures)?);
     Ok(none_broken(&figures.broken_promises()))
 }

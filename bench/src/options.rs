@@ -34,6 +34,8 @@ pub enum Act {
     Webhooks(WebhooksOptions),
     /// Offers several times what the service can close, and prints what it closed meanwhile and how it refused the rest as JSON.
     Overload(OverloadOptions),
+    /// Lets a store grow, and prints whether closing stays as fast and as small as JSON.
+    Growth(GrowthOptions),
     /// Serves the stub of the remote side until it is interrupted.
     Stub(StubOptions),
     /// Serves the bare-HTTP ceiling until it is interrupted.
@@ -185,6 +187,22 @@ pub struct OverloadOptions {
     pub on_their_way: usize,
     /// How long all that was accepted may take to end.
     #[arg(long, value_name = "TIME", default_value = "180s", value_parser = duration)]
+    pub limit: Duration,
+}
+
+/// The options of `growth`.
+#[derive(Debug, Args)]
+pub struct GrowthOptions {
+    #[command(flatten)]
+    pub scene: SceneOptions,
+    /// The largest number of closures in the store: 1,000, ten times as many, and so on up to it.
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub up_to: u64,
+    /// How many closures are measured at each size.
+    #[arg(long, value_name = "N", default_value_t = 7_200, value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: u64,
+    /// How long each load may take.
+    #[arg(long, value_name = "TIME", default_value = "1200s", value_parser = duration)]
     pub limit: Duration,
 }
 
