@@ -11,7 +11,6 @@
 mod cli;
 mod client;
 mod commands;
-mod config;
 mod demo;
 mod dev;
 mod doctor;
@@ -32,6 +31,7 @@ use std::{
 };
 
 use clap::{CommandFactory as _, Parser as _};
+use closeout::config;
 
 use crate::{
     cli::{Cli, ClientCommand, Command, Global, ServeArgs},

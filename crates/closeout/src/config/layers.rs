@@ -63,13 +63,32 @@ pub fn gather_what_can_be_read(
 ) -> Result<(Layers, Vec<Problem>), Vec<Problem>> {
     let named = cli.file.clone().or_else(|| variables.value("CLOSEOUT_CONFIG").map(PathBuf::from));
     let file = named.or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()));
-    let mut problems = Vec::new();
-    let mut layers = Vec::new();
-    if let Some(path) = &file {
-        let (flat, found) = file::read(path).map_err(|problem| vec![problem])?;
-        layers.push(flat);
-        problems.extend(found);
-    }
+    let read = file.as_deref().map(file::read).transpose().map_err(|problem| vec![problem])?;
+    Ok(lay(file, read, cli, variables))
+}
+
+/// As [`gather_what_can_be_read`], with this text in place of the file at `path`, which need not be there.
+///
+/// # Errors
+///
+/// A text that is no TOML.
+pub fn gather_text(
+    path: &Path,
+    text: &str,
+    variables: &Variables,
+) -> Result<(Layers, Vec<Problem>), Vec<Problem>> {
+    let read = file::flatten(path, text).map_err(|problem| vec![problem])?;
+    Ok(lay(Some(path.to_owned()), Some(read), &FromCommandLine::default(), variables))
+}
+
+/// Lays everything over what was read of a file.
+fn lay(
+    file: Option<PathBuf>,
+    read: Option<(Flat, Vec<Problem>)>,
+    cli: &FromCommandLine,
+    variables: &Variables,
+) -> (Layers, Vec<Problem>) {
+    let (mut layers, mut problems) = read.map_or_else(Default::default, |(flat, found)| (vec![flat], found));
     let of_file: Vec<String> = organisations(layers.first().unwrap_or(&Flat::new())).into_iter().collect();
     let (own, found) = environment::own(variables, &of_file);
     layers.push(own);
@@ -98,7 +117,7 @@ pub fn gather_what_can_be_read(
     }
     let defaults = defaults(&merged, &names);
     merged = merge(merged, [defaults]);
-    Ok((Layers { settings: merged, organisations: names.into_iter().collect(), file }, problems))
+    (Layers { settings: merged, organisations: names.into_iter().collect(), file }, problems)
 }
 
 /// Puts together what the command line alone says, without file and environment.

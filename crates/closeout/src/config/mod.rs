@@ -32,6 +32,10 @@ mod traces;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
+
+use tokens::Token;
+
 pub use environment::Variables;
 pub use layers::{FromCommandLine, Layers};
 pub use origin::Problem;
@@ -43,8 +47,34 @@ pub use settings::Settings;
 ///
 /// Everything that is wrong with it, one sentence each.
 pub fn load(cli: &FromCommandLine, variables: &Variables) -> Result<(Layers, Settings), Vec<Problem>> {
-    let (layers, mut problems) = layers::gather_what_can_be_read(cli, variables)?;
-    let settings = settings::read(&layers, variables).map_err(|found| {
+    let (layers, problems) = layers::gather_what_can_be_read(cli, variables)?;
+    let settings = settings::read(&layers, variables);
+    judge(layers, problems, settings)
+}
+
+/// Reads this text as [`load`] reads the file of a configuration, and takes these keys in place of those of `auth.tokens_file`.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_text(
+    path: &Path,
+    text: &str,
+    variables: &Variables,
+    tokens: Vec<Token>,
+) -> Result<(Layers, Settings), Vec<Problem>> {
+    let (layers, problems) = layers::gather_text(path, text, variables)?;
+    let settings = settings::read_with(&layers, variables, Some(tokens));
+    judge(layers, problems, settings)
+}
+
+/// Tells what is wrong once, though it may be missed where it was read and where it was wanted.
+fn judge(
+    layers: Layers,
+    mut problems: Vec<Problem>,
+    settings: Result<Settings, Vec<Problem>>,
+) -> Result<(Layers, Settings), Vec<Problem>> {
+    let settings = settings.map_err(|found| {
         // A value of the wrong kind was told already; that it is missing therefore is no news.
         let path_of = |Problem(text): &Problem| {
             let (_, what) = text.split_once(": ")?;
