@@ -3,5 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 
+mod canaries;
 mod crashes;
 mod operators;

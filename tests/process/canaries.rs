@@ -1,13 +1,17 @@
 //! Planted secrets and personal data: whatever the service writes, answers, shows or stores, they are nowhere in it.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
     fs,
     time::{Duration, UNIX_EPOCH},
 };
 
-use closeout_tests::{Scene, SceneOptions};
-use genesys_simulator::{AgentPresence, NewConversation, Signing};
+use closeout_tests::{
+    Scene, SceneOptions, Search, search_the_command_line, search_the_console, search_the_files,
+    search_the_interface, wait_until,
+};
+use genesys_simulator::{
+    AgentPresence, ChaosSpec, DEFAULT_QUEUE, FaultRule, NewConversation, Preset, Signing, SocketAct,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use webhook_signature::{Scheme, WebhookSignature};
@@ -20,29 +24,6 @@ const PERSONAL: [&str; 5] =
 
 /// Keys that callers sent, none of them right.
 const OF_CALLERS: [&str; 3] = ["canary-of-a-stranger", "canarysignature", "canarycookie"];
-
-/// Pages of the console that are looked at, at most.
-const MOST_PAGES: usize = 80;
-
-/// What was planted, and all places that were searched so far.
-struct Search {
-    needles: Vec<String>,
-    places: usize,
-}
-
-impl Search {
-    fn look(&mut self, place: &str, bytes: &[u8]) {
-        self.places += 1;
-        // Everything planted is ASCII, so it is found in what is no text, too.
-        let text = String::from_utf8_lossy(bytes);
-        for needle in &self.needles {
-            assert!(!text.contains(needle.as_str()), "{place} holds {needle}");
-        }
-        // The simulator's access tokens: `sim-` and 32 hexadecimal digits.
-        let is_token = |rest: &str| rest.bytes().take(32).filter(u8::is_ascii_hexdigit).count() == 32;
-        assert!(!text.split("sim-").skip(1).any(is_token), "{place} holds an access token");
-    }
-}
 
 fn hook_secret(scene: &Scene) -> String {
     let Signing::HubSha256Base64 { secret } = &scene.relay.signing else {
@@ -59,6 +40,16 @@ fn options() -> SceneOptions {
         ),
         ..SceneOptions::default()
     }
+}
+
+/// A guest with all that one tells of oneself.
+fn guest() -> NewConversation {
+    let [given, family, phone, mail, _] = PERSONAL;
+    let mut guest = NewConversation::default();
+    for (name, value) in [("name", given), ("family", family), ("phone", phone), ("mail", mail)] {
+        guest.attributes.insert(name.to_owned(), value.to_owned());
+    }
+    guest
 }
 
 /// Posts a body to the hook of the relay, signed with its secret; answers the status.
@@ -129,97 +120,10 @@ async fn knock(scene: &Scene) {
     }
 }
 
-/// What comes within a second, or all of it if that is sooner: streams of events have no end.
-async fn fetch(request: reqwest::RequestBuilder) -> Vec<u8> {
-    let mut answer = request.send().await.unwrap();
-    let mut all = format!("{:?}", answer.headers()).into_bytes();
-    let reading = async {
-        while let Ok(Some(piece)) = answer.chunk().await {
-            all.extend_from_slice(&piece);
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(1), reading).await.ok();
-    all
-}
-
-/// Every route that is described and only looks.
-async fn search_the_interface(scene: &Scene, search: &mut Search, closure: &str, conversation: &str) {
-    let [_, (_, key)] = scene.environment();
-    let (_, description) = scene.ask("GET", "/openapi.json", None).await;
-    let paths = description["paths"].as_object().unwrap();
-    assert!(paths.len() > 30, "the interface is described");
-    for path in paths.iter().filter(|(_, path)| path["get"].is_object()).map(|(path, _)| path) {
-        let filled = path.replace("{id}", closure).replace("{conversationId}", conversation);
-        let request = reqwest::Client::new().get(format!("{}{filled}", scene.base)).bearer_auth(key);
-        search.look(&filled, &fetch(request).await);
-    }
-}
-
-/// Every page of the console that links lead to.
-async fn search_the_console(scene: &Scene, search: &mut Search) {
-    let [_, (_, key)] = scene.environment();
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let entered = client.post(format!("{}/console/login", scene.base)).form(&[("key", key), ("next", "/")]);
-    let entered = entered.send().await.unwrap();
-    let cookie = entered.headers()["set-cookie"].to_str().unwrap();
-    let cookie = cookie.split(';').next().unwrap().to_owned();
-    let (mut known, mut ahead) = (BTreeSet::new(), VecDeque::from(["/".to_owned()]));
-    while let Some(path) = ahead.pop_front().filter(|_| known.len() < MOST_PAGES) {
-        if !known.insert(path.clone()) {
-            continue;
-        }
-        let page = fetch(client.get(format!("{}{path}", scene.base)).header("cookie", &cookie)).await;
-        // The key is what its owner has typed; no page shows it.
-        search.look(&path, &page);
-        let text = String::from_utf8_lossy(&page).into_owned();
-        let links = text.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
-        ahead.extend(links.filter(|link| link.starts_with('/')).map(|link| link.replace("&amp;", "&")));
-    }
-    assert!(known.len() > 10, "there are more pages than {known:?}");
-}
-
-/// What the command line prints for operators, and exports.
-async fn search_the_command_line(scene: &Scene, search: &mut Search, closure: &str) {
-    for arguments in [
-        &["bundle", closure][..],
-        &["get", closure],
-        &["timeline", closure],
-        &["explain", closure],
-        &["list", "-o", "csv"],
-        &["hooks", "received"],
-        &["ghosts", "report", "-o", "html"],
-        &["config", "show", "--config", "closeout.toml"],
-    ] {
-        let ended = scene.closeout(arguments).await;
-        search.look(&format!("closeout {arguments:?}"), ended.stdout.as_bytes());
-        search.look(&format!("closeout {arguments:?} on stderr"), ended.stderr.as_bytes());
-    }
-}
-
-/// Everything in the folder but the two files that were given the secrets.
-fn search_the_files(scene: &Scene, search: &mut Search) {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(scene.folder.path()).unwrap() {
-        let (name, path) = entry.map(|entry| (entry.file_name(), entry.path())).unwrap();
-        let name = name.to_string_lossy().into_owned();
-        if !["closeout.toml", "client-secret"].contains(&name.as_str()) && path.is_file() {
-            search.look(&name, &fs::read(path).unwrap());
-            names.push(name);
-        }
-    }
-    for file in ["closeout.db", "service.log"] {
-        assert!(names.iter().any(|name| name == file), "{file} is not in {names:?}");
-    }
-}
-
 #[tokio::test]
 async fn planted_secrets_and_personal_data_are_found_nowhere() {
     let mut scene = Scene::begin(options()).await;
-    let [given, family, phone, mail, _] = PERSONAL;
-    let mut guest = NewConversation::default();
-    for (name, value) in [("name", given), ("family", family), ("phone", phone), ("mail", mail)] {
-        guest.attributes.insert(name.to_owned(), value.to_owned());
-    }
+    let guest = guest();
     let agent = guest.clone().agent(AgentPresence::Connected);
     let made = scene.simulator.create(&guest).unwrap()[0];
     let with_agent = scene.simulator.create(&agent).unwrap()[0];
@@ -249,7 +153,7 @@ async fn planted_secrets_and_personal_data_are_found_nowhere() {
         assert!(configured.contains(secret.as_str()), "what is searched for is what was planted");
     }
     let words = PERSONAL.into_iter().chain(OF_CALLERS).map(str::to_owned);
-    let mut search = Search { needles: secrets.into_iter().chain(words).collect(), places: 0 };
+    let mut search = Search::of(secrets.into_iter().chain(words));
     let id = closure["id"].as_str().unwrap();
     search_the_interface(&scene, &mut search, id, &conversation).await;
     search_the_console(&scene, &mut search).await;
@@ -258,5 +162,53 @@ async fn planted_secrets_and_personal_data_are_found_nowhere() {
     search_the_files(&scene, &mut search);
     let log = scene.log();
     assert!(log.contains("TRACE") && log.contains(&conversation), "everything is logged");
+    assert!(search.places > 60, "only {} places were searched", search.places);
+}
+
+#[tokio::test]
+async fn a_ghost_and_the_notification_socket_tell_nothing_of_guests_and_secrets() {
+    let confirm =
+        format!("[[confirm]]\nname = \"socket\"\nkind = \"notifications\"\nqueues = [\"{DEFAULT_QUEUE}\"]\n");
+    let closing = "confirm_within = \"1s\"\ndeadline = \"4s\"\nstale_read_gap = \"500ms\"\n".to_owned();
+    let mut scene = Scene::begin(SceneOptions { confirm: Some(confirm), closing, ..options() }).await;
+    scene.simulator.set_webhooks(Vec::new()).unwrap();
+    let listens = wait_until(Duration::from_secs(20), || async {
+        let (_, ready) = scene.ask("GET", "/readyz?verbose", None).await;
+        ready["adapters"][0]["connectedSince"].is_string().then_some(())
+    });
+    assert!(listens.await.is_some(), "the adapter does not listen: {}", scene.log());
+    let told = scene.simulator.create(&guest()).unwrap()[0];
+    let closed = scene.close(told.conversation_id, "20s").await;
+    assert_eq!(closed["confirmedBy"]["kind"], "notification", "{closed}");
+    let never = ChaosSpec::none().with(FaultRule::new(Preset::AcceptedButOpen).times(u32::MAX));
+    let stuck = NewConversation { chaos: Some(never), ..guest() };
+    let made = scene.simulator.create(&stuck).unwrap()[0];
+    let asked = scene.close(made.conversation_id, "0s").await;
+    let id = asked["id"].as_str().unwrap().to_owned();
+    scene.settled(&id, &["ghost"]).await;
+    let (status, claimed) = scene.ask("POST", &format!("/v1/ghosts/{id}/claim"), Some(json!({}))).await;
+    assert_eq!(status, 200, "{claimed}");
+    let mut channels: Vec<_> = scene.simulator.channels().into_iter().map(|channel| channel.id).collect();
+    assert_eq!(scene.simulator.act_on_sockets(SocketAct::Cut, None), 1);
+    let again = wait_until(Duration::from_secs(20), || async {
+        let (_, ready) = scene.ask("GET", "/readyz?verbose", None).await;
+        (ready["adapters"][0]["gaps"] == 2).then_some(())
+    });
+    assert!(again.await.is_some(), "{}", scene.log());
+    channels.extend(scene.simulator.channels().into_iter().map(|channel| channel.id));
+    assert!(!channels.is_empty(), "a socket has an address, which is a secret");
+
+    let [_, (_, key)] = scene.environment();
+    let secrets =
+        [key.to_owned(), CALLBACK_SECRET.to_owned(), genesys_simulator::DEFAULT_CLIENT_SECRET.to_owned()];
+    let words = PERSONAL.into_iter().map(str::to_owned);
+    let mut search = Search::of(secrets.into_iter().chain(words).chain(channels));
+    search_the_interface(&scene, &mut search, &id, &made.conversation_id.to_string()).await;
+    search_the_console(&scene, &mut search).await;
+    search_the_command_line(&scene, &mut search, &id).await;
+    assert_eq!(scene.terminate(), 0);
+    search_the_files(&scene, &mut search);
+    let log = scene.log();
+    assert!(log.contains("TRACE") && log.contains(&made.conversation_id.to_string()), "everything is logged");
     assert!(search.places > 60, "only {} places were searched", search.places);
 }

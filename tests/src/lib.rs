@@ -6,7 +6,11 @@ pub mod database;
 mod nats;
 mod program;
 mod scene;
+mod search;
 
 pub use nats::{Nats, PATIENCE, publish};
 pub use program::{Ended, program, run};
 pub use scene::{Scene, SceneOptions, wait_until};
+pub use search::{
+    Search, search_the_command_line, search_the_console, search_the_files, search_the_interface,
+};
