@@ -3,9 +3,13 @@
 //! What must hold of what is taken is asserted. The fuzzers feed these functions, and so does the test `replay`, which
 //! compiles this file again and runs the corpus through it.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use callbacks::{AllowedHosts, Callbacks, NoAdapters, NoAdvice, Setup};
+use closeout::config::{self, Variables};
 use event_bodies::Decoder as BodyDecoder;
 use genesys_client::{Dialect, Region};
 use genesys_types::Time;
@@ -28,12 +32,13 @@ pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub type Door = (&'static str, fn(&[u8]) -> bool);
 
 /// Every door.
-pub const DOORS: [Door; 5] = [
+pub const DOORS: [Door; 6] = [
     ("deliveries", delivery),
     ("commands", command),
     ("stored", stored),
     ("dialects", dialect),
     ("addresses", address),
+    ("configuration", configuration),
 ];
 
 /// Header lines up to an empty line, and a body behind it; without an empty line all is body.
@@ -191,4 +196,46 @@ pub fn address(data: &[u8]) -> bool {
         assert_eq!((url.scheme(), url.host_str(), url.port()), ("https", Some("shop.example"), None));
     }
     region.is_ok() || callback.is_ok() || AllowedHosts::read(&[text.to_owned()]).is_ok()
+}
+
+/// What the environment of a service holds in the inputs of the corpus: every secret is the same, and every id.
+fn variables() -> &'static Variables {
+    static VARIABLES: OnceLock<Variables> = OnceLock::new();
+    VARIABLES.get_or_init(|| {
+        let given = [
+            ("GENESYSCLOUD_OAUTHCLIENT_ID", "0f0e0d0c-0b0a-4908-8706-050403020100"),
+            ("GENESYSCLOUD_OAUTHCLIENT_SECRET", SECRET),
+            ("GENESYSCLOUD_REGION", "eu-central-1"),
+            ("CALLBACK_URL", "https://shop.example/told"),
+            ("A_SECRET", SECRET),
+            ("A_HEADER", "authorization: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        ];
+        Variables(given.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    })
+}
+
+/// The text of a configuration file: read, laid over the defaults and checked, as it is before a service starts. What names files of
+/// this machine is left out.
+pub fn configuration(data: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(data) else { return false };
+    if ["\"file:", "'file:", "dialect = \"/", SECRET].into_iter().any(|part| text.contains(part)) {
+        return false;
+    }
+    match config::load_text(Path::new("/nowhere/closeout.toml"), text, variables(), Vec::new()) {
+        Ok((layers, settings)) => {
+            assert!(!settings.organisations.is_empty());
+            for one in &settings.organisations {
+                let url = one.client.region.api();
+                assert!(url.scheme() == "https" || one.client.region.is_loopback(), "{url}");
+            }
+            let shown = format!("{:?} {layers:?} {settings:?}", layers.shown());
+            assert!(!shown.contains(SECRET), "a secret is shown");
+            true
+        }
+        Err(problems) => {
+            assert!(!problems.is_empty());
+            assert!(problems.iter().all(|problem| !problem.0.is_empty() && !problem.0.contains(SECRET)));
+            false
+        }
+    }
 }
