@@ -3,7 +3,10 @@
 use std::io::IsTerminal as _;
 
 use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter, filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -15,6 +18,13 @@ pub enum Form {
     Json,
 }
 
+/// Crates that write out whole messages and log-ins at their finest: bodies and secrets are never logged, whatever `RUST_LOG` says.
+const TALKATIVE: [&str; 6] = ["async_nats", "lapin", "amqp", "tungstenite", "tokio_tungstenite", "rdkafka"];
+
+fn may_be_logged(line: &Metadata<'_>) -> bool {
+    *line.level() < Level::TRACE || !TALKATIVE.iter().any(|name| line.target().starts_with(name))
+}
+
 /// Starts the log. `RUST_LOG` says what is written; without it, `usual` does.
 pub fn start(form: Form, usual: &str, colour: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
@@ -23,9 +33,10 @@ pub fn start(form: Form, usual: &str, colour: bool) {
         .log_internal_errors(false)
         .with_writer(std::io::stderr);
     let started = match form {
-        Form::Json => builder.json().flatten_event(true).try_init(),
+        Form::Json => builder.json().flatten_event(true).finish().with(filter_fn(may_be_logged)).try_init(),
         Form::Text => {
-            builder.with_ansi(colour && std::io::stderr().is_terminal()).with_target(false).try_init()
+            let text = builder.with_ansi(colour && std::io::stderr().is_terminal()).with_target(false);
+            text.finish().with(filter_fn(may_be_logged)).try_init()
         }
     };
     // A log that is there already serves as well: a service in the process of a test.
