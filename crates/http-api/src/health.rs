@@ -265,7 +265,7 @@ pub(crate) async fn whoami(call: Call) -> Answer {
 /// `GET /v1/config`.
 pub(crate) async fn configuration(call: Call) -> Answer {
     call.query()?.finish()?;
-    Ok(json_answer(StatusCode::OK, &call.shared.api.configuration))
+    Ok(json_answer(StatusCode::OK, &*call.shared.api.configuration.shown()))
 }
 
 /// Answers every path that there is none under.

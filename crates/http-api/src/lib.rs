@@ -68,5 +68,6 @@ pub use hint::GhostAdvice;
 pub use queued::CommandReader;
 pub use serve::router;
 pub use state::{
-    ApiState, HookStanding, MetricsPage, NoHooks, ReceivedHook, ReceivedHooks, UNKNOWN_HOOK, Version,
+    ApiState, HookStanding, MetricsPage, NoHooks, ReceivedHook, ReceivedHooks, ShownConfiguration,
+    UNKNOWN_HOOK, Version,
 };

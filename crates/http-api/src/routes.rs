@@ -500,7 +500,7 @@ pub(crate) static ROUTES: &[Route] = &[
         "/v1/config",
         Need::Admin,
         run!(health::configuration),
-        "The configuration that is in force, secrets masked.",
+        "The configuration that is in force, secrets masked; what a reload has read and waits for a restart stands beside.",
         &[],
         &[Reply { status: 200, about: "The configuration.", shape: Shape::AnyJson }],
         &[422],

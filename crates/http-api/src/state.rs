@@ -1,6 +1,9 @@
 //! What the program gives to the API.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use batches::Batches;
 use callbacks::Callbacks;
@@ -22,8 +25,8 @@ pub struct ApiState {
     pub keys: Keys,
     /// What `/version` says.
     pub version: Version,
-    /// What `/v1/config` says: the configuration with its secrets masked. It is answered as it is.
-    pub configuration: serde_json::Value,
+    /// What `/v1/config` says.
+    pub configuration: ShownConfiguration,
     /// What `/v1/hooks/received` says.
     pub received: Arc<dyn ReceivedHooks>,
     /// How the adapters stand that fetch events by themselves.
@@ -38,6 +41,27 @@ pub struct ApiState {
     pub metrics: MetricsPage,
     /// Ends the streams of events, which would else hold up a stop for as long as it may take.
     pub stop: CancellationToken,
+}
+
+/// The configuration with its secrets masked. It is answered as it is; all clones show the same.
+#[derive(Debug, Clone, Default)]
+pub struct ShownConfiguration(Arc<RwLock<Arc<serde_json::Value>>>);
+
+impl ShownConfiguration {
+    /// Shows this.
+    pub fn new(configuration: serde_json::Value) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(configuration))))
+    }
+
+    /// Shows another from now on.
+    pub fn replace(&self, configuration: serde_json::Value) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(configuration);
+    }
+
+    /// What is shown.
+    pub fn shown(&self) -> Arc<serde_json::Value> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// What is running.

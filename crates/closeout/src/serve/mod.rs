@@ -29,7 +29,8 @@ use callbacks::Callbacks;
 use genesys_client::{Client, Dialect, DialectClient};
 use genesys_types::Organisation;
 use http_api::{
-    AccessKey, ApiState, CommandReader, GhostAdvice, Keys, MetricsPage, Role, RowReader, Version,
+    AccessKey, ApiState, CommandReader, GhostAdvice, Keys, MetricsPage, Role, RowReader, ShownConfiguration,
+    Version,
 };
 use http_listener::Limits;
 use intake::Sources;
@@ -139,6 +140,7 @@ impl Service {
         let clients = clients(&settings)?;
         let orchestrator = orchestrate(&settings, &clients, Arc::clone(&store)).await?;
         let keys = Keys::new(access_keys(settings.tokens));
+        let configuration = ShownConfiguration::new(configuration);
         let watched: Vec<_> =
             settings.hooks.iter().map(|hook| (hook.name.clone(), hook.organisation.clone())).collect();
         let (webhooks, log) =
@@ -178,7 +180,7 @@ impl Service {
             store: acts,
             keys: keys.clone(),
             version: Version { version: env!("CARGO_PKG_VERSION"), commit: option_env!("CLOSEOUT_COMMIT") },
-            configuration,
+            configuration: configuration.clone(),
             received: Arc::new(hooks::CameIn { logs, owners }),
             adapters: adapters.standings(),
             callbacks: callbacks.clone(),
@@ -212,7 +214,7 @@ impl Service {
         Ok(Self {
             address,
             server: settings.server,
-            reloadable: Reloadable { clients, keys, orchestrator: orchestrator.clone() },
+            reloadable: Reloadable { clients, keys, orchestrator: orchestrator.clone(), configuration },
             orchestrator,
             stop,
             listening,

@@ -4,12 +4,13 @@
 //! calls that are under way repeat with the new credential, and what Genesys refused meanwhile is tried again at once. What is
 //! wrong with the new configuration is logged, and the old one stays.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use genesys_client::Client;
 use genesys_types::Organisation;
-use http_api::Keys;
+use http_api::{Keys, ShownConfiguration};
 use orchestrator::Orchestrator;
+use serde_json::{Map, Value, json};
 
 use crate::{
     config::{self, FromCommandLine, Settings, Variables},
@@ -22,14 +23,22 @@ pub(super) struct Reloadable {
     pub(super) clients: HashMap<Organisation, Client>,
     pub(super) keys: Keys,
     pub(super) orchestrator: Orchestrator,
+    pub(super) configuration: ShownConfiguration,
 }
+
+/// What an organisation logs in with, below its table.
+const CREDENTIAL: [&str; 3] = ["client_id", "client_secret", "access_token"];
 
 impl Reloadable {
     /// Reads the configuration again and puts what rotates in place.
     pub(super) fn reload(&self, from: &FromCommandLine, variables: &Variables) {
         let settings = config::load(from, variables).map_err(|problems| Failure::of_problems(&problems));
         match settings {
-            Ok((_, settings)) => self.replace(settings),
+            Ok((layers, settings)) => {
+                let taken = self.replace(settings);
+                let before = self.configuration.shown();
+                self.configuration.replace(in_force(&before, &super::shown(&layers), &taken));
+            }
             Err(failure) => {
                 tracing::error!(
                     why = failure.message,
@@ -39,7 +48,9 @@ impl Reloadable {
         }
     }
 
-    fn replace(&self, settings: Settings) {
+    /// Answers whose credential was taken over.
+    fn replace(&self, settings: Settings) -> Vec<Organisation> {
+        let mut taken = Vec::new();
         let keys = settings.tokens.len();
         self.keys.replace(super::access_keys(settings.tokens));
         for organisation in &settings.organisations {
@@ -49,7 +60,10 @@ impl Reloadable {
                 continue;
             };
             match client.replace_credentials(&organisation.client.credentials) {
-                Ok(()) => self.orchestrator.credential_replaced(name),
+                Ok(()) => {
+                    self.orchestrator.credential_replaced(name);
+                    taken.push(name.clone());
+                }
                 Err(error) => {
                     tracing::error!(organisation = %name, %error, "SIGHUP: the old credential stays");
                 }
@@ -59,5 +73,77 @@ impl Reloadable {
             keys,
             "SIGHUP: credentials and keys were read again; other settings wait for a restart"
         );
+        taken
+    }
+}
+
+/// What holds after a reload, by key: the credentials of these organisations as they were read, and all else as it was, with what was read for
+/// it and waits for a restart as its `afterRestart`, which has no value where the key is gone.
+fn in_force(before: &Value, read: &Value, taken: &[Organisation]) -> Value {
+    let rotates = |key: &str| {
+        let credentials =
+            taken.iter().flat_map(|name| CREDENTIAL.map(|field| format!("genesys.{name}.{field}")));
+        credentials.into_iter().any(|credential| credential == key)
+    };
+    let keys: BTreeSet<_> =
+        [before, read].into_iter().filter_map(Value::as_object).flat_map(Map::keys).collect();
+    let holds = |key: &String| {
+        let (old, new) = (&before[key], &read[key]);
+        if rotates(key) {
+            return (!new.is_null()).then(|| (key.clone(), new.clone()));
+        }
+        // Read once, taken back before a restart: it never held.
+        if old["value"].is_null() && new.is_null() {
+            return None;
+        }
+        let mut one = json!({ "value": old["value"], "origin": old["origin"] });
+        if old["value"] != new["value"] {
+            one["afterRestart"] = json!({ "value": new["value"], "origin": new["origin"] });
+        }
+        Some((key.clone(), one))
+    };
+    keys.into_iter().filter_map(holds).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_that_was_taken_over_is_shown_and_what_waits_for_a_restart_beside_what_holds() {
+        let value = |value: Value| json!({ "value": value, "origin": "closeout.toml" });
+        let before = json!({
+            "genesys.main.client_id": value(json!("old")),
+            "genesys.other.client_id": value(json!("old")),
+            "genesys.main.access_token": value(json!("***")),
+            "server.listen": value(json!("127.0.0.1:8080")),
+            "server.max_connections": value(json!(64)),
+        });
+        let read = json!({
+            "genesys.main.client_id": value(json!("new")),
+            "genesys.other.client_id": value(json!("new")),
+            "server.listen": value(json!("127.0.0.1:9090")),
+            "server.max_connections": value(json!(64)),
+            "closing.order": value(json!("guest_first")),
+        });
+        let shown = in_force(&before, &read, &["main".parse().unwrap()]);
+        let waits = |holds: Value, waits: Value| json!({ "value": holds, "origin": "closeout.toml", "afterRestart": value(waits) });
+        assert_eq!(
+            shown,
+            json!({
+                "genesys.main.client_id": value(json!("new")),
+                "genesys.other.client_id": waits(json!("old"), json!("new")),
+                "server.listen": waits(json!("127.0.0.1:8080"), json!("127.0.0.1:9090")),
+                "server.max_connections": value(json!(64)),
+                "closing.order": { "value": null, "origin": null, "afterRestart": value(json!("guest_first")) },
+            })
+        );
+        let back = in_force(&shown, &before, &["main".parse().unwrap()]);
+        assert_eq!(
+            back["server.listen"],
+            value(json!("127.0.0.1:8080")),
+            "what was taken back waits no more"
+        );
+        assert!(in_force(&back, &before, &[]).get("closing.order").is_none());
     }
 }

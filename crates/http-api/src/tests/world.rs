@@ -32,7 +32,7 @@ use uuid::Uuid;
 
 use crate::{
     AccessKey, ApiState, HookStanding, Keys, MetricsPage, ReceivedHook, ReceivedHooks, Role, RowReader,
-    Version, router,
+    ShownConfiguration, Version, router,
 };
 
 /// When every test begins.
@@ -427,7 +427,7 @@ impl World {
             store: Arc::clone(&store) as Arc<dyn store::Store>,
             keys: keys.clone(),
             version: Version { version: "1.2.3", commit: None },
-            configuration: json!({ "server": { "listen": "127.0.0.1:8080" } }),
+            configuration: ShownConfiguration::new(json!({ "server": { "listen": "127.0.0.1:8080" } })),
             received: Arc::new(TwoHooks),
             adapters: Arc::new(super::looks::adapters),
             callbacks,

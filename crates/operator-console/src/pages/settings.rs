@@ -20,8 +20,18 @@ struct Settings {
     sockets: Vec<Socket>,
     version: String,
     quarantined: String,
-    /// Key, value, where it comes from; empty for a key that may not see them.
-    keys: Vec<(String, String, String)>,
+    /// Empty for a key that may not see them.
+    keys: Vec<Key>,
+}
+
+/// A key of the configuration.
+#[derive(Debug, PartialEq, Eq)]
+struct Key {
+    name: String,
+    value: String,
+    origin: String,
+    /// What a reload has read for it, and a restart takes up.
+    after_restart: Option<String>,
 }
 
 #[derive(Debug)]
@@ -60,9 +70,29 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
 }
 
 /// The settings as a flat list.
-fn keys(configuration: &Value) -> Vec<(String, String, String)> {
-    let all = configuration.as_object().into_iter().flatten();
-    all.map(|(key, one)| (key.clone(), text(&one["value"]), text(&one["origin"]))).collect()
+fn keys(configuration: &Value) -> Vec<Key> {
+    configuration.as_object().into_iter().flatten().map(|(name, one)| Key::of(name, one)).collect()
+}
+
+impl Settings {
+    /// Whether a reload has read what waits for a restart.
+    fn waits_for_restart(&self) -> bool {
+        self.keys.iter().any(|key| key.after_restart.is_some())
+    }
+}
+
+impl Key {
+    fn of(name: &str, one: &Value) -> Self {
+        let after = &one["afterRestart"];
+        Self {
+            name: name.to_owned(),
+            value: text(&one["value"]),
+            origin: text(&one["origin"]),
+            after_restart: after
+                .is_object()
+                .then(|| if after["value"].is_null() { "nothing".to_owned() } else { text(&after["value"]) }),
+        }
+    }
 }
 
 impl Organisation {
@@ -107,5 +137,24 @@ pub(crate) async fn outgoing(sent: Sent) -> Response {
         }
         "resume" => sent.act(&path, &body, "Its calls go on.").await,
         _ => sent.visitor.stumble(Refusal::of(StatusCode::UNPROCESSABLE_ENTITY, "There is no such act.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_waits_for_a_restart_stands_beside_what_holds() {
+        let shown = keys(&json!({
+            "a": { "value": "holds", "origin": "file" },
+            "b": { "value": "holds", "origin": "file", "afterRestart": { "value": "waits", "origin": "file" } },
+            "c": { "value": "holds", "origin": "file", "afterRestart": { "value": null, "origin": null } },
+        }));
+        let after: Vec<_> =
+            shown.iter().map(|key| (key.value.as_str(), key.after_restart.as_deref())).collect();
+        assert_eq!(after, [("holds", None), ("holds", Some("waits")), ("holds", Some("nothing"))]);
     }
 }
