@@ -353,10 +353,10 @@ pub(super) async fn follow(
 ) -> Result<Value, Failure> {
     let until = Instant::now() + wait;
     let path = format!("/v1/batches/{}", batch["id"].as_str().unwrap_or_default());
-    let bar = bar(&batch, voice);
+    let left_out = left_out(&batch);
+    let bar = bar(&batch, left_out, voice);
     while under_way(&batch) && Instant::now() < until {
-        let (settled, _) = settled(&batch);
-        bar.set_position(settled);
+        bar.set_position(progress(&batch, left_out).0);
         tokio::time::sleep(LOOK.min(until.saturating_duration_since(Instant::now()))).await;
         match api.get(&path, &[]).await {
             Ok(answer) => batch = answer.body,
@@ -368,15 +368,26 @@ pub(super) async fn follow(
     Ok(batch)
 }
 
-fn bar(batch: &Value, voice: &Voice) -> ProgressBar {
+fn bar(batch: &Value, left_out: u64, voice: &Voice) -> ProgressBar {
     if voice.quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::new(settled(batch).1);
+    let bar = ProgressBar::new(progress(batch, left_out).1);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} rows settled, {eta} left") {
         bar.set_style(style);
     }
     bar
+}
+
+/// How many rows were left out when it was judged, which is no progress. Those that are skipped while it runs are settled by that.
+fn left_out(batch: &Value) -> u64 {
+    batch["progress"]["skipped"].as_u64().unwrap_or_default()
+}
+
+/// How many of the rows that there was something to do for are settled, and how many these are.
+fn progress(batch: &Value, left_out: u64) -> (u64, u64) {
+    let (settled, total) = settled(batch);
+    (settled.saturating_sub(left_out), total.saturating_sub(left_out))
 }
 
 /// How many rows are settled, and how many there are.
@@ -505,6 +516,16 @@ mod tests {
         assert_eq!(String::from_utf8(rows).unwrap(), format!("conversationId\n{}", ids.trim_start()));
         let with_more = "0b8e2b7e-8c0f-4b6d-9d55-3f2a1c9e7d10,x\n";
         assert_eq!(with_form(with_more.into()).1, with_more.as_bytes(), "the server says what is missing");
+    }
+
+    #[test]
+    fn rows_that_are_left_out_are_no_progress_and_those_skipped_on_the_way_are() {
+        let batch = |queued: u64, closed: u64, skipped: u64| json!({ "progress": { "total": 100, "queued": queued, "closed": closed, "skipped": skipped } });
+        let begun = batch(10, 0, 90);
+        let left_out = left_out(&begun);
+        for (batch, shown) in [(begun, (0, 10)), (batch(6, 3, 91), (4, 10)), (batch(0, 8, 92), (10, 10))] {
+            assert_eq!(progress(&batch, left_out), shown, "{batch}");
+        }
     }
 
     #[test]
