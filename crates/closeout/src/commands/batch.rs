@@ -1,17 +1,16 @@
 //! `closeout batch`: many commands that are given together, shown before anything is done.
 
 use std::{
-    io::{IsTerminal as _, Read as _},
+    io::IsTerminal as _,
     path::PathBuf,
     time::{Duration, Instant},
 };
 
 use clap::{Args, Subcommand, ValueHint};
-use genesys_types::ConversationId;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
-use super::{act_filter, look};
+use super::{act_filter, look, rows};
 use crate::{
     cli::{duration_flag, moment_flag},
     client::Api,
@@ -263,7 +262,7 @@ async fn preview(args: &PreviewArgs, api: &Api, voice: &Voice) -> Result<Exit, F
         args.organisation.iter().map(|name| ("organisation".to_owned(), name.clone())).collect();
     let batch = match args.rows.as_ref().or(args.file.as_ref()) {
         Some(file) => {
-            let (form, rows) = with_form(read(file)?);
+            let (form, rows) = rows::with_form(rows::read(file)?);
             api.post_file("/v1/batches", &query, form, rows).await?.body
         }
         None => {
@@ -304,31 +303,6 @@ async fn preview(args: &PreviewArgs, api: &Api, voice: &Voice) -> Result<Exit, F
         ));
     }
     Ok(Exit::Done)
-}
-
-fn read(file: &PathBuf) -> Result<Vec<u8>, Failure> {
-    let failed = |error| Failure::usage(format!("{} cannot be read: {error}", file.display()));
-    if file.as_os_str() != "-" {
-        return std::fs::read(file).map_err(failed);
-    }
-    let mut rows = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut rows).map_err(failed)?;
-    Ok(rows)
-}
-
-/// The form of the rows, by how they begin. Ids alone get the heading that they lack.
-fn with_form(rows: Vec<u8>) -> (&'static str, Vec<u8>) {
-    let begin = rows.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&rows).trim_ascii_start();
-    match begin.first() {
-        Some(b'[') => ("application/json", rows),
-        Some(b'{') => ("application/x-ndjson", rows),
-        Some(_) | None => {
-            let first = begin.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
-            let is_id = std::str::from_utf8(first).is_ok_and(|first| first.parse::<ConversationId>().is_ok());
-            let rows = if is_id { [b"conversationId\n", begin].concat() } else { rows };
-            ("text/csv", rows)
-        }
-    }
 }
 
 async fn execute(args: &ExecuteArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
@@ -494,29 +468,6 @@ pub(super) fn write(batch: &Value, voice: &Voice) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_form_of_rows_is_seen_from_their_first_sign() {
-        for (rows, kind) in [
-            (" \n[{}]", "application/json"),
-            ("{}\n{}", "application/x-ndjson"),
-            ("\u{feff}{}", "application/x-ndjson"),
-            ("conversationId\nx", "text/csv"),
-            ("", "text/csv"),
-        ] {
-            assert_eq!(with_form(rows.into()), (kind, rows.into()), "{rows:?}");
-        }
-    }
-
-    #[test]
-    fn ids_without_a_heading_get_theirs() {
-        let ids = "  0b8e2b7e-8c0f-4b6d-9d55-3f2a1c9e7d10\r\n1b8e2b7e-8c0f-4b6d-9d55-3f2a1c9e7d10\n";
-        let (form, rows) = with_form(ids.into());
-        assert_eq!(form, "text/csv");
-        assert_eq!(String::from_utf8(rows).unwrap(), format!("conversationId\n{}", ids.trim_start()));
-        let with_more = "0b8e2b7e-8c0f-4b6d-9d55-3f2a1c9e7d10,x\n";
-        assert_eq!(with_form(with_more.into()).1, with_more.as_bytes(), "the server says what is missing");
-    }
 
     #[test]
     fn rows_that_are_left_out_are_no_progress_and_those_skipped_on_the_way_are() {

@@ -21,6 +21,7 @@ pub mod outgoing;
 mod plan;
 pub mod ready;
 mod replay;
+mod rows;
 pub mod say;
 mod scan;
 pub mod sources;
