@@ -1,18 +1,19 @@
 //! Reads the outbox, which is the journal, and notes who is owed what. The notes and the cursor are one write, so a line is
 //! passed when all that it owes is durable, and never before.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
+use std::collections::{BTreeMap, BTreeSet};
 
 use genesys_types::{Span, Time};
 use orchestrator::{Clock, Record};
 use serde_json::Value;
-use store::{ClosureKey, DeliveryFilter, PlacedLine, Row, Store, StoreUnavailable};
+use store::{ClosureKey, DeliveryFilter, PlacedLine, Store, StoreUnavailable};
 use uuid::Uuid;
 
 use crate::{
     advice::{Advisor, Hint},
     delivery::{HELD, Occasion, Owed, To},
     event::Told,
+    records::{self, Records},
     setup::{Format, Receiver, Setup},
     silence::{Ears, Held},
     wish::wants,
@@ -105,14 +106,14 @@ impl Outbox<'_> {
         let Some(last) = lines.last() else { return Ok(Passed::default()) };
         let position = last.position;
         let mut passed = Passed { lines: lines.len(), ..Passed::default() };
-        let mut records = HashMap::new();
+        let mut records = Records::new(tell_unreadable);
         let mut page = Page::default();
         for placed in &lines {
             if now.since(Time::from_millis(placed.line.at)) > TOLD_WITHIN {
                 passed.too_old += 1;
                 continue;
             }
-            let Some(record) = record(self.store, placed.closure, &mut records).await? else { continue };
+            let Some(record) = records.of(self.store, placed.closure).await? else { continue };
             let Some(entry) = entry(placed) else { continue };
             let mut owed = self.owed_by(placed, &entry, record, now);
             let haunts = entry.announces.iter().any(|event| event == GHOST || event == CLEARED);
@@ -153,7 +154,7 @@ impl Outbox<'_> {
             let Some(mut owed) = row.as_ref().and_then(Owed::read).filter(Owed::is_held) else { continue };
             let closure = self.store.load(owed.closure).await?;
             if closure
-                .and_then(|row| read(owed.closure, &row))
+                .and_then(|row| records::read(owed.closure, &row, tell_unreadable))
                 .is_some_and(|record| is_ghost(&record) && !record.is_snoozed(now))
             {
                 owed.begin_again(now);
@@ -287,29 +288,10 @@ fn entry(placed: &PlacedLine) -> Option<orchestrator::Entry> {
     serde_json::from_slice(&placed.line.body).ok()
 }
 
-/// The closure of a line, loaded once for a page. One that cannot be read, or is gone, owes nothing.
-async fn record<'a>(
-    store: &dyn Store,
-    key: ClosureKey,
-    known: &'a mut HashMap<ClosureKey, Option<Record>>,
-) -> Result<Option<&'a Record>, StoreUnavailable> {
-    let record = match known.entry(key) {
-        Entry::Occupied(known) => known.into_mut(),
-        Entry::Vacant(unknown) => {
-            let row = store.load(key).await?;
-            unknown.insert(row.and_then(|row| read(key, &row)))
-        }
-    };
-    Ok(record.as_ref())
-}
-
-fn read(key: ClosureKey, row: &Row) -> Option<Record> {
-    let read = Record::from_row(row);
-    if let Err(why) = &read {
-        let closure = orchestrator::closure_id(key);
-        tracing::warn!(closure, why, "nobody is told of a closure that cannot be read");
-    }
-    read.ok()
+/// Says of whom nobody is told. One that is gone owes nothing either.
+fn tell_unreadable(closure: ClosureKey, why: &str) {
+    let closure = orchestrator::closure_id(closure);
+    tracing::warn!(closure, why, "nobody is told of a closure that cannot be read");
 }
 
 fn is_told(receiver: &Receiver, record: &Record, event: &str) -> bool {

@@ -1,15 +1,14 @@
 //! What all streams share: the pages of the outbox, the look-out for new lines, and the room for streams.
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use callbacks::{EventPlace, every_event};
+use callbacks::{EventPlace, Records, every_event};
 use genesys_types::Organisation;
-use orchestrator::Record;
-use store::{ClosureKey, Store, StoreUnavailable};
+use store::StoreUnavailable;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::frame;
@@ -129,10 +128,11 @@ async fn look_out(shared: Arc<Shared>) {
 async fn read(api: &ApiState, after: u64) -> Result<Option<Page>, StoreUnavailable> {
     let lines = api.store.announcements(after, PAGE).await?;
     let Some(last) = lines.last().map(|placed| placed.position) else { return Ok(None) };
-    let mut records = HashMap::new();
+    // The driver tells of one that cannot be read.
+    let mut records = Records::new(|_, _| {});
     let mut events = Vec::with_capacity(lines.len());
     for placed in &lines {
-        let Some(record) = record(&*api.store, placed.closure, &mut records).await? else { continue };
+        let Some(record) = records.of(&*api.store, placed.closure).await? else { continue };
         let told = every_event(record, placed, public_url(api)).into_iter().map(|announced| Told {
             place: announced.place,
             organisation: record.organisation.clone(),
@@ -147,21 +147,4 @@ async fn read(api: &ApiState, after: u64) -> Result<Option<Page>, StoreUnavailab
 /// Where people reach this service, if that is known.
 pub(super) fn public_url(api: &ApiState) -> Option<&str> {
     Some(api.callbacks.public_url()).filter(|url| !url.is_empty())
-}
-
-/// The closure of a line, loaded once for a page. Of one that is gone nothing is told, and neither of one that cannot be read, which the
-/// driver tells of.
-async fn record<'a>(
-    store: &dyn Store,
-    key: ClosureKey,
-    known: &'a mut HashMap<ClosureKey, Option<Record>>,
-) -> Result<Option<&'a Record>, StoreUnavailable> {
-    let record = match known.entry(key) {
-        Entry::Occupied(known) => known.into_mut(),
-        Entry::Vacant(unknown) => {
-            let row = store.load(key).await?;
-            unknown.insert(row.and_then(|row| Record::from_row(&row).ok()))
-        }
-    };
-    Ok(record.as_ref())
 }
