@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::response::Response;
+use callbacks::EventPlace;
 use genesys_types::{ConversationId, Organisation, QueueId};
 use http::StatusCode;
-use orchestrator::{Page, Record, names, parse_closure_id};
+use orchestrator::{Page, Record, names, parse_closure_id, parse_delivery_id};
 use serde::Serialize;
-use store::{Filter, HELD, ID_LABEL, Order};
+use store::{ClosureKey, Filter, HELD, ID_LABEL, Order};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -134,10 +135,12 @@ pub(crate) async fn find(
     let orchestrator = &call.shared.api.orchestrator;
     match wanted.as_deref().map(str::trim).map(Wanted::read).transpose()? {
         None => Ok(orchestrator.list(&filter, order, after, limit).await?),
-        Some(Wanted::Closure(key)) => {
-            let found = orchestrator.closure(key).await?.filter(|record| filter.matches(&record.row()));
-            Ok(Page { records: found.map(|record| (*record).clone()).into_iter().collect(), next: None })
+        Some(Wanted::Closure(key)) => only(call, Some(key), &filter).await,
+        Some(Wanted::Delivery(key)) => {
+            let delivery = call.shared.api.callbacks.one(key).await?;
+            only(call, delivery.map(|delivery| delivery.closure), &filter).await
         }
+        Some(Wanted::Event(position)) => only(call, closure_of_event(call, position).await?, &filter).await,
         Some(Wanted::Other(id)) => {
             let mut page = Page { records: Vec::new(), next: None };
             for narrowed in Wanted::narrowed(&id, &filter) {
@@ -150,6 +153,23 @@ pub(crate) async fn find(
             Ok(page)
         }
     }
+}
+
+/// This closure alone, where there is one and it matches.
+async fn only(call: &Call, closure: Option<ClosureKey>, filter: &Filter) -> Result<Page, Problem> {
+    let found = match closure {
+        Some(key) => call.shared.api.orchestrator.closure(key).await?,
+        None => None,
+    };
+    let found = found.filter(|record| filter.matches(&record.row()));
+    Ok(Page { records: found.map(|record| (*record).clone()).into_iter().collect(), next: None })
+}
+
+/// The closure that the line at this position of the outbox tells of.
+async fn closure_of_event(call: &Call, position: u64) -> Result<Option<ClosureKey>, Problem> {
+    let Some(before) = position.checked_sub(1) else { return Ok(None) };
+    let lines = call.shared.api.store.announcements(before, 1).await?;
+    Ok(lines.first().filter(|placed| placed.position == position).map(|placed| placed.closure))
 }
 
 /// The closures that answer for an idempotency key, whoever used it. Each asks an index, and there are as many as keys and queues.
@@ -178,7 +198,11 @@ impl Listing {
 
 /// What `q` names.
 enum Wanted {
-    Closure(Uuid),
+    Closure(ClosureKey),
+    /// What a receiver was told of a closure.
+    Delivery(Uuid),
+    /// An event of a closure, by the position of its line.
+    Event(u64),
     /// The id of anything else.
     Other(String),
 }
@@ -191,6 +215,12 @@ impl Wanted {
         }
         if text.starts_with("cl_") {
             return refuse(format!("\"{text}\" is no id of a closure: cl_ and 26 letters and digits."));
+        }
+        if let Some(key) = parse_delivery_id(text) {
+            return Ok(Self::Delivery(key));
+        }
+        if let Ok(place) = text.parse::<EventPlace>() {
+            return Ok(Self::Event(place.position()));
         }
         if text.is_empty() {
             return refuse("q is an id, of a closure, a conversation or a guest, for example.".to_owned());

@@ -41,7 +41,7 @@ pub(crate) const LABEL: Parameter =
 pub(crate) const Q: Parameter = query(
     "q",
     Form::AnyId,
-    "The id of a closure, a conversation or a guest's participant, or the idempotency key of a command. Closures that were ever a ghost, blocked or failed are also found by \
+    "The id of a closure, a conversation or a guest's participant, of an event that was told of it or of a delivery, or the idempotency key of a command. Closures that were ever a ghost, blocked or failed are also found by \
      the ids of the guest's sessions and the agent's (communications, participants), of the latest calls (`ININ-Correlation-Id`), and \
      of the other system that the command named (`target`).",
 );

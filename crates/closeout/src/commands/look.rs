@@ -84,7 +84,7 @@ pub struct ListArgs {
     /// Of this organisation
     #[arg(long, value_name = "NAME")]
     organisation: Option<String>,
-    /// Whose id this is: a closure, conversation or guest (participant), or the idempotency key of a command; of what was ever stuck also a session (communication), an agent, a call
+    /// Whose id this is: a closure, conversation or guest (participant), an event that was told (ev_…) or its delivery (dv_…), or the idempotency key of a command; of what was ever stuck also a session (communication), an agent, a call
     /// (correlation id), or the id of another system by which it was asked for
     #[arg(long, value_name = "ID")]
     find: Option<String>,

@@ -1,11 +1,15 @@
 //! A stuck session is found by whatever id somebody has.
 
 use closure_machine::{Reply, Target};
-use orchestrator::{CallFacts, Outcome, parse_closure_id};
+use orchestrator::{CallFacts, Outcome, delivery_id, event_id, parse_closure_id, parse_delivery_id};
 use serde_json::{Value, json};
-use store::Store as _;
+use store::{DeliveryRow, Store as _};
+use uuid::Uuid;
 
-use super::world::{Truth, World};
+use super::{
+    deliveries,
+    world::{Truth, World},
+};
 
 fn ids(list: &Value) -> Vec<&str> {
     list["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap()).collect()
@@ -119,4 +123,29 @@ async fn a_closure_is_found_by_the_key_that_its_producer_has() {
     assert_eq!(found(&world, "order-8812&state=ghost").await, [""; 0]);
     let elsewhere = world.get_as("stranger", "/v1/closures?q=order-8812", &[]).await;
     assert_eq!(ids(&elsewhere.ok(200)), [""; 0], "of another organisation it is unknown");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closure_is_found_by_what_a_receiver_was_told_of_it() {
+    let world = World::new().await;
+    let ghost = world.ghost(1).await;
+    let key = parse_closure_id(&ghost).unwrap();
+    let delivery = Uuid::from_u128(7);
+    let given_up =
+        world.store.delivery(parse_delivery_id(&deliveries::id()).unwrap()).await.unwrap().unwrap();
+    let row = DeliveryRow { key: delivery, closure: key, ..given_up };
+    world.store.owe("callbacks", 0, vec![row]).await.unwrap();
+    let lines = world.store.announcements(0, 64).await.unwrap();
+    let event = event_id(lines.last().unwrap().position);
+    for id in [&delivery_id(delivery), &event, &format!("{event}-0")] {
+        assert_eq!(found(&world, id).await, [&*ghost], "{id}");
+        assert_eq!(found(&world, &format!("{id}&state=closed")).await, [""; 0], "{id}");
+        let elsewhere = world.get_as("stranger", &format!("/v1/closures?q={id}"), &[]).await;
+        assert_eq!(ids(&elsewhere.ok(200)), [""; 0], "of another organisation it is unknown");
+    }
+    let silent = world.store.journal(key).await.unwrap();
+    let silent = silent.iter().find(|placed| !lines.contains(placed)).unwrap();
+    for id in [event_id(0), event_id(silent.position), event_id(u64::MAX), delivery_id(Uuid::nil())] {
+        assert_eq!(found(&world, &id).await, [""; 0], "{id}");
+    }
 }
