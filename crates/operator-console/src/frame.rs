@@ -14,6 +14,7 @@ use crate::{
     Console,
     assets::{self, Asset},
     origin, parts,
+    prose::Prose,
     refusal::Refusal,
     session::{Session, Told},
 };

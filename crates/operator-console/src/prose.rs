@@ -1,19 +1,32 @@
-//! Sentences of the interface on a page: what stands between backticks is shown as code.
+//! Sentences of the interface on a page: what stands between backticks is shown as code, and moments as the operator wants them.
 
 use askama::{Template, filters::HtmlSafe};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::parts::Moment;
 
 /// A sentence, or several.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(
     ext = "html",
-    source = "{% for (is_code, text) in parts %}{% if *is_code %}<code>{{ text }}</code>{% else %}{{ text }}{% endif %}{% endfor %}"
+    source = "{% for part in parts %}{% match part %}{% when Part::Text(text) %}{{ text }}{% when Part::Code(text) %}<code>{{ text }}</code>\
+              {% when Part::At(at) %}{{ at }}{% when Part::Away(text) %}<span class=\"away\">{{ text }}</span>{% endmatch %}{% endfor %}"
 )]
 pub(crate) struct Prose {
-    /// Each part, and whether it is code.
-    parts: Vec<(bool, String)>,
+    parts: Vec<Part>,
 }
 
 impl HtmlSafe for Prose {}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Code(String),
+    At(Moment),
+    /// How far a moment is from when the page was made, which says it twice where moments are shown so.
+    Away(String),
+}
 
 impl Prose {
     /// Reads a text as the interface writes it. A backtick that has no other is one.
@@ -23,14 +36,59 @@ impl Prose {
         while let Some((before, (code, after))) =
             rest.split_once('`').and_then(|(before, after)| Some((before, after.split_once('`')?)))
         {
-            parts.push((false, before.to_owned()));
-            parts.push((true, code.to_owned()));
+            with_moments(before, &mut parts);
+            parts.push(Part::Code(code.to_owned()));
             rest = after;
         }
-        parts.push((false, rest.to_owned()));
-        parts.retain(|(_, text)| !text.is_empty());
+        with_moments(rest, &mut parts);
         Self { parts }
     }
+}
+
+/// A text, and the moments in it.
+fn with_moments(text: &str, parts: &mut Vec<Part>) {
+    let mut rest = text;
+    while let Some((before, moment, after)) = next_moment(rest) {
+        push(before, parts);
+        parts.push(Part::At(Moment::of(&Value::from(moment))));
+        let (away, after) = after.split_at(length_of_away(after));
+        if !away.is_empty() {
+            parts.push(Part::Away(away.to_owned()));
+        }
+        rest = after;
+    }
+    push(rest, parts);
+}
+
+fn push(text: &str, parts: &mut Vec<Part>) {
+    if !text.is_empty() {
+        parts.push(Part::Text(text.to_owned()));
+    }
+}
+
+/// The first moment in a text, as RFC 3339 in UTC, and what stands before and behind it. What is quoted, or shows how one is written, stays.
+fn next_moment(text: &str) -> Option<(&str, &str, &str)> {
+    let is_part = |letter: char| letter.is_ascii_digit() || matches!(letter, '-' | ':' | '.' | 'T' | 'Z');
+    let mut begin = 0;
+    for word in text.split_inclusive(|letter| !is_part(letter)) {
+        let moment = word.trim_end_matches(|letter| !is_part(letter)).trim_end_matches('.');
+        let (before, rest) = text.split_at(begin);
+        let is_told = !before.ends_with('"') && !before.ends_with("such as ");
+        let is_one = moment.contains('T') && moment.ends_with('Z') && moment.parse::<Timestamp>().is_ok();
+        if is_told && is_one {
+            let (moment, after) = rest.split_at(moment.len());
+            return Some((before, moment, after));
+        }
+        begin += word.len();
+    }
+    None
+}
+
+/// How long ` (in 5 min)` or ` (5 min ago)` is behind a moment; 0 where none stands there.
+fn length_of_away(after: &str) -> usize {
+    let within = after.strip_prefix(" (").and_then(|rest| rest.split_once(')')).map(|(within, _)| within);
+    let within = within.filter(|within| within.starts_with("in ") || within.ends_with(" ago"));
+    within.map_or(0, |within| within.len() + " ()".len())
 }
 
 #[cfg(test)]
@@ -45,6 +103,36 @@ mod tests {
             ("It's 5` wide", "It&#39;s 5` wide"),
             ("a `<b>` <i>", "a <code>&#60;b&#62;</code> &#60;i&#62;"),
             ("", ""),
+        ] {
+            assert_eq!(Prose::of(text).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn moments_in_sentences_are_shown_as_the_operator_wants_them() {
+        let time = "<time datetime=\"2026-11-28T10:00:00.000Z\">2026-11-28 10:00:00 UTC</time>";
+        for (text, shown) in [
+            ("Until 2026-11-28T10:00:00.000Z.", format!("Until {time}.")),
+            (
+                "It is looked at 2026-11-28T10:00:00.000Z (in 5 min), 2026-11-28T10:00:00.000Z (3 h ago).",
+                format!(
+                    "It is looked at {time}<span class=\"away\"> (in 5 min)</span>, {time}<span class=\"away\"> (3 h ago)</span>."
+                ),
+            ),
+            ("2026-11-28T10:00:00.000Z (by ann) ü", format!("{time} (by ann) ü")),
+            ("ü2026-11-28T10:00:00.000Z", format!("ü{time}")),
+            (
+                "`closeout list --until 2026-11-28T10:00:00.000Z`",
+                "<code>closeout list --until 2026-11-28T10:00:00.000Z</code>".to_owned(),
+            ),
+            (
+                "a time such as 2026-11-28T10:00:00Z; it was \"2026-11-28T10:00:00Z\"",
+                "a time such as 2026-11-28T10:00:00Z; it was &#34;2026-11-28T10:00:00Z&#34;".to_owned(),
+            ),
+            (
+                "x2026-11-28 10:00:00 9999-99-99T10:00:00.000Z",
+                "x2026-11-28 10:00:00 9999-99-99T10:00:00.000Z".to_owned(),
+            ),
         ] {
             assert_eq!(Prose::of(text).to_string(), shown);
         }

@@ -16,6 +16,7 @@ use crate::{
         scope::Scope,
     },
     parts::{Moment, State, items, query, segment, some, text, words},
+    prose::Prose,
     refusal::Refusal,
 };
 

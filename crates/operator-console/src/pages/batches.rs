@@ -13,6 +13,7 @@ use crate::{
         scope::Scope,
     },
     parts::{Moment, State, items, next_page, query, segment, some, text},
+    prose::Prose,
     refusal::Refusal,
 };
 

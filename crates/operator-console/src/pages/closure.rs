@@ -15,6 +15,7 @@ use crate::{
     frame::{self, Frame, Page, Visitor},
     pages::advice::{Advice, Request},
     parts::{Moment, State, items, segment, some, text},
+    prose::Prose,
     refusal::Refusal,
 };
 

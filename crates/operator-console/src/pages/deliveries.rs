@@ -12,6 +12,7 @@ use crate::{
     frame::{self, Frame, Page, Visitor},
     pages::asked::{self, Asked, Choice, Known},
     parts::{Moment, State, items, next_page, query, segment, some, text},
+    prose::Prose,
 };
 
 #[derive(Debug, Template)]

@@ -60,7 +60,7 @@ struct Ghost {
     since: Moment,
     next_look: Moment,
     claimed_by: Option<String>,
-    todo: Prose,
+    todo: String,
 }
 
 #[derive(Debug)]
@@ -171,7 +171,7 @@ impl Ghost {
             since: Moment::of(&ghost["since"]),
             next_look: Moment::of(&ghost["nextLook"]),
             claimed_by: some(&ghost["handling"]["claimed"]["by"]),
-            todo: Prose::of(&text(&ghost["suggested"][0]["what"])),
+            todo: text(&ghost["suggested"][0]["what"]),
         }
     }
 }

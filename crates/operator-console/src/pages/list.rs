@@ -11,6 +11,7 @@ use crate::{
         filter::Filter,
     },
     parts::{Moment, State, items, query, segment, some, text, words},
+    prose::Prose,
 };
 
 /// Rows of a page.

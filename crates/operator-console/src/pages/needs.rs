@@ -3,10 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{
-    parts::{Moment, items, query, some, text},
-    prose::Prose,
-};
+use crate::parts::{Moment, items, query, some, text};
 
 /// Something that an operator has to see to, beside the ghosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,13 +17,6 @@ pub(crate) struct Need {
     pub(crate) why: Option<String>,
     pub(crate) todo: String,
     pub(crate) address: String,
-}
-
-impl Need {
-    /// What to do, as a page shows it.
-    pub(crate) fn todo(&self) -> Prose {
-        Prose::of(&self.todo)
-    }
 }
 
 /// What the service tells of itself.

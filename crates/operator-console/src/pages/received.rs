@@ -8,6 +8,7 @@ use crate::{
     frame::{self, Frame, Page, Visitor},
     pages::asked::{self, Asked, Choice, Known},
     parts::{Moment, State, items, query, some, text},
+    prose::Prose,
 };
 
 /// What came of a request, for the filter; those first that an operator looks for.

@@ -13,6 +13,7 @@ use crate::{
     frame::{self, Frame, Page, Visitor},
     pages::asked::{self, Asked, Known},
     parts::{Moment, State, items, next_page, query, segment, some, text, words},
+    prose::Prose,
     refusal::Refusal,
 };
 
