@@ -60,7 +60,7 @@ pub(crate) struct Frame {
     /// Where its changes are told; empty for a page that does not change by itself.
     pub(crate) live: String,
     /// What is shown, as a script would ask for it.
-    pub(crate) data: String,
+    pub(crate) data: Vec<String>,
     pub(crate) style: &'static Asset,
     pub(crate) scripts: [&'static Asset; 3],
 }
@@ -129,7 +129,7 @@ impl Visitor {
             told: self.session.take_told(),
             here: here.to_owned(),
             live: String::new(),
-            data: data.to_owned(),
+            data: Some(data).filter(|data| !data.is_empty()).map(str::to_owned).into_iter().collect(),
             style: assets::style(),
             scripts: assets::scripts(),
         }
@@ -161,6 +161,12 @@ impl Frame {
     /// The same page, which is told of what changes on what `path` answers.
     pub(crate) fn watching(mut self, path: &str) -> Self {
         self.live = format!("/console/live?{}", parts::query([("on", path)]));
+        self
+    }
+
+    /// The same page, which shows what these paths answer too.
+    pub(crate) fn showing<const N: usize>(mut self, paths: [&str; N]) -> Self {
+        self.data.extend(paths.map(str::to_owned));
         self
     }
 }

@@ -104,8 +104,9 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
     let count = |name: &str| progress[name].as_u64().unwrap_or_default();
     let token = some(&batch["confirmToken"]);
     let next = some(&rows["nextCursor"]);
+    let frame = visitor.frame("batches", &format!("Batch {id}"), &path).await.watching(&path);
     let shown = Batch {
-        frame: visitor.frame("batches", &format!("Batch {id}"), &path).await.watching(&path),
+        frame: frame.showing([&items_path]),
         organisation: text(&batch["organisation"]),
         scope: Scope::of(&batch),
         state: State::of(&batch["state"]),

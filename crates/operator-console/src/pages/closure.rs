@@ -71,8 +71,9 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
     }
     let path = format!("/v1/closures/{}", segment(&id));
     let closure = visitor.get(&path).await?;
-    let explanation = visitor.get(&format!("{path}/explain")).await?;
-    let timeline = visitor.get(&format!("{path}/timeline")).await?;
+    let (explain_path, timeline_path) = (format!("{path}/explain"), format!("{path}/timeline"));
+    let explanation = visitor.get(&explain_path).await?;
+    let timeline = visitor.get(&timeline_path).await?;
     let is_ghost = closure["state"] == "ghost";
     let ghost = if is_ghost {
         visitor.look(&format!("/v1/ghosts?q={}&limit=1", segment(&id))).await
@@ -83,8 +84,9 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
     let conversation = text(&closure["conversationId"]);
     let same = visitor.look(&format!("/v1/conversations/{}/closures", segment(&conversation))).await;
     let title = format!("{} · {}", text(&closure["state"]).replace('_', " "), conversation);
+    let frame = visitor.frame("closures", &title, &path).await.watching(&path);
     let shown = Closure {
-        frame: visitor.frame("closures", &title, &path).await.watching(&path),
+        frame: frame.showing([&explain_path, &timeline_path]),
         version: text(&closure["version"]),
         state: State::of(&closure["state"]),
         is_ghost,

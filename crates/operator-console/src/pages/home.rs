@@ -110,6 +110,8 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
     });
     let queues = summary["byQueue"].as_array().map_or(&[][..], Vec::as_slice);
     let all = standing["organisations"].as_array().map_or(&[][..], Vec::as_slice);
+    let frame = visitor.frame("home", "What needs me", "/v1/ghosts").await;
+    let frame = frame.showing(["/v1/ghosts/summary", "/readyz?verbose=true"]);
     let home = Home {
         needs,
         groups: summary["groups"].as_array().into_iter().flatten().map(Group::of).collect(),
@@ -119,7 +121,7 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
         organisations: all.iter().map(Organisation::of).collect(),
         adapters: items(&adapters).iter().map(Adapter::of).collect(),
         open: all.iter().filter_map(|one| one["open"].as_u64()).sum(),
-        frame: visitor.frame("home", "What needs me", "/v1/ghosts").await.watching("/v1/ghosts?limit=50"),
+        frame: frame.watching("/v1/ghosts?limit=50"),
     };
     Ok(frame::show(&home))
 }

@@ -59,7 +59,7 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
     let configuration = visitor.look("/v1/config").await;
     let list = |name: &str| standing[name].as_array().map_or(&[][..], Vec::as_slice);
     let shown = Settings {
-        frame: visitor.frame("settings", "Settings", "/v1/config").await,
+        frame: visitor.frame("settings", "Settings", "/v1/config").await.showing(["/readyz?verbose=true"]),
         organisations: list("organisations").iter().map(Organisation::of).collect(),
         sockets: list("adapters").iter().map(Socket::of).collect(),
         version: text(&visitor.look("/version").await["version"]),

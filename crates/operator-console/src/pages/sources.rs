@@ -76,7 +76,7 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
         format!("/v1/dead-letters?{}", query([("state", state), ("limit", "100"), ("cursor", cursor)]));
     let (letters, wrong) = asked::look(&visitor, &data, asked.wrong.as_deref()).await?;
     let status = asked::status(wrong.as_ref());
-    let frame = visitor.frame("sources", "Sources", "/v1/sources").await;
+    let frame = visitor.frame("sources", "Sources", "/v1/sources").await.showing([&data]);
     let shown = Sources {
         frame: if cursor.is_empty() && wrong.is_none() { frame.watching(&data) } else { frame },
         sources: items(&sources).iter().map(Source::of).collect(),

@@ -270,3 +270,27 @@ async fn every_act_takes_a_reason_and_the_stop_of_all_calls_needs_one() {
         assert!(asked.ends_with(" because of maintenance"), "{path} {form}: {asked}");
     }
 }
+
+#[tokio::test]
+async fn a_script_is_told_where_all_that_a_page_shows_is_had() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_read").await;
+    for (page, paths) in [
+        (
+            "/console/closures/cl_1",
+            &["/v1/closures/cl_1", "/v1/closures/cl_1/explain", "/v1/closures/cl_1/timeline"][..],
+        ),
+        (
+            "/console/batches/bt_1?state=ghost",
+            &["/v1/batches/bt_1", "/v1/batches/bt_1/items?limit=200&#38;state=ghost"],
+        ),
+        ("/console/sources", &["/v1/sources", "/v1/dead-letters?state=held&#38;limit=100"]),
+        ("/", &["/v1/ghosts", "/v1/ghosts/summary", "/readyz?verbose=true"]),
+        ("/console/settings", &["/v1/config", "/readyz?verbose=true"]),
+    ] {
+        let (_, _, shown) = send(&console, Request::get(page).header("cookie", &cookie), "").await;
+        for path in paths {
+            assert!(shown.contains(&format!("$CLOSEOUT_SERVER{path}\"</code>")), "{page}: {path}: {shown}");
+        }
+    }
+}
