@@ -9,6 +9,9 @@ const ONE: [&str; 5] = ["q", "source", "since", "until", "sort"];
 /// What can be several, with commas or repeated.
 const SEVERAL: [&str; 4] = ["state", "reason", "queueId", "organisation"];
 
+/// The field for a label that the address does not name yet, as NAME=VALUE.
+const NEW_LABEL: &str = "label";
+
 /// Before the name of a label.
 const LABEL: &str = "label.";
 
@@ -27,6 +30,8 @@ const OF_BATCH: [(&str, &str); 6] = [
 pub(crate) struct Filter {
     given: Vec<(String, String)>,
     cursor: String,
+    /// What stands in the field for a label and is none.
+    pub(crate) typed_label: String,
     /// Why it cannot be used.
     pub(crate) wrong: Option<String>,
 }
@@ -50,6 +55,9 @@ impl Filter {
             self.cursor = value.to_owned();
             return;
         }
+        if name == NEW_LABEL {
+            return self.add_label(value);
+        }
         let may_be_several = SEVERAL.contains(&name);
         if !may_be_several && !ONE.contains(&name) && !name.starts_with(LABEL) {
             let known = [&ONE[..], &SEVERAL].concat();
@@ -61,6 +69,21 @@ impl Filter {
                 Some(_) => {
                     self.wrong.get_or_insert(asked::repeated(name));
                 }
+            }
+        }
+    }
+
+    fn add_label(&mut self, given: &str) {
+        match given.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
+            Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+                self.add(&format!("{LABEL}{name}"), value);
+            }
+            Some(_) | None if given.is_empty() => {}
+            Some(_) | None => {
+                given.clone_into(&mut self.typed_label);
+                let wrong =
+                    format!("A label is written NAME=VALUE, such as team=claims; it was \"{given}\".");
+                self.wrong.get_or_insert(wrong);
             }
         }
     }
@@ -136,6 +159,21 @@ mod tests {
             assert!(filter.wrong.as_ref().is_some_and(|wrong| wrong.contains(part)), "{query}: {filter:?}");
             assert_eq!((filter.of_batch(), filter.value("state")), (None, "ghost"), "{query}");
         }
+    }
+
+    #[test]
+    fn a_label_of_the_form_is_one_of_the_address() {
+        let filter = Filter::read("label=team%3Da%3Db&label.line=x&label=");
+        assert_eq!(filter.pairs().collect::<Vec<_>>(), [("label.team", "a=b"), ("label.line", "x")]);
+        for (query, part) in [
+            ("label=team", "NAME=VALUE, such as team=claims; it was \"team\""),
+            ("label=%3Da", "NAME=VALUE"),
+            ("label=team%3Da&label.team=b", "\"label.team\" is given more than once."),
+        ] {
+            let filter = Filter::read(query);
+            assert!(filter.wrong.as_ref().is_some_and(|wrong| wrong.contains(part)), "{query}: {filter:?}");
+        }
+        assert_eq!(Filter::read("label=team").typed_label, "team");
     }
 
     #[test]
