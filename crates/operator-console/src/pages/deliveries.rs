@@ -20,6 +20,8 @@ use crate::{
 struct Deliveries {
     frame: Frame,
     closure: String,
+    /// The only one that is shown; empty where more may be.
+    id: String,
     /// Why what was asked for cannot be used.
     wrong: Option<String>,
     results: Vec<Choice>,
@@ -34,7 +36,10 @@ const RESULTS: [&str; 8] =
     ["failed", "given_up", "gone", "refused", "waiting", "held", "withdrawn", "delivered"];
 
 /// What can be asked for.
-const KNOWN: Known = Known { one: &["closure"], several: &["result"], has_pages: true };
+const KNOWN: Known = Known { one: &["closure", "id"], several: &["result"], has_pages: true };
+
+/// Refuses an id beside what it would be narrowed by.
+const ONE: &str = "An id names one delivery, so nothing narrows it further.";
 
 #[derive(Debug)]
 struct Row {
@@ -53,16 +58,25 @@ struct Row {
 pub(crate) async fn page(visitor: Visitor) -> Page {
     let asked = Asked::of(&visitor, KNOWN);
     let page_of = [("limit", "100"), ("cursor", asked.cursor())];
-    let data = format!("/v1/deliveries?{}", query(asked.pairs().chain(page_of)));
-    let (found, wrong) = asked::look(&visitor, &data, asked.wrong.as_deref()).await?;
+    let id = asked.value("id");
+    let is_more = asked.pairs().count() > 1 || !asked.cursor().is_empty();
+    let data = match id {
+        "" => format!("/v1/deliveries?{}", query(asked.pairs().chain(page_of))),
+        id => format!("/v1/deliveries/{}", segment(id)),
+    };
+    let one_of_many = (!id.is_empty() && is_more).then(|| ONE.to_owned());
+    let wrong = asked.wrong.clone().or(one_of_many);
+    let (found, wrong) = asked::look(&visitor, &data, wrong.as_deref()).await?;
+    let one = Some(&found).filter(|found| found["id"].is_string());
     let status = asked::status(wrong.as_ref());
     let shown = Deliveries {
         frame: visitor.frame("deliveries", "Deliveries", &data).await,
         results: asked::choices(asked.value("result"), &RESULTS),
-        rows: items(&found).iter().map(Row::of).collect(),
+        rows: items(&found).iter().chain(one).map(Row::of).collect(),
         is_part: asked.pairs().next().is_some() || !asked.cursor().is_empty(),
         next: next_page("/console/deliveries", &found, asked.pairs()),
         closure: asked.value("closure").to_owned(),
+        id: id.to_owned(),
         wrong,
     };
     Ok((status, frame::show(&shown)).into_response())

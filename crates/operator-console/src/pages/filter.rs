@@ -128,11 +128,28 @@ impl Filter {
 /// Ids of ours are written in small letters, whatever a mail has made of them.
 fn as_searched(name: &str, value: &str) -> String {
     let small = value.to_ascii_lowercase();
-    if name == "q" && ["cl_", "bt_"].iter().any(|prefix| small.starts_with(prefix)) {
-        small
-    } else {
-        value.to_owned()
-    }
+    let is_ours = ["cl_", "bt_"].iter().any(|prefix| small.starts_with(prefix))
+        || is_delivery(&small)
+        || is_event(&small);
+    if name == "q" && is_ours { small } else { value.to_owned() }
+}
+
+/// Whether this is the id of a delivery, and no key of a producer that begins like one.
+pub(crate) fn is_delivery(id: &str) -> bool {
+    id.strip_prefix("dv_")
+        .is_some_and(|rest| rest.len() == 26 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+/// Whether this is the id of an event of a closure.
+pub(crate) fn is_event(id: &str) -> bool {
+    let line = id.split_once('-').map_or(id, |(line, _)| line).strip_prefix("ev_");
+    line.is_some_and(|line| line.len() == 16 && line.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// The batch that an event of a batch tells of.
+pub(crate) fn batch_of_event(id: &str) -> Option<&str> {
+    let (batch, _) = id.strip_prefix("ev_")?.rsplit_once('_')?;
+    batch.starts_with("bt_").then_some(batch)
 }
 
 #[cfg(test)]
@@ -192,6 +209,10 @@ mod tests {
         assert!(
             Filter::read("q=CL_01JD").is_only("q") && !Filter::read("q=CL_01JD&state=ghost").is_only("q")
         );
+        assert_eq!(Filter::read("q=EV_00000000000001F4-0").value("q"), "ev_00000000000001f4-0");
+        assert_eq!(Filter::read("q=EV_Order").value("q"), "EV_Order", "a key of a producer");
+        assert_eq!(batch_of_event("ev_bt_1_found"), Some("bt_1"));
+        assert_eq!((batch_of_event("ev_bt_1"), batch_of_event("ev_adapter_1")), (None, None));
         assert_eq!(Filter::read("source=CL_Q").value("source"), "CL_Q");
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     frame::{self, Frame, Page, Visitor},
     pages::{
         asked::{self, Choice},
-        filter::Filter,
+        filter::{Filter, batch_of_event, is_delivery, is_event},
     },
     parts::{Moment, State, items, query, segment, some, text, words},
     prose::Prose,
@@ -16,6 +16,10 @@ use crate::{
 
 /// Rows of a page.
 const ROWS: &str = "50";
+
+/// Said of an event that has no closure.
+const OF_ADAPTER: &str =
+    "This event tells of an adapter, and of no closure. Who was told of it stands under Deliveries.";
 
 /// The states in the order in which an operator cares.
 const STATES: [&str; 14] = [
@@ -94,9 +98,12 @@ impl List {
 
 /// `GET /console/closures`
 pub(crate) async fn page(visitor: Visitor) -> Page {
-    let filter = Filter::read(visitor.uri.query().unwrap_or_default());
-    if filter.value("q").starts_with("bt_") {
-        return Ok(Redirect::to(&format!("/console/batches/{}", segment(filter.value("q")))).into_response());
+    let mut filter = Filter::read(visitor.uri.query().unwrap_or_default());
+    if let Some(address) = elsewhere(filter.value("q")) {
+        return Ok(Redirect::to(&address).into_response());
+    }
+    if filter.value("q").starts_with("ev_adapter_") {
+        filter.wrong.get_or_insert(OF_ADAPTER.to_owned());
     }
     let of_ghosts = filter.value("state") == "ghost";
     let page_of = [("limit", ROWS), ("cursor", filter.cursor())];
@@ -108,9 +115,11 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
     };
     let (found, wrong) = asked::look(&visitor, &data, filter.wrong.as_deref()).await?;
     if let ([only], true) = (items(&found), filter.is_only("q"))
-        && only["id"] == filter.value("q")
+        && (only["id"] == filter.value("q") || is_event(filter.value("q")))
     {
-        return Ok(Redirect::to(&format!("/console/closures/{}", segment(filter.value("q")))).into_response());
+        return Ok(
+            Redirect::to(&format!("/console/closures/{}", segment(&text(&only["id"])))).into_response()
+        );
     }
     let next = some(&found["nextCursor"]).map(|cursor| {
         format!("/console/closures?{}", query(filter.pairs().chain([("cursor", cursor.as_str())])))
@@ -134,6 +143,13 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
         filter,
     };
     Ok((status, frame::show(&list)).into_response())
+}
+
+/// The page of what this id names, where that is no closure.
+fn elsewhere(id: &str) -> Option<String> {
+    let batch = Some(id).filter(|id| id.starts_with("bt_")).or_else(|| batch_of_event(id));
+    let delivery = || is_delivery(id).then(|| format!("/console/deliveries?{}", query([("id", id)])));
+    batch.map(|batch| format!("/console/batches/{}", segment(batch))).or_else(delivery)
 }
 
 /// The organisation that a batch is of: that of the filter, or the only one of the key; empty where there are several.

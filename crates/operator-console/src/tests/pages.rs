@@ -111,6 +111,8 @@ async fn every_page_with_a_filter_refuses_what_it_does_not_know() {
         ("audit?since=1h&since=2h", "&#34;since&#34; is given more than once.", "value=\"1h\""),
         ("audit?by=nonsense", "That is no id.", "value=\"nonsense\""),
         ("deliveries?state=failed&closure=cl_1", "called &#34;state&#34;", "value=\"cl_1\""),
+        ("deliveries?id=dv_1&closure=cl_1", "An id names one delivery", "value=\"dv_1\""),
+        ("closures?q=ev_adapter_1", "tells of an adapter", "value=\"ev_adapter_1\""),
         ("sources?state=any&letters=any", "There is letters.", "<option value=\"any\" selected>"),
         ("received?hook=relay&cursor=x", "called &#34;cursor&#34;", "value=\"relay\""),
     ] {
@@ -130,6 +132,12 @@ async fn any_id_of_ours_leads_to_its_page() {
         ("/console/closures?q=bt_1", "/console/batches/bt_1"),
         ("/console/closures?q=CL_1", "/console/closures/cl_1"),
         ("/console/closures/CL_1", "/console/closures/cl_1"),
+        ("/console/closures?q=ev_0000000000000012", "/console/closures/cl_1"),
+        ("/console/closures?q=ev_bt_1_finished", "/console/batches/bt_1"),
+        (
+            "/console/closures?q=dv_01jd5w3k9m2q8r7tb4x0y6z1ne",
+            "/console/deliveries?id=dv_01jd5w3k9m2q8r7tb4x0y6z1ne",
+        ),
     ] {
         let (_, response, page) = send(&console, Request::get(from).header("cookie", &cookie), "").await;
         let location = response.headers().get(header::LOCATION);
