@@ -13,6 +13,7 @@ use crate::{
     frame::{self, Frame, Page, Visitor},
     pages::{
         asked::{self, Asked, Known},
+        pause::Pause,
         scope::Scope,
     },
     parts::{Moment, State, items, query, segment, some, text, words},
@@ -58,20 +59,6 @@ struct Batch {
     wrong: Option<String>,
 }
 
-/// A pause, as the audit has it.
-#[derive(Debug)]
-struct Pause {
-    by: String,
-    at: Moment,
-    why: Option<String>,
-}
-
-impl Pause {
-    fn of(line: &Value) -> Self {
-        Self { by: text(&line["by"]), at: Moment::of(&line["at"]), why: some(&line["why"]) }
-    }
-}
-
 #[derive(Debug)]
 struct Row {
     number: String,
@@ -94,11 +81,9 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
     let items_path = format!("{path}/items?{wanted}");
     let (rows, wrong) = asked::look(&visitor, &items_path, asked.wrong.as_deref()).await?;
     let status = asked::status(wrong.as_ref());
-    let pause = match batch["state"].as_str() {
-        Some("paused") => {
-            visitor.look(&format!("/v1/audit?action=batch.pause&subject={}&limit=1", segment(&id))).await
-        }
-        Some(_) | None => Value::Null,
+    let paused_by = match batch["state"].as_str() {
+        Some("paused") => Pause::find(&visitor, "batch.pause", &id).await,
+        Some(_) | None => None,
     };
     let progress = &batch["progress"];
     let count = |name: &str| progress[name].as_u64().unwrap_or_default();
@@ -147,7 +132,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
                 query([("state", asked.value("state")), ("cursor", cursor.as_str())])
             )
         }),
-        paused_by: items(&pause).first().map(Pause::of),
+        paused_by,
         narrowed: asked.value("state").to_owned(),
         wrong,
         id,

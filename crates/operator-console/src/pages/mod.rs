@@ -11,6 +11,7 @@ pub(crate) mod filter;
 pub(crate) mod home;
 pub(crate) mod list;
 pub(crate) mod needs;
+pub(crate) mod pause;
 pub(crate) mod received;
 pub(crate) mod scope;
 pub(crate) mod settings;

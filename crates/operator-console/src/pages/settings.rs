@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     form::Sent,
     frame::{self, Frame, Page, Visitor},
+    pages::pause::Pause,
     parts::{Moment, some, text},
     refusal::Refusal,
 };
@@ -40,6 +41,8 @@ struct Organisation {
     open: String,
     queued: String,
     paused: bool,
+    /// Who paused it, as far as the audit tells.
+    paused_by: Option<Pause>,
     blocked_until: Moment,
     blocked_by: Option<String>,
     missing: Option<String>,
@@ -58,9 +61,13 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
     let standing = visitor.get("/readyz?verbose=true").await?;
     let configuration = visitor.look("/v1/config").await;
     let list = |name: &str| standing[name].as_array().map_or(&[][..], Vec::as_slice);
+    let mut organisations: Vec<_> = list("organisations").iter().map(Organisation::of).collect();
+    for organisation in organisations.iter_mut().filter(|organisation| organisation.paused) {
+        organisation.paused_by = Pause::find(&visitor, "outgoing.pause", &organisation.name).await;
+    }
     let shown = Settings {
         frame: visitor.frame("settings", "Settings", "/v1/config").await.showing(["/readyz?verbose=true"]),
-        organisations: list("organisations").iter().map(Organisation::of).collect(),
+        organisations,
         sockets: list("adapters").iter().map(Socket::of).collect(),
         version: text(&visitor.look("/version").await["version"]),
         quarantined: text(&standing["quarantined"]),
@@ -102,6 +109,7 @@ impl Organisation {
             open: text(&one["open"]),
             queued: text(&one["queued"]),
             paused: one["paused"] == true,
+            paused_by: None,
             blocked_until: Moment::of(&one["blockedUntil"]),
             blocked_by: some(&one["blockedBy"]),
             missing: some(&one["missingPermission"]),

@@ -11,7 +11,10 @@ use serde_json::Value;
 use crate::{
     form::Sent,
     frame::{self, Frame, Page, Visitor},
-    pages::asked::{self, Asked, Known},
+    pages::{
+        asked::{self, Asked, Known},
+        pause::Pause,
+    },
     parts::{Moment, State, items, next_page, query, segment, some, text, words},
     prose::Prose,
     refusal::Refusal,
@@ -45,6 +48,8 @@ struct Source {
     kind: String,
     state: State,
     paused: bool,
+    /// Who paused it, as far as the audit tells.
+    paused_by: Option<Pause>,
     waiting: String,
     in_hand: String,
     last: Moment,
@@ -68,6 +73,10 @@ struct Letter {
 /// `GET /console/sources`
 pub(crate) async fn page(visitor: Visitor) -> Page {
     let sources = visitor.get("/v1/sources").await?;
+    let mut rows: Vec<_> = items(&sources).iter().map(Source::of).collect();
+    for source in rows.iter_mut().filter(|source| source.paused) {
+        source.paused_by = Pause::find(&visitor, "source.pause", &source.name).await;
+    }
     let asked = Asked::of(&visitor, KNOWN);
     let (letters, cursor) = (asked.value("letters"), asked.cursor());
     let chosen = if letters.is_empty() { STATES[0].0 } else { letters };
@@ -79,7 +88,7 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
     let frame = visitor.frame("sources", "Sources", "/v1/sources").await.showing([&data]);
     let shown = Sources {
         frame: if cursor.is_empty() && wrong.is_none() { frame.watching(&data) } else { frame },
-        sources: items(&sources).iter().map(Source::of).collect(),
+        sources: rows,
         letters: items(&letters).iter().map(Letter::of).collect(),
         states: STATES.map(|(name, words)| (name, words, name == chosen)).into(),
         of_held: chosen == STATES[0].0,
@@ -98,6 +107,7 @@ impl Source {
             kind: text(&one["kind"]),
             state: State::of(&one["state"]),
             paused: one["paused"] == true,
+            paused_by: None,
             waiting: text(&one["waiting"]),
             in_hand: text(&one["inHand"]),
             last: Moment::of(&one["lastReceivedAt"]),

@@ -302,3 +302,15 @@ async fn a_script_is_told_where_all_that_a_page_shows_is_had() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_source_that_is_paused_says_who_paused_it_and_why() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_read").await;
+    let (_, _, page) = send(&console, Request::get("/console/sources").header("cookie", &cookie), "").await;
+    let hostile = "&#60;script&#62;alert(1)&#60;/script&#62;";
+    let told = format!(
+        "<p>Paused by {hostile} <time datetime=\"2026-11-28T10:00:00.000Z\">2026-11-28 10:00:00 UTC</time>: {hostile}</p>"
+    );
+    assert_eq!(page.matches(&told).count(), 1, "the one that is not paused says nothing: {page}");
+}

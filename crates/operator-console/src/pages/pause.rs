@@ -1,0 +1,57 @@
+//! Who paused something, when and why, as the audit has it.
+
+use askama::{Template, filters::HtmlSafe};
+use serde_json::Value;
+
+use crate::{
+    frame::Visitor,
+    parts::{Moment, items, query, some, text},
+};
+
+/// A pause.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(
+    ext = "html",
+    source = "Paused by {{ by }} {{ at }}{% if let Some(why) = why %}: {{ why }}{% endif %}"
+)]
+pub(crate) struct Pause {
+    by: String,
+    at: Moment,
+    why: Option<String>,
+}
+
+impl HtmlSafe for Pause {}
+
+impl Pause {
+    /// The latest one, by this act on this subject; nothing where the audit does not tell, or may not be seen.
+    pub(crate) async fn find(visitor: &Visitor, action: &str, subject: &str) -> Option<Self> {
+        let asked = query([("action", action), ("subject", subject), ("limit", "20")]);
+        Self::latest(&visitor.look(&format!("/v1/audit?{asked}")).await)
+    }
+
+    /// The latest that was done: one that was refused paused nothing.
+    fn latest(lines: &Value) -> Option<Self> {
+        let line = items(lines).iter().find(|line| line["outcome"] == "done")?;
+        Some(Self { by: text(&line["by"]), at: Moment::of(&line["at"]), why: some(&line["why"]) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pause_is_told_with_who_when_and_why_and_one_that_was_refused_is_none() {
+        let line = |by: &str, outcome: &str, why: Value| json!({ "by": by, "outcome": outcome, "at": "2026-11-28T10:00:00Z", "why": why });
+        let told = |lines: &[Value]| Pause::latest(&json!({ "items": lines })).map(|pause| pause.to_string());
+        let time = "<time datetime=\"2026-11-28T10:00:00Z\">2026-11-28 10:00:00 UTC</time>";
+        assert_eq!(
+            told(&[line("eve", "refused", Value::Null), line("ann", "done", json!("<b>"))]),
+            Some(format!("Paused by ann {time}: &#60;b&#62;"))
+        );
+        assert_eq!(told(&[line("ann", "done", Value::Null)]), Some(format!("Paused by ann {time}")));
+        assert_eq!(told(&[]), None);
+    }
+}
