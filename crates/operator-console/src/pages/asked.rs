@@ -77,6 +77,14 @@ impl Asked {
     }
 }
 
+/// Refuses whatever is asked for on a page that shows one thing.
+pub(crate) fn nothing(visitor: &Visitor) -> Option<Response> {
+    let given = form::fields(visitor.uri.query().unwrap_or_default().as_bytes());
+    let (name, _) = given.first()?;
+    let wrong = format!("There is nothing called \"{name}\" to narrow this page by: it shows one thing.");
+    Some(visitor.stumble(Refusal::of(StatusCode::UNPROCESSABLE_ENTITY, &wrong)))
+}
+
 /// Refuses a name that a list does not know; `more` are those that cannot be counted up.
 pub(crate) fn unknown(name: &str, known: &[&str], more: &str) -> String {
     let known = known.join(", ");

@@ -13,7 +13,10 @@ use serde_json::{Value, json};
 use crate::{
     form::Sent,
     frame::{self, Frame, Page, Visitor},
-    pages::advice::{Advice, Request},
+    pages::{
+        advice::{Advice, Request},
+        asked,
+    },
     parts::{Moment, State, items, segment, some, text},
     prose::Prose,
     refusal::Refusal,
@@ -60,6 +63,9 @@ struct Step {
 
 /// `GET /console/closures/{id}`; the id of a conversation leads to its latest closure.
 pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
+    if let Some(refused) = asked::nothing(&visitor) {
+        return Err(refused);
+    }
     if !id.starts_with("cl_") {
         // Ids of ours are written in small letters, whatever a mail has made of them.
         return match id.to_ascii_lowercase() {

@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use crate::{
     frame::{self, Frame, Page, Visitor},
-    pages::needs::{Need, Standing, needs},
+    pages::{
+        asked,
+        needs::{Need, Standing, needs},
+    },
     parts::{Moment, items, query, some, text, words},
     prose::Prose,
 };
@@ -88,6 +91,9 @@ pub(crate) async fn moved() -> Redirect {
 
 /// `GET /`
 pub(crate) async fn page(visitor: Visitor) -> Page {
+    if let Some(refused) = asked::nothing(&visitor) {
+        return Err(refused);
+    }
     let standing = visitor.get("/readyz?verbose=true").await?;
     let summary = visitor.get("/v1/ghosts/summary").await?;
     let ghosts = visitor.get(&format!("/v1/ghosts?sort=acceptedAt&limit={SHOWN}")).await?;

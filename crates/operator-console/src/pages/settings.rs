@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     form::Sent,
     frame::{self, Frame, Page, Visitor},
-    pages::pause::Pause,
+    pages::{asked, pause::Pause},
     parts::{Moment, some, text},
     refusal::Refusal,
 };
@@ -58,6 +58,9 @@ struct Socket {
 
 /// `GET /console/settings`
 pub(crate) async fn page(visitor: Visitor) -> Page {
+    if let Some(refused) = asked::nothing(&visitor) {
+        return Err(refused);
+    }
     let standing = visitor.get("/readyz?verbose=true").await?;
     let configuration = visitor.look("/v1/config").await;
     let list = |name: &str| standing[name].as_array().map_or(&[][..], Vec::as_slice);

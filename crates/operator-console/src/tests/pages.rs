@@ -125,6 +125,17 @@ async fn every_page_with_a_filter_refuses_what_it_does_not_know() {
 }
 
 #[tokio::test]
+async fn a_page_without_a_filter_takes_none() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_read").await;
+    for address in ["/?state=ghost", "/console/settings?state=ghost", "/console/closures/cl_1?state=ghost"] {
+        let (status, _, page) = send(&console, Request::get(address).header("cookie", &cookie), "").await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{address}");
+        assert!(page.contains("There is nothing called &#34;state&#34;"), "{address}: {page}");
+    }
+}
+
+#[tokio::test]
 async fn any_id_of_ours_leads_to_its_page() {
     let (console, _) = console(Options::default());
     let (cookie, _) = log_in(&console, "ck_read").await;
