@@ -28,7 +28,7 @@ const stateOf = async id => (await ask(`${server}/v1/closures/${id}`, undefined,
 async function everyPageLooksRight(ghosts) {
   const batch = await ask(`${server}/v1/batches`, [{ conversationId: await conversation() }]);
   const pages = {
-    home: "/", closures: "/console/closures", none: "/console/closures?state=cancelled", closure: `/console/closures/${ghosts[0].id}`,
+    home: "/", closures: "/console/closures", ghosts: "/console/closures?state=ghost", none: "/console/closures?state=cancelled", closure: `/console/closures/${ghosts[0].id}`,
     batches: "/console/batches", batch: `/console/batches/${batch.id}`, sources: "/console/sources", received: "/console/received",
     deliveries: "/console/deliveries", audit: "/console/audit", settings: "/console/settings", missing: "/console/closures/cl_00000000000000000000000000",
   };
@@ -47,6 +47,10 @@ async function everyPageLooksRight(ghosts) {
         // A page that is not there says so by its status, which the browser notes.
         if (name === "missing") page.wrong.length = 0;
         await judge(page, `${name}, ${size}, ${theme}`);
+        if (size === "desktop" && ["home", "ghosts"].includes(name)) {
+          const cut = await page.evaluate("[...document.querySelectorAll('.scroll')].filter(one => one.scrollWidth > one.clientWidth).length");
+          assert.equal(cut, 0, `the lists of ghosts fit into the width: ${name}, ${theme}`);
+        }
         await page.screenshot({ path: path.join(shots, `${name}-${size}-${theme}.png`), fullPage: true });
       }
       assert.match(await page.title(), /Closeout/);
