@@ -61,6 +61,10 @@ contracts CASES="2000":
 record-examples:
     tests/contracts/run --record-examples
 
+# An older version, built from a revision, and this one on one PostgreSQL.
+side-by-side REVISION:
+    tests/postgres/older {{REVISION}}
+
 # The console in a browser: every page and act.
 console:
     tests/console/run
