@@ -261,7 +261,7 @@ pub const KEYS: [Key; 128] = [
     with("traces.timeout", Form::Duration, "10s", "How long one request may take in all."),
     with("traces.keep", Form::Duration, "15m", "For how long what the collector does not take is tried again; then it is dropped."),
 
-    with("auth.tokens_file", Form::Text, "tokens.toml", "SHA-256 and role of each key; read at the start."),
+    with("auth.tokens_file", Form::Text, "tokens.toml", "SHA-256 and role of each key; read again at SIGHUP."),
 
     without("console.oidc.issuer", Form::Text, "https://id.example/realms/staff", "The provider's issuer, letter by letter; https, unless on loopback."),
     without("console.oidc.client_id", Form::Text, "closeout", "The id under which the provider knows this service."),

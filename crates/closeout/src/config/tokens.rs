@@ -157,7 +157,7 @@ pub fn file_with(name: &str, key: &str, organisation: &str) -> String {
     format!(
         "# Who may use the HTTP interface. The file holds the SHA-256 of each key, never the key.\n\
          # A further key: closeout config new-key --name checkout-service --role submit >> tokens.toml\n\
-         # It is read at the start: a key that is added or taken out counts after a restart.\n\n{}",
+         # It is read at the start and at a reload (SIGHUP): a key that is added or taken out counts from then on.\n\n{}",
         entry_with(name, key, "admin", &[organisation.to_owned()])
     )
 }
