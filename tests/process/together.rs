@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use closeout_tests::{Scene, SceneOptions, wait_until};
+use futures_util::{StreamExt as _, stream};
 use genesys_simulator::{
     ChaosSpec, JournalKind, JournalQuery, NewConversation, OauthClient, Preset, SimulatorBuilder,
 };
@@ -26,13 +27,14 @@ async fn deaf_with(closing: String, adjust: impl FnOnce(SimulatorBuilder) -> Sim
 /// Closes so many sessions, and answers with the closures once all are closed.
 async fn close(scene: &Scene, many: u32) -> Vec<Value> {
     let made = scene.simulator.create(&NewConversation::default().count(many)).unwrap();
-    let mut ids = Vec::new();
-    for made in made {
+    // At once: asked for one after the other on a busy machine, few would become due together.
+    let asked = stream::iter(made).map(|made| async move {
         let body = json!({ "conversationId": made.conversation_id });
         let (status, closure) = scene.ask("POST", "/v1/closures", Some(body)).await;
         assert_eq!(status, 202, "{closure}");
-        ids.push(closure["id"].as_str().unwrap().to_owned());
-    }
+        closure["id"].as_str().unwrap().to_owned()
+    });
+    let ids: Vec<String> = asked.buffered(32).collect().await;
     let all = wait_until(Duration::from_secs(90), || async {
         (scene.count(&["closed"]).await >= ids.len()).then_some(())
     });
