@@ -14,6 +14,7 @@ pub mod dialect;
 pub mod duration;
 pub mod environment;
 pub mod file;
+pub mod fingerprints;
 pub mod hooks;
 pub mod keys;
 pub mod layers;

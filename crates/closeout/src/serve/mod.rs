@@ -50,6 +50,7 @@ use self::{adapters::Adapters, notify::Manager, queues::Queues, reload::Reloadab
 use crate::{
     config::{
         self, FromCommandLine, Layers, Settings, Variables,
+        fingerprints::Fingerprints,
         settings::{OrganisationSettings, Server, StorePlace, StoreSettings},
         tokens::Token,
     },
@@ -68,6 +69,7 @@ pub async fn run(from: &FromCommandLine) -> Result<Exit, Failure> {
     for (variable, path) in layers.aliases() {
         tracing::info!(variable, setting = path, "an older variable was taken; better use GENESYSCLOUD_…");
     }
+    let mut held = Fingerprints::of(&layers, &variables);
     let (mut signals, mut hang_up) = (Signals::take()?, HangUp::take()?);
     let manager = Manager::of_environment(&variables);
     manager.status("opening the store");
@@ -81,7 +83,7 @@ pub async fn run(from: &FromCommandLine) -> Result<Exit, Failure> {
             signal = signals.next() => break signal,
             () = hang_up.next() => {
                 manager.reloading();
-                service.reloadable.reload(from, &variables);
+                service.reloadable.reload(from, &variables, &mut held);
                 manager.ready();
             }
             () = &mut watched => {}

@@ -13,7 +13,7 @@ use orchestrator::Orchestrator;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    config::{self, FromCommandLine, Settings, Variables},
+    config::{self, FromCommandLine, Settings, Variables, fingerprints::Fingerprints},
     exit::Failure,
 };
 
@@ -30,14 +30,19 @@ pub(super) struct Reloadable {
 const CREDENTIAL: [&str; 3] = ["client_id", "client_secret", "access_token"];
 
 impl Reloadable {
-    /// Reads the configuration again and puts what rotates in place.
-    pub(super) fn reload(&self, from: &FromCommandLine, variables: &Variables) {
+    /// Reads the configuration again and puts what rotates in place. `held` is what is in force, before and after.
+    pub(super) fn reload(&self, from: &FromCommandLine, variables: &Variables, held: &mut Fingerprints) {
         let settings = config::load(from, variables).map_err(|problems| Failure::of_problems(&problems));
         match settings {
             Ok((layers, settings)) => {
-                let taken = self.replace(settings);
+                let taken = rotated(&self.replace(settings));
+                let read = held.again(&layers, variables);
+                for path in &taken {
+                    held.take(path, &read);
+                }
                 let before = self.configuration.shown();
-                self.configuration.replace(in_force(&before, &super::shown(&layers), &taken));
+                let shown = in_force(&before, &super::shown(&layers), &taken, &held.changed(&read));
+                self.configuration.replace(shown);
             }
             Err(failure) => {
                 tracing::error!(
@@ -77,19 +82,21 @@ impl Reloadable {
     }
 }
 
-/// What holds after a reload, by key: the credentials of these organisations as they were read, and all else as it was, with what was read for
-/// it and waits for a restart as its `afterRestart`, which has no value where the key is gone.
-fn in_force(before: &Value, read: &Value, taken: &[Organisation]) -> Value {
-    let rotates = |key: &str| {
-        let credentials =
-            taken.iter().flat_map(|name| CREDENTIAL.map(|field| format!("genesys.{name}.{field}")));
-        credentials.into_iter().any(|credential| credential == key)
-    };
+/// The keys of the credentials of these organisations.
+fn rotated(organisations: &[Organisation]) -> BTreeSet<String> {
+    let keys = |name| CREDENTIAL.map(|field| format!("genesys.{name}.{field}"));
+    organisations.iter().flat_map(keys).collect()
+}
+
+/// What holds after a reload, by key: what was taken over as it was read, and all else as it was, with what was read for
+/// it and waits for a restart as its `afterRestart`, which has no value where the key is gone. `changed` has the keys whose value is
+/// another one, as a changed secret shows like the one before it.
+fn in_force(before: &Value, read: &Value, taken: &BTreeSet<String>, changed: &BTreeSet<String>) -> Value {
     let keys: BTreeSet<_> =
         [before, read].into_iter().filter_map(Value::as_object).flat_map(Map::keys).collect();
     let holds = |key: &String| {
         let (old, new) = (&before[key], &read[key]);
-        if rotates(key) {
+        if taken.contains(key) {
             return (!new.is_null()).then(|| (key.clone(), new.clone()));
         }
         // Read once, taken back before a restart: it never held.
@@ -97,7 +104,7 @@ fn in_force(before: &Value, read: &Value, taken: &[Organisation]) -> Value {
             return None;
         }
         let mut one = json!({ "value": old["value"], "origin": old["origin"] });
-        if old["value"] != new["value"] {
+        if old["value"] != new["value"] || changed.contains(key) {
             one["afterRestart"] = json!({ "value": new["value"], "origin": new["origin"] });
         }
         Some((key.clone(), one))
@@ -126,7 +133,8 @@ mod tests {
             "server.max_connections": value(json!(64)),
             "closing.order": value(json!("guest_first")),
         });
-        let shown = in_force(&before, &read, &["main".parse().unwrap()]);
+        let taken = rotated(&["main".parse().unwrap()]);
+        let shown = in_force(&before, &read, &taken, &BTreeSet::new());
         let waits = |holds: Value, waits: Value| json!({ "value": holds, "origin": "closeout.toml", "afterRestart": value(waits) });
         assert_eq!(
             shown,
@@ -138,12 +146,22 @@ mod tests {
                 "closing.order": { "value": null, "origin": null, "afterRestart": value(json!("guest_first")) },
             })
         );
-        let back = in_force(&shown, &before, &["main".parse().unwrap()]);
+        let back = in_force(&shown, &before, &taken, &BTreeSet::new());
         assert_eq!(
             back["server.listen"],
             value(json!("127.0.0.1:8080")),
             "what was taken back waits no more"
         );
-        assert!(in_force(&back, &before, &[]).get("closing.order").is_none());
+        assert!(in_force(&back, &before, &BTreeSet::new(), &BTreeSet::new()).get("closing.order").is_none());
+    }
+
+    #[test]
+    fn a_secret_that_waits_for_a_restart_is_told_though_it_shows_like_the_one_that_holds() {
+        let hidden = json!({ "value": "********", "origin": "closeout.toml" });
+        let settings = json!({ "webhook.1.secrets": hidden, "callbacks.secrets": hidden });
+        let changed = BTreeSet::from(["webhook.1.secrets".to_owned()]);
+        let shown = in_force(&settings, &settings, &BTreeSet::new(), &changed);
+        assert_eq!(shown["webhook.1.secrets"]["afterRestart"], hidden);
+        assert_eq!(shown["callbacks.secrets"], hidden);
     }
 }

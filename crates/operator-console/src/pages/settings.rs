@@ -98,9 +98,12 @@ impl Key {
             name: name.to_owned(),
             value: text(&one["value"]),
             origin: text(&one["origin"]),
-            after_restart: after
-                .is_object()
-                .then(|| if after["value"].is_null() { "nothing".to_owned() } else { text(&after["value"]) }),
+            after_restart: after.is_object().then(|| match &after["value"] {
+                Value::Null => "nothing".to_owned(),
+                // A secret that was changed shows like the one before it.
+                waits if *waits == one["value"] => "another value".to_owned(),
+                waits => text(waits),
+            }),
         }
     }
 }
@@ -163,9 +166,18 @@ mod tests {
             "a": { "value": "holds", "origin": "file" },
             "b": { "value": "holds", "origin": "file", "afterRestart": { "value": "waits", "origin": "file" } },
             "c": { "value": "holds", "origin": "file", "afterRestart": { "value": null, "origin": null } },
+            "d": { "value": "********", "origin": "file", "afterRestart": { "value": "********", "origin": "file" } },
         }));
         let after: Vec<_> =
             shown.iter().map(|key| (key.value.as_str(), key.after_restart.as_deref())).collect();
-        assert_eq!(after, [("holds", None), ("holds", Some("waits")), ("holds", Some("nothing"))]);
+        assert_eq!(
+            after,
+            [
+                ("holds", None),
+                ("holds", Some("waits")),
+                ("holds", Some("nothing")),
+                ("********", Some("another value"))
+            ]
+        );
     }
 }
