@@ -79,6 +79,9 @@ pub(crate) enum Reach {
     Write,
     /// Another transaction stood in the way. Nothing was written, and the same may be tried again at once.
     Again,
+    /// The server has ended a session that stood still between two statements. Nothing was written, and the same may be tried again
+    /// with another one.
+    Ended,
     /// The store cannot write now; the connection stays good.
     Store,
     /// The connection is lost or can no longer be trusted.
@@ -116,7 +119,7 @@ impl Trouble {
             Reach::Connection => {
                 Self { why: format!("{}; whether the last write is durable is not known", self.why), ..self }
             }
-            Reach::Write | Reach::Again | Reach::Store => self,
+            Reach::Write | Reach::Again | Reach::Ended | Reach::Store => self,
         }
     }
 
@@ -143,9 +146,11 @@ fn reach(code: &str) -> Reach {
     match code {
         // serialization_failure, deadlock_detected, lock_not_available.
         "40001" | "40P01" | "55P03" => Reach::Again,
-        // idle_in_transaction_session_timeout and its kin, read_only_sql_transaction (a server that is a stand-by now),
+        // idle_in_transaction_session_timeout.
+        "25P03" => Reach::Ended,
+        // transaction_timeout, read_only_sql_transaction (a server that is a stand-by now),
         // admin_shutdown, crash_shutdown, cannot_connect_now, database_dropped.
-        "25P03" | "25P04" | "25006" | "57P01" | "57P02" | "57P03" | "57P04" | "57P05" => Reach::Connection,
+        "25P04" | "25006" | "57P01" | "57P02" | "57P03" | "57P04" | "57P05" => Reach::Connection,
         _ => match code.get(..2) {
             // data_exception, integrity_constraint_violation, program_limit_exceeded.
             Some("22" | "23" | "54") => Reach::Write,
@@ -168,6 +173,9 @@ fn in_words(code: &str) -> Option<&'static str> {
         "53300" => "the database has no connection to spare; raise max_connections",
         "57P01" | "57P02" | "57P03" => "the database is being stopped or started",
         "57014" => "the database took too long",
+        "25P03" => {
+            "this service stood still in the midst of a write again and again; the machine is too slow, or was stopped"
+        }
         "40001" | "40P01" | "55P03" => "other writers stood in the way again and again",
         _ => return None,
     })
@@ -215,6 +223,7 @@ mod tests {
             ("42501", Reach::Store),
             ("25006", Reach::Connection),
             ("25P02", Reach::Connection),
+            ("25P03", Reach::Ended),
             ("57P01", Reach::Connection),
             ("08006", Reach::Connection),
             ("XX000", Reach::Connection),

@@ -13,7 +13,7 @@ use crate::{
     periods,
     record::{labels_to_text, signed, unsigned},
     schema,
-    session::Connector,
+    session::{Connector, STANDING},
     statements::Statements,
     text::fingerprint,
     upkeep::{Write, run},
@@ -104,9 +104,9 @@ impl Import {
             return Err(OpenError::InUse.into());
         }
         schema::bring_up(&client, &connector).await?;
-        // Counting a large table takes its time, and reads all of it.
-        let patient = "SET statement_timeout = 0; SET enable_seqscan = on";
-        client.batch_execute(patient).await.map_err(Trouble::from)?;
+        // Counting a large table takes its time, and reads all of it; and nobody waits for this writer.
+        let patient = format!("SET statement_timeout = 0; SET enable_seqscan = on; SET {STANDING} = 0");
+        client.batch_execute(&patient).await.map_err(Trouble::from)?;
         if schema::is_half_copied(&client).await? {
             let tables = TABLES.join(", ");
             client

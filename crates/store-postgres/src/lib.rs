@@ -22,6 +22,7 @@ mod import;
 mod judge;
 mod listing;
 mod metrics;
+mod patience;
 mod periods;
 mod postgres_store;
 mod query;

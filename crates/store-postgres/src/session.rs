@@ -1,6 +1,11 @@
 //! Connections, and what is said at the beginning of each.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use deadpool_postgres::{ClientWrapper, Connect};
 use tokio::{task::JoinHandle, time::timeout};
@@ -11,6 +16,7 @@ use uuid::Uuid;
 use crate::{
     address::Address,
     failure::{OpenError, Trouble},
+    patience::Patience,
     text, tls,
 };
 
@@ -27,8 +33,8 @@ const WRITE_WITHIN: &str = "10s";
 /// How long a read may take at most.
 pub(crate) const READ_WITHIN: Duration = Duration::from_secs(30);
 
-/// When the server ends a writer that has stopped in the middle of a transaction and keeps all others waiting.
-const IDLE_WITHIN: &str = "1s";
+/// The server's setting for how long a session may stand still in the middle of a transaction, in milliseconds.
+pub(crate) const STANDING: &str = "idle_in_transaction_session_timeout";
 
 /// How long what was sent may stay unacknowledged before the connection is given up.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(4);
@@ -40,7 +46,8 @@ const LOCKS: i32 = 0x436c_6f73;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Reader,
-    Writer,
+    /// The only one that holds a lock from one statement to the next, so the server ends it where it stands still for too long.
+    Writer(Patience),
     /// Looks after what services that share the schema know of each other: short statements, each a transaction of its own.
     Clerk,
 }
@@ -66,7 +73,13 @@ impl Connector {
             .keepalives_interval(Duration::from_secs(1))
             .keepalives_retries(4);
         let tls = tls::of(&address.encryption)?;
-        Ok(Self { config, tls, schema: address.schema.clone(), instance: Uuid::new_v4(), role: Role::Writer })
+        Ok(Self {
+            config,
+            tls,
+            schema: address.schema.clone(),
+            instance: Uuid::new_v4(),
+            role: Role::Writer(Patience::new()),
+        })
     }
 
     /// The same for another role.
@@ -85,27 +98,33 @@ impl Connector {
 
     /// Connects, within its time, and tells the server how the session wants to be treated.
     pub(crate) async fn session(&self) -> Result<ClientWrapper, Trouble> {
-        let made = timeout(CONNECT_WITHIN, self.made()).await.map_err(|_| Trouble::late("a connection"))?;
-        let (client, task) = made?;
-        Ok(ClientWrapper::new(client, task))
+        Ok(self.session_and_ending().await?.0)
     }
 
-    async fn made(&self) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+    /// The same, with what is known of its end once it has come.
+    pub(crate) async fn session_and_ending(&self) -> Result<(ClientWrapper, Ending), Trouble> {
+        let made = timeout(CONNECT_WITHIN, self.made()).await.map_err(|_| Trouble::late("a connection"))?;
+        let (client, task, ending) = made?;
+        Ok((ClientWrapper::new(client, task), ending))
+    }
+
+    async fn made(&self) -> Result<(Client, JoinHandle<()>, Ending), tokio_postgres::Error> {
+        let ending = Ending::default();
         let (client, task) = match &self.tls {
             None => {
                 let (client, connection) = self.config.connect(NoTls).await?;
-                (client, spawned(connection))
+                (client, spawned(connection, ending.clone()))
             }
             Some(tls) => {
                 let (client, connection) = self.config.connect(tls.clone()).await?;
-                (client, spawned(connection))
+                (client, spawned(connection, ending.clone()))
             }
         };
         if let Err(failure) = client.batch_execute(&self.greeting()).await {
             task.abort();
             return Err(failure);
         }
-        Ok((client, task))
+        Ok((client, task, ending))
     }
 
     /// The name under which the server shows a session.
@@ -113,7 +132,7 @@ impl Connector {
         match self.role {
             Role::Reader => "closeout reader".to_owned(),
             Role::Clerk => "closeout clerk".to_owned(),
-            Role::Writer => format!("closeout writer {}", self.instance.simple()),
+            Role::Writer(_) => format!("closeout writer {}", self.instance.simple()),
         }
     }
 
@@ -126,9 +145,10 @@ impl Connector {
             ),
             Role::Clerk => format!("('statement_timeout', '{WRITE_WITHIN}')"),
             // All that a writer looks for it finds by an index, however few rows the planner has seen so far.
-            Role::Writer => format!(
-                "('statement_timeout', '{WRITE_WITHIN}'), ('idle_in_transaction_session_timeout', '{IDLE_WITHIN}'),
-                 ('enable_seqscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off')"
+            Role::Writer(patience) => format!(
+                "('statement_timeout', '{WRITE_WITHIN}'), ('{STANDING}', '{}'),
+                 ('enable_seqscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off')",
+                patience.within().as_millis()
             ),
         };
         // A setting that the server does not know is left out. `synchronous_commit` is only ever made stricter.
@@ -172,11 +192,29 @@ impl Connector {
     }
 }
 
+/// What the server said when it ended a session, which those who waited for an answer are not told.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ending(Arc<OnceLock<Trouble>>);
+
+impl Ending {
+    /// Why, once the session has ended by a word of the server. It is there before anybody sees that the session is closed.
+    pub(crate) fn why(&self) -> Option<&Trouble> {
+        self.0.get()
+    }
+}
+
 /// Runs a connection for as long as its client or its server wants it.
-fn spawned<T: TlsStream + Unpin + Send + 'static>(connection: Connection<Socket, T>) -> JoinHandle<()> {
+fn spawned<T: TlsStream + Unpin + Send + 'static>(
+    mut connection: Connection<Socket, T>,
+    ending: Ending,
+) -> JoinHandle<()> {
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        // Whoever waits for an answer is told when the connection is dropped, after this.
+        if let Err(error) = (&mut connection).await {
             tracing::debug!(%error, "a connection to the database has ended");
+            if error.as_db_error().is_some() {
+                let _ = ending.0.set(error.into());
+            }
         }
     })
 }
@@ -187,7 +225,7 @@ impl Connect for Connector {
         _: &Config,
     ) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>> + Send + '_>>
     {
-        Box::pin(self.made())
+        Box::pin(async { self.made().await.map(|(client, task, _)| (client, task)) })
     }
 }
 

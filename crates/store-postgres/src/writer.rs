@@ -23,8 +23,10 @@ use tokio::{
 use crate::{
     failure::{OpenError, Reach, Trouble},
     judge::{Questions, Writes, judge},
-    metrics, schema,
-    session::{Connector, PAUSE},
+    metrics,
+    patience::Patience,
+    schema,
+    session::{Connector, Ending, PAUSE, Role, STANDING},
     statements::Statements,
     upkeep::Write,
 };
@@ -73,6 +75,7 @@ impl Writer {
             connector,
             sole_owner,
             session: None,
+            patience: Patience::new(),
             failed: None,
             receiver,
             shared: Arc::clone(&shared),
@@ -130,17 +133,32 @@ fn stopped() -> StoreUnavailable {
 /// A session that may write.
 struct Session {
     client: ClientWrapper,
+    ending: Ending,
     statements: Statements,
+}
+
+impl Session {
+    /// What has truly gone wrong: to whoever waits for an answer every end of a connection looks alike.
+    fn cause_of(&self, trouble: Trouble) -> Trouble {
+        match self.ending.why() {
+            Some(said) if said.reach == Reach::Ended => said.clone(),
+            Some(_) | None => trouble,
+        }
+    }
 }
 
 /// What each change of a transaction came to: `Ok` with a count, which is 0 for a commit, or a refusal.
 type Outcomes = Vec<Result<u64, CommitRefused>>;
+
+/// How long a transaction took that was made durable, from the moment when it had the lock.
+type Held = Duration;
 
 /// The task's own side.
 struct Desk {
     connector: Connector,
     sole_owner: bool,
     session: Option<Session>,
+    patience: Patience,
     /// When connecting failed last, and why.
     failed: Option<(Instant, Trouble)>,
     receiver: mpsc::UnboundedReceiver<Change>,
@@ -163,13 +181,14 @@ impl Desk {
         while let Some(mut batch) = waiting.pop_front() {
             let started = Instant::now();
             match self.transact(&batch).await {
-                Ok(outcomes) => {
+                Ok((outcomes, held)) => {
                     metrics::transaction_written(batch.len(), started.elapsed());
                     self.shared.transactions.fetch_add(1, Ordering::Relaxed);
                     self.note_able();
                     for (change, outcome) in batch.into_iter().zip(outcomes) {
                         change.answer(outcome);
                     }
+                    self.calm(held).await;
                 }
                 Err(trouble) if trouble.reach == Reach::Write && batch.len() > 1 => {
                     let second = batch.split_off(batch.len() / 2);
@@ -187,17 +206,25 @@ impl Desk {
     }
 
     /// Runs all of it in one transaction and makes it durable, again where others stood in the way.
-    async fn transact(&mut self, batch: &[Change]) -> Result<Outcomes, Trouble> {
+    async fn transact(&mut self, batch: &[Change]) -> Result<(Outcomes, Held), Trouble> {
         let mut tries = 0;
         loop {
             tries += 1;
             let session = self.connected().await?;
             let done = timeout(TRANSACTION_WITHIN, in_transaction(session, batch)).await;
             let trouble = match done {
-                Ok(Ok(outcomes)) => return Ok(outcomes),
-                Ok(Err(trouble)) => trouble,
+                Ok(Ok(done)) => return Ok(done),
+                Ok(Err(trouble)) => session.cause_of(trouble),
                 Err(_) => Trouble::late("a write").at_commit(),
             };
+            if trouble.reach == Reach::Ended {
+                self.patience.ended();
+                self.session = None;
+                if tries == TRIES {
+                    return Err(trouble);
+                }
+                continue;
+            }
             let keeps = trouble.reach != Reach::Connection
                 && timeout(TRANSACTION_WITHIN, session.client.batch_execute("ROLLBACK"))
                     .await
@@ -234,7 +261,8 @@ impl Desk {
     }
 
     async fn reconnect(&self) -> Result<Session, Trouble> {
-        let client = self.connector.session().await?;
+        let connector = self.connector.of(Role::Writer(self.patience));
+        let (client, ending) = connector.session_and_ending().await?;
         let ready = async {
             self.connector.end_lost_sessions(&client).await?;
             if self.sole_owner && !self.owned(&client, PAUSE * 5).await? {
@@ -244,12 +272,23 @@ impl Desk {
         };
         let statements =
             timeout(TRANSACTION_WITHIN, ready).await.map_err(|_| Trouble::late("a connection"))??;
-        Ok(Session { client, statements })
+        Ok(Session { client, ending, statements })
+    }
+
+    /// Asks the server for less patience, once the service has been quick for a while.
+    async fn calm(&mut self, held: Held) {
+        if self.patience.done(held)
+            && let Some(session) = &self.session
+        {
+            let ask = format!("SET {STANDING} = {}", self.patience.within().as_millis());
+            // What goes wrong here goes wrong again with the next transaction, where somebody is told.
+            let _ = timeout(TRANSACTION_WITHIN, session.client.batch_execute(&ask)).await;
+        }
     }
 
     /// Opens the store for the first time.
     async fn open(&mut self) -> Result<(), OpenError> {
-        let client = self.connector.session().await?;
+        let (client, ending) = self.connector.session_and_ending().await?;
         if self.sole_owner && !self.owned(&client, OWN_WITHIN).await? {
             return Err(OpenError::InUse);
         }
@@ -258,7 +297,7 @@ impl Desk {
             return Err(OpenError::HalfCopied);
         }
         let statements = Statements::prepare(&client, self.connector.instance()).await?;
-        self.session = Some(Session { client, statements });
+        self.session = Some(Session { client, ending, statements });
         Ok(())
     }
 
@@ -291,8 +330,8 @@ impl Desk {
     }
 }
 
-async fn in_transaction(session: &Session, batch: &[Change]) -> Result<Outcomes, Trouble> {
-    let Session { client, statements } = session;
+async fn in_transaction(session: &Session, batch: &[Change]) -> Result<(Outcomes, Held), Trouble> {
+    let Session { client, statements, .. } = session;
     let commits = || {
         batch.iter().filter_map(|change| match change {
             Change::Commit(commit, _) => Some(&**commit),
@@ -301,6 +340,7 @@ async fn in_transaction(session: &Session, batch: &[Change]) -> Result<Outcomes,
     };
     let others = batch.len() - commits().count();
     let mut known = statements.begin(client, &Questions::of(commits())).await?;
+    let begun = Instant::now();
     let mut writes = Writes::default();
     let mut outcomes = Vec::with_capacity(batch.len());
     for change in batch {
@@ -319,7 +359,7 @@ async fn in_transaction(session: &Session, batch: &[Change]) -> Result<Outcomes,
         let committed = client.batch_execute("COMMIT").await;
         committed.map_err(|failure| Trouble::from(failure).at_commit())?;
     }
-    Ok(outcomes)
+    Ok((outcomes, begun.elapsed()))
 }
 
 impl Change {

@@ -20,6 +20,8 @@ pub enum Mode {
     Closed,
     /// Connections stand, and nothing passes.
     Silent,
+    /// What the server says is kept back for as long as this lasts; what it is told passes.
+    Deaf,
 }
 
 /// The proxy. It ends with the runtime of its test.
@@ -60,17 +62,23 @@ async fn pass(client: TcpStream, server: String, mut mode: watch::Receiver<Mode>
     let closed = async { mode.wait_for(|mode| *mode == Mode::Closed).await.is_ok() };
     tokio::select! {
         _ = closed => {}
-        () = copy(from_client, to_server, one) => {}
-        () = copy(from_server, to_client, other) => {}
+        () = copy(from_client, to_server, one, &[Mode::Silent]) => {}
+        () = copy(from_server, to_client, other, &[Mode::Silent, Mode::Deaf]) => {}
     }
 }
 
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch::Receiver<Mode>) {
+/// Passes on what comes, but in one of these modes.
+async fn copy(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut mode: watch::Receiver<Mode>,
+    held: &[Mode],
+) {
     let mut bytes = vec![0; 16 * 1024];
     loop {
         let Ok(length @ 1..) = from.read(&mut bytes).await else { return };
-        match mode.wait_for(|mode| *mode != Mode::Silent).await {
-            Ok(mode) if *mode == Mode::Open => {}
+        match mode.wait_for(|mode| !held.contains(mode)).await {
+            Ok(mode) if *mode != Mode::Closed => {}
             _ => return,
         }
         if to.write_all(&bytes[..length]).await.is_err() {

@@ -59,7 +59,7 @@ async fn a_killed_process_of_the_server_loses_no_commit_that_was_answered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_connection_is_told_at_once_and_made_again() {
     let proxy = Proxy::begin(&server::host()).await;
-    let store = open(&through(&proxy)).await;
+    let store = open(&through(&proxy, &server::schema())).await;
     let lives = Lives::begin(&store, 16);
     for _ in 0..3 {
         lives.go_on(100, Duration::from_secs(20)).await;
@@ -76,7 +76,7 @@ async fn a_cut_connection_is_told_at_once_and_made_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silence_has_an_end_and_nothing_is_answered_meanwhile() {
     let proxy = Proxy::begin(&server::host()).await;
-    let store = open(&through(&proxy)).await;
+    let store = open(&through(&proxy, &server::schema())).await;
     let lives = Lives::begin(&store, 16);
     lives.go_on(100, Duration::from_secs(20)).await;
     proxy.set(Mode::Silent);
@@ -90,14 +90,51 @@ async fn silence_has_an_end_and_nothing_is_answered_meanwhile() {
     lives.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_that_stood_still_is_got_out_of_the_way_and_writes_again_when_it_wakes() {
+    let proxy = Proxy::begin(&server::host()).await;
+    let schema = server::schema();
+    let open = |address| async move {
+        Arc::new(PostgresStore::open(&address, false).await.expect("the server of the test answers"))
+    };
+    let sleeper = open(through(&proxy, &schema)).await;
+    let other = open(server::address(&schema)).await;
+    for round in 0..4 {
+        proxy.set(Mode::Deaf);
+        let slept = Arc::clone(&sleeper);
+        let asleep =
+            tokio::spawn(async move { slept.commit(samples::insert(&samples::row(2 * round))).await });
+        until_a_writer_stands_still().await;
+        let taken = other.commit(samples::insert(&samples::row(2 * round + 1))).await;
+        taken.expect("a writer that stands still is not waited for");
+        assert!(!asleep.is_finished(), "nobody knows what became of it");
+        proxy.set(Mode::Open);
+        let woken = asleep.await.expect("it does not panic");
+        woken.expect("what was not written is written again, as that is known");
+        let stored = other.load(samples::key(2 * round)).await.expect("it answers");
+        assert_eq!(stored.expect("it is there").version, samples::row(2 * round).version);
+    }
+}
+
 async fn open(address: &Address) -> Arc<dyn Store> {
     Arc::new(PostgresStore::open(address, true).await.expect("the server of the test answers"))
 }
 
-/// The address of a new schema by way of the proxy.
-fn through(proxy: &Proxy) -> Address {
-    let url = format!("postgres://closeout@{}/closeout?schema={}", proxy.address, server::schema());
+/// The address of a schema by way of the proxy.
+fn through(proxy: &Proxy, schema: &str) -> Address {
+    let url = format!("postgres://closeout@{}/closeout?schema={schema}", proxy.address);
     Address::parse(&url).expect("it is an address")
+}
+
+/// Waits for a writer that has the lock and says nothing.
+async fn until_a_writer_stands_still() {
+    let session = server::session().await;
+    let sql = "SELECT FROM pg_stat_activity WHERE application_name LIKE 'closeout writer %' AND state = 'idle in transaction'";
+    let give_up = Instant::now() + Duration::from_secs(20);
+    while session.query(sql, &[]).await.expect("it can be asked").is_empty() {
+        assert!(Instant::now() < give_up, "no writer stands still");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 async fn refused_within(store: &Arc<dyn Store>, within: Duration) {
