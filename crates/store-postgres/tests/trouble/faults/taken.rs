@@ -1,6 +1,6 @@
 //! The connection breaks while closures are taken over.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use store::{Store as _, conformance::samples};
 use store_postgres::PostgresStore;
@@ -33,7 +33,11 @@ async fn what_is_taken_over_is_worked_on_also_where_the_answer_was_lost() {
             let begun = Instant::now();
             while !works_on(&heir, number).await {
                 assert!(begun.elapsed() < BACK_WITHIN, "{how:?} at message {message}: it is left behind");
-                heard |= !heir.take_over(8).await.expect("nothing fails any more").is_empty();
+                // Where the new connection was the one that broke, none is made for a moment.
+                match heir.take_over(8).await {
+                    Ok(rows) => heard |= !rows.is_empty(),
+                    Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
             }
             unheard += usize::from(!heard);
         }
