@@ -3,6 +3,7 @@
 use std::sync::mpsc;
 
 use rdkafka::mocking::MockCluster;
+use tokio::net::TcpSocket;
 
 use crate::shop::{PARTITIONS, TOPICS};
 
@@ -21,9 +22,17 @@ impl Cluster {
             for topic in TOPICS {
                 cluster.create_topic(topic, PARTITIONS, 1).unwrap();
             }
-            told.send(cluster.bootstrap_servers()).unwrap();
+            let brokers = cluster.bootstrap_servers();
+            told.send(brokers.clone()).unwrap();
+            let mut ports = Vec::new();
             while let Ok((is_up, done)) = asked.recv() {
-                if is_up { cluster.broker_up(-1) } else { cluster.broker_down(-1) }.unwrap();
+                if is_up {
+                    cluster.broker_up(-1).unwrap();
+                    ports.clear();
+                } else {
+                    cluster.broker_down(-1).unwrap();
+                    ports = kept(&brokers);
+                }
                 done.send(()).unwrap();
             }
         });
@@ -42,4 +51,16 @@ impl Cluster {
         self.ask.send((is_up, done)).unwrap();
         wait.recv().unwrap();
     }
+}
+
+/// Keeps the ports of brokers that are away, lest another connection of this machine is given one of them meanwhile; a broker that
+/// comes back listens there beside it.
+fn kept(brokers: &str) -> Vec<TcpSocket> {
+    let keep = |address: &str| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(address.parse().unwrap()).unwrap();
+        socket
+    };
+    brokers.split(',').map(keep).collect()
 }

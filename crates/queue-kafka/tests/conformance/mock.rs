@@ -11,6 +11,7 @@ use queue::{
 };
 use queue_kafka::{KafkaSource, Setup};
 use rdkafka::{mocking::MockCluster, producer::FutureProducer};
+use tokio::net::TcpSocket;
 
 use crate::place;
 
@@ -42,11 +43,19 @@ impl Mock {
             let cluster = MockCluster::new(1).unwrap();
             cluster.create_topic(TOPIC, PARTITIONS, 1).unwrap();
             cluster.create_topic(ENDED, 1, 1).unwrap();
-            told.send(cluster.bootstrap_servers()).unwrap();
+            let brokers = cluster.bootstrap_servers();
+            told.send(brokers.clone()).unwrap();
+            let mut ports = Vec::new();
             while let Ok((ask, done)) = asked.recv() {
                 match ask {
-                    Ask::Down => cluster.broker_down(-1).unwrap(),
-                    Ask::Up => cluster.broker_up(-1).unwrap(),
+                    Ask::Down => {
+                        cluster.broker_down(-1).unwrap();
+                        ports = kept(&brokers);
+                    }
+                    Ask::Up => {
+                        cluster.broker_up(-1).unwrap();
+                        ports.clear();
+                    }
                 }
                 done.send(()).unwrap();
             }
@@ -104,4 +113,16 @@ impl Place for Mock {
     async fn restart(&self) {
         self.ask(Ask::Up);
     }
+}
+
+/// Keeps the ports of brokers that are away, lest another connection of this machine is given one of them meanwhile; a broker that
+/// comes back listens there beside it.
+fn kept(brokers: &str) -> Vec<TcpSocket> {
+    let keep = |address: &str| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(address.parse().unwrap()).unwrap();
+        socket
+    };
+    brokers.split(',').map(keep).collect()
 }
