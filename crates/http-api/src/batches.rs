@@ -148,7 +148,7 @@ pub(crate) struct ProgressView {
     queued: u64,
     /// Whose closure is under way.
     submitted: u64,
-    /// Whose closure ended as it should.
+    /// Whose closure ended as it should: closed, or as the act wanted it, so also resolved, or cancelled by the batch.
     closed: u64,
     /// Whose closure is held without proof.
     ghost: u64,

@@ -59,6 +59,11 @@ impl State {
         };
         Self { look, sign, word: name.replace('_', " ") }
     }
+
+    /// The same by another word.
+    pub(crate) fn called(self, word: &str) -> Self {
+        Self { word: word.to_owned(), ..self }
+    }
 }
 
 /// A text as it stands in a JSON value; a dash where there is none.

@@ -15,7 +15,7 @@ use crate::{
     cli::{duration_flag, moment_flag},
     client::Api,
     exit::{Exit, Failure},
-    output::{self, Column, Listing, Voice},
+    output::{self, Column, Form, Listing, Voice},
 };
 
 /// How often a batch that is waited for is looked at.
@@ -52,6 +52,34 @@ const ROWS: [Column; 6] = [
     Column::text("DETAIL", "detail"),
 ];
 
+/// What a row is called for which was done what was asked. The interface says `closed`, whatever the act was.
+fn settled_well(batch: &Value) -> &'static str {
+    match batch["act"].as_str() {
+        Some("resolve") => "resolved",
+        Some("cancel") => "cancelled",
+        // These go on with a closure until its conversation is closed.
+        Some(_) | None => "closed",
+    }
+}
+
+/// The columns of these batches: in a table their rows are counted by a word that fits their act, or all their acts. Programs
+/// find the interface's.
+fn columns(batches: &[Value], form: Form) -> [Column; 16] {
+    let mut words = batches.iter().map(settled_well);
+    let heading = match words.next() {
+        Some(first) if words.any(|other| other != first) => "DONE",
+        Some("resolved") => "RESOLVED",
+        Some("cancelled") => "CANCELLED",
+        Some(_) | None => "CLOSED",
+    };
+    match form {
+        Form::Table | Form::Wide => {
+            BATCHES.map(|column| if column.heading() == "CLOSED" { column.called(heading) } else { column })
+        }
+        Form::Json | Form::Ndjson | Form::Csv | Form::Id => BATCHES,
+    }
+}
+
 /// What to do with batches.
 #[derive(Debug, Clone, Subcommand)]
 pub enum BatchCommand {
@@ -75,7 +103,7 @@ conversationId, participantId, idempotencyKey, label.NAME and policy.NAME; which
   closeout batch execute bt_01jd5w3k9m2q8r7tb4x0y6z1ne --token 5f1c… --reason cleanup --wait 10m
 
 The server runs it, also when this command is interrupted; the same command again goes on waiting. With --wait the \
-exit code tells: 0 every row is closed or was skipped, 6 still under way, 9 some failed or are ghosts."
+exit code tells: 0 what was asked is done for every row or it was skipped, 6 still under way, 9 some failed or are ghosts."
     )]
     Execute(ExecuteArgs),
     /// List batches, the latest first
@@ -220,9 +248,10 @@ pub struct ShowArgs {
     /// Show its rows
     #[arg(long)]
     rows: bool,
-    /// Rows in this state only
+    /// Rows in this state only; closed is what was asked is done, so resolved and cancelled mean the same
     #[arg(long, requires = "rows", value_name = "STATE",
-          value_parser = ["will_close", "will_act", "queued", "submitted", "closed", "ghost", "failed", "skipped"])]
+          value_parser = ["will_close", "will_act", "queued", "submitted", "closed", "resolved", "cancelled", "ghost", "failed",
+                          "skipped"])]
     state: Option<String>,
     /// At most so many rows; 0 for all
     #[arg(long, default_value_t = 0, value_name = "NUMBER")]
@@ -398,7 +427,8 @@ async fn list(args: &ListArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure
     let state = (!args.state.is_empty()).then(|| ("state".to_owned(), args.state.join(",")));
     let query: Vec<_> = organisation.chain(state).collect();
     let (items, more) = look::pages(api, "/v1/batches", &query, args.limit).await?;
-    output::write(&Listing { columns: &BATCHES, items: &items, id: "id" }.write(voice.form, voice.style))?;
+    let columns = columns(&items, voice.form);
+    output::write(&Listing { columns: &columns, items: &items, id: "id" }.write(voice.form, voice.style))?;
     if more {
         voice.note("there are more; --limit 0 shows all");
     }
@@ -423,8 +453,12 @@ async fn show(args: &ShowArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure
         }
         return Ok(Exit::Done);
     }
-    let query: Vec<_> = args.state.iter().map(|state| ("state".to_owned(), state.clone())).collect();
-    let (items, more) = look::pages(api, &format!("{path}/items"), &query, args.limit).await?;
+    let query: Vec<_> = args.state.iter().map(|state| ("state".to_owned(), row_state(state))).collect();
+    let (mut items, more) = look::pages(api, &format!("{path}/items"), &query, args.limit).await?;
+    if matches!(voice.form, Form::Table | Form::Wide) {
+        let word = settled_well(&api.get(&path, &[]).await?.body);
+        say_settled_well(&mut items, word);
+    }
     output::write(
         &Listing { columns: &ROWS, items: &items, id: "conversationId" }.write(voice.form, voice.style),
     )?;
@@ -432,6 +466,18 @@ async fn show(args: &ShowArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure
         voice.note("there are more; --limit 0 shows all");
     }
     Ok(Exit::Done)
+}
+
+/// A state of rows as the interface names it.
+fn row_state(word: &str) -> String {
+    if matches!(word, "resolved" | "cancelled") { "closed".to_owned() } else { word.to_owned() }
+}
+
+/// Says `word` of the rows for which was done what was asked.
+fn say_settled_well(rows: &mut [Value], word: &str) {
+    for row in rows.iter_mut().filter(|row| row["state"] == "closed") {
+        row["state"] = word.into();
+    }
 }
 
 async fn act(args: &OneBatch, act: &str, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
@@ -462,12 +508,40 @@ pub(super) fn how_to_execute(batch: &Value) -> String {
 
 pub(super) fn write(batch: &Value, voice: &Voice) -> Result<(), Failure> {
     let items = std::slice::from_ref(batch);
-    output::write(&Listing { columns: &BATCHES, items, id: "id" }.write(voice.form, voice.style))
+    let columns = columns(items, voice.form);
+    output::write(&Listing { columns: &columns, items, id: "id" }.write(voice.form, voice.style))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Style;
+
+    #[test]
+    fn people_read_a_word_that_fits_the_act_and_programs_the_one_of_the_interface() {
+        let batch = |act: Value| json!({ "id": "bt_1", "state": "finished", "act": act, "progress": { "closed": 2 } });
+        let head = |batches: &[Value], form| {
+            let columns = columns(batches, form);
+            let text = Listing { columns: &columns, items: batches, id: "id" }.write(form, Style::default());
+            text.lines().next().unwrap_or_default().to_owned()
+        };
+        let (closes, resolves) = (batch(Value::Null), batch(json!("resolve")));
+        for (batches, word) in [
+            (vec![], "CLOSED"),
+            (vec![closes.clone(), batch(json!("retry")), batch(json!("force"))], "CLOSED"),
+            (vec![resolves.clone()], "RESOLVED"),
+            (vec![batch(json!("cancel"))], "CANCELLED"),
+            (vec![closes, resolves], "DONE"),
+        ] {
+            let head_of_table = head(&batches, Form::Table);
+            assert!(head_of_table.contains(&format!(" {word} ")), "{head_of_table}");
+            assert!(head(&batches, Form::Csv).contains(",closed,"));
+        }
+        let mut rows = [json!({ "state": "closed" }), json!({ "state": "ghost" })];
+        say_settled_well(&mut rows, "resolved");
+        assert_eq!(rows, [json!({ "state": "resolved" }), json!({ "state": "ghost" })]);
+        assert_eq!(["resolved", "cancelled", "ghost"].map(row_state), ["closed", "closed", "ghost"]);
+    }
 
     #[test]
     fn rows_that_are_left_out_are_no_progress_and_those_skipped_on_the_way_are() {

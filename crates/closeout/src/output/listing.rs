@@ -48,6 +48,18 @@ impl Column {
         self
     }
 
+    /// The same column under another heading.
+    #[must_use]
+    pub const fn called(mut self, heading: &'static str) -> Self {
+        self.heading = heading;
+        self
+    }
+
+    /// Its heading.
+    pub const fn heading(&self) -> &'static str {
+        self.heading
+    }
+
     fn value(&self, item: &Value) -> String {
         let found = self.path.split('.').try_fold(item, |value, part| match (value, part.parse::<usize>()) {
             (Value::Array(values), Ok(index)) => values.get(index),

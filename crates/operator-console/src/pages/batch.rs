@@ -54,7 +54,7 @@ struct Batch {
     next: Option<String>,
     /// Who paused it, as far as the audit tells.
     paused_by: Option<Pause>,
-    /// The states that the rows are narrowed to, as the address names them; empty for all.
+    /// The states that the rows are narrowed to, in words; empty for all.
     narrowed: String,
     wrong: Option<String>,
 }
@@ -86,6 +86,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
         Some(_) | None => None,
     };
     let progress = &batch["progress"];
+    let settled_well = settled_well(batch["act"].as_str());
     let count = |name: &str| progress[name].as_u64().unwrap_or_default();
     let token = some(&batch["confirmToken"]);
     let next = some(&rows["nextCursor"]);
@@ -111,7 +112,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
         counts: [
             (if batch["act"].is_string() { "to do" } else { "to close" }, "queued"),
             ("under way", "submitted"),
-            ("closed", "closed"),
+            (settled_well, "closed"),
             ("ghosts", "ghost"),
             ("failed", "failed"),
             ("left out", "skipped"),
@@ -124,7 +125,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
             Some("preview" | "scanning") => vec![("cancel", "Call off")],
             Some(_) | None => Vec::new(),
         },
-        rows: items(&rows).iter().map(Row::of).collect(),
+        rows: items(&rows).iter().map(|item| Row::of(item, settled_well)).collect(),
         next: next.map(|cursor| {
             format!(
                 "/console/batches/{}?{}",
@@ -133,7 +134,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
             )
         }),
         paused_by,
-        narrowed: asked.value("state").to_owned(),
+        narrowed: narrowed(asked.value("state"), settled_well),
         wrong,
         id,
     };
@@ -153,11 +154,29 @@ fn deed(act: Option<&str>, number: u64) -> String {
     format!("{verb} {number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
+/// What a row is called for which was done what was asked. The interface says `closed`, whatever the act was.
+fn settled_well(act: Option<&str>) -> &'static str {
+    match act {
+        Some("resolve") => "resolved",
+        Some("cancel") => "cancelled",
+        // These go on with a closure until its conversation is closed.
+        Some(_) | None => "closed",
+    }
+}
+
+/// The states of an address as the rows say them.
+fn narrowed(states: &str, settled_well: &str) -> String {
+    let word =
+        |state: &str| if state == "closed" { settled_well.to_owned() } else { state.replace('_', " ") };
+    states.split(',').map(word).collect::<Vec<_>>().join(", ")
+}
+
 impl Row {
-    fn of(item: &Value) -> Self {
+    fn of(item: &Value, settled_well: &str) -> Self {
+        let state = State::of(&item["state"]);
         Self {
             number: text(&item["row"]),
-            state: State::of(&item["state"]),
+            state: if item["state"] == "closed" { state.called(settled_well) } else { state },
             conversation: text(&item["conversationId"]),
             closure: some(&item["closure"]),
             reason: some(&item["reason"]).map(|_| words(&item["reason"])).unwrap_or_default(),
@@ -188,5 +207,31 @@ pub(crate) async fn act(Path(id): Path<String>, sent: Sent) -> Response {
             .await
         }
         _ => sent.visitor.stumble(Refusal::of(StatusCode::UNPROCESSABLE_ENTITY, "There is no such act.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_for_which_was_done_what_was_asked_is_called_as_the_act_says() {
+        for (act, word) in [
+            (None, "closed"),
+            (Some("retry"), "closed"),
+            (Some("verify"), "closed"),
+            (Some("force"), "closed"),
+            (Some("resolve"), "resolved"),
+            (Some("cancel"), "cancelled"),
+        ] {
+            let word_of_rows = settled_well(act);
+            assert_eq!(word_of_rows, word, "{act:?}");
+            let row = Row::of(&json!({ "row": 1, "state": "closed" }), word_of_rows);
+            let shown =
+                format!("<span class=\"state good\"><span aria-hidden=\"true\">✓</span> {word}</span>");
+            assert_eq!(row.state.to_string(), shown);
+            assert_eq!(narrowed("closed,will_act", word_of_rows), format!("{word}, will act"));
+        }
+        assert_eq!(narrowed("", "closed"), "");
     }
 }
