@@ -174,6 +174,8 @@ def batches(say):
     table = "conversationId,idempotencyKey,label.team,policy.agentConnected\n"
     table += f"{rows[0]['conversationId']},order-8812,checkout,\n{rows[1]['conversationId']},order-8813,,wait\n"
     say(one, begin, table, 201, sent=CSV, name="rows", about="These conversations.")
+    ids = "# stuck since noon\n" + "".join(row["conversationId"] + "\n" for row in rows)
+    say(one, begin, ids, 201, sent=TEXT, name="rows", about="These conversations.")
     token = {"confirmToken": preview["confirmToken"], "reason": "End of day."}
     many = [{"conversationId": there.guest(chaos=world.STUCK)} for _ in range(40)]
     running = there.ask("/v1/batches?mode=execute&reason=end+of+day", many)[1]["id"]

@@ -65,13 +65,18 @@ async fn a_file_is_previewed_executed_and_waited_for() {
     let scene = Scene::begin(begin()).await;
     let ids = rows(&scene, 20, "rows.csv");
     let path = scene.folder.path().join("rows.csv");
-    let broken = format!("{}not-an-id,ops\n{},ops\n", std::fs::read_to_string(&path).unwrap(), ids[0]);
+    let good = std::fs::read_to_string(&path).unwrap();
+    let broken = format!("# stuck since noon\n\n{good}  # no id\nnot-an-id,ops\n{},ops\n", ids[0]);
     std::fs::write(&path, broken).unwrap();
     let file = path.to_str().unwrap();
     let shown = scene.closeout(&["batch", "preview", "--file", file, "-o", "json"]).await;
     let previewed = batch(&shown);
-    for says in ["row 21 is left out: malformed", "row 22 is left out: duplicate", "20 of 22 would be closed"]
-    {
+    for says in [
+        "row 21 (line 25) is left out: malformed",
+        "it says: not-an-id,ops",
+        "row 22 (line 26) is left out: duplicate",
+        "20 of 22 would be closed",
+    ] {
         assert!(shown.stderr.contains(says), "no {says}: {}", shown.stderr);
     }
     let (id, token) = (text(&previewed["id"]), text(&previewed["confirmToken"]));

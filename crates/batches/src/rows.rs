@@ -1,8 +1,8 @@
-//! From a file to its rows: each a JSON object as text, or why it is none.
+//! From a file to its rows: each a JSON object as text, or why it is none, and where it stands.
 
-use std::fmt;
+use std::{fmt, mem};
 
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value, json, value::RawValue};
 use store::{Filter, Millis};
 
 use crate::stored::Narrowing;
@@ -16,6 +16,9 @@ pub const LARGEST_FILE: usize = 4_000_000;
 /// The largest row, in bytes. A row with every field at its longest, but for labels, has less than half of it.
 pub const LARGEST_ROW: usize = 8_192;
 
+/// How many signs of a row are shown where it cannot be read: an id and what is wrong beside it.
+const SHOWN: usize = 100;
+
 /// How rows are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -25,6 +28,8 @@ pub enum Format {
     Ndjson,
     /// Comma-separated values with a line of headings.
     Csv,
+    /// Ids of conversations, one a line or between commas, semicolons, quotes and blanks, as they come out of a mail.
+    Ids,
 }
 
 impl Format {
@@ -34,6 +39,7 @@ impl Format {
             "application/json" => Some(Self::Json),
             "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Some(Self::Ndjson),
             "text/csv" => Some(Self::Csv),
+            "text/plain" => Some(Self::Ids),
             _ => None,
         }
     }
@@ -84,8 +90,82 @@ impl fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-/// One row: the text of a JSON value, or why there is none.
-pub(crate) type Row = Result<String, String>;
+/// One row, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// The line of the file in which it begins, from 1, all lines counted; nothing where there is no file.
+    pub(crate) line: Option<u32>,
+    /// What stands there, as [`excerpt`] shows it; empty where there is no file.
+    pub(crate) given: String,
+    /// The text of a JSON value, or why there is none.
+    pub(crate) value: Result<String, String>,
+}
+
+impl Row {
+    /// One that stands in no file.
+    pub(crate) fn made(value: String) -> Self {
+        Self { line: None, given: String::new(), value: Ok(value) }
+    }
+
+    fn of(line: u32, given: &str, value: Result<String, String>) -> Self {
+        let value = value.and_then(|row| match row.len() > LARGEST_ROW {
+            true => Err(format!("the row has more than {LARGEST_ROW} bytes")),
+            false => Ok(row),
+        });
+        Self { line: Some(line), given: excerpt(given), value }
+    }
+}
+
+/// The beginning of a text on one line. What steers a terminal, or the direction of writing, is spelt out.
+fn excerpt(text: &str) -> String {
+    let text = text.trim();
+    let mut shown = String::new();
+    for sign in text.chars().take(SHOWN) {
+        let steers = sign.is_control()
+            || matches!(sign, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if steers { shown.extend(sign.escape_default()) } else { shown.push(sign) }
+    }
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Whether a line of a file is passed over: a blank one, or a comment.
+fn says_nothing(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || line.starts_with('#')
+}
+
+/// Numbers the lines of a text, for places that come in their order.
+struct Lines<'a> {
+    text: &'a str,
+    at: usize,
+    line: u32,
+}
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { text, at: 0, line: 1 }
+    }
+
+    /// The line of the byte at this place, which is not before the last one.
+    fn line_at(&mut self, place: usize) -> u32 {
+        let passed = self.text.as_bytes().get(self.at..place).unwrap_or_default();
+        let breaks = passed.iter().filter(|byte| **byte == b'\n').count();
+        self.line = self.line.saturating_add(u32::try_from(breaks).unwrap_or(u32::MAX));
+        self.at = place;
+        self.line
+    }
+}
+
+/// The lines that say something, with their numbers.
+fn lines(text: &str) -> impl Iterator<Item = (u32, &str)> {
+    (1u32..)
+        .zip(text.lines())
+        .filter(|(_, line)| !says_nothing(line))
+        .map(|(number, line)| (number, line.trim()))
+}
 
 /// Reads the rows of a file, in their order.
 pub(crate) fn read(format: Format, file: &[u8]) -> Result<Vec<Row>, Unreadable> {
@@ -98,29 +178,45 @@ pub(crate) fn read(format: Format, file: &[u8]) -> Result<Vec<Row>, Unreadable> 
     let rows = match format {
         Format::Json => json(text)?,
         Format::Ndjson => ndjson(text),
-        Format::Csv => csv(text)?,
+        Format::Csv => csv(&without_comments(text))?,
+        Format::Ids => ids(text)?,
     };
     match rows.len() {
         0 => Err(Unreadable::Empty),
         count if count > MOST_ROWS => Err(Unreadable::TooMany),
-        _ => Ok(rows.into_iter().map(bounded).collect()),
+        _ => Ok(rows),
     }
-}
-
-fn bounded(row: Row) -> Row {
-    let row = row?;
-    if row.len() > LARGEST_ROW { Err(format!("the row has more than {LARGEST_ROW} bytes")) } else { Ok(row) }
 }
 
 fn json(text: &str) -> Result<Vec<Row>, Unreadable> {
     let rows: Vec<&RawValue> = serde_json::from_str(text)
         .map_err(|error| Unreadable::Broken(format!("it is not a JSON list: {error}")))?;
-    Ok(rows.into_iter().map(|row| Ok(row.get().to_owned())).collect())
+    let mut lines = Lines::of(text);
+    let row = |row: &RawValue| {
+        // The value is a part of the text.
+        let place = row.get().as_ptr().addr().saturating_sub(text.as_ptr().addr());
+        Row::of(lines.line_at(place), row.get(), Ok(row.get().to_owned()))
+    };
+    Ok(rows.into_iter().map(row).collect())
 }
 
 fn ndjson(text: &str) -> Vec<Row> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.map(|line| Ok(line.to_owned())).take(MOST_ROWS + 1).collect()
+    let row = |(number, line): (u32, &str)| Row::of(number, line, Ok(line.to_owned()));
+    lines(text).map(row).take(MOST_ROWS + 1).collect()
+}
+
+fn ids(text: &str) -> Result<Vec<Row>, Unreadable> {
+    if lines(text).next().is_some_and(|(_, first)| first.starts_with(['[', '{'])) {
+        let why = "it begins as JSON does, and not with an id: its type is application/json or application/x-ndjson";
+        return Err(Unreadable::Broken(why.to_owned()));
+    }
+    let words = |line: &str| -> Vec<String> {
+        let parts = line.split(|sign: char| sign.is_whitespace() || matches!(sign, ',' | ';' | '"'));
+        parts.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let row = |number, id: &str| Row::of(number, id, Ok(json!({ "conversationId": id }).to_string()));
+    let rows = lines(text).flat_map(|(number, line)| words(line).into_iter().map(move |id| row(number, &id)));
+    Ok(rows.take(MOST_ROWS + 1).collect())
 }
 
 fn csv(text: &str) -> Result<Vec<Row>, Unreadable> {
@@ -140,10 +236,62 @@ fn csv(text: &str) -> Result<Vec<Row>, Unreadable> {
         }
         seen.push(heading);
     }
-    let records = reader.records().take(MOST_ROWS + 1);
-    Ok(records
-        .map(|record| record.map_err(|error| error.to_string()).map(|record| object(&headings, &record)))
-        .collect())
+    let place = |reader: &csv::Reader<&[u8]>| usize::try_from(reader.position().byte()).unwrap_or(usize::MAX);
+    let (mut rows, mut record, mut lines) = (Vec::new(), csv::StringRecord::new(), Lines::of(text));
+    while rows.len() <= MOST_ROWS {
+        let begin = place(&reader);
+        let value = match reader.read_record(&mut record) {
+            Ok(false) => break,
+            Ok(true) => Ok(object(&headings, &record)),
+            Err(error) => Err(no_record(&error)),
+        };
+        // The lines before it that are empty are read with it.
+        let given = text.get(begin..place(&reader)).unwrap_or_default();
+        let empty = given.len() - given.trim_start_matches(['\r', '\n']).len();
+        rows.push(Row::of(lines.line_at(begin + empty), given, value));
+    }
+    Ok(rows)
+}
+
+/// Why a line of CSV is none. Where it stands is told beside it.
+fn no_record(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { len, expected_len, .. } => {
+            format!("the row has another number of cells ({len}) than there are headings ({expected_len})")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// The same text, with the lines left empty that say nothing. What stands between quotes is left as it is.
+fn without_comments(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut quoted = false;
+    for line in text.split_inclusive('\n') {
+        if !quoted && says_nothing(line) {
+            let end = line.trim_end_matches(['\r', '\n']).len();
+            kept.push_str(&line[end..]);
+        } else {
+            kept.push_str(line);
+            quoted = ends_quoted(line, quoted);
+        }
+    }
+    kept
+}
+
+/// Whether the quotes of a cell are open at the end of a line, at whose beginning they were so or not.
+fn ends_quoted(line: &str, mut quoted: bool) -> bool {
+    // Quotes open at the beginning of a cell; those that follow at once on quotes that close are doubled.
+    let mut opens = !quoted;
+    for sign in line.chars() {
+        match sign {
+            '"' if quoted => (quoted, opens) = (false, true),
+            '"' => quoted = mem::take(&mut opens),
+            ',' => opens = true,
+            _ => opens = false,
+        }
+    }
+    quoted
 }
 
 fn known(heading: &str) -> bool {
@@ -197,19 +345,82 @@ mod tests {
     #[test]
     fn the_same_rows_are_read_from_every_format() {
         let wanted = [r#"{"conversationId":"a","labels":{"team":"x, y"}}"#, r#"{"conversationId":"b"}"#];
-        let wanted: Vec<Row> = wanted.iter().map(|row| Ok((*row).to_owned())).collect();
-        let json = format!("[{},{}]", wanted[0].as_ref().unwrap(), wanted[1].as_ref().unwrap());
-        let ndjson = format!("{}\r\n\n{}", wanted[0].as_ref().unwrap(), wanted[1].as_ref().unwrap());
-        let csv = "\u{feff}conversationId,label.team,policy.order\na,\"x, y\",\nb,,\n";
-        assert_eq!(read(Format::Json, json.as_bytes()).unwrap(), wanted);
-        assert_eq!(read(Format::Ndjson, ndjson.as_bytes()).unwrap(), wanted);
-        assert_eq!(read(Format::Csv, csv.as_bytes()).unwrap(), wanted);
+        let json = format!("[{},{}]", wanted[0], wanted[1]);
+        let ndjson = format!("{}\r\n\n{}", wanted[0], wanted[1]);
+        let csv = "\u{feff}conversationId,label.team,policy.order\na,\"x, y\",\nb,,\n".to_owned();
+        for (format, text) in [(Format::Json, json), (Format::Ndjson, ndjson), (Format::Csv, csv)] {
+            let rows = read(format, text.as_bytes()).unwrap();
+            let values: Vec<_> = rows.iter().map(|row| row.value.as_deref().unwrap()).collect();
+            assert_eq!(values, wanted, "{format:?}");
+        }
+    }
+
+    /// Each row's line, what is shown of it, and whether it is a value.
+    fn places(format: Format, text: &str) -> Vec<(u32, String, bool)> {
+        let rows = read(format, text.as_bytes()).unwrap();
+        rows.into_iter().map(|row| (row.line.unwrap(), row.given, row.value.is_ok())).collect()
+    }
+
+    #[test]
+    fn comments_and_blank_lines_are_passed_over_and_a_row_has_the_line_of_the_file() {
+        let row = |line, given: &str| (line, given.to_owned(), true);
+        let ids = "\u{feff}# stuck, \"since\" noon\r\n\r\n  # and later\r\na\r\n \t\r\n#b\r\nc\r\n";
+        assert_eq!(places(Format::Ids, ids), [row(4, "a"), row(7, "c")]);
+        let lines = "# rows\n{\"a\":1}\n\n  #{}\n{}\n";
+        assert_eq!(places(Format::Ndjson, lines), [row(2, "{\"a\":1}"), row(5, "{}")]);
+        assert_eq!(places(Format::Json, "[\n{},\n\n {\n}]"), [row(2, "{}"), row(4, "{\\n}")]);
+        for end in ["\n", "\r\n"] {
+            let table = [
+                "# stuck",
+                "",
+                "conversationId,label.team",
+                "# a, \"b",
+                "  ",
+                "  # c",
+                "a,x",
+                "b",
+                "",
+                "c,y",
+            ];
+            let mut bad = row(8, "b");
+            bad.2 = false;
+            assert_eq!(places(Format::Csv, &table.join(end)), [row(7, "a,x"), bad, row(10, "c,y")]);
+        }
+    }
+
+    #[test]
+    fn what_stands_between_quotes_is_no_comment() {
+        let table = "conversationId,label.team\na,\"x\n# y \"\"z\"\"\n\n# w\"\n# \"gone\nb,5\"\n# gone\nc,\"\"\n#gone";
+        let rows = read(Format::Csv, table.as_bytes()).unwrap();
+        let values: Vec<Value> =
+            rows.iter().map(|row| serde_json::from_str(row.value.as_ref().unwrap()).unwrap()).collect();
+        assert_eq!(values[0]["labels"]["team"], "x\n# y \"z\"\n\n# w");
+        assert_eq!(
+            (&values[1]["labels"]["team"], &values[2]["conversationId"]),
+            (&json!("5\""), &json!("c"))
+        );
+        let lines: Vec<_> = rows.iter().map(|row| row.line.unwrap()).collect();
+        assert_eq!(lines, [2, 7, 9]);
+        assert_eq!(rows[0].given, "a,\"x\\n# y \"\"z\"\"\\n\\n# w\"");
+    }
+
+    #[test]
+    fn ids_are_taken_as_they_come_out_of_a_mail() {
+        let ids = places(Format::Ids, "a1, b2;\n\"c3\"\r\n\n d4\u{1b}[2J\u{202e}\n");
+        let wanted = [(1, "a1"), (1, "b2"), (2, "c3"), (4, "d4\\u{1b}[2J\\u{202e}")];
+        assert_eq!(ids, wanted.map(|(line, id)| (line, id.to_owned(), true)));
+        let long = "ä".repeat(SHOWN + 1);
+        assert_eq!(places(Format::Ids, &long)[0].1, format!("{}…", "ä".repeat(SHOWN)));
+        for json in ["[]", "# rows\n {\"conversationId\": \"a\"}"] {
+            assert!(matches!(read(Format::Ids, json.as_bytes()), Err(Unreadable::Broken(_))), "{json}");
+        }
     }
 
     #[test]
     fn a_line_with_other_cells_than_headings_is_one_bad_row() {
         let rows = read(Format::Csv, b"conversationId,participantId\na,b\nc\nd,e\n").unwrap();
-        assert!(rows[0].is_ok() && rows[1].is_err() && rows[2].is_ok(), "{rows:?}");
+        let good: Vec<_> = rows.iter().map(|row| row.value.is_ok()).collect();
+        assert_eq!(good, [true, false, true], "{rows:?}");
     }
 
     #[test]
@@ -222,9 +433,12 @@ mod tests {
         );
         assert!(broken(Format::Csv, b"label.\nx"));
         assert!(broken(Format::Ndjson, b"\xff"));
-        for (format, text) in
-            [(Format::Json, "[]"), (Format::Ndjson, "\n \n"), (Format::Csv, "conversationId\n")]
-        {
+        for (format, text) in [
+            (Format::Json, "[]"),
+            (Format::Ndjson, "\n \n# x\n"),
+            (Format::Csv, "conversationId\n# x\n"),
+            (Format::Ids, "# x\n"),
+        ] {
             assert_eq!(read(format, text.as_bytes()), Err(Unreadable::Empty));
         }
     }
@@ -240,11 +454,14 @@ mod tests {
         let csv = |count: usize| format!("conversationId\n{}", "x\n".repeat(count));
         assert_eq!(read(Format::Csv, csv(MOST_ROWS).as_bytes()).unwrap().len(), MOST_ROWS);
         assert_eq!(read(Format::Csv, csv(MOST_ROWS + 1).as_bytes()), Err(Unreadable::TooMany));
+        let words = |count: usize| "x ".repeat(count);
+        assert_eq!(read(Format::Ids, words(MOST_ROWS).as_bytes()).unwrap().len(), MOST_ROWS);
+        assert_eq!(read(Format::Ids, words(MOST_ROWS + 1).as_bytes()), Err(Unreadable::TooMany));
         let padded = |bytes: usize| format!("{{}}{}", " ".repeat(bytes - 2));
         assert_eq!(read(Format::Ndjson, padded(LARGEST_FILE).as_bytes()).unwrap().len(), 1);
         assert_eq!(read(Format::Ndjson, padded(LARGEST_FILE + 1).as_bytes()), Err(Unreadable::TooLarge));
         let row = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
-        assert!(read(Format::Ndjson, row(LARGEST_ROW).as_bytes()).unwrap()[0].is_ok());
-        assert!(read(Format::Ndjson, row(LARGEST_ROW + 1).as_bytes()).unwrap()[0].is_err());
+        assert!(read(Format::Ndjson, row(LARGEST_ROW).as_bytes()).unwrap()[0].value.is_ok());
+        assert!(read(Format::Ndjson, row(LARGEST_ROW + 1).as_bytes()).unwrap()[0].value.is_err());
     }
 }

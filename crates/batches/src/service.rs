@@ -95,7 +95,7 @@ pub struct Progress {
 /// One row as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Its place in the file, from 1.
+    /// Its place among the rows, from 1.
     pub number: u32,
     /// How it stands.
     pub state: RowState,
@@ -107,6 +107,10 @@ pub struct Item {
     pub reason: Option<String>,
     /// What cannot be read in it.
     pub detail: Option<String>,
+    /// The line of the file in which it begins, from 1, all lines counted; nothing where there was no file.
+    pub line: Option<u32>,
+    /// Where it cannot be read: the beginning of what was given, on one line, without signs that steer.
+    pub text: Option<String>,
 }
 
 /// Why an act on a batch was not taken.
@@ -209,7 +213,7 @@ impl Batches {
             // A closure whose lookup found nothing has no conversation that could be closed.
             for (at, id) in page.iter().filter_map(|row| Some((row.created_at, row.conversation?))) {
                 accepted.push(at);
-                rows.push(Ok(serde_json::json!({ "conversationId": id }).to_string()));
+                rows.push(Row::made(serde_json::json!({ "conversationId": id }).to_string()));
             }
             if rows.len() > MOST_ROWS {
                 return Ok(Err(Unreadable::TooManyMatch(Narrower::of(&filter, accepted))));
@@ -273,16 +277,17 @@ impl Batches {
         let key = Uuid::now_v7();
         let mut seen = Seen::default();
         let mut items = Vec::with_capacity(rows.len());
-        for (number, row) in (1u32..).zip(rows) {
-            let read = row.and_then(|row| self.0.reader.read(organisation, &row).map(|asked| (row, asked)));
+        for (number, Row { line, given, value }) in (1u32..).zip(rows) {
+            let read = value.and_then(|row| self.0.reader.read(organisation, &row).map(|asked| (row, asked)));
             let (state, kept) = match read {
                 Err(detail) => {
-                    let kept = Kept { detail: Some(detail), ..Kept::default() };
+                    let text = Some(given).filter(|given| !given.is_empty());
+                    let kept = Kept { detail: Some(detail), line, text, ..Kept::default() };
                     kept.with(Fate::skipped(Skip::Malformed, None))
                 }
                 Ok((row, asked)) => {
                     let conversation = conversation(&asked);
-                    let kept = Kept { row, conversation, ..Kept::default() };
+                    let kept = Kept { row, conversation, line, ..Kept::default() };
                     if seen.before(&asked, conversation) {
                         kept.with(Fate::skipped(Skip::Duplicate, None))
                     } else {
@@ -450,6 +455,8 @@ impl Batches {
                 closure: kept.closure,
                 reason: kept.reason,
                 detail: kept.detail,
+                line: kept.line,
+                text: kept.text,
             }
         };
         Ok(rows.iter().map(item).collect())

@@ -138,6 +138,12 @@ pub(crate) struct Kept {
     pub(crate) reason: Option<String>,
     #[serde(default)]
     pub(crate) detail: Option<String>,
+    /// The line of the file in which it begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) line: Option<u32>,
+    /// The beginning of what was given, where it could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) text: Option<String>,
 }
 
 impl Kept {

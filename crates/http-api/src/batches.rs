@@ -172,8 +172,10 @@ pub(crate) struct BatchItemList {
 #[serde(rename_all = "camelCase")]
 #[schema(as = BatchItem)]
 pub(crate) struct ItemView {
-    /// Its place in the file, from 1; blank lines and headings are not counted.
+    /// Its place among the rows, from 1; blank lines, comments and headings are none.
     row: u32,
+    /// The line of the file in which it begins, from 1, every line counted; null where there was no file.
+    line: Option<u32>,
     /// will_close (in a preview; will_act of a batch with an act), queued, submitted, closed, ghost, failed or skipped.
     state: &'static str,
     conversation_id: Option<String>,
@@ -185,6 +187,8 @@ pub(crate) struct ItemView {
     reason: Option<String>,
     /// What cannot be read in it, or what a scan has seen.
     detail: Option<String>,
+    /// Of a malformed row: the first 100 characters of what was given, on one line, control characters spelt out; else null.
+    text: Option<String>,
 }
 
 impl BatchView {
@@ -227,11 +231,13 @@ impl ItemView {
         };
         Self {
             row: item.number,
+            line: item.line,
             state,
             conversation_id: item.conversation.map(|id| id.to_string()),
             closure: item.closure.map(closure_id),
             reason: item.reason,
             detail: item.detail,
+            text: item.text,
         }
     }
 }
@@ -347,7 +353,7 @@ fn format(call: &Call) -> Result<Format, Problem> {
     match format.filter(|_| utf8 && !call.headers.contains_key(header::CONTENT_ENCODING)) {
         Some(format) => Ok(format),
         None => Err(Problem::new(&kinds::NOT_JSON, "The body's type is none that rows are read from.").fix(
-            "Send rows in UTF-8 as application/json, application/x-ndjson or text/csv, without Content-Encoding.",
+            "Send rows in UTF-8 as application/json, application/x-ndjson, text/csv or text/plain, without Content-Encoding.",
         )),
     }
 }

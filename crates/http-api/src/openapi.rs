@@ -179,7 +179,7 @@ fn wanted(body: &Body, examples: &Examples) -> RequestBody {
     let rows = ArrayBuilder::new().items(one);
     let either = OneOfBuilder::new().item(rows).item(Ref::from_schema_name("BatchWanted"));
     let request = request.content(JSON, examples.request(JSON, Content::new(Some(either))));
-    let texts = ["application/x-ndjson", "text/csv"].into_iter();
+    let texts = ["application/x-ndjson", "text/csv", "text/plain"].into_iter();
     let text_of = |kind| examples.request(kind, Content::new(Some(text())));
     texts.fold(request, |request, kind| request.content(kind, text_of(kind))).build()
 }

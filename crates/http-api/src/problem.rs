@@ -296,7 +296,7 @@ pub(crate) mod kinds {
         NOT_AVAILABLE = UNPROCESSABLE_ENTITY, "not_available", "This version does not do that", retryable: false,
             "Leave the field out.";
         UNREADABLE_BATCH = UNPROCESSABLE_ENTITY, "unreadable_batch", "The rows cannot be read", retryable: false,
-            "Send a JSON list, an object on each line, or CSV with headings: 10,000 rows at most.";
+            "Send a JSON list, an object on each line, CSV with headings, or ids as text/plain: 10,000 rows at most.";
         UNKNOWN_ORGANISATION = UNPROCESSABLE_ENTITY, "unknown_organisation", "The organisation is not known", retryable: false,
             "Name one of your organisations. GET /v1/whoami lists them.";
         KEY_REUSED = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The key stands for another command", retryable: false,

@@ -9,6 +9,9 @@ use tower::ServiceExt as _;
 
 use crate::refusal::Refusal;
 
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain";
+
 /// The HTTP interface.
 #[derive(Debug, Clone)]
 pub(crate) struct Api(Router);
@@ -20,7 +23,7 @@ impl Api {
 
     /// Reads what stands at a path.
     pub(crate) async fn get(&self, key: &SecretString, path: &str) -> Result<Value, Refusal> {
-        self.ask(key, Method::GET, path, &Value::Null, None).await
+        self.ask(key, Method::GET, path, (JSON, String::new()), None).await
     }
 
     /// Does an act; `version` is the one that the operator saw, where it matters.
@@ -31,7 +34,18 @@ impl Api {
         body: &Value,
         version: Option<&str>,
     ) -> Result<Value, Refusal> {
-        self.ask(key, Method::POST, path, body, version).await
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.ask(key, Method::POST, path, (JSON, body), version).await
+    }
+
+    /// Does an act with a text as its body.
+    pub(crate) async fn post_text(
+        &self,
+        key: &SecretString,
+        path: &str,
+        text: &str,
+    ) -> Result<Value, Refusal> {
+        self.ask(key, Method::POST, path, (TEXT, text.to_owned()), None).await
     }
 
     async fn ask(
@@ -39,10 +53,9 @@ impl Api {
         key: &SecretString,
         method: Method,
         path: &str,
-        body: &Value,
+        (kind, body): (&'static str, String),
         version: Option<&str>,
     ) -> Result<Value, Refusal> {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
         let mut request = Request::new(Body::from(body));
         *request.method_mut() = method;
         *request.uri_mut() =
@@ -52,7 +65,7 @@ impl Api {
             .map_err(|_| Refusal::of(StatusCode::UNAUTHORIZED, "A key has visible ASCII characters only."))?;
         bearer.set_sensitive(true);
         headers.insert(header::AUTHORIZATION, bearer);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         if let Some(version) = version {
             let read = version.parse::<u64>().ok();
             let tag = read.and_then(|version| HeaderValue::try_from(format!("\"{version}\"")).ok());

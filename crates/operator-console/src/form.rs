@@ -69,6 +69,11 @@ impl Sent {
         self.fields.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.trim())
     }
 
+    /// The value of a field with all its lines as they were typed; empty where it is not there.
+    pub(crate) fn lines(&self, name: &str) -> &str {
+        self.fields.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value)
+    }
+
     /// All values of a field.
     pub(crate) fn fields(&self, name: &str) -> impl Iterator<Item = &str> {
         self.fields.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.trim())

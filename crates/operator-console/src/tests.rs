@@ -53,7 +53,12 @@ fn stand_in(acts: &Acts) -> Router {
                     return (StatusCode::UNPROCESSABLE_ENTITY, Json(problem)).into_response();
                 }
                 let path = asked.uri().to_string();
+                let is_text = asked.headers()[header::CONTENT_TYPE] == "text/plain";
                 let body = to_bytes(asked.into_body(), usize::MAX).await.unwrap();
+                if is_text {
+                    acts.lock().unwrap().push(format!("{path} of {}", String::from_utf8_lossy(&body)));
+                    return Json(json!({ "id": "bt_new" })).into_response();
+                }
                 let body: Value = serde_json::from_slice(&body).unwrap_or_default();
                 let because = body["reason"].as_str().map(|reason| format!(" because of {reason}")).unwrap_or_default();
                 acts.lock().unwrap().push(format!("{path}{because}"));
@@ -76,6 +81,8 @@ fn stand_in(acts: &Acts) -> Router {
                 "/v1/closures/cl_1" => ghost,
                 "/v1/batches/bt_1" => json!({ "id": "bt_1", "state": "running", "organisation": HOSTILE, "reason": HOSTILE, "progress": {},
                     "filter": { "state": ["ghost"], "source": HOSTILE, "labels": { HOSTILE: HOSTILE }, "since": HOSTILE } }),
+                "/v1/batches/bt_1/items" => json!({ "items": [{ "row": 2, "line": 5, "state": "skipped", "reason": "malformed", "text": HOSTILE }],
+                    "nextCursor": "after" }),
                 "/v1/closures/cl_closed" => json!({ "id": "cl_closed", "conversationId": "c1", "state": "closed", "timings": {},
                     "genesysPage": "https://apps.example/c1" }),
                 "/v1/closures/cl_1/explain" => json!({ "headline": HOSTILE, "missing": [HOSTILE], "next": [

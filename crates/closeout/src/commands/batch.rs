@@ -43,13 +43,15 @@ const BATCHES: [Column; 16] = [
     Column::text("FILTER", "filter").when_wide(),
 ];
 
-const ROWS: [Column; 6] = [
+const ROWS: [Column; 8] = [
     Column::text("ROW", "row"),
     Column::state("STATE", "state"),
     Column::text("CONVERSATION", "conversationId"),
     Column::text("CLOSURE", "closure"),
     Column::text("REASON", "reason"),
     Column::text("DETAIL", "detail"),
+    Column::text("LINE", "line"),
+    Column::text("TEXT", "text"),
 ];
 
 /// What a row is called for which was done what was asked. The interface says `closed`, whatever the act was.
@@ -92,8 +94,8 @@ pub enum BatchCommand {
   closeout batch preview --act retry --state ghost --reason no_confirmation
 
 Rows come from a file, or are the conversations of closures that match. A file is a JSON list, a JSON object on each line, the id of a conversation on each line, or CSV with the headings \
-conversationId, participantId, idempotencyKey, label.NAME and policy.NAME; which of them is seen from how it begins. It has 10,000 rows and \
-4,000,000 bytes at most. The token is for exactly the rows that would be closed, and lasts 15 minutes.")]
+conversationId, participantId, idempotencyKey, label.NAME and policy.NAME; which of them is seen from how it begins. Blank lines and those \
+that begin with # are passed over. It has 10,000 rows and 4,000,000 bytes at most. The token is for exactly the rows that would be closed, and lasts 15 minutes.")]
     Preview(PreviewArgs),
     /// Run a batch that was previewed
     #[command(
@@ -291,8 +293,8 @@ async fn preview(args: &PreviewArgs, api: &Api, voice: &Voice) -> Result<Exit, F
         args.organisation.iter().map(|name| ("organisation".to_owned(), name.clone())).collect();
     let batch = match args.rows.as_ref().or(args.file.as_ref()) {
         Some(file) => {
-            let (form, rows) = rows::with_form(rows::read(file)?);
-            api.post_file("/v1/batches", &query, form, rows).await?.body
+            let rows = rows::read(file)?;
+            api.post_file("/v1/batches", &query, rows::form_of(&rows), rows).await?.body
         }
         None => {
             let mut body = args.filter.body();
@@ -310,9 +312,7 @@ async fn preview(args: &PreviewArgs, api: &Api, voice: &Voice) -> Result<Exit, F
         let only = [("state".to_owned(), "skipped".to_owned())];
         let (items, more) = look::pages(api, &format!("/v1/batches/{id}/items"), &only, TOLD).await?;
         for item in &items {
-            let text = |name: &str| item[name].as_str().unwrap_or_default();
-            let detail = [text("conversationId"), text("closure"), text("detail")].join(" ");
-            voice.note(format_args!("row {} is left out: {} {}", item["row"], text("reason"), detail.trim()));
+            voice.note(left_out_as(item));
         }
         if more {
             voice.note(format_args!(
@@ -332,6 +332,16 @@ async fn preview(args: &PreviewArgs, api: &Api, voice: &Voice) -> Result<Exit, F
         ));
     }
     Ok(Exit::Done)
+}
+
+/// Which row is left out, and why; of one that cannot be read also what it says.
+fn left_out_as(item: &Value) -> String {
+    let text = |name: &str| item[name].as_str().unwrap_or_default();
+    let line = item["line"].as_u64().map(|line| format!(" (line {line})")).unwrap_or_default();
+    let says = item["text"].as_str().map(|text| format!("it says: {text}")).unwrap_or_default();
+    let why = [text("reason"), text("conversationId"), text("closure"), text("detail"), &says];
+    let why: Vec<_> = why.into_iter().filter(|part| !part.is_empty()).collect();
+    format!("row {}{line} is left out: {}", item["row"], why.join(" "))
 }
 
 async fn execute(args: &ExecuteArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
@@ -541,6 +551,22 @@ mod tests {
         say_settled_well(&mut rows, "resolved");
         assert_eq!(rows, [json!({ "state": "resolved" }), json!({ "state": "ghost" })]);
         assert_eq!(["resolved", "cancelled", "ghost"].map(row_state), ["closed", "closed", "ghost"]);
+    }
+
+    #[test]
+    fn a_row_that_is_left_out_is_found_by_its_line_and_what_it_says() {
+        for (item, told) in [
+            (
+                json!({ "row": 2, "line": 5, "reason": "malformed", "detail": "It is no id.", "text": "stuck\\u{1b}" }),
+                "row 2 (line 5) is left out: malformed It is no id. it says: stuck\\u{1b}",
+            ),
+            (
+                json!({ "row": 3, "line": null, "reason": "unfit", "closure": "cl_1", "detail": "it is closed", "text": null }),
+                "row 3 is left out: unfit cl_1 it is closed",
+            ),
+        ] {
+            assert_eq!(left_out_as(&item), told);
+        }
     }
 
     #[test]

@@ -17,18 +17,19 @@ pub(super) fn read(file: &PathBuf) -> Result<Vec<u8>, Failure> {
     Ok(rows)
 }
 
-/// The form of the rows, by how they begin. Ids alone get the heading that they lack.
-pub(super) fn with_form(rows: Vec<u8>) -> (&'static str, Vec<u8>) {
-    let begin = rows.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&rows).trim_ascii_start();
-    match begin.first() {
-        Some(b'[') => ("application/json", rows),
-        Some(b'{') => ("application/x-ndjson", rows),
-        Some(_) | None => {
-            let first = begin.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
-            let is_id = std::str::from_utf8(first).is_ok_and(|first| first.parse::<ConversationId>().is_ok());
-            let rows = if is_id { [b"conversationId\n", begin].concat() } else { rows };
-            ("text/csv", rows)
-        }
+/// The form of the rows, by the first line that says something. Blank lines and those that begin with `#` are passed over, as the
+/// server does, so the rows go as they are: it then names the lines of the file.
+pub(super) fn form_of(rows: &[u8]) -> &'static str {
+    let rows = rows.strip_prefix(b"\xef\xbb\xbf").unwrap_or(rows);
+    let first = rows.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let first =
+        first.filter(|line| !line.starts_with(b"#")).find(|line| !line.is_empty()).unwrap_or_default();
+    let is_id = || std::str::from_utf8(first).is_ok_and(|first| first.parse::<ConversationId>().is_ok());
+    match first.first() {
+        Some(b'[') => "application/json",
+        Some(b'{') => "application/x-ndjson",
+        Some(_) if is_id() => "text/plain",
+        Some(_) | None => "text/csv",
     }
 }
 
@@ -37,25 +38,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_form_of_rows_is_seen_from_their_first_sign() {
+    fn the_form_of_rows_is_seen_from_the_first_line_that_says_something() {
+        let id = "0b8e2b7e-8c0f-4b6d-9d55-3f2a1c9e7d10";
         for (rows, kind) in [
             (" \n[{}]", "application/json"),
             ("{}\n{}", "application/x-ndjson"),
             ("\u{feff}{}", "application/x-ndjson"),
+            ("# [stuck]\n\n  # since noon\n{}", "application/x-ndjson"),
             ("conversationId\nx", "text/csv"),
             ("", "text/csv"),
+            (id, "text/plain"),
+            (&format!("\u{feff}# stuck\r\n\r\n  {id}\r\nx\r\n"), "text/plain"),
+            // The server says what is missing.
+            (&format!("{id},x\n"), "text/csv"),
         ] {
-            assert_eq!(with_form(rows.into()), (kind, rows.into()), "{rows:?}");
+            assert_eq!(form_of(rows.as_bytes()), kind, "{rows:?}");
         }
-    }
-
-    #[test]
-    fn ids_without_a_heading_get_theirs() {
-        let ids = "  0b8e2b7e-8c0f-4b6d-9d55-3f2a1c9e7d10\r\n1b8e2b7e-8c0f-4b6d-9d55-3f2a1c9e7d10\n";
-        let (form, rows) = with_form(ids.into());
-        assert_eq!(form, "text/csv");
-        assert_eq!(String::from_utf8(rows).unwrap(), format!("conversationId\n{}", ids.trim_start()));
-        let with_more = "0b8e2b7e-8c0f-4b6d-9d55-3f2a1c9e7d10,x\n";
-        assert_eq!(with_form(with_more.into()).1, with_more.as_bytes(), "the server says what is missing");
     }
 }

@@ -112,7 +112,7 @@ impl How {
 pub(super) fn read(call: &Call, format: Format) -> Result<Option<(Rows, ModeAndReason)>, Problem> {
     match format {
         Format::Json if call.file.trim_ascii_start().first() == Some(&b'{') => {}
-        Format::Json | Format::Ndjson | Format::Csv => return Ok(None),
+        Format::Json | Format::Ndjson | Format::Csv | Format::Ids => return Ok(None),
     }
     let mut fields = Fields::of(Node::parse(&call.file)?, "", ASKED)?;
     let how = (fields.text("mode")?, fields.text("reason")?);

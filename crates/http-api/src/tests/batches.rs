@@ -252,16 +252,31 @@ async fn batches_belong_to_their_organisation_and_acts_to_operators() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rows_are_taken_in_three_forms_and_refused_in_every_other() {
+async fn rows_are_taken_in_four_forms_and_refused_in_every_other() {
     let world = World::new().await;
     let id = world.conversation(1);
     let json = format!("[{{\"conversationId\":\"{id}\",\"policy\":{{\"deadline\":\"PT2M\"}}}}]");
     let csv = format!("conversationId,policy.deadline,label.team\n{id},PT2M,checkout\n");
-    for (kind, rows) in [("application/json", json), ("text/csv; charset=utf-8", csv), (NDJSON.1, row(&id))] {
+    let ids = format!("# stuck since noon\n\n{id}, no-id\u{7}\n");
+    for (kind, rows) in [
+        ("application/json", json),
+        ("text/csv; charset=utf-8", csv),
+        (NDJSON.1, row(&id)),
+        ("text/plain; charset=utf-8", ids),
+    ] {
         let batch = world.rows_as("submit", ("content-type", kind), rows).await.ok(201);
         assert_eq!(batch["progress"]["queued"], 1, "{kind}");
+        if kind.starts_with("text/plain") {
+            let items = world.items(&batch).await;
+            let found: Vec<_> =
+                items.iter().map(|item| (&item["row"], &item["line"], &item["text"])).collect();
+            assert_eq!(
+                found,
+                [(&json!(1), &json!(3), &Value::Null), (&json!(2), &json!(3), &json!("no-id\\u{7}"))]
+            );
+        }
     }
-    for kind in ["text/plain", "application/json; charset=latin1", ""] {
+    for kind in ["text/html", "application/json; charset=latin1", ""] {
         let refused = world.rows_as("submit", ("content-type", kind), row(&id)).await;
         refused.problem(415, "unsupported_media_type");
     }

@@ -51,6 +51,8 @@ struct Batch {
     counts: Vec<(&'static str, &'static str, u64)>,
     acts: Vec<(&'static str, &'static str)>,
     rows: Vec<Row>,
+    /// Whether the rows stand in a file, or were pasted: then each has a line.
+    has_lines: bool,
     next: Option<String>,
     /// Who paused it, as far as the audit tells.
     paused_by: Option<Pause>,
@@ -62,11 +64,15 @@ struct Batch {
 #[derive(Debug)]
 struct Row {
     number: String,
+    /// The line in which it begins; a dash where it stands in none.
+    line: String,
     state: State,
     conversation: String,
     closure: Option<String>,
     reason: String,
     detail: String,
+    /// What it says, where it cannot be read.
+    says: Option<String>,
 }
 
 /// What the rows can be narrowed by.
@@ -125,6 +131,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
             Some("preview" | "scanning") => vec![("cancel", "Call off")],
             Some(_) | None => Vec::new(),
         },
+        has_lines: items(&rows).iter().any(|item| item["line"].is_u64()),
         rows: items(&rows).iter().map(|item| Row::of(item, settled_well)).collect(),
         next: next.map(|cursor| {
             format!(
@@ -176,11 +183,13 @@ impl Row {
         let state = State::of(&item["state"]);
         Self {
             number: text(&item["row"]),
+            line: text(&item["line"]),
             state: if item["state"] == "closed" { state.called(settled_well) } else { state },
             conversation: text(&item["conversationId"]),
             closure: some(&item["closure"]),
             reason: some(&item["reason"]).map(|_| words(&item["reason"])).unwrap_or_default(),
             detail: some(&item["detail"]).unwrap_or_default(),
+            says: some(&item["text"]),
         }
     }
 }

@@ -17,9 +17,6 @@ use crate::{
     refusal::Refusal,
 };
 
-/// The most rows of a batch: as many as the interface takes.
-const MOST_ROWS: usize = 10_000;
-
 #[derive(Debug, Template)]
 #[template(path = "batches.html")]
 struct Batches {
@@ -62,7 +59,7 @@ impl Typed {
         let usual = Self::default();
         Self {
             organisation: field("organisation"),
-            rows: field("rows"),
+            rows: sent.lines("rows").to_owned(),
             hours: if sent.field("of") == "scan" { field("hours") } else { usual.hours },
             queue: field("queueId"),
             message_type: field("messageType"),
@@ -156,7 +153,12 @@ pub(crate) async fn preview(sent: Sent) -> Response {
         "" => "/v1/batches".to_owned(),
         organisation => format!("/v1/batches?{}", query([("organisation", organisation)])),
     };
-    match visitor.console.api.post(&visitor.session.key, &path, &body, None).await {
+    let (api, key) = (&visitor.console.api, &visitor.session.key);
+    let answered = match body {
+        Wanted::Rows(rows) => api.post_text(key, &path, rows).await,
+        Wanted::Other(body) => api.post(key, &path, &body, None).await,
+    };
+    match answered {
         Ok(batch) => {
             visitor.session.tell(true, "Nothing is done yet: this is what would be done.");
             Redirect::to(&format!("/console/batches/{}", segment(&text(&batch["id"])))).into_response()
@@ -187,27 +189,26 @@ async fn refused(sent: &Sent, status: StatusCode, why: &str) -> Response {
     }
 }
 
-/// What the form asks for, or why it cannot be asked for.
-fn wanted(sent: &Sent) -> Result<Value, String> {
-    match sent.field("of") {
-        "rows" => rows(sent.field("rows")).ok_or_else(|| format!("A batch has {MOST_ROWS} rows at most.")),
-        "filter" => Ok(filter(sent)),
-        "closures" => match sent.fields("closure").collect::<Vec<_>>() {
-            ids if ids.is_empty() => Err("No closure was chosen.".to_owned()),
-            ids => Ok(json!({ "closures": ids, "act": sent.field("act") })),
-        },
-        "scan" => scan(sent),
-        _ => Ok(Value::Null),
-    }
+/// What a form asks for.
+enum Wanted<'a> {
+    /// Ids of conversations as they were pasted: the interface reads them, and names the lines of those that are none.
+    Rows(&'a str),
+    /// Anything else, as the interface takes it.
+    Other(Value),
 }
 
-/// Ids of conversations, one a line or between commas and spaces, as they come out of a mail or a spreadsheet.
-fn rows(text: &str) -> Option<Value> {
-    let ids = text
-        .split(|sign: char| sign.is_whitespace() || matches!(sign, ',' | ';' | '"'))
-        .filter(|id| !id.is_empty());
-    let rows: Vec<_> = ids.take(MOST_ROWS + 1).map(|id| json!({ "conversationId": id })).collect();
-    (rows.len() <= MOST_ROWS).then_some(Value::Array(rows))
+/// What the form asks for, or why it cannot be asked for.
+fn wanted(sent: &Sent) -> Result<Wanted<'_>, String> {
+    match sent.field("of") {
+        "rows" => Ok(Wanted::Rows(sent.lines("rows"))),
+        "filter" => Ok(Wanted::Other(filter(sent))),
+        "closures" => match sent.fields("closure").collect::<Vec<_>>() {
+            ids if ids.is_empty() => Err("No closure was chosen.".to_owned()),
+            ids => Ok(Wanted::Other(json!({ "closures": ids, "act": sent.field("act") }))),
+        },
+        "scan" => scan(sent).map(Wanted::Other),
+        _ => Ok(Wanted::Other(Value::Null)),
+    }
 }
 
 fn filter(sent: &Sent) -> Value {
@@ -259,19 +260,4 @@ fn scan(sent: &Sent) -> Result<Value, String> {
         }
     }
     Ok(json!({ "scan": scan }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_taken_as_they_come_out_of_a_mail() {
-        let rows = rows("a1, b2;\n\"c3\"\r\n\n d4").unwrap();
-        let ids: Vec<_> =
-            rows.as_array().unwrap().iter().map(|row| row["conversationId"].as_str().unwrap()).collect();
-        assert_eq!(ids, ["a1", "b2", "c3", "d4"]);
-        let many = |number: usize| super::rows(&"a ".repeat(number));
-        assert!(many(MOST_ROWS).is_some() && many(MOST_ROWS + 1).is_none());
-    }
 }

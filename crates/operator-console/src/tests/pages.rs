@@ -220,6 +220,21 @@ async fn a_filter_that_matches_too_many_leads_to_one_that_does_not() {
 }
 
 #[tokio::test]
+async fn what_is_pasted_goes_as_it_is_and_a_row_that_cannot_be_read_is_shown_with_its_line() {
+    let (console, acts) = console(Options::default());
+    let (cookie, csrf) = log_in(&console, "ck_operate").await;
+    let form = format!("csrf={csrf}&of=rows&rows=%0D%0A%23+from+a+mail%0D%0Aid-1,+id-2%0D%0A");
+    send(&console, Request::post("/console/batches").header("cookie", &cookie), &form).await;
+    assert_eq!(*acts.lock().unwrap(), ["/v1/batches of \r\n# from a mail\r\nid-1, id-2\r\n"]);
+    let request = Request::get("/console/batches/bt_1").header("cookie", &cookie);
+    let (_, _, page) = send(&console, request, "").await;
+    let line = "<th scope=\"col\" class=\"number\">Line</th>";
+    let row = "<td class=\"number\">2</td><td class=\"number\">5</td>";
+    assert!(page.contains(line) && page.contains(row), "{page}");
+    assert!(page.contains("It says <code>&#60;script&#62;"), "{page}");
+}
+
+#[tokio::test]
 async fn a_form_that_is_refused_keeps_what_was_typed() {
     let (console, acts) = console(Options::default());
     let (cookie, csrf) = log_in(&console, "ck_operate").await;
