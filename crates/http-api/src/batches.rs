@@ -526,6 +526,6 @@ fn none(call: &Call) -> Problem {
 fn key(field: &str, text: &str) -> Result<Uuid, Problem> {
     parse_batch_id(text).ok_or_else(|| {
         let detail = format!("\"{text}\" is not the id of a batch, such as bt_01jd5w3k9m2q8r7tb4x0y6z1ne.");
-        Problem::invalid(field, detail)
+        Problem::invalid(field, detail).ids_at("/v1/batches")
     })
 }

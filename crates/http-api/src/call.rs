@@ -114,6 +114,7 @@ impl Call {
     pub(crate) fn closure_key(&self) -> Result<ClosureKey, Problem> {
         parse_closure_id(&self.id).map_err(|error| {
             Problem::invalid("id", format!("\"{}\" is not the id of a closure: {error}.", self.id))
+                .ids_at("/v1/closures")
         })
     }
 

@@ -171,6 +171,6 @@ fn key(field: &str, text: &str) -> Result<Uuid, Problem> {
     parse_delivery_id(text).ok_or_else(|| {
         let detail =
             format!("\"{text}\" is not the id of a delivery, such as dv_01jd5w3k9m2q8r7tb4x0y6z1ne.");
-        Problem::invalid(field, detail)
+        Problem::invalid(field, detail).ids_at("/v1/deliveries")
     })
 }

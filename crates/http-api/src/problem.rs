@@ -129,6 +129,15 @@ impl Problem {
         self
     }
 
+    /// Says where ids are listed, if it is about the one in the path. A cursor is what a list was answered with.
+    pub(crate) fn ids_at(self, list: &str) -> Self {
+        if self.0.field.as_deref() == Some("id") {
+            self.fix(format!("Give one of the ids that GET {list} lists."))
+        } else {
+            self
+        }
+    }
+
     pub(crate) fn field(mut self, field: impl Into<String>) -> Self {
         self.0.field = Some(field.into());
         self

@@ -150,6 +150,13 @@ fn fix(code: &str, flag: Option<&str>, closure: &str, retry_after: Option<Durati
             format!("leave {option} out to join it, or look at it with `closeout get {closure}`")
         }
         "ambiguous_target" => "close the one that is meant by its id: `closeout close ID`".to_owned(),
+        "no_such_closure" => listed("list", "ended ones are kept for a time"),
+        "no_such_batch" => listed("batch list", "what is done is kept for a time"),
+        "no_such_delivery" => listed("deliveries list", "settled ones are kept for a time"),
+        "no_such_dead_letter" => listed("dead list", "what was seen to is kept for a time"),
+        "no_such_source" => {
+            "`closeout sources list` shows those that there are; HTTP is none that could be paused".to_owned()
+        }
         "idempotency_key_reused" => "use another --key, or repeat the command unchanged".to_owned(),
         "unknown_organisation" => "name another with --organisation, or use a key that is for it".to_owned(),
         "invalid_field" => format!("correct {}", flag?),
@@ -159,6 +166,11 @@ fn fix(code: &str, flag: Option<&str>, closure: &str, retry_after: Option<Durati
         }
         _ => return None,
     })
+}
+
+/// Where what there is is shown, when what was named is not there.
+fn listed(command: &str, kept: &str) -> String {
+    format!("`closeout {command}` shows those that there are for this key; {kept}")
 }
 
 #[cfg(test)]
@@ -233,6 +245,12 @@ mod tests {
                 422,
                 "error: 2 open conversations fit (422 ambiguous_target)\n  c-1  began at 2026-11-21T09:15:00Z, queue q-1\n  c-2\n  \
                  fix: close the one that is meant by its id: `closeout close ID`",
+            ),
+            (
+                json!({ "code": "no_such_batch", "detail": "There is no batch bt_1 here.", "fix": "GET /v1/batches lists them." }),
+                404,
+                "error: There is no batch bt_1 here (404 no_such_batch)\n  fix: `closeout batch list` shows those that there \
+                 are for this key; what is done is kept for a time",
             ),
             (
                 json!({ "code": "too_many_open", "detail": "Full.", "fix": "Send it after Retry-After." }),

@@ -213,7 +213,7 @@ pub(super) fn iso(duration: Duration) -> String {
 #[derive(Debug, Clone, Args)]
 pub struct ExecuteArgs {
     /// The batch
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = batch_id)]
     id: String,
     /// The token of its preview
     #[arg(long, value_name = "TOKEN")]
@@ -245,7 +245,7 @@ pub struct ListArgs {
 #[derive(Debug, Clone, Args)]
 pub struct ShowArgs {
     /// The batch
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = batch_id)]
     id: String,
     /// Show its rows
     #[arg(long)]
@@ -264,11 +264,18 @@ pub struct ShowArgs {
 #[derive(Debug, Clone, Args)]
 pub struct OneBatch {
     /// The batch
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = batch_id)]
     id: String,
     /// Why; it is kept in the audit
     #[arg(long)]
     reason: Option<String>,
+}
+
+fn batch_id(text: &str) -> Result<String, String> {
+    match orchestrator::parse_batch_id(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("the id of a batch looks like bt_01jd5w3k9m2q8r7tb4x0y6z1ne; `closeout batch list` shows those that there are".to_owned()),
+    }
 }
 
 /// Runs the command.
@@ -551,6 +558,16 @@ mod tests {
         say_settled_well(&mut rows, "resolved");
         assert_eq!(rows, [json!({ "state": "resolved" }), json!({ "state": "ghost" })]);
         assert_eq!(["resolved", "cancelled", "ghost"].map(row_state), ["closed", "closed", "ghost"]);
+    }
+
+    #[test]
+    fn an_id_that_is_none_is_answered_with_what_ids_look_like_and_where_they_are_shown() {
+        let id = "bt_01jd5w3k9m2q8r7tb4x0y6z1ne";
+        assert_eq!(batch_id(id).as_deref(), Ok(id));
+        for nope in ["bt_nope", "cl_01jd5w3k9m2q8r7tb4x0y6z1ne", ""] {
+            let why = batch_id(nope).unwrap_err();
+            assert!(why.contains(id) && why.contains("`closeout batch list`"), "{why}");
+        }
     }
 
     #[test]

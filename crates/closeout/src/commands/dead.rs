@@ -109,7 +109,7 @@ pub struct DiscardArgs {
 fn letter(text: &str) -> Result<String, String> {
     match orchestrator::parse_dead_letter_id(text) {
         Some(_) => Ok(text.to_owned()),
-        None => Err("an id of a dead letter looks like dl_01jd5w3k9m2q8r7tb4x0y6z1ne".to_owned()),
+        None => Err("the id of a dead letter looks like dl_01jd5w3k9m2q8r7tb4x0y6z1ne; `closeout dead list` shows those that there are".to_owned()),
     }
 }
 

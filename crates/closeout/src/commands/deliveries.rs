@@ -99,7 +99,7 @@ pub struct RedeliverArgs {
 fn delivery(text: &str) -> Result<String, String> {
     match orchestrator::parse_delivery_id(text) {
         Some(_) => Ok(text.to_owned()),
-        None => Err("an id of a delivery looks like dv_01jd5w3k9m2q8r7tb4x0y6z1ne".to_owned()),
+        None => Err("the id of a delivery looks like dv_01jd5w3k9m2q8r7tb4x0y6z1ne; `closeout deliveries list` shows those that there are".to_owned()),
     }
 }
 

@@ -330,3 +330,21 @@ async fn a_parameter_that_a_path_does_not_take_is_refused_and_livez_is_lenient()
     assert_eq!(world.get("/readyz?verbose=maybe").await.problem(422, "invalid_field")["field"], "verbose");
     world.get("/livez?probe=1").await.ok(200);
 }
+
+#[tokio::test]
+async fn an_id_that_is_none_is_named_with_what_ids_look_like_and_where_they_are_listed() {
+    let world = World::new().await;
+    for (list, begins) in [
+        ("/v1/closures", "cl_"),
+        ("/v1/batches", "bt_"),
+        ("/v1/deliveries", "dv_"),
+        ("/v1/dead-letters", "dl_"),
+    ] {
+        let refused = world.get(&format!("{list}/nope")).await.problem(422, "invalid_field");
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.contains("\"nope\"") && detail.contains(begins), "{list}: {detail}");
+        assert_eq!(refused["fix"], format!("Give one of the ids that GET {list} lists."));
+        let cursor = world.get(&format!("{list}?cursor=nope")).await.problem(422, "invalid_field");
+        assert!(!cursor["fix"].as_str().unwrap().contains(" lists."), "{list}: {cursor}");
+    }
+}
