@@ -5,11 +5,13 @@ use http::StatusCode;
 use intake::{ActError, SourceStanding};
 use serde::Serialize;
 use serde_json::json;
+use store::{AuditFilter, AuditRow};
 use tracing::info;
 use utoipa::ToSchema;
 
 use crate::{
     acts,
+    audit::Stored,
     call::{Answer, Call, json_answer},
     metrics,
     outcome::stopping,
@@ -34,10 +36,13 @@ pub(crate) struct SourceView {
     #[schema(example = "nats")]
     kind: String,
     organisation: String,
-    /// starting, running, paused, unreachable (the broker), store_away, no_room (as many closures are open as may be), stopped.
+    /// starting (the broker has not answered yet), running, paused, unreachable (the broker), store_away, no_room (as many closures are open as
+    /// may be), stopped.
     state: String,
     /// Whether an operator paused it. It holds over a restart.
     paused: bool,
+    /// Who paused it last; null while it is not paused, and where the audit does not tell any more.
+    paused_by: Option<PauseView>,
     /// Messages that wait at the broker; null until it said so.
     waiting: Option<u64>,
     /// Messages that were given to somebody and are not settled.
@@ -53,6 +58,19 @@ pub(crate) struct SourceView {
     warnings: Vec<WarningView>,
 }
 
+/// Who paused a source, when and why.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SourcePause)]
+struct PauseView {
+    /// The name of the key.
+    #[schema(example = "ann")]
+    by: String,
+    #[schema(value_type = String, format = DateTime)]
+    at: Stamp,
+    /// The operator's words.
+    why: Option<String>,
+}
+
 /// A setting of a broker that is unsafe for commands.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SourceWarning)]
@@ -62,6 +80,36 @@ struct WarningView {
     setting: String,
     detail: String,
     fix: String,
+}
+
+/// How many acts are looked through for the pause that holds: more than anybody is refused in a row.
+const ACTS: usize = 20;
+
+/// Who paused a source, as far as the audit tells.
+async fn paused_by(call: &Call, standing: &SourceStanding) -> Result<Option<PauseView>, Problem> {
+    if !standing.paused {
+        return Ok(None);
+    }
+    let filter = AuditFilter {
+        organisations: vec![standing.organisation.as_str().to_owned()],
+        actions: vec!["source.pause".to_owned()],
+        subjects: vec![standing.name.clone()],
+        ..AuditFilter::default()
+    };
+    let acts = call.shared.api.store.audit(&filter, None, ACTS).await?;
+    let pause = |act: AuditRow| {
+        let stored: Stored = serde_json::from_slice(&act.body).unwrap_or_default();
+        // One without a status is under way, or its service died after it: the pause holds.
+        let refused = stored.status.is_some_and(|status| !(200..300).contains(&status));
+        (!refused).then(|| PauseView { by: act.actor, at: Stamp(Time::from_millis(act.at)), why: stored.why })
+    };
+    Ok(acts.into_iter().find_map(pause))
+}
+
+/// A source as it is shown, with who paused it.
+async fn view(call: &Call, standing: SourceStanding) -> Result<SourceView, Problem> {
+    let paused_by = paused_by(call, &standing).await?;
+    Ok(SourceView { paused_by, ..SourceView::of(standing) })
 }
 
 impl SourceView {
@@ -77,6 +125,7 @@ impl SourceView {
             organisation: standing.organisation.as_str().to_owned(),
             state: standing.state.name().to_owned(),
             paused: standing.paused,
+            paused_by: None,
             waiting: standing.standing.map(|standing| standing.waiting),
             in_hand: standing.standing.map(|standing| standing.in_hand),
             last_received_at: standing.last_received_at.map(|at: Time| Stamp(at)),
@@ -91,8 +140,11 @@ impl SourceView {
 pub(crate) async fn list(call: Call) -> Answer {
     call.query()?.finish()?;
     let standings = call.shared.api.sources.standings().await?;
-    let seen = standings.into_iter().filter(|standing| call.caller().sees(&standing.organisation));
-    Ok(json_answer(StatusCode::OK, &SourceList { items: seen.map(SourceView::of).collect() }))
+    let mut items = Vec::with_capacity(standings.len());
+    for standing in standings.into_iter().filter(|standing| call.caller().sees(&standing.organisation)) {
+        items.push(view(&call, standing).await?);
+    }
+    Ok(json_answer(StatusCode::OK, &SourceList { items }))
 }
 
 /// `POST /v1/sources/{name}/pause` and `resume`
@@ -107,7 +159,7 @@ pub(crate) async fn pause(mut call: Call, paused: bool) -> Answer {
     let action = if paused { "pause_source" } else { "resume_source" };
     metrics::operator_action(action, caller.role.name());
     info!(source = call.id, by = &*caller.name, reason, action, "an operator acted on a source");
-    Ok(json_answer(StatusCode::OK, &SourceView::of(standing)))
+    Ok(json_answer(StatusCode::OK, &view(&call, standing).await?))
 }
 
 /// The source that the path names, where the caller sees its organisation.

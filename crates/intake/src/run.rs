@@ -63,6 +63,8 @@ pub(crate) struct Facts {
     pub(crate) standing: Option<Standing>,
     pub(crate) warnings: Vec<Warning>,
     pub(crate) last_received: Option<genesys_types::Time>,
+    /// Whether the broker has answered: with messages or without, or how the queue stands.
+    answered: bool,
     /// Since when nothing was received although it was asked for.
     quiet_since: Instant,
 }
@@ -88,6 +90,7 @@ impl Line {
                 standing: None,
                 warnings: Vec::new(),
                 last_received: None,
+                answered: false,
                 quiet_since: Instant::now(),
             }),
         }
@@ -189,10 +192,12 @@ impl Line {
         }
     }
 
+    /// It is asked for messages. Whether that is of any use, the first answer of the broker shows.
     fn begin_receiving(&self) {
         let mut facts = self.facts();
-        if facts.state != SourceState::Running {
-            facts.state = SourceState::Running;
+        let state = if facts.answered { SourceState::Running } else { SourceState::Starting };
+        if facts.state != state {
+            facts.state = state;
             facts.quiet_since = Instant::now();
         }
     }
@@ -200,6 +205,7 @@ impl Line {
     fn note_received(&self, messages: &[Message]) {
         let now = self.shared.orchestrator.now();
         let mut facts = self.facts();
+        facts.answered = true;
         if facts.state != SourceState::Running {
             facts.state = SourceState::Running;
             facts.quiet_since = Instant::now();
@@ -207,6 +213,15 @@ impl Line {
         if !messages.is_empty() {
             facts.last_received = Some(now);
             facts.quiet_since = Instant::now();
+        }
+    }
+
+    fn note_standing(&self, standing: Standing) {
+        let mut facts = self.facts();
+        facts.standing = Some(standing);
+        facts.answered = true;
+        if facts.state == SourceState::Starting {
+            facts.state = SourceState::Running;
         }
     }
 
@@ -284,7 +299,7 @@ impl Line {
             Ok(standing) => {
                 self.telling.done(Action::Look);
                 metrics::lag(&self.name, standing.waiting);
-                self.facts().standing = Some(standing);
+                self.note_standing(standing);
                 self.reopen_if_it_stands_still(standing).await;
             }
             Err(fault) => self.telling.failed(&fault),

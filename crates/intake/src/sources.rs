@@ -38,9 +38,9 @@ pub struct Setup {
 /// What a source is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceState {
-    /// Nothing was received yet.
+    /// Its broker has not answered yet.
     Starting,
-    /// It receives.
+    /// It receives: its broker has answered.
     Running,
     /// An operator paused it.
     Paused,
@@ -322,7 +322,7 @@ impl Line {
             kind: self.setup.kind,
             organisation: self.setup.organisation.clone(),
             // The loop takes a moment to notice.
-            state: if paused && facts.state == SourceState::Running {
+            state: if paused && matches!(facts.state, SourceState::Starting | SourceState::Running) {
                 SourceState::Paused
             } else {
                 facts.state

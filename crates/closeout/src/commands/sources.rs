@@ -9,7 +9,7 @@ use crate::{
     output::{self, Column, Form, Voice, pairs},
 };
 
-const SOURCES: [Column; 9] = [
+const SOURCES: [Column; 12] = [
     Column::text("SOURCE", "name"),
     Column::text("KIND", "kind"),
     Column::text("ORGANISATION", "organisation"),
@@ -19,6 +19,9 @@ const SOURCES: [Column; 9] = [
     Column::text("DEAD LETTERS", "deadLetters"),
     Column::time("LAST RECEIVED", "lastReceivedAt"),
     Column::text("FAULT", "fault").when_wide(),
+    Column::text("PAUSED BY", "pausedBy.by").when_wide(),
+    Column::time("PAUSED AT", "pausedBy.at").when_wide(),
+    Column::text("WHY", "pausedBy.why").when_wide(),
 ];
 
 /// What to do with sources.
@@ -30,7 +33,7 @@ pub enum SourcesCommand {
   closeout sources list -o json
 
 States:
-  starting     nothing was received yet
+  starting     its broker has not answered yet
   running      it receives
   paused       an operator paused it; its messages wait at the broker
   unreachable  its broker cannot be reached; it is tried again by itself
@@ -87,6 +90,9 @@ async fn list(api: &Api, voice: &Voice) -> Result<Exit, Failure> {
         show(&items, false, voice)?;
     }
     for item in &items {
+        if let Some(pause) = pause_of(item, voice) {
+            voice.note(pause);
+        }
         for warning in item["warnings"].as_array().into_iter().flatten() {
             let text = |name: &str| plain(&warning[name]);
             let (name, detail, fix) = (plain(&item["name"]), text("detail"), text("fix"));
@@ -108,17 +114,31 @@ fn show(items: &[Value], single: bool, voice: &Voice) -> Result<(), Failure> {
     output::write_items(&SOURCES, items, single, voice, details)
 }
 
+/// Who paused a source, when and why, where somebody did.
+fn pause_of(source: &Value, voice: &Voice) -> Option<String> {
+    let pause = source.get("pausedBy").filter(|pause| pause.is_object())?;
+    let text = |name: &str| plain(&pause[name]);
+    let why =
+        Some(text("why")).filter(|why| !why.is_empty()).map(|why| format!(": {why}")).unwrap_or_default();
+    let (name, by, at) = (plain(&source["name"]), text("by"), voice.style.time(&text("at")));
+    Some(format!("{name}: paused by {by} {at}{why}"))
+}
+
 /// One source as names and values.
 fn details(one: &Value, voice: &Voice) -> String {
-    let last = match plain(&one["lastReceivedAt"]) {
+    let time = |value: &Value| match plain(value) {
         text if text.is_empty() => text,
         text => voice.style.time(&text),
     };
+    let (last, paused_at) = (time(&one["lastReceivedAt"]), time(&one["pausedBy"]["at"]));
     let rows = [
         ("source", plain(&one["name"])),
         ("kind", plain(&one["kind"])),
         ("organisation", plain(&one["organisation"])),
         ("state", plain(&one["state"])),
+        ("paused by", plain(&one["pausedBy"]["by"])),
+        ("paused at", paused_at),
+        ("why", plain(&one["pausedBy"]["why"])),
         ("waiting", plain(&one["waiting"])),
         ("in hand", plain(&one["inHand"])),
         ("dead letters", plain(&one["deadLetters"])),
@@ -126,4 +146,22 @@ fn details(one: &Value, voice: &Voice) -> String {
         ("fault", plain(&one["fault"])),
     ];
     pairs(&rows, voice.style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_told_with_who_when_and_why() {
+        let voice = Voice::default();
+        let paused = json!({ "name": "orders", "pausedBy": { "by": "ann", "at": "2026-11-28T10:00:00Z", "why": "a look" } });
+        let told = pause_of(&paused, &voice);
+        assert_eq!(told.as_deref(), Some("orders: paused by ann 2026-11-28T10:00:00Z: a look"));
+        assert!(details(&paused, &voice).contains("paused by  ann\n"), "{}", details(&paused, &voice));
+        for running in [json!({ "name": "orders", "pausedBy": null }), json!({ "name": "orders" })] {
+            assert_eq!(pause_of(&running, &voice), None);
+            assert!(!details(&running, &voice).contains("paused"));
+        }
+    }
 }

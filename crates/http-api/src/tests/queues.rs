@@ -185,13 +185,23 @@ async fn a_source_is_paused_and_resumed() {
     let world = World::new().await;
     let paused =
         world.post_as("operate", "/v1/sources/orders/pause", json!({ "reason": "a look" }), &[]).await;
-    assert_eq!(paused.ok(200)["paused"], true);
+    let paused = paused.ok(200);
+    assert_eq!((&paused["paused"], &paused["pausedBy"]["by"]), (&json!(true), &json!("operate")), "{paused}");
+    // Whoever is refused has paused nothing.
+    let nonsense = json!({ "reason": 1 });
+    world.post_as("admin", "/v1/sources/orders/pause", nonsense, &[]).await.problem(422, "invalid_field");
     world.publish("order-1", &json!({ "conversationId": world.conversation(1) }));
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(world.queue.remaining(), 1);
-    assert_eq!(world.get("/v1/sources").await.ok(200)["items"][0]["state"], "paused");
+    let source = world.get("/v1/sources").await.ok(200)["items"][0].clone();
+    assert_eq!(source["state"], "paused");
+    assert_eq!(
+        (&source["pausedBy"]["by"], &source["pausedBy"]["why"]),
+        (&json!("operate"), &json!("a look"))
+    );
+    assert!(source["pausedBy"]["at"].is_string(), "{source}");
     let resumed = world.post("/v1/sources/orders/resume", Value::Null).await.ok(200);
-    assert_eq!(resumed["paused"], false);
+    assert_eq!((&resumed["paused"], &resumed["pausedBy"]), (&json!(false), &Value::Null));
     world.emptied().await;
     world.post("/v1/sources/http/pause", Value::Null).await.problem(404, "no_such_source");
 }

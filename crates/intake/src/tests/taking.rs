@@ -1,12 +1,99 @@
 //! Messages that are taken, and what holds that up.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use queue::Action;
-use tokio::time::{Instant, sleep};
+use async_trait::async_trait;
+use queue::{Action, Fault, MemorySource, Message, Outgoing, Receipt, Settlement, Source, Standing, Warning};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
 
 use super::world::{World, conversation, until};
-use crate::SourceState;
+use crate::{Decoder, Replies, Setup, SourceState, Sources};
+
+/// A source whose broker says nothing before it is let.
+struct Silent {
+    source: MemorySource,
+    may_answer: watch::Sender<bool>,
+}
+
+impl Silent {
+    async fn answers(&self) {
+        self.may_answer.subscribe().wait_for(|may| *may).await.unwrap();
+    }
+}
+
+#[async_trait]
+impl Source for Silent {
+    async fn receive(&self, most: usize, wait: Duration) -> Result<Vec<Message>, Fault> {
+        self.answers().await;
+        self.source.receive(most, wait).await
+    }
+
+    async fn settle(&self, settlements: Vec<(Receipt, Settlement)>) -> Result<usize, Fault> {
+        self.source.settle(settlements).await
+    }
+
+    async fn publish(&self, to: &str, outgoing: Outgoing) -> Result<(), Fault> {
+        self.source.publish(to, outgoing).await
+    }
+
+    async fn standing(&self) -> Result<Standing, Fault> {
+        self.answers().await;
+        self.source.standing().await
+    }
+
+    async fn check(&self) -> Result<Vec<Warning>, Fault> {
+        self.answers().await;
+        self.source.check().await
+    }
+
+    async fn rest(&self) {
+        self.source.rest().await;
+    }
+
+    async fn reopen(&self) {
+        self.source.reopen().await;
+    }
+
+    async fn close(&self) {
+        self.source.close().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_runs_from_the_first_answer_of_its_broker_on() {
+    let world = World::begin().await;
+    let may_answer = watch::Sender::new(false);
+    let setup = Setup {
+        name: "silent".to_owned(),
+        kind: "memory",
+        organisation: "main".parse().unwrap(),
+        decoder: Decoder::Plain,
+        replies: Replies::default(),
+    };
+    let source: Arc<dyn Source> =
+        Arc::new(Silent { source: world.queue.source(), may_answer: may_answer.clone() });
+    let sources = Sources::start(
+        world.store.clone(),
+        world.driver.clone(),
+        world.commands.clone(),
+        vec![(setup, source)],
+        None,
+        &CancellationToken::new(),
+    );
+    let state = async || sources.standings().await.unwrap()[0].state;
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(state().await, SourceState::Starting, "its broker has not answered");
+    assert_eq!(sources.pause("silent", true).await.unwrap().state, SourceState::Paused);
+    sources.pause("silent", false).await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(state().await, SourceState::Starting, "nor after a pause");
+    may_answer.send_replace(true);
+    until("it runs", async || (state().await == SourceState::Running).then_some(())).await;
+}
 
 #[tokio::test(start_paused = true)]
 async fn every_message_becomes_one_closure_and_then_goes() {
