@@ -50,10 +50,11 @@ impl State {
             "closed" | "already_closed" | "resolved" | "delivered" | "done" | "finished" | "taken" => {
                 ("good", "✓")
             }
-            "ghost" | "silent" | "dead" | "given_up" | "refused" | "undecodable" => ("alarm", "!"),
+            "ghost" | "silent" | "dead" | "given_up" | "refused" | "undecodable" | "unreachable"
+            | "store_away" => ("alarm", "!"),
             "failed" | "conflict" => ("bad", "✕"),
             "cancelled" | "skipped" | "discarded" => ("quiet", "⊘"),
-            "blocked" | "paused" | "held" => ("held", "‖"),
+            "blocked" | "paused" | "held" | "no_room" => ("held", "‖"),
             "unmatched" | "nothing_new" | "not_an_ending" | "duplicate" | "foreign" => ("quiet", "·"),
             _ => ("busy", "◔"),
         };

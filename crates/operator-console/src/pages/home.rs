@@ -11,7 +11,7 @@ use crate::{
         asked,
         needs::{Need, Standing, needs},
     },
-    parts::{Moment, items, query, some, text, words},
+    parts::{Moment, State, items, query, some, text, words},
     prose::Prose,
 };
 
@@ -33,6 +33,7 @@ struct Home {
     ghosts: Vec<Ghost>,
     organisations: Vec<Organisation>,
     adapters: Vec<Adapter>,
+    sources: Vec<Source>,
     open: u64,
 }
 
@@ -84,6 +85,18 @@ struct Adapter {
     silent_since: Option<Moment>,
 }
 
+/// A queue that commands come by.
+#[derive(Debug)]
+struct Source {
+    name: String,
+    kind: String,
+    state: State,
+    waiting: String,
+    last: Moment,
+    letters: String,
+    fault: Option<String>,
+}
+
 /// `GET /console`
 pub(crate) async fn moved() -> Redirect {
     Redirect::permanent("/")
@@ -126,6 +139,7 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
         ghosts: items(&ghosts).iter().map(Ghost::of).collect(),
         organisations: all.iter().map(Organisation::of).collect(),
         adapters: items(&adapters).iter().map(Adapter::of).collect(),
+        sources: items(&sources).iter().map(Source::of).collect(),
         open: all.iter().filter_map(|one| one["open"].as_u64()).sum(),
         frame: frame.watching("/v1/ghosts?limit=50"),
     };
@@ -213,6 +227,20 @@ impl Adapter {
             rate: format!("{:.1}", one["eventsPerMinute"].as_f64().unwrap_or_default()),
             lag: one["lagMs"].as_u64().map_or_else(|| "–".to_owned(), |lag| format!("{lag} ms")),
             silent_since: one["silentSince"].is_string().then(|| Moment::of(&one["silentSince"])),
+        }
+    }
+}
+
+impl Source {
+    fn of(one: &Value) -> Self {
+        Self {
+            name: text(&one["name"]),
+            kind: text(&one["kind"]),
+            state: State::of(&one["state"]),
+            waiting: text(&one["waiting"]),
+            last: Moment::of(&one["lastReceivedAt"]),
+            letters: text(&one["deadLetters"]),
+            fault: some(&one["fault"]),
         }
     }
 }

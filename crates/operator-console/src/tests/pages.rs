@@ -340,3 +340,18 @@ async fn a_source_that_is_paused_says_who_paused_it_and_why() {
     );
     assert_eq!(page.matches(&told).count(), 1, "the one that is not paused says nothing: {page}");
 }
+
+#[tokio::test]
+async fn the_first_page_names_the_sources_and_how_they_stand() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_read").await;
+    let (_, _, page) = send(&console, Request::get("/").header("cookie", &cookie), "").await;
+    let paused = "<span class=\"state held\"><span aria-hidden=\"true\">‖</span> paused</span>";
+    let row = format!(
+        "<th scope=\"row\"><a href=\"/console/sources\">orders</a></th><td>nats</td><td>{paused}</td>"
+    );
+    assert!(page.contains(&row), "{page}");
+    let away =
+        "unreachable</span> <span class=\"none\">the broker is away</span></td><td class=\"number\">7</td>";
+    assert!(page.contains(away), "{page}");
+}
