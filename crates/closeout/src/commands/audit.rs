@@ -1,6 +1,6 @@
 //! `closeout audit`: what operators did.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::look;
@@ -24,10 +24,13 @@ const ACTS: [Column; 11] = [
     Column::text("ID", "id").when_wide(),
 ];
 
-/// Which acts.
+/// Which acts, with or without the word `list`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Examples:
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
   closeout audit --since 24h
+  closeout audit list --since 24h
   closeout audit --subject cl_01jd5w3k9m2q8r7tb4x0y6z1ne -o wide
   closeout audit --action closure.force,closure.resolve --by ann --limit 0 -o csv
 
@@ -36,8 +39,28 @@ Outcomes:
   refused  it was not: CODE says why
   unknown  it is under way, or the service died meanwhile: closeout timeline of the closure tells which
 
-Acts are kept for store.retention. `before` and `after` hold more than the state: -o json shows all.")]
+Acts are kept for store.retention. `before` and `after` hold more than the state: -o json shows all."
+)]
 pub struct AuditArgs {
+    #[command(subcommand)]
+    command: Option<AuditCommand>,
+    #[command(flatten)]
+    which: Which,
+}
+
+/// What to do with the audit.
+#[derive(Debug, Clone, Subcommand)]
+enum AuditCommand {
+    /// List what operators did, the latest first; the same as without this word
+    #[command(
+        after_help = "Examples:\n  closeout audit list --since 24h\n  closeout audit list --action closure.force,closure.resolve --by ann --limit 0 -o csv"
+    )]
+    List(Which),
+}
+
+/// Which acts.
+#[derive(Debug, Clone, Args)]
+struct Which {
     /// By these keys; several with commas
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     by: Vec<String>,
@@ -61,12 +84,22 @@ pub struct AuditArgs {
     limit: usize,
 }
 
+impl AuditArgs {
+    fn which(&self) -> &Which {
+        match &self.command {
+            Some(AuditCommand::List(which)) => which,
+            None => &self.which,
+        }
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
 ///
 /// When the server refuses or does not answer.
 pub async fn run(args: &AuditArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+    let args = args.which();
     let lists = [("by", &args.by), ("action", &args.action), ("subject", &args.subject)];
     let mut query: Vec<(String, String)> = Vec::new();
     for (name, values) in lists {
@@ -104,4 +137,30 @@ fn details(one: &Value, voice: &Voice) -> String {
         ("outcome", plain(&one["outcome"])),
     ];
     pairs(&rows, voice.style)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        audit: AuditArgs,
+    }
+
+    #[test]
+    fn the_word_list_may_be_said_and_left_out() {
+        let read = |words: &[&str]| Line::try_parse_from([&["audit"], words].concat());
+        for words in [&["--by", "ann", "--limit", "7"][..], &["list", "--by", "ann", "--limit", "7"]] {
+            let line = read(words).ok().unwrap();
+            let which = line.audit.which();
+            assert_eq!((which.by.as_slice(), which.limit), (["ann".to_owned()].as_slice(), 7), "{words:?}");
+        }
+        assert_eq!(read(&[]).ok().unwrap().audit.which().limit, 50);
+        assert!(read(&["--by", "ann", "list"]).is_err(), "it would be left out of account");
+        assert!(read(&["show"]).is_err());
+    }
 }
