@@ -8,11 +8,11 @@ use std::{
 
 use clap::{Args, Subcommand, ValueHint};
 use genesys_types::Organisation;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::{
     cli::ConfigArgs,
-    config::{self, FromCommandLine, Layers, Variables, layers, reference, tokens},
+    config::{self, FromCommandLine, Layers, Settings, Variables, layers, reference, tokens},
     exit::{Exit, Failure},
     output::{self, Column, Form, Listing, Voice},
 };
@@ -182,24 +182,43 @@ fn check(args: &ConfigArgs, voice: &Voice) -> Result<Exit, Failure> {
             voice.note(format_args!("warning: {name} speaks {dialect}, which is not the published API"));
         }
     }
-    if settings.hooks.is_empty() && settings.queues.is_empty() {
+    if settings.hooks.is_empty() && settings.queues.is_empty() && settings.notifications.is_empty() {
         voice.note("note: there is no [[confirm]] table: every proof will be a read-back after closing.confirm_within");
     }
     let file = layers.file.map_or_else(|| "the environment".to_owned(), |path| path.display().to_string());
-    let (organisations, hooks, keys) =
-        (settings.organisations.len(), settings.hooks.len(), settings.tokens.len());
-    let queues = settings.queues.len();
-    let counts = json!({
-        "config": file, "organisations": organisations, "hooks": hooks, "queues": queues, "keys": keys,
-    });
+    let counts = counts(&settings);
     match voice.form {
-        Form::Json => output::write(&output::pretty(&counts))?,
-        Form::Ndjson => output::write(&format!("{counts}\n"))?,
-        Form::Table | Form::Wide | Form::Csv | Form::Id => voice.note(format_args!(
-            "{file} is good: {organisations} organisation(s), {hooks} hook(s), {queues} queue(s), {keys} key(s)"
-        )),
+        Form::Json | Form::Ndjson => {
+            let numbers = counts.iter().map(|(name, _, number)| ((*name).to_owned(), json!(number)));
+            let all: Map<_, _> = [("config".to_owned(), json!(file))].into_iter().chain(numbers).collect();
+            let all = Value::Object(all);
+            output::write(&if voice.form == Form::Json { output::pretty(&all) } else { format!("{all}\n") })?;
+        }
+        Form::Table | Form::Wide | Form::Csv | Form::Id => {
+            voice.note(format_args!("{file} is good: {}", told(&counts)))
+        }
     }
     Ok(Exit::Done)
+}
+
+/// How many of each the configuration has: as programs and as people call it, and the number. What events come by is told apart
+/// from what commands come by.
+fn counts(settings: &Settings) -> [(&'static str, &'static str, usize); 6] {
+    [
+        ("organisations", "organisation(s)", settings.organisations.len()),
+        ("hooks", "hook(s)", settings.hooks.len()),
+        ("queues", "queue(s) of events", settings.queues.len()),
+        ("sockets", "notification socket(s)", settings.notifications.len()),
+        ("sources", "source(s) of commands", settings.sources.len()),
+        ("keys", "key(s)", settings.tokens.len()),
+    ]
+}
+
+/// The same as people read it: what there is none of is told only where every configuration has some.
+fn told(counts: &[(&str, &str, usize)]) -> String {
+    let optional = |name: &str| matches!(name, "queues" | "sockets" | "sources");
+    let parts = counts.iter().filter(|(name, _, number)| *number > 0 || !optional(name));
+    parts.map(|(_, words, number)| format!("{number} {words}")).collect::<Vec<_>>().join(", ")
 }
 
 fn show(args: &ShowArgs, voice: &Voice) -> Result<Exit, Failure> {
@@ -249,6 +268,23 @@ mod tests {
     }
 
     #[test]
+    fn a_source_of_commands_is_counted_as_one_and_no_queue_of_events() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("closeout.toml");
+        let text = "[genesys.main]\nregion = \"eu-central-1\"\nclient_id = \"i\"\nclient_secret = \"s\"\n\
+                    [[source]]\nname = \"orders\"\nkind = \"nats\"\nstream = \"CLOSURES\"\nurl = \"nats://127.0.0.1:4222\"\n";
+        let keys = tokens::file_with("admin", "a key", "main");
+        std::fs::write(folder.path().join("tokens.toml"), keys).unwrap();
+        std::fs::write(&file, format!("{text}[auth]\ntokens_file = \"tokens.toml\"\n")).unwrap();
+        let from = FromCommandLine { file: Some(file), ..FromCommandLine::default() };
+        let (_, settings) = config::load(&from, &Variables::default()).unwrap();
+        let counts = counts(&settings);
+        assert_eq!(told(&counts), "1 organisation(s), 0 hook(s), 1 source(s) of commands, 1 key(s)");
+        let number = |wanted: &str| counts.iter().find(|(name, ..)| *name == wanted).unwrap().2;
+        assert_eq!(["queues", "sockets", "sources"].map(number), [0, 0, 1]);
+    }
+
+    #[test]
     fn programs_get_plain_values() {
         let mut variables = Variables::default();
         variables.0.insert("CLOSEOUT_SERVER__LISTEN".to_owned(), "127.0.0.1:1".to_owned());
@@ -256,7 +292,7 @@ mod tests {
         let written = |form| shown(&layers, true, &Voice { form, ..Voice::default() });
         let line = "server.listen,127.0.0.1:1,environment CLOSEOUT_SERVER__LISTEN\n";
         assert!(written(Form::Csv).contains(line), "{}", written(Form::Csv));
-        let items: serde_json::Value = serde_json::from_str(&written(Form::Json)).unwrap();
+        let items: Value = serde_json::from_str(&written(Form::Json)).unwrap();
         let item = |key: &str| {
             items.as_array().unwrap().iter().find(|item| item["key"] == key).unwrap()["value"].clone()
         };
