@@ -83,7 +83,7 @@ pub struct Configuration {
     pub source: String,
     /// `--config FILE`, for commands that are to find the same configuration; empty where they find it by themselves.
     pub flag: String,
-    /// Everything that is wrong with it; the rest is empty then.
+    /// Everything that is wrong with it; the rest is empty then, but for the file with the keys.
     pub problems: Vec<String>,
     /// The organisations' names.
     pub organisations: Vec<String>,

@@ -26,9 +26,11 @@ pub(super) const SET_THE_CLOCK: &str =
 pub(super) fn judge(findings: &Findings) -> Vec<Check> {
     let configuration = &findings.configuration;
     let mut checks = if configuration.problems.is_empty() {
-        configured(configuration, findings.queues.len())
+        configured(configuration, findings.queues.len(), findings.sources.len())
     } else {
-        configuration.problems.iter().map(|problem| problems::check(problem, &configuration.flag)).collect()
+        let (keys, ..) = &configuration.keys;
+        let check = |problem: &String| problems::check(problem, &configuration.flag, keys);
+        configuration.problems.iter().map(check).collect()
     };
     checks.extend(findings.store.as_ref().map(store));
     checks.extend(findings.port.as_ref().map(port));
@@ -36,13 +38,14 @@ pub(super) fn judge(findings: &Findings) -> Vec<Check> {
     checks
 }
 
-fn configured(configuration: &Configuration, queues: usize) -> Vec<Check> {
+fn configured(configuration: &Configuration, queues: usize, sources: usize) -> Vec<Check> {
     let Configuration { source, organisations, hooks, keys: (file, keys, submitters), .. } = configuration;
     let (ours, theirs) = (organisations.len(), hooks.len());
     let mut checks = vec![Check::ok(
         "configuration",
         format!(
-            "{source} is valid: {ours} organisation(s), {theirs} hook(s), {queues} queue(s), {keys} key(s)."
+            "{source} is valid: {ours} organisation(s), {theirs} hook(s), {queues} queue(s) of events, {sources} source(s) of \
+             commands, {keys} key(s)."
         ),
     )];
     checks.extend(configuration.aliases.iter().map(|(variable, setting)| {

@@ -3,19 +3,25 @@
 //! A problem is one sentence of the configuration's own. Which it is, is read from its words; the tests make each by the
 //! configuration itself.
 
+use std::path::Path;
+
 use super::super::report::{Check, Fault};
 
 /// What a secret is made with: 32 bytes as base64, which every scheme takes.
 const MAKE_A_SECRET: &str = "openssl rand -base64 32";
 
-/// Judges one problem.
-pub(super) fn check(problem: &str, flag: &str) -> Check {
+/// Judges one problem. `keys` is the file with the keys; empty where none is named.
+pub(super) fn check(problem: &str, flag: &str, keys: &Path) -> Check {
     let what = format!("{}.", problem.trim_end_matches('.'));
     if let Some(hook) = hook_of(problem) {
         return Check::wrong("hook", Fault::Machine, what, of_hook(problem)).about(hook);
     }
-    if is_about_keys(problem) {
-        return Check::wrong("keys", Fault::Machine, what, of_keys(problem));
+    let keys = keys.display().to_string();
+    let stands_there = !keys.is_empty()
+        && problem.strip_prefix(keys.as_str()).is_some_and(|rest| rest.starts_with([',', ' ']));
+    if stands_there || is_about_keys(problem) {
+        let keys = if keys.is_empty() { "tokens.toml" } else { keys.as_str() };
+        return Check::wrong("keys", Fault::Machine, what, of_keys(problem, stands_there, keys));
     }
     Check::wrong("configuration", Fault::Machine, what, of_setting(problem, flag))
 }
@@ -55,12 +61,15 @@ fn is_about_keys(problem: &str) -> bool {
     problem.contains("auth.tokens_file") || problem.contains("[[token]]") || problem.contains(": key \"")
 }
 
-fn of_keys(problem: &str) -> String {
+fn of_keys(problem: &str, stands_there: bool, file: &str) -> String {
     let new = "closeout config new-key --name admin --role admin";
     if problem.contains(": key \"") {
-        return format!("correct that entry; `{new}` prints a good one");
+        return format!("correct that entry of {file}; `{new}` prints a good one");
     }
-    format!("make a key, and its entry in the file that auth.tokens_file names: {new} >> tokens.toml")
+    if stands_there && problem.contains(", line ") {
+        return format!("correct that line of {file}; `{new}` prints a good entry");
+    }
+    format!("make a key, and its entry in the file that auth.tokens_file names: {new} >> {file}")
 }
 
 fn of_setting(problem: &str, flag: &str) -> String {
@@ -104,23 +113,26 @@ mod tests {
 
     /// What the configuration itself says of this file, judged.
     fn judged(text: &str, variables: &[(&str, &str)]) -> Vec<Check> {
+        let keys = format!(
+            "[[token]]\nname = \"a\"\nsha256 = \"{}\"\nrole = \"admin\"\norganisations = [\"main\"]\n",
+            "0".repeat(64)
+        );
+        judged_with(text, &keys, variables)
+    }
+
+    /// The same with these keys.
+    fn judged_with(text: &str, keys: &str, variables: &[(&str, &str)]) -> Vec<Check> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("closeout.toml");
         std::fs::write(&path, text).unwrap();
-        std::fs::write(
-            folder.path().join("tokens.toml"),
-            format!(
-                "[[token]]\nname = \"a\"\nsha256 = \"{}\"\nrole = \"admin\"\norganisations = [\"main\"]\n",
-                "0".repeat(64)
-            ),
-        )
-        .unwrap();
+        let tokens = folder.path().join("tokens.toml");
+        std::fs::write(&tokens, keys).unwrap();
         let variables = Variables(
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         );
         let from = FromCommandLine { file: Some(path), ..FromCommandLine::default() };
         let problems = config::load(&from, &variables).unwrap_err();
-        problems.iter().map(|problem| check(&problem.to_string(), "")).collect()
+        problems.iter().map(|problem| check(&problem.to_string(), "", &tokens)).collect()
     }
 
     const GENESYS: &str = "[auth]\ntokens_file = \"tokens.toml\"\n[genesys.main]\nregion = \"eu-central-1\"\nclient_id = \"i\"\nclient_secret = \"s\"\n";
@@ -180,8 +192,29 @@ mod tests {
 
     #[test]
     fn an_entry_of_the_keys_is_told_as_one() {
-        let checks = check("tokens.toml, line 2: key \"a\": the role \"root\" is not known", "");
+        let checks =
+            check("tokens.toml, line 2: key \"a\": the role \"root\" is not known", "", Path::new(""));
         assert_eq!(checks.name, "keys");
         assert!(checks.fix.unwrap().contains("correct that entry"));
+    }
+
+    #[test]
+    fn a_mistake_in_the_file_with_the_keys_leads_there() {
+        for (keys, fix) in [
+            ("= no TOML", "correct that line of "),
+            ("[[token]]\nname = \"a\"\n", "correct that line of "),
+            (
+                "[[token]]\nname = \"a\"\nrole = \"root\"\nsha256 = \"\"\norganisations = []\n",
+                "correct that entry of ",
+            ),
+            ("", "new-key --name admin --role admin >> "),
+        ] {
+            for check in judged_with(GENESYS, keys, &[]) {
+                let said = check.fix.clone().unwrap();
+                assert_eq!(check.name, "keys", "{keys}: {check:?}");
+                assert!(said.contains(fix) && said.contains("/tokens.toml"), "{keys}: {said}");
+                assert!(!said.contains("closeout.toml"), "{keys}: {said}");
+            }
+        }
     }
 }

@@ -67,6 +67,7 @@ pub(super) async fn at_everything(
         Err(problems) => Configuration {
             problems: problems.iter().map(ToString::to_string).collect(),
             flag: flag(from),
+            keys: (layers.as_ref().map(tokens_file).unwrap_or_default(), 0, 0),
             ..Configuration::default()
         },
     };
@@ -86,10 +87,6 @@ fn configuration(layers: &Layers, settings: &Settings, from: &FromCommandLine) -
         secrets: hook.signature.secrets_held(),
         reads_plain: READ_PLAIN.contains(&hook.decoder.as_str()),
     };
-    let tokens_file = layers
-        .setting("auth.tokens_file")
-        .and_then(|setting| Some(layers.path_of(setting, &setting.given.as_text()?)))
-        .unwrap_or_default();
     let submitters = settings.tokens.iter().filter(|token| SUBMITTERS.contains(&token.role.as_str())).count();
     Configuration {
         source: layers
@@ -105,9 +102,15 @@ fn configuration(layers: &Layers, settings: &Settings, from: &FromCommandLine) -
         miss_silence: settings.receivers_that_miss_silence().map(str::to_owned).collect(),
         reads_together: settings.reads_together,
         needs_events: settings.policy.evidence == closure_machine::Evidence::WebhookOnly,
-        keys: (tokens_file, settings.tokens.len(), submitters),
+        keys: (tokens_file(layers), settings.tokens.len(), submitters),
         aliases: layers.aliases().into_iter().map(|(variable, path)| (variable, path.to_owned())).collect(),
     }
+}
+
+/// The file with the keys; empty where none is named.
+fn tokens_file(layers: &Layers) -> PathBuf {
+    let setting = layers.setting("auth.tokens_file");
+    setting.and_then(|setting| Some(layers.path_of(setting, &setting.given.as_text()?))).unwrap_or_default()
 }
 
 /// What an organisation's dialect can; nothing where it speaks the published API.
