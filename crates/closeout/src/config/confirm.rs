@@ -155,9 +155,10 @@ pub(super) fn organisation(
         return Some(only.clone());
     }
     reader.parsed(path, |text| {
-        known.iter().find(|organisation| organisation.as_str() == text).cloned().ok_or_else(|| {
-            let names: Vec<_> = known.iter().map(Organisation::as_str).collect();
-            format!("is not an organisation of this configuration; it has {}", names.join(", "))
-        })
+        known
+            .iter()
+            .find(|organisation| organisation.as_str() == text)
+            .cloned()
+            .ok_or_else(|| format!("is not an organisation of this configuration; {}", super::it_has(known)))
     })
 }

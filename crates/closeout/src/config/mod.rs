@@ -35,6 +35,7 @@ mod tests;
 
 use std::path::Path;
 
+use genesys_types::Organisation;
 use tokens::Token;
 
 pub use environment::Variables;
@@ -67,6 +68,15 @@ pub fn load_text(
     let (layers, problems) = layers::gather_text(path, text, variables)?;
     let settings = settings::read_with(&layers, variables, Some(tokens));
     judge(layers, problems, settings)
+}
+
+/// Which organisations there are, as the end of a sentence: those whose names can be used.
+fn it_has(known: &[Organisation]) -> String {
+    let names: Vec<_> = known.iter().map(Organisation::as_str).collect();
+    match names.as_slice() {
+        [] => "it has none whose name can be used".to_owned(),
+        names => format!("it has {}", names.join(", ")),
+    }
 }
 
 /// Tells what is wrong once, though it may be missed where it was read and where it was wanted.

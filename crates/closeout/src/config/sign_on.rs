@@ -222,11 +222,8 @@ fn organisations(reader: &mut Reader<'_>, path: &str, known: &[Organisation]) ->
         return None;
     }
     if let Some(odd) = names.iter().find(|name| !known.iter().any(|one| one.as_str() == name.as_str())) {
-        let there: Vec<_> = known.iter().map(Organisation::as_str).collect();
-        let what = format_args!(
-            "names {odd:?}, which is no organisation of this configuration; it has {}",
-            there.join(", ")
-        );
+        let there = super::it_has(known);
+        let what = format_args!("names {odd:?}, which is no organisation of this configuration; {there}");
         reader.refuse(path, what);
         return None;
     }

@@ -171,3 +171,14 @@ fn what_is_wrong_with_a_source_is_said() {
         assert!(said.contains(part), "{said} does not say {part}");
     }
 }
+
+#[test]
+fn where_no_organisation_has_a_name_that_can_be_used_that_is_said() {
+    let text = "[genesys.\"Ma in\"]\nregion = \"eu-central-1\"\n[auth]\ntokens_file = \"tokens.toml\"\n\
+                [[source]]\nname = \"orders\"\nkind = \"nats\"\nstream = \"CLOSURES\"\nurl = \"nats://127.0.0.1:4222\"\n";
+    let problems = Scene::new(text).settings().unwrap_err();
+    let said = problems.iter().find(|problem| problem.contains("source.0.organisation")).unwrap();
+    let end = "is not an organisation of this configuration; it has none whose name can be used";
+    assert!(said.ends_with(end), "{said}");
+    assert!(problems.iter().all(|problem| !problem.ends_with(' ')), "{problems:?}");
+}
