@@ -58,6 +58,9 @@ async fn a_new_key_opens_and_an_old_one_no_longer_does_after_a_reload() {
     });
     assert!(refused.await.is_some(), "{}", scene.log());
     assert_eq!(scene.ask("GET", "/v1/whoami", None).await.0, 200, "the old keys hold");
+    let reload = scene.ask("GET", "/readyz?verbose", None).await.1["lastReload"].clone();
+    let why = reload["why"].as_str().unwrap_or_default();
+    assert!(reload["accepted"] == false && why.contains("tokens.toml, line "), "{reload}");
 
     fs::write(&tokens, before.replace(&sha256_of(&before), &"0".repeat(64))).unwrap();
     scene.reload();
@@ -71,6 +74,8 @@ async fn a_new_key_opens_and_an_old_one_no_longer_does_after_a_reload() {
         (scene.ask("POST", "/v1/closures", Some(json!({}))).await.0 != 401).then_some(())
     });
     assert!(open.await.is_some(), "{}", scene.log());
+    let reload = scene.ask("GET", "/readyz?verbose", None).await.1["lastReload"].clone();
+    assert!(reload["accepted"] == true && reload["why"].is_null() && reload["at"].is_string(), "{reload}");
 }
 
 fn sha256_of(tokens: &str) -> String {

@@ -17,7 +17,7 @@ use crate::{
     evidence::{self, EvidenceView},
     problem::Problem,
     spans::Stamp,
-    state::Version,
+    state::{Reload, Version},
 };
 
 /// A store that does not answer a check within this time counts as down.
@@ -78,9 +78,31 @@ pub(crate) struct Readiness {
     /// With `verbose` and a key: how many stored records cannot be read and were set aside.
     #[serde(skip_serializing_if = "Option::is_none")]
     quarantined: Option<usize>,
+    /// With `verbose` and a key: how the configuration was last read again, where it was since the start of the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_reload: Option<ReloadView>,
     /// With `verbose` and without a key that may look: why nothing more is told.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'static str>,
+}
+
+/// A reload of the configuration.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Reload)]
+pub(crate) struct ReloadView {
+    #[schema(value_type = String, format = DateTime)]
+    at: Stamp,
+    /// Whether it was taken. One that is refused changes nothing; the service would not start with what it has read.
+    accepted: bool,
+    /// Why it was refused; only to a key that may see the configuration.
+    why: Option<String>,
+}
+
+/// How the configuration was last read again, as the caller may know it.
+fn last_reload(call: &Call, caller: &Caller) -> Option<ReloadView> {
+    let Reload { at, refused } = call.shared.api.configuration.last_reload()?;
+    let may_know = caller.role.suffices(Need::Admin);
+    Some(ReloadView { at: Stamp(at), accepted: refused.is_none(), why: refused.filter(|_| may_know) })
 }
 
 /// How a hook is doing.
@@ -184,6 +206,7 @@ impl Readiness {
         self.adapters = Some(adapters::shown((api.adapters)(), &caller));
         self.evidence = Some(evidence::shown(api.orchestrator.adapters(), &caller));
         self.store_took_ms = u64::try_from(store_took.as_millis()).ok();
+        self.last_reload = last_reload(call, &caller);
         self.quarantined = api.orchestrator.quarantined().await.ok().map(|records| records.len());
     }
 }

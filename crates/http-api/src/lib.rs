@@ -68,6 +68,6 @@ pub use hint::GhostAdvice;
 pub use queued::CommandReader;
 pub use serve::router;
 pub use state::{
-    ApiState, HookStanding, MetricsPage, NoHooks, ReceivedHook, ReceivedHooks, ShownConfiguration,
+    ApiState, HookStanding, MetricsPage, NoHooks, ReceivedHook, ReceivedHooks, Reload, ShownConfiguration,
     UNKNOWN_HOOK, Version,
 };

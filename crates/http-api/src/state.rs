@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use batches::Batches;
@@ -43,24 +43,57 @@ pub struct ApiState {
     pub stop: CancellationToken,
 }
 
-/// The configuration with its secrets masked. It is answered as it is; all clones show the same.
+/// The configuration with its secrets masked, and how it was last read again. It is answered as it is; all clones show the same.
 #[derive(Debug, Clone, Default)]
-pub struct ShownConfiguration(Arc<RwLock<Arc<serde_json::Value>>>);
+pub struct ShownConfiguration(Arc<RwLock<Shown>>);
+
+#[derive(Debug, Default)]
+struct Shown {
+    configuration: Arc<serde_json::Value>,
+    last_reload: Option<Reload>,
+}
+
+/// One reload of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reload {
+    /// When.
+    pub at: Time,
+    /// Why it was refused, without secrets; then all is as it was. Nothing where it was accepted.
+    pub refused: Option<String>,
+}
 
 impl ShownConfiguration {
     /// Shows this.
     pub fn new(configuration: serde_json::Value) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(configuration))))
+        Self(Arc::new(RwLock::new(Shown { configuration: Arc::new(configuration), last_reload: None })))
     }
 
     /// Shows another from now on.
     pub fn replace(&self, configuration: serde_json::Value) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(configuration);
+        self.write().configuration = Arc::new(configuration);
     }
 
     /// What is shown.
     pub fn shown(&self) -> Arc<serde_json::Value> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.read().configuration)
+    }
+
+    /// Notes a reload, whatever came of it.
+    pub fn reloaded(&self, reload: Reload) {
+        self.write().last_reload = Some(reload);
+    }
+
+    /// The latest reload since the start.
+    pub fn last_reload(&self) -> Option<Reload> {
+        self.read().last_reload.clone()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Shown> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Shown> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use genesys_client::Client;
 use genesys_types::Organisation;
-use http_api::{Keys, ShownConfiguration};
+use http_api::{Keys, Reload, ShownConfiguration};
 use orchestrator::Orchestrator;
 use serde_json::{Map, Value, json};
 
@@ -43,14 +43,22 @@ impl Reloadable {
                 let before = self.configuration.shown();
                 let shown = in_force(&before, &super::shown(&layers), &taken, &held.changed(&read));
                 self.configuration.replace(shown);
+                self.note(None);
             }
             Err(failure) => {
+                self.note(Some(&failure.message));
                 tracing::error!(
                     why = failure.message,
                     "SIGHUP: the configuration is wrong; the old one stays"
                 );
             }
         }
+    }
+
+    /// Notes that the configuration was read again, and why it was refused, where it was, for those who do not read the log.
+    fn note(&self, refused: Option<&str>) {
+        let one_line = |why: &str| why.lines().map(str::trim).collect::<Vec<_>>().join("; ");
+        self.configuration.reloaded(Reload { at: self.orchestrator.now(), refused: refused.map(one_line) });
     }
 
     /// Answers whose credential was taken over.

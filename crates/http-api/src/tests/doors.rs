@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::world::{KEYS, World, request};
 use crate::{
-    Role,
+    Reload, Role,
     openapi::path_parameter,
     route::{Method, Route, Shape},
     routes::ROUTES,
@@ -269,6 +269,26 @@ async fn readiness_follows_the_store_and_the_stop_and_nothing_else() {
     world.orchestrator.stop(std::time::Duration::from_secs(1)).await;
     assert_eq!(world.get("/readyz").await.ok(503)["stopping"], true);
     world.get("/livez").await.ok(200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_is_told_to_whoever_looks_and_why_it_was_refused_to_an_admin() {
+    let world = World::new().await;
+    let told =
+        async |key: &str| world.get_as(key, "/readyz?verbose", &[]).await.ok(200)["lastReload"].clone();
+    assert_eq!(told("admin").await, Value::Null);
+    let at = world.orchestrator.now();
+    let why = "tokens.toml, line 3: the role \"root\" is not known";
+    world.configuration.reloaded(Reload { at, refused: Some(why.to_owned()) });
+    let refused = told("admin").await;
+    assert_eq!((&refused["accepted"], &refused["why"]), (&json!(false), &json!(why)));
+    assert!(refused["at"].is_string(), "{refused}");
+    assert_eq!(told("read").await["why"], Value::Null, "it may not see the configuration");
+    assert_eq!(told("submit").await, Value::Null);
+    assert_eq!(world.get("/v1/config").await.ok(200)["server"]["listen"], "127.0.0.1:8080");
+    world.configuration.reloaded(Reload { at, refused: None });
+    let accepted = told("read").await;
+    assert_eq!((&accepted["accepted"], &accepted["why"]), (&json!(true), &Value::Null));
 }
 
 #[tokio::test(start_paused = true)]

@@ -315,6 +315,8 @@ pub(super) struct World {
     pub(super) queue: MemoryQueue,
     /// Who may call.
     pub(super) keys: Keys,
+    /// What `/v1/config` says, and how it was last read again.
+    pub(super) configuration: ShownConfiguration,
     /// Ends the streams.
     pub(super) stop: CancellationToken,
 }
@@ -422,12 +424,13 @@ impl World {
         let callbacks = super::deliveries::callbacks(&store).await;
         let queue = MemoryQueue::new(Duration::from_secs(30));
         let sources = super::queues::sources(&store, &orchestrator, &callbacks, &queue);
+        let configuration = ShownConfiguration::new(json!({ "server": { "listen": "127.0.0.1:8080" } }));
         let router = router(ApiState {
             orchestrator: orchestrator.clone(),
             store: Arc::clone(&store) as Arc<dyn store::Store>,
             keys: keys.clone(),
             version: Version { version: "1.2.3", commit: None },
-            configuration: ShownConfiguration::new(json!({ "server": { "listen": "127.0.0.1:8080" } })),
+            configuration: configuration.clone(),
             received: Arc::new(TwoHooks),
             adapters: Arc::new(super::looks::adapters),
             callbacks,
@@ -436,7 +439,7 @@ impl World {
             metrics: MetricsPage { render: Arc::new(|| "closeout_up 1\n".to_owned()), open: false },
             stop: stop.clone(),
         });
-        Self { router, orchestrator, remote, store, queue, keys, stop }
+        Self { router, orchestrator, remote, store, queue, keys, configuration, stop }
     }
 
     /// The id of a conversation that is there.

@@ -47,6 +47,7 @@ impl Standing<'_> {
 pub(crate) fn needs(standing: &Standing<'_>) -> Vec<Need> {
     let mut needs: Vec<_> =
         list(standing.organisations).iter().flat_map(|one| of_organisation(one, standing.pauses)).collect();
+    needs.extend(of_reload(&standing.organisations["lastReload"]));
     needs.extend(items(standing.adapters).iter().filter_map(of_adapter));
     needs.extend(items(standing.sources).iter().filter_map(|one| of_source(one, standing.pauses)));
     needs.extend(of_letters(standing.letters));
@@ -118,6 +119,18 @@ fn paused(what: &str, action: &str, subject: &str, pauses: &Value, address: Stri
         todo: String::new(),
         address,
     }
+}
+
+/// A reload that was refused, as long as none was taken after it.
+fn of_reload(one: &Value) -> Option<Need> {
+    (one["accepted"] == false).then(|| Need {
+        look: "held",
+        what: "The configuration was read again and refused: what was before holds.".to_owned(),
+        when: Some(("Asked for", Moment::of(&one["at"]))),
+        why: some(&one["why"]),
+        todo: "Mend it and reload again: the service would not start with it.".to_owned(),
+        address: "/console/settings#about".to_owned(),
+    })
 }
 
 fn of_adapter(one: &Value) -> Option<Need> {
@@ -305,6 +318,17 @@ mod tests {
             assert!(need.what.contains(said) && need.todo.contains(todo), "{need:?}");
             assert!(!need.todo.contains("by themselves") && need.when.is_some(), "{need:?}");
         }
+    }
+
+    #[test]
+    fn a_reload_that_was_refused_is_told_until_one_is_taken() {
+        let of =
+            |accepted: bool, why: Value| of_reload(&json!({ "at": NOW, "accepted": accepted, "why": why }));
+        let refused = of(false, json!("closeout.toml, line 3: no")).unwrap();
+        assert_eq!((refused.look, refused.why.as_deref()), ("held", Some("closeout.toml, line 3: no")));
+        assert_eq!(refused.when, Some(("Asked for", Moment::of(&json!(NOW)))));
+        assert_eq!(of(false, Value::Null).unwrap().why, None, "a key that may not know why");
+        assert_eq!((of(true, Value::Null), of_reload(&Value::Null)), (None, None));
     }
 
     #[test]

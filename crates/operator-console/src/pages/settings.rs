@@ -10,6 +10,7 @@ use crate::{
     frame::{self, Frame, Page, Visitor},
     pages::{asked, pause::Pause},
     parts::{Moment, some, text},
+    prose::Prose,
     refusal::Refusal,
 };
 
@@ -21,6 +22,8 @@ struct Settings {
     sockets: Vec<Socket>,
     version: String,
     quarantined: String,
+    /// How the configuration was last read again, where it was since the start.
+    reload: Option<Reload>,
     /// Empty for a key that may not see them.
     keys: Vec<Key>,
 }
@@ -33,6 +36,15 @@ struct Key {
     origin: String,
     /// What a reload has read for it, and a restart takes up.
     after_restart: Option<String>,
+}
+
+/// A reload of the configuration.
+#[derive(Debug)]
+struct Reload {
+    at: Moment,
+    accepted: bool,
+    /// Why it was refused, where the key may know.
+    why: Option<String>,
 }
 
 #[derive(Debug)]
@@ -74,6 +86,7 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
         sockets: list("adapters").iter().map(Socket::of).collect(),
         version: text(&visitor.look("/version").await["version"]),
         quarantined: text(&standing["quarantined"]),
+        reload: Reload::of(&standing["lastReload"]),
         keys: keys(&configuration),
     };
     Ok(frame::show(&shown))
@@ -105,6 +118,16 @@ impl Key {
                 waits => text(waits),
             }),
         }
+    }
+}
+
+impl Reload {
+    fn of(one: &Value) -> Option<Self> {
+        one.is_object().then(|| Self {
+            at: Moment::of(&one["at"]),
+            accepted: one["accepted"] == true,
+            why: some(&one["why"]),
+        })
     }
 }
 

@@ -355,3 +355,17 @@ async fn the_first_page_names_the_sources_and_how_they_stand() {
         "unreachable</span> <span class=\"none\">the broker is away</span></td><td class=\"number\">7</td>";
     assert!(page.contains(away), "{page}");
 }
+
+#[tokio::test]
+async fn a_reload_that_was_refused_stands_on_the_settings_page_with_when_and_why() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_admin").await;
+    let (_, _, page) = send(&console, Request::get("/console/settings").header("cookie", &cookie), "").await;
+    let (_, told) = page.split_once("data-testid=\"reload\">").unwrap();
+    let (told, _) = told.split_once("</dd>").unwrap();
+    for said in ["2026-11-28 10:00:00 UTC", "refused</span>, so all is as it was before. &#60;script&#62;"] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+    let (_, _, first) = send(&console, Request::get("/").header("cookie", &cookie), "").await;
+    assert!(first.contains("The configuration was read again and refused"), "{first}");
+}
