@@ -2,6 +2,9 @@
 //!
 //! A closure that was taken asks for three more commits until it ends. Were commands taken as fast as they come, the store would be
 //! busy with beginnings alone, and nothing would end.
+//!
+//! All commits count, those of events too: whoever makes the store fall behind, a command is what can wait. Its producer has it and
+//! is told when to come again, while an event and what is open bring something to its end.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},

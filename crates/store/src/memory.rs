@@ -7,9 +7,10 @@ mod owed;
 mod state;
 
 use std::{
-    future::{Future, ready},
+    future::Future,
     pin::Pin,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -29,8 +30,9 @@ use state::State;
 ///
 /// It keeps every guarantee of [`Store`] except that nothing survives the process. A commit is applied inside the
 /// call of [`Store::commit`], before the future is polled. Tests take the store away with [`fail_next`],
-/// [`apply_but_fail_next`] and [`set_unavailable`].
+/// [`apply_but_fail_next`] and [`set_unavailable`], and make it slow with [`answer_after`].
 ///
+/// [`answer_after`]: MemoryStore::answer_after
 /// [`fail_next`]: MemoryStore::fail_next
 /// [`apply_but_fail_next`]: MemoryStore::apply_but_fail_next
 /// [`set_unavailable`]: MemoryStore::set_unavailable
@@ -46,6 +48,7 @@ struct Inner {
     failing: u64,
     losing_answers: u64,
     commits: u64,
+    answers_after: Duration,
 }
 
 impl MemoryStore {
@@ -70,6 +73,12 @@ impl MemoryStore {
     /// Takes the whole store away (`true`), reads included, or brings it back with all that it held (`false`).
     pub fn set_unavailable(&self, unavailable: bool) {
         self.lock().unavailable = unavailable;
+    }
+
+    /// Makes every commit that is asked for from now on answer this long after it was applied, by Tokio's clock, as a disk that falls
+    /// behind; zero ends that.
+    pub fn answer_after(&self, time: Duration) {
+        self.lock().answers_after = time;
     }
 
     /// Counts the commits that were applied since the store was made.
@@ -137,7 +146,16 @@ impl Store for MemoryStore {
         'store: 'future,
         Self: 'future,
     {
-        Box::pin(ready(self.lock().commit(commit)))
+        let (done, after) = {
+            let mut inner = self.lock();
+            (inner.commit(commit), inner.answers_after)
+        };
+        Box::pin(async move {
+            if !after.is_zero() {
+                tokio::time::sleep(after).await;
+            }
+            done
+        })
     }
 
     async fn load(&self, key: ClosureKey) -> Result<Option<Row>, StoreUnavailable> {

@@ -1,10 +1,14 @@
 //! What is taken up to its limit and refused one beyond: the limits of `docs/interfaces.md`, one row each.
 
+use std::time::Duration;
+
 use axum::body::Body;
+use futures_util::future::join_all;
 use http::StatusCode;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
-use super::world::{START, World, request};
+use super::world::{START, World, end_of_guest, request};
 
 /// The largest body of every request but a batch, in bytes.
 const LARGEST_BODY: usize = 64 * 1_024;
@@ -182,4 +186,73 @@ async fn a_batch_is_taken_up_to_its_limits() {
     let file = |length: usize| format!("{}{}", row(1), "\n".repeat(length - row(1).len()));
     assert_eq!(send(file(4_000_000)).await.status, StatusCode::CREATED);
     send(file(4_000_001)).await.problem(413, "body_too_large");
+}
+
+/// Commands whose commits are under way while the store takes longer than a command may wait: more than may be so at once.
+const FLOOD: u128 = 300;
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_finds_no_place_is_shed_and_taken_when_the_flood_is_over() {
+    let world = World::new().await;
+    let wave = |first: u128| {
+        let ids: Vec<_> = (first..first + FLOOD).map(|number| world.conversation(number)).collect();
+        let post = |id| world.post("/v1/closures", json!({ "conversationId": id }));
+        join_all(ids.into_iter().map(post))
+    };
+    let command = json!({ "conversationId": world.conversation(0) });
+    let key = [("idempotency-key", "order-8812")];
+    let post = || world.post_as("submit", "/v1/closures", command.clone(), &key);
+    world.store.answer_after(Duration::from_millis(150));
+    // The first have been answered late when it comes, and the others are under way.
+    let (first, others, shed) = tokio::join!(
+        wave(1),
+        async {
+            sleep(Duration::from_millis(100)).await;
+            wave(1_000).await
+        },
+        async {
+            sleep(Duration::from_millis(200)).await;
+            (post().await, world.get("/v1/whoami").await)
+        },
+    );
+    let (shed, looked) = shed;
+    let problem = shed.problem(503, "overloaded");
+    assert_eq!((shed.header("retry-after"), &problem["retryable"]), ("1", &json!(true)), "{problem}");
+    assert!(problem["fix"].as_str().unwrap().contains("Retry-After"), "{problem}");
+    assert_eq!(looked.status, StatusCode::OK, "looking is not shed");
+    for taken in first.iter().chain(&others) {
+        assert_eq!(taken.status, StatusCode::ACCEPTED, "what came before is taken: {}", taken.text);
+    }
+    let history = format!("/v1/conversations/{}/closures", world.conversation(0));
+    assert_eq!(world.get(&history).await.ok(200)["items"], json!([]), "nothing is kept of it");
+    world.store.answer_after(Duration::ZERO);
+    sleep(Duration::from_secs(1)).await;
+    let taken = post().await.ok(202);
+    assert_eq!(taken["attached"], false, "{taken}");
+    world.until(taken["id"].as_str().unwrap(), "closed").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_events_sheds_commands_and_a_flood_of_commands_no_event() {
+    let world = World::new().await;
+    let event = |number: u128| {
+        let conversation = world.conversation(number).parse().unwrap();
+        world.orchestrator.deliver(end_of_guest(conversation, world.orchestrator.now()))
+    };
+    let wave = |first: u128| join_all((first..first + FLOOD).map(event));
+    world.store.answer_after(Duration::from_millis(150));
+    let (first, others, (shed, heard)) = tokio::join!(
+        wave(1),
+        async {
+            sleep(Duration::from_millis(100)).await;
+            wave(1_000).await
+        },
+        async {
+            sleep(Duration::from_millis(200)).await;
+            let command = json!({ "conversationId": world.conversation(0) });
+            (world.post("/v1/closures", command).await, event(5_000).await)
+        },
+    );
+    shed.problem(503, "overloaded");
+    assert!(heard.is_ok() && first.iter().chain(&others).all(Result::is_ok), "every event is taken");
 }

@@ -107,26 +107,30 @@ impl TestRemote {
         let orchestrator = self.listener.get().unwrap().clone();
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(20)).await;
-            let at = orchestrator.now();
-            let delivery = Delivery {
-                organisation: "main".parse().unwrap(),
-                adapter: "eventbridge".to_owned(),
-                event_type: "v2.detail.events.conversation.{id}.customer.end".to_owned(),
-                event_id: format!("event-of-{conversation}"),
-                digest: [0; 32],
-                received_at: at,
-                conversation: Some(conversation),
-                heard: Some(Heard {
-                    source: ProofSource::Webhook,
-                    occurred_at: at,
-                    what: What::GuestLeft {
-                        participant: Some(guest(conversation)),
-                        communication: Some(session(conversation)),
-                    },
-                }),
-            };
+            let delivery = end_of_guest(conversation, orchestrator.now());
             orchestrator.deliver(delivery).await.unwrap();
         });
+    }
+}
+
+/// The event of a guest's end.
+pub(super) fn end_of_guest(conversation: ConversationId, at: Time) -> Delivery {
+    Delivery {
+        organisation: "main".parse().unwrap(),
+        adapter: "eventbridge".to_owned(),
+        event_type: "v2.detail.events.conversation.{id}.customer.end".to_owned(),
+        event_id: format!("event-of-{conversation}"),
+        digest: [0; 32],
+        received_at: at,
+        conversation: Some(conversation),
+        heard: Some(Heard {
+            source: ProofSource::Webhook,
+            occurred_at: at,
+            what: What::GuestLeft {
+                participant: Some(guest(conversation)),
+                communication: Some(session(conversation)),
+            },
+        }),
     }
 }
 
