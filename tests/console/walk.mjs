@@ -114,6 +114,20 @@ async function aStuckSessionIsFoundUnderstoodAndFixedByKeyboard(stuck) {
   said("a stuck session is found by any id, understood, fixed and seen fixed, by keyboard alone");
 }
 
+/** Sentences with moments in them, as they are seen in UTC and as how long ago. */
+async function momentsReadWellHoweverTheyAreShown(page) {
+  const seen = () => page.locator("main").innerText();
+  assert.doesNotMatch(await seen(), /\d\dT\d\d:\d\d:\d\d/, "no moment stands as it is written for programs");
+  await page.locator(".who summary").click();
+  await page.getByLabel("Times").selectOption("ago");
+  const ago = await page.locator(".story").innerText();
+  for (const part of [/dev commented \d+ \w+ ago:/, /dev snoozed it \d+ \w+ ago, until \d+ \w+ from now/, /is read \d+ \w+ from now\./]) assert.match(ago, part);
+  assert.doesNotMatch(await seen(), /\b(at|in) \d+ (s|min|h|d)\b/);
+  await page.getByLabel("Times").selectOption("utc");
+  assert.match(await page.locator(".story").innerText(), /dev commented at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC:/);
+  await page.locator(".who summary").click();
+}
+
 async function everyActOnAGhostWorks(ghosts) {
   const page = await open();
   await logIn(page, `/console/closures/${ghosts[0].id}`);
@@ -126,7 +140,8 @@ async function everyActOnAGhostWorks(ghosts) {
   await does("snooze", form => form.getByRole("combobox").selectOption("4"));
   await does("comment", form => form.getByRole("textbox").fill("asked <i>the shop</i>"));
   const story = await page.locator(".story").textContent();
-  for (const part of ["dev claimed it", "the night shift has it", "dev snoozed it until", "asked <i>the shop</i>"]) assert.ok(story.includes(part), `${part}: ${story}`);
+  for (const part of ["dev claimed it", "the night shift has it", "dev snoozed it at", "asked <i>the shop</i>"]) assert.ok(story.includes(part), `${part}: ${story}`);
+  await momentsReadWellHoweverTheyAreShown(page);
   await does("force", form => form.getByRole("textbox").fill("the guest asked for it"));
   await until("it is closed", async () => (await stateOf(ghosts[0].id)) === "closed");
   await page.goto(`${server}/console/closures/${ghosts[1].id}`);

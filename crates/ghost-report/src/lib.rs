@@ -170,15 +170,15 @@ impl Ghost {
 
 /// What operators say about a ghost, in sentences; `said` is the `handling` of the interface.
 pub fn handling(said: &Value) -> Vec<String> {
-    let told = |word: &Value, what: &str| {
+    let told = |word: &Value, what: &str, until: &str| {
         let at = time(&word["at"]).map(shown).unwrap_or_default();
         let text = word["text"].as_str().map(|text| format!(": {text}")).unwrap_or_default();
-        word["by"].as_str().map(|by| format!("{by} {what} at {at}{text}"))
+        word["by"].as_str().map(|by| format!("{by} {what} at {at}{until}{text}"))
     };
     let until = time(&said["snoozedUntil"]).map(shown).unwrap_or_default();
-    let claimed = told(&said["claimed"], "claimed it");
-    let snoozed = told(&said["snoozed"], &format!("snoozed it until {until}"));
-    [claimed, snoozed, told(&said["comment"], "commented")].into_iter().flatten().collect()
+    let claimed = told(&said["claimed"], "claimed it", "");
+    let snoozed = told(&said["snoozed"], "snoozed it", &format!(", until {until}"));
+    [claimed, snoozed, told(&said["comment"], "commented", "")].into_iter().flatten().collect()
 }
 
 /// A JSON value as a person writes it.
@@ -315,7 +315,7 @@ mod tests {
         for said in [
             "Who sees to it",
             "ann claimed it at 2026-11-21T09:40:00Z<",
-            "ann snoozed it until 2026-11-21T12:00:00Z at",
+            "ann snoozed it at 2026-11-21T09:40:00Z, until 2026-11-21T12:00:00Z<",
             "bob commented at 2026-11-21T09:40:00Z: &#60;i&#62;ask&#60;/i&#62; her",
         ] {
             assert!(page.contains(said), "{said}: {page}");

@@ -21,14 +21,14 @@
     look.addEventListener("change", () => { kept("look", look.value); dress(look.value); });
   }
 
-  // Times: UTC as they come, local, or how long ago.
+  // Times: UTC as they come, local, or how long ago. What lies ahead is "from now", which goes behind "until" as well as alone.
   const times = document.getElementById("times");
   const units = [[60, "s", 1], [3600, "min", 60], [172800, "h", 3600], [Infinity, "d", 86400]];
   const ago = (then) => {
     const seconds = Math.round((Date.now() - then) / 1000);
     const [, unit, length] = units.find(([below]) => Math.abs(seconds) < below);
     const number = Math.round(Math.abs(seconds) / length);
-    return seconds >= 0 ? `${number} ${unit} ago` : `in ${number} ${unit}`;
+    return seconds >= 0 ? `${number} ${unit} ago` : `${number} ${unit} from now`;
   };
   const two = (number) => String(number).padStart(2, "0");
   const local = (at) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;

@@ -11,7 +11,7 @@ use crate::parts::Moment;
 #[template(
     ext = "html",
     source = "{% for part in parts %}{% match part %}{% when Part::Text(text) %}{{ text }}{% when Part::Code(text) %}<code>{{ text }}</code>\
-              {% when Part::At(at) %}{{ at }}{% when Part::Away(text) %}<span class=\"away\">{{ text }}</span>{% endmatch %}{% endfor %}"
+              {% when Part::At(at) %}{{ at }}{% when Part::Absolute(text) %}<span class=\"absolute\">{{ text }}</span>{% endmatch %}{% endfor %}"
 )]
 pub(crate) struct Prose {
     parts: Vec<Part>,
@@ -24,8 +24,9 @@ enum Part {
     Text(String),
     Code(String),
     At(Moment),
-    /// How far a moment is from when the page was made, which says it twice where moments are shown so.
-    Away(String),
+    /// What belongs to a moment in UTC or local time alone: the `at` before it, and how far it is from when the page was made. `at 3 min ago`
+    /// is no English, and `3 min ago (3 min ago)` says it twice.
+    Absolute(String),
 }
 
 impl Prose {
@@ -49,12 +50,12 @@ impl Prose {
 fn with_moments(text: &str, parts: &mut Vec<Part>) {
     let mut rest = text;
     while let Some((before, moment, after)) = next_moment(rest) {
+        let (before, at) = before.split_at(before.len() - length_of_at(before));
         push(before, parts);
+        push_absolute(at, parts);
         parts.push(Part::At(Moment::of(&Value::from(moment))));
         let (away, after) = after.split_at(length_of_away(after));
-        if !away.is_empty() {
-            parts.push(Part::Away(away.to_owned()));
-        }
+        push_absolute(away, parts);
         rest = after;
     }
     push(rest, parts);
@@ -66,12 +67,18 @@ fn push(text: &str, parts: &mut Vec<Part>) {
     }
 }
 
+fn push_absolute(text: &str, parts: &mut Vec<Part>) {
+    if !text.is_empty() {
+        parts.push(Part::Absolute(text.to_owned()));
+    }
+}
+
 /// The first moment in a text, as RFC 3339 in UTC, and what stands before and behind it. What is quoted, or shows how one is written, stays.
 fn next_moment(text: &str) -> Option<(&str, &str, &str)> {
     let is_part = |letter: char| letter.is_ascii_digit() || matches!(letter, '-' | ':' | '.' | 'T' | 'Z');
     let mut begin = 0;
     for word in text.split_inclusive(|letter| !is_part(letter)) {
-        let moment = word.trim_end_matches(|letter| !is_part(letter)).trim_end_matches('.');
+        let moment = word.trim_end_matches(|letter| !is_part(letter)).trim_end_matches(['.', ':', '-']);
         let (before, rest) = text.split_at(begin);
         let is_told = !before.ends_with('"') && !before.ends_with("such as ");
         let is_one = moment.contains('T') && moment.ends_with('Z') && moment.parse::<Timestamp>().is_ok();
@@ -82,6 +89,13 @@ fn next_moment(text: &str) -> Option<(&str, &str, &str)> {
         begin += word.len();
     }
     None
+}
+
+/// How long the `at ` is at the end of what stands before a moment; 0 where there is none.
+fn length_of_at(before: &str) -> usize {
+    let rest = before.strip_suffix("at ").or_else(|| before.strip_suffix("At "));
+    let is_a_word = |rest: &str| !rest.ends_with(char::is_alphanumeric);
+    rest.filter(|rest| is_a_word(rest)).map_or(0, |rest| before.len() - rest.len())
 }
 
 /// How long ` (in 5 min)` or ` (5 min ago)` is behind a moment; 0 where none stands there.
@@ -116,9 +130,18 @@ mod tests {
             (
                 "It is looked at 2026-11-28T10:00:00.000Z (in 5 min), 2026-11-28T10:00:00.000Z (3 h ago).",
                 format!(
-                    "It is looked at {time}<span class=\"away\"> (in 5 min)</span>, {time}<span class=\"away\"> (3 h ago)</span>."
+                    "It is looked <span class=\"absolute\">at </span>{time}<span class=\"absolute\"> (in 5 min)</span>, {time}\
+                     <span class=\"absolute\"> (3 h ago)</span>."
                 ),
             ),
+            (
+                "ann commented at 2026-11-28T10:00:00.000Z: at noon; it is read at 2026-11-28T10:00:00.000Z (in 5 min).",
+                format!(
+                    "ann commented <span class=\"absolute\">at </span>{time}: at noon; it is read \
+                     <span class=\"absolute\">at </span>{time}<span class=\"absolute\"> (in 5 min)</span>."
+                ),
+            ),
+            ("what 2026-11-28T10:00:00.000Z is", format!("what {time} is")),
             ("2026-11-28T10:00:00.000Z (by ann) ü", format!("{time} (by ann) ü")),
             ("ü2026-11-28T10:00:00.000Z", format!("ü{time}")),
             (

@@ -66,7 +66,7 @@ fn of_organisation(one: &Value, pauses: &Value) -> Vec<Need> {
     let refused = refusal(one, &name).map(|(what, todo)| Need {
         look: "alarm",
         what,
-        when: Some(("The next try is at", Moment::of(&one["blockedUntil"])))
+        when: Some(("Next try:", Moment::of(&one["blockedUntil"])))
             .filter(|_| one["blockedUntil"].is_string()),
         why: None,
         todo: todo.to_owned(),
