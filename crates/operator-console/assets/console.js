@@ -12,13 +12,16 @@
     return value ?? "";
   };
 
-  // Light or dark.
+  // Light or dark. The service reads the cookie and writes it into each page, so none is first shown in other colours.
   const look = document.getElementById("look");
-  const dress = (how) => { if (how) root.dataset.look = how; else delete root.dataset.look; };
-  dress(kept("look"));
   if (look) {
-    look.value = kept("look");
-    look.addEventListener("change", () => { kept("look", look.value); dress(look.value); });
+    look.value = root.dataset.look ?? "";
+    look.addEventListener("change", () => {
+      const how = look.value;
+      const secure = location.protocol === "https:" ? "; Secure" : "";
+      document.cookie = `closeout-look=${how}; Path=/; Max-Age=${how ? 365 * 86400 : 0}; SameSite=Lax${secure}`;
+      if (how) root.dataset.look = how; else delete root.dataset.look;
+    });
   }
 
   // Times: UTC as they come, local, or how long ago. What lies ahead is "from now", which goes behind "until" as well as alone.

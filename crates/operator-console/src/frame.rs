@@ -61,6 +61,8 @@ pub(crate) struct Frame {
     pub(crate) live: String,
     /// What is shown, as a script would ask for it.
     pub(crate) data: Vec<String>,
+    /// Light or dark, where that is wanted whatever the system has.
+    pub(crate) look: Option<&'static str>,
     pub(crate) style: &'static Asset,
     pub(crate) scripts: [&'static Asset; 3],
 }
@@ -130,6 +132,7 @@ impl Visitor {
             here: here.to_owned(),
             live: String::new(),
             data: Some(data).filter(|data| !data.is_empty()).map(str::to_owned).into_iter().collect(),
+            look: origin::look_of(&self.headers),
             style: assets::style(),
             scripts: assets::scripts(),
         }

@@ -28,6 +28,7 @@ struct Login {
     next: String,
     wrong: Option<String>,
     sign_on: Option<Button>,
+    look: Option<&'static str>,
     style: &'static Asset,
 }
 
@@ -42,12 +43,13 @@ struct Button {
 #[template(path = "left.html")]
 struct Left<'a> {
     address: &'a str,
+    look: Option<&'static str>,
     style: &'static Asset,
 }
 
 /// `GET /console/login`
-pub(crate) async fn page(State(console): State<Console>, uri: Uri) -> Response {
-    shown(&console, StatusCode::OK, &next_of(&uri), None)
+pub(crate) async fn page(State(console): State<Console>, uri: Uri, headers: HeaderMap) -> Response {
+    shown(&console, &headers, StatusCode::OK, &next_of(&uri), None)
 }
 
 /// Where a log-in is to lead: what the query says, if it is an address of ours.
@@ -57,13 +59,20 @@ pub(crate) fn next_of(uri: &Uri) -> String {
     safe_next(next).to_owned()
 }
 
-pub(crate) fn shown(console: &Console, status: StatusCode, next: &str, wrong: Option<String>) -> Response {
+pub(crate) fn shown(
+    console: &Console,
+    headers: &HeaderMap,
+    status: StatusCode,
+    next: &str,
+    wrong: Option<String>,
+) -> Response {
     let button = |sign_on: &dyn crate::SignOn| Button {
         says: sign_on.button().to_owned(),
         address: format!("{}/console/login/oidc?{}", sign_on.home(), parts::query([("next", next)])),
     };
     let sign_on = console.sign_on.as_deref().map(button);
-    let login = Login { next: next.to_owned(), wrong, sign_on, style: assets::style() };
+    let look = origin::look_of(headers);
+    let login = Login { next: next.to_owned(), wrong, sign_on, look, style: assets::style() };
     (status, frame::show(&login)).into_response()
 }
 
@@ -75,7 +84,7 @@ pub(crate) async fn enter(State(console): State<Console>, headers: HeaderMap, bo
     let next = safe_next(Some(field("next"))).to_owned();
     if !origin::is_ours(&headers) {
         let wrong = "This form came from another site.".to_owned();
-        return shown(&console, StatusCode::FORBIDDEN, &next, Some(wrong));
+        return shown(&console, &headers, StatusCode::FORBIDDEN, &next, Some(wrong));
     }
     let key: SecretString = field("key").to_owned().into();
     let beginning = Beginning { longest: session::LONGEST, held: None, leave: None };
@@ -87,9 +96,9 @@ pub(crate) async fn enter(State(console): State<Console>, headers: HeaderMap, bo
         }
         Err(Refusal { status: status @ StatusCode::UNAUTHORIZED, .. }) => {
             let wrong = "This key is not known here. It begins with ck_ and stands in no configuration in clear; ask whoever made it.";
-            shown(&console, status, &next, Some(wrong.to_owned()))
+            shown(&console, &headers, status, &next, Some(wrong.to_owned()))
         }
-        Err(refusal) => shown(&console, refusal.status, &next, Some(refusal.detail)),
+        Err(refusal) => shown(&console, &headers, refusal.status, &next, Some(refusal.detail)),
     }
 }
 
@@ -101,7 +110,7 @@ pub(crate) async fn welcome(console: &Console, headers: &HeaderMap, guest: Guest
     let longest: Duration = longest.min(session::LONGEST);
     let who = match Who::of(console, &key).await {
         Ok(who) => who,
-        Err(refusal) => return shown(console, refusal.status, next, Some(refusal.detail)),
+        Err(refusal) => return shown(console, headers, refusal.status, next, Some(refusal.detail)),
     };
     if let Some(other) = somebody_else(console, headers, &who.name).await {
         return stays(console, headers, other, &who.name);
@@ -186,7 +195,10 @@ pub(crate) async fn leave(visitor: Visitor, body: Bytes) -> Response {
     visitor.end_session();
     let response = match &visitor.session.leave {
         // A form may lead to no other site, not by a detour either (`form-action`): a page of ours leads there.
-        Some(leave) => frame::show(&Left { address: leave.expose_secret(), style: assets::style() }),
+        Some(leave) => {
+            let (address, look) = (leave.expose_secret(), origin::look_of(&visitor.headers));
+            frame::show(&Left { address, look, style: assets::style() })
+        }
         None => Redirect::to("/console/login").into_response(),
     };
     with_cookie(response, &visitor.headers, None)

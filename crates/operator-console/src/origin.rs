@@ -69,6 +69,13 @@ pub(crate) fn flows_of(headers: &HeaderMap) -> Vec<String> {
     values_of(headers, &format!("{}-login", cookie_name(headers)))
 }
 
+/// Light or dark, where whoever looks wants one of them in place of what the system has. The script of the pages keeps it in this cookie, which
+/// holds nothing else and is no secret: so a page comes in its colours, and is not first shown in others.
+pub(crate) fn look_of(headers: &HeaderMap) -> Option<&'static str> {
+    let wanted = values_of(headers, "closeout-look");
+    ["light", "dark"].into_iter().find(|look| wanted.iter().any(|wanted| wanted == look))
+}
+
 fn values_of(headers: &HeaderMap, name: &str) -> Vec<String> {
     headers
         .get_all(header::COOKIE)
@@ -126,6 +133,19 @@ mod tests {
             flow_cookie(&local, None).starts_with("closeout-8080-login=;")
                 && !flow_cookie(&local, None).contains("Secure")
         );
+    }
+
+    #[test]
+    fn a_look_is_light_or_dark_and_nothing_that_a_stranger_wrote() {
+        for (cookie, look) in [
+            ("closeout-look=dark", Some("dark")),
+            ("closeout-8080=1f; closeout-look=light", Some("light")),
+            ("closeout-look=", None),
+            ("closeout-look=dark\" onclick=\"x", None),
+            ("closeout-looks=dark", None),
+        ] {
+            assert_eq!(look_of(&headers(&[("cookie", cookie)])), look, "{cookie}");
+        }
     }
 
     #[test]

@@ -88,7 +88,7 @@ pub(crate) async fn begin(State(console): State<Console>, uri: Uri, headers: Hea
             set_cookie(&mut response, &origin::flow_cookie(&headers, Some(&kept)));
             response
         }
-        Err(NotLetIn { status, sentence }) => login::shown(&console, status, &next, Some(sentence)),
+        Err(NotLetIn { status, sentence }) => login::shown(&console, &headers, status, &next, Some(sentence)),
     }
 }
 
@@ -98,7 +98,7 @@ pub(crate) async fn back(State(console): State<Console>, uri: Uri, headers: Head
     let finished = sign_on.finish(uri.query().unwrap_or_default(), &origin::flows_of(&headers)).await;
     let mut response = match finished {
         Ok(guest) => login::welcome(&console, &headers, guest).await,
-        Err(NotLetIn { status, sentence }) => login::shown(&console, status, "/", Some(sentence)),
+        Err(NotLetIn { status, sentence }) => login::shown(&console, &headers, status, "/", Some(sentence)),
     };
     // Whatever came of it, this log-in is over.
     set_cookie(&mut response, &origin::flow_cookie(&headers, None));
