@@ -418,6 +418,7 @@ async function withoutScriptsItWorksToo(stuck) {
   await act(page, "comment").getByRole("button").click();
   assert.ok((await page.locator(".story").textContent()).includes("no script was needed"));
   await page.locator(".who summary").click();
+  for (const name of ["Times", "Look"]) assert.equal(await page.getByLabel(name).isVisible(), false, `${name} would do nothing`);
   await page.getByRole("button", { name: "Log out" }).click();
   await page.goto(`${server}/console/closures`);
   assert.match(page.url(), /\/console\/login/);
