@@ -53,11 +53,42 @@ async function everyPageLooksRight(ghosts) {
         }
         await page.screenshot({ path: path.join(shots, `${name}-${size}-${theme}.png`), fullPage: true });
       }
+      const places = page.getByRole("navigation", { name: "Pages" }).getByRole("link");
+      const out = await places.evaluateAll(links => links.filter(link => link.getBoundingClientRect().left < 0 || link.getBoundingClientRect().right > innerWidth).map(link => link.textContent));
+      assert.deepEqual([await places.count(), out], [8, []], `every place of the menu is seen, ${size}`);
       assert.match(await page.title(), /Closeout/);
       await page.context().close();
     }
   }
   said("every page and /docs, both themes, desktop and phone; axe and browser have nothing to say");
+}
+
+/** Somebody who wants it dark whatever the system has, with a script that comes late, or never. */
+async function aLookThatIsWantedIsThereFromTheFirstMoment() {
+  const page = await open({ theme: "light" });
+  await logIn(page);
+  const paper = () => page.evaluate("getComputedStyle(document.body).backgroundColor");
+  const light = await paper();
+  await page.locator(".who summary").click();
+  await page.getByLabel("Look").selectOption("dark");
+  const dark = await paper();
+  assert.notEqual(dark, light);
+  await page.route("**/*.js", route => route.abort());
+  await page.goto(`${server}/console/closures`);
+  assert.equal(await paper(), dark, "also before the script has run");
+  await page.unroute("**/*.js");
+  page.wrong.length = 0;
+  await page.goto(server);
+  assert.equal(await page.getByLabel("Look").inputValue(), "dark");
+  await judge(page, "dark on a light system");
+  await page.locator(".who summary").click();
+  await page.getByLabel("Look").selectOption("");
+  assert.equal(await paper(), light);
+  await page.goto(server);
+  assert.equal(await paper(), light, "and as the system has it once that is chosen");
+  assert.deepEqual(page.wrong, []);
+  await page.context().close();
+  said("a look that is wanted is there from the first moment");
 }
 
 /** The ids that logs, browsers and Genesys' support have, beside those of closure, conversation and guest. */
@@ -430,6 +461,7 @@ try {
   const ghosts = [];
   for (let number = 0; number < 5; number += 1) ghosts.push(await ghost());
   await everyPageLooksRight(ghosts);
+  await aLookThatIsWantedIsThereFromTheFirstMoment();
   await aStuckSessionIsFoundByWhateverIdSomebodyHas(ghosts[3]);
   await aStuckSessionIsFoundUnderstoodAndFixedByKeyboard(ghosts[4]);
   await everyActOnAGhostWorks(ghosts);
