@@ -51,8 +51,8 @@ impl FromRequest<Console> for Sent {
             let detail = "This form was not sent by a page of your session, so nothing was done. Open the page anew and try again.";
             return Err(refused(StatusCode::FORBIDDEN, detail));
         }
-        if !visitor.acts() {
-            return Err(refused(StatusCode::FORBIDDEN, "Your key may look, and not act; nothing was done."));
+        if let Some(why) = visitor.only_looks() {
+            return Err(refused(StatusCode::FORBIDDEN, &format!("Nothing was done. {why}")));
         }
         Ok(Self { visitor, fields })
     }

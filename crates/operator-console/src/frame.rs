@@ -31,6 +31,13 @@ const PLACES: [(&str, &str, &str); 8] = [
     ("settings", "/console/settings", "Settings"),
 ];
 
+/// Said where the pages only look.
+const OF_READ_ONLY: &str =
+    "This console is in read-only mode (`server.console` is `read_only`): whatever the role, it only looks.";
+
+/// Said of a role that only looks.
+const OF_ROLE: &str = "Your role is read: it looks, and does not act.";
+
 /// An operator who looks at a page.
 #[derive(Debug)]
 pub(crate) struct Visitor {
@@ -51,7 +58,8 @@ pub(crate) struct Frame {
     pub(crate) role: String,
     /// Whether forms are shown.
     pub(crate) acts: bool,
-    pub(crate) read_only: bool,
+    /// Why they are not.
+    pub(crate) only_looks: Option<&'static str>,
     pub(crate) csrf: String,
     pub(crate) ghosts: u64,
     pub(crate) told: Option<Told>,
@@ -102,9 +110,13 @@ impl Visitor {
         self.console.api.get(&self.session.key, path).await.unwrap_or_default()
     }
 
-    /// Whether the operator may act: by the role of the key, and by what the page is for.
-    pub(crate) fn acts(&self) -> bool {
-        !self.console.options.read_only && matches!(self.session.role.as_str(), "operate" | "admin")
+    /// Why the operator may only look: because of what the pages are for, or of the role; nothing where they may act.
+    pub(crate) fn only_looks(&self) -> Option<&'static str> {
+        match self.session.role.as_str() {
+            _ if self.console.options.read_only => Some(OF_READ_ONLY),
+            "operate" | "admin" => None,
+            _ => Some(OF_ROLE),
+        }
     }
 
     /// What stands around this page.
@@ -124,8 +136,8 @@ impl Visitor {
                 .collect(),
             who: self.session.name.clone(),
             role: self.session.role.clone(),
-            acts: self.acts(),
-            read_only: self.console.options.read_only,
+            acts: self.only_looks().is_none(),
+            only_looks: self.only_looks(),
             csrf: self.session.csrf.clone(),
             ghosts: 0,
             told: self.session.take_told(),

@@ -186,14 +186,19 @@ async fn a_form_does_nothing_unless_a_page_of_the_session_sent_it_and_the_role_a
         send(&allowed, Request::get("/console/closures/cl_1").header("cookie", &cookie), "").await;
     assert!(page.contains("The conversation is read now."), "{page}");
 
-    for (options, key) in [(Options::default(), "ck_read"), (Options { read_only: true }, "ck_operate")] {
+    for (options, key, why) in [
+        (Options::default(), "ck_read", "Your role is read"),
+        (Options { read_only: true }, "ck_admin", "(<code>server.console</code> is <code>read_only</code>)"),
+    ] {
         let (looks, acts) = console(options);
         let (cookie, csrf) = log_in(&looks, key).await;
         let (_, _, page) =
             send(&looks, Request::get("/console/closures/cl_1").header("cookie", &cookie), "").await;
         assert!(!page.contains("/console/closures/cl_1/act"), "no form that would be refused: {page}");
-        let refused = send(&looks, act(&cookie), &format!("act=verify&csrf={csrf}")).await.0;
+        assert_eq!(page.matches(why).count(), 2, "above what can be done, and behind the name: {page}");
+        let (refused, _, page) = send(&looks, act(&cookie), &format!("act=verify&csrf={csrf}")).await;
         assert_eq!((refused, acts.lock().unwrap().len()), (StatusCode::FORBIDDEN, 0), "{key}");
+        assert!(page.contains("Nothing was done. ") && page.contains(why), "{page}");
     }
 }
 
