@@ -164,7 +164,8 @@ impl Visitor {
     pub(crate) fn stumble(&self, refusal: Refusal) -> Response {
         if refusal.status == StatusCode::UNAUTHORIZED {
             self.end_session();
-            return to_login(&self.method, &self.uri, &self.headers);
+            let over = if self.session.is_lent() { Over::Session } else { Over::Key };
+            return to_login(&self.method, &self.uri, &self.headers, Some(over));
         }
         let title = if refusal.status == StatusCode::NOT_FOUND { "Not found" } else { "This did not work" };
         let Refusal { status, detail, fix, filter: _ } = refusal;
@@ -200,17 +201,56 @@ impl FromRequestParts<Console> for Visitor {
                 uri: parts.uri.clone(),
                 headers: parts.headers.clone(),
             }),
-            None => Err(to_login(&parts.method, &parts.uri, &parts.headers)),
+            None => {
+                let over = (!ids.is_empty()).then_some(Over::Session);
+                Err(to_login(&parts.method, &parts.uri, &parts.headers, over))
+            }
+        }
+    }
+}
+
+/// Why somebody who was logged in is so no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// The key is not good any more.
+    Key,
+    /// The session has ended, or the service knows none of before.
+    Session,
+}
+
+impl Over {
+    /// Every reason.
+    pub(crate) const ALL: [Self; 2] = [Self::Key, Self::Session];
+
+    /// How the address of the log-in page names it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Session => "session",
+        }
+    }
+
+    /// What the log-in page says of it. An address can name it to anybody, so it tells nothing of what keys there are.
+    pub(crate) const fn says(self) -> &'static str {
+        match self {
+            Self::Key => {
+                "You are logged out: your key is no longer in `tokens.toml`. Log in with another one, or ask whoever runs the service."
+            }
+            Self::Session => {
+                "Your session is over: it ends after 8 hours without a page, after a day in any case, and when the service starts anew. \
+                 Log in again."
+            }
         }
     }
 }
 
 /// Leads to the log-in, and from there back to what was to be looked at. A cookie that is good no more is taken away; where the
 /// browser brought none, it may only have come from elsewhere.
-pub(crate) fn to_login(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
+fn to_login(method: &Method, uri: &Uri, headers: &HeaderMap, over: Option<Over>) -> Response {
     let wanted = uri.path_and_query().map_or("/", |path| path.as_str());
     let next = if method == Method::GET { wanted } else { "/" };
-    let address = format!("/console/login?{}", parts::query([("next", next)]));
+    let address =
+        format!("/console/login?{}", parts::query([("next", next), ("over", over.map_or("", Over::name))]));
     let mut response = Redirect::to(&address).into_response();
     if !origin::sessions_of(headers).is_empty()
         && let Ok(cookie) = HeaderValue::try_from(origin::cookie(headers, None))

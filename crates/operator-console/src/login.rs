@@ -15,8 +15,9 @@ use crate::{
     Console,
     assets::{self, Asset},
     form, frame,
-    frame::{Visitor, safe_next},
+    frame::{Over, Visitor, safe_next},
     origin, parts,
+    prose::Prose,
     refusal::Refusal,
     session::{self, Beginning, Session},
     sign_on::Guest,
@@ -49,7 +50,11 @@ struct Left<'a> {
 
 /// `GET /console/login`
 pub(crate) async fn page(State(console): State<Console>, uri: Uri, headers: HeaderMap) -> Response {
-    shown(&console, &headers, StatusCode::OK, &next_of(&uri), None)
+    let query = form::fields(uri.query().unwrap_or_default().as_bytes());
+    let over =
+        |name: &str, given: &str| Over::ALL.into_iter().find(|over| name == "over" && over.name() == given);
+    let over = query.iter().find_map(|(name, given)| over(name, given));
+    shown(&console, &headers, StatusCode::OK, &next_of(&uri), over.map(|over| over.says().to_owned()))
 }
 
 /// Where a log-in is to lead: what the query says, if it is an address of ours.

@@ -65,7 +65,7 @@ pub(crate) struct Session {
     /// Where else a session of the same person is ended with it.
     pub(crate) leave: Option<SecretString>,
     /// What makes the key open, where that is lent.
-    _held: Option<Box<dyn Send + Sync>>,
+    held: Option<Box<dyn Send + Sync>>,
     longest: Duration,
     begun: Instant,
     used: Mutex<Instant>,
@@ -113,6 +113,11 @@ impl Session {
         bool::from(self.csrf.as_bytes().ct_eq(csrf.as_bytes()))
     }
 
+    /// Whether its key is lent for as long as it lasts, and stands in no file.
+    pub(crate) fn is_lent(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// Whether its pages are still somebody's. To ask is no use of it.
     pub(crate) fn is_alive(&self) -> bool {
         !self.is_over(Instant::now())
@@ -150,7 +155,7 @@ impl Sessions {
             organisations,
             csrf: random(),
             leave,
-            _held: held,
+            held,
             longest,
             begun: now,
             used: Mutex::new(now),

@@ -39,6 +39,7 @@ fn stand_in(acts: &Acts) -> Router {
                 "Bearer ck_operate" => "operate",
                 "Bearer ck_admin" => "admin",
                 "Bearer ck_submit" => "submit",
+                "Bearer ck_leaving" if acts.lock().unwrap().is_empty() => "operate",
                 _ => return (StatusCode::UNAUTHORIZED, Json(json!({ "detail": "no such key" }))).into_response(),
             };
             if asked.method() == "POST" {
@@ -281,12 +282,32 @@ async fn what_strangers_wrote_is_text_and_no_page_may_run_what_stands_in_it() {
 
 #[tokio::test]
 async fn leaving_ends_the_session_and_a_key_that_is_gone_ends_it_too() {
-    let (console, _) = console(Options::default());
+    let (console, acts) = console(Options::default());
     let (cookie, csrf) = log_in(&console, "ck_operate").await;
     let leave = Request::post("/console/logout").header("cookie", &cookie);
     send(&console, leave, &format!("csrf={csrf}")).await;
-    let again = send(&console, Request::get("/").header("cookie", &cookie), "").await;
-    assert_eq!(again.0, StatusCode::SEE_OTHER);
+    let says = async |path: &str, cookie: &str| {
+        let (status, response, _) = send(&console, Request::get(path).header("cookie", cookie), "").await;
+        assert_eq!(status, StatusCode::SEE_OTHER);
+        let to = response.headers()[header::LOCATION].to_str().unwrap().to_owned();
+        assert!(to.starts_with("/console/login?next=%2F"), "{to}");
+        let (status, _, page) = send(&console, Request::get(&to), "").await;
+        assert_eq!(status, StatusCode::OK);
+        page
+    };
+    let page = says("/", &cookie).await;
+    assert!(page.contains("Your session is over: ") && !page.contains("tokens.toml"), "{page}");
+    let page = says("/", "").await;
+    assert!(!page.contains("role=\"alert\""), "nobody was logged in: {page}");
+
+    let (cookie, _) = log_in(&console, "ck_leaving").await;
+    acts.lock().unwrap().push("the key is taken out".to_owned());
+    let page = says("/console/closures/cl_1", &cookie).await;
+    assert!(page.contains("your key is no longer in <code>tokens.toml</code>"), "{page}");
+    let page = says("/", &cookie).await;
+    assert!(page.contains("Your session is over: "), "its session ended with it: {page}");
+    let (_, _, page) = send(&console, Request::get("/console/login?over=%3Cb%3E"), "").await;
+    assert!(!page.contains("role=\"alert\""), "{page}");
 }
 
 #[tokio::test]
