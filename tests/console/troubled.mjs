@@ -173,6 +173,14 @@ async function aDeliveryIsMadeAgain() {
   await page.getByLabel("Result").selectOption("given_up");
   await page.getByRole("button", { name: "Show" }).click();
   assert.ok(await page.getByText("No delivery matches.").isVisible());
+  const { id: of, eventId } = await delivery();
+  await page.getByRole("searchbox", { name: "Find by any id" }).fill(of);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`**/console/deliveries?id=${of}#${of}`);
+  assert.equal(await page.locator("tr:target").count(), 1, "a delivery that was looked for is marked");
+  await page.getByTestId("deliveries").getByRole("link").click();
+  await page.waitForURL(`**/console/closures/${id}#${eventId.split("-")[0]}`);
+  assert.ok((await page.locator("tr:target").textContent()).includes("to be told of"), "and leads to the line that it told of");
   const { items } = await get("/v1/audit?action=delivery.redeliver");
   assert.deepEqual(items.map(one => one.why), ["the receiver is back"]);
   assert.deepEqual(page.wrong, []);

@@ -106,11 +106,21 @@ async function aStuckSessionIsFoundByWhateverIdSomebodyHas(stuck) {
     const found = page.getByTestId("closures").locator("tbody a");
     assert.deepEqual(await found.evaluateAll(links => links.map(link => link.pathname)), [`/console/closures/${stuck.id}`], id);
   }
+  const line = items.findLast(one => one.announces.length > 0);
+  const event = line.id;
+  await page.getByRole("searchbox", { name: "Find by any id" }).fill(event.toUpperCase());
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`**/console/closures/${stuck.id}#${event}`);
+  const marked = page.locator("tr:target");
+  assert.equal(await marked.locator("td").first().textContent(), String(line.sequence));
+  assert.ok(await marked.evaluate(line => line.getBoundingClientRect().top >= 0 && line.getBoundingClientRect().bottom <= innerHeight), "it is in sight");
+  await judge(page, "a closure at the line of an event");
+  await page.screenshot({ path: path.join(shots, "closure-at-event.png") });
   await page.goto(`${server}/console/closures?q=of-nobody`);
   assert.ok(await page.getByText("No closure matches.").isVisible());
   await judge(page, "a search that finds nothing");
   await page.context().close();
-  said("a stuck session is found by its own id and by those of its calls");
+  said("a stuck session is found by its own id and by those of its calls, and an event at its line");
 }
 
 /** Somebody who has only the page, and any id of a session. */

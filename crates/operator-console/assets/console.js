@@ -99,7 +99,7 @@
       news.append(text);
       if (link) {
         const again = document.createElement("a");
-        again.href = location.href;
+        again.href = location.pathname + location.search;
         again.textContent = link;
         news.append(" ", again);
       }

@@ -111,6 +111,12 @@ pub(crate) fn segment(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
+/// The page of a closure, at a line of its timeline where one is meant: the page marks it.
+pub(crate) fn address_of(closure: &str, line: Option<&str>) -> String {
+    let line = line.map(|line| format!("#{}", segment(line))).unwrap_or_default();
+    format!("/console/closures/{}{line}", segment(closure))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

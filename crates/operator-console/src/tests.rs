@@ -88,6 +88,9 @@ fn stand_in(acts: &Acts) -> Router {
                     "nextCursor": "after" }),
                 "/v1/closures/cl_closed" => json!({ "id": "cl_closed", "conversationId": "c1", "state": "closed", "timings": {},
                     "genesysPage": "https://apps.example/c1" }),
+                "/v1/closures/cl_1/timeline" => json!({ "items": [{ "id": "ev_0000000000000012", "sequence": 1, "says": HOSTILE }] }),
+                "/v1/deliveries" => json!({ "items": [{ "id": "dv_1", "closure": "cl_1", "eventId": "ev_0000000000000012-0", "event": HOSTILE }],
+                    "nextCursor": "after" }),
                 "/v1/closures/cl_1/explain" => json!({ "headline": HOSTILE, "missing": [HOSTILE], "next": [
                     { "act": "force", "what": HOSTILE, "command": HOSTILE },
                     { "act": null, "what": HOSTILE, "command": null, "http": null },

@@ -16,6 +16,7 @@ use crate::{
     pages::{
         advice::{Advice, Request},
         asked,
+        filter::is_event,
     },
     parts::{Moment, State, items, segment, some, text},
     prose::Prose,
@@ -51,6 +52,8 @@ struct Closure {
 /// A line of the timeline.
 #[derive(Debug)]
 struct Step {
+    /// The id of the event that tells of it, by which the page is entered here.
+    event: Option<String>,
     number: String,
     at: Moment,
     says: String,
@@ -187,6 +190,7 @@ impl Step {
     fn of(line: &Value) -> Self {
         let answered = &line["answered"];
         Self {
+            event: some(&line["id"]).filter(|id| is_event(id)),
             number: text(&line["sequence"]),
             at: Moment::of(&line["at"]),
             says: text(&line["says"]),

@@ -10,8 +10,11 @@ use serde_json::Value;
 use crate::{
     form::Sent,
     frame::{self, Frame, Page, Visitor},
-    pages::asked::{self, Asked, Choice, Known},
-    parts::{Moment, State, items, next_page, query, segment, some, text},
+    pages::{
+        asked::{self, Asked, Choice, Known},
+        filter::line_of_event,
+    },
+    parts::{Moment, State, address_of, items, next_page, query, segment, some, text},
     prose::Prose,
 };
 
@@ -51,7 +54,8 @@ struct Row {
     attempt: String,
     why: String,
     next: Option<Moment>,
-    closure: Option<String>,
+    /// Its closure, and where that is shown, at the line that was told of.
+    closure: Option<(String, String)>,
 }
 
 /// `GET /console/deliveries`
@@ -95,7 +99,10 @@ impl Row {
             attempt: text(&item["attempt"]),
             why,
             next: item["nextTryAt"].is_string().then(|| Moment::of(&item["nextTryAt"])),
-            closure: some(&item["closure"]),
+            closure: some(&item["closure"]).map(|closure| {
+                let address = address_of(&closure, line_of_event(&text(&item["eventId"])));
+                (closure, address)
+            }),
         }
     }
 }

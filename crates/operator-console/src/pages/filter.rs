@@ -142,8 +142,14 @@ pub(crate) fn is_delivery(id: &str) -> bool {
 
 /// Whether this is the id of an event of a closure.
 pub(crate) fn is_event(id: &str) -> bool {
-    let line = id.split_once('-').map_or(id, |(line, _)| line).strip_prefix("ev_");
-    line.is_some_and(|line| line.len() == 16 && line.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    line_of_event(id).is_some()
+}
+
+/// The line of a timeline that an event of a closure tells of: one line can be told in several events, whose ids begin like its own.
+pub(crate) fn line_of_event(id: &str) -> Option<&str> {
+    let line = id.split_once('-').map_or(id, |(line, _)| line);
+    let digits = line.strip_prefix("ev_")?;
+    (digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(line)
 }
 
 /// The batch that an event of a batch tells of.
@@ -212,6 +218,8 @@ mod tests {
         assert_eq!(Filter::read("q=EV_00000000000001F4-0").value("q"), "ev_00000000000001f4-0");
         assert_eq!(Filter::read("q=EV_Order").value("q"), "EV_Order", "a key of a producer");
         assert_eq!(batch_of_event("ev_bt_1_found"), Some("bt_1"));
+        assert_eq!(line_of_event("ev_00000000000001f4-0"), Some("ev_00000000000001f4"));
+        assert_eq!((line_of_event("ev_1f4"), line_of_event("ev_bt_1_found")), (None, None));
         assert_eq!((batch_of_event("ev_bt_1"), batch_of_event("ev_adapter_1")), (None, None));
         assert_eq!(Filter::read("source=CL_Q").value("source"), "CL_Q");
     }

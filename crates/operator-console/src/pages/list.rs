@@ -8,9 +8,9 @@ use crate::{
     frame::{self, Frame, Page, Visitor},
     pages::{
         asked::{self, Choice},
-        filter::{Filter, batch_of_event, is_delivery, is_event},
+        filter::{Filter, batch_of_event, is_delivery, line_of_event},
     },
-    parts::{Moment, State, items, query, segment, some, text, words},
+    parts::{Moment, State, address_of, items, query, segment, some, text, words},
     prose::Prose,
 };
 
@@ -114,12 +114,11 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
         false => format!("/v1/closures?{}", query(filter.pairs().chain(page_of))),
     };
     let (found, wrong) = asked::look(&visitor, &data, filter.wrong.as_deref()).await?;
+    let line = line_of_event(filter.value("q"));
     if let ([only], true) = (items(&found), filter.is_only("q"))
-        && (only["id"] == filter.value("q") || is_event(filter.value("q")))
+        && (only["id"] == filter.value("q") || line.is_some())
     {
-        return Ok(
-            Redirect::to(&format!("/console/closures/{}", segment(&text(&only["id"])))).into_response()
-        );
+        return Ok(Redirect::to(&address_of(&text(&only["id"]), line)).into_response());
     }
     let next = some(&found["nextCursor"]).map(|cursor| {
         format!("/console/closures?{}", query(filter.pairs().chain([("cursor", cursor.as_str())])))
@@ -148,7 +147,7 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
 /// The page of what this id names, where that is no closure.
 fn elsewhere(id: &str) -> Option<String> {
     let batch = Some(id).filter(|id| id.starts_with("bt_")).or_else(|| batch_of_event(id));
-    let delivery = || is_delivery(id).then(|| format!("/console/deliveries?{}", query([("id", id)])));
+    let delivery = || is_delivery(id).then(|| format!("/console/deliveries?{}#{id}", query([("id", id)])));
     batch.map(|batch| format!("/console/batches/{}", segment(batch))).or_else(delivery)
 }
 

@@ -143,16 +143,26 @@ async fn any_id_of_ours_leads_to_its_page() {
         ("/console/closures?q=bt_1", "/console/batches/bt_1"),
         ("/console/closures?q=CL_1", "/console/closures/cl_1"),
         ("/console/closures/CL_1", "/console/closures/cl_1"),
-        ("/console/closures?q=ev_0000000000000012", "/console/closures/cl_1"),
+        ("/console/closures?q=ev_0000000000000012", "/console/closures/cl_1#ev_0000000000000012"),
+        ("/console/closures?q=EV_0000000000000012-1", "/console/closures/cl_1#ev_0000000000000012"),
         ("/console/closures?q=ev_bt_1_finished", "/console/batches/bt_1"),
         (
             "/console/closures?q=dv_01jd5w3k9m2q8r7tb4x0y6z1ne",
-            "/console/deliveries?id=dv_01jd5w3k9m2q8r7tb4x0y6z1ne",
+            "/console/deliveries?id=dv_01jd5w3k9m2q8r7tb4x0y6z1ne#dv_01jd5w3k9m2q8r7tb4x0y6z1ne",
         ),
     ] {
         let (_, response, page) = send(&console, Request::get(from).header("cookie", &cookie), "").await;
         let location = response.headers().get(header::LOCATION);
         assert_eq!(location.and_then(|to| to.to_str().ok()), Some(to), "{from}: {page}");
+    }
+    let page = async |path: &str| send(&console, Request::get(path).header("cookie", &cookie), "").await.2;
+    assert!(
+        page("/console/closures/cl_1").await.contains("<tr id=\"ev_0000000000000012\">"),
+        "the line is there"
+    );
+    let deliveries = page("/console/deliveries").await;
+    for part in ["<tr data-row id=\"dv_1\">", "<a href=\"/console/closures/cl_1#ev_0000000000000012\">"] {
+        assert!(deliveries.contains(part), "{part}: {deliveries}");
     }
 }
 
