@@ -28,7 +28,7 @@ const stateOf = async id => (await ask(`${server}/v1/closures/${id}`, undefined,
 async function everyPageLooksRight(ghosts) {
   const batch = await ask(`${server}/v1/batches`, [{ conversationId: await conversation() }]);
   const pages = {
-    home: "/", closures: "/console/closures", ghosts: "/console/closures?state=ghost", none: "/console/closures?state=cancelled", closure: `/console/closures/${ghosts[0].id}`,
+    home: "/", closures: "/console/closures", ghosts: "/console/closures?state=ghost", none: "/console/closures?state=cancelled", closure: `/console/closures/${ghosts[0].id}`, force: `/console/closures/${ghosts[0].id}/force`,
     batches: "/console/batches", batch: `/console/batches/${batch.id}`, sources: "/console/sources", received: "/console/received",
     deliveries: "/console/deliveries", audit: "/console/audit", settings: "/console/settings", missing: "/console/closures/cl_00000000000000000000000000",
   };
@@ -183,6 +183,12 @@ async function everyActOnAGhostWorks(ghosts) {
   const story = await page.locator(".story").textContent();
   for (const part of ["dev claimed it", "the night shift has it", "dev snoozed it at", "asked <i>the shop</i>"]) assert.ok(story.includes(part), `${part}: ${story}`);
   await momentsReadWellHoweverTheyAreShown(page);
+  await page.getByRole("link", { name: "force …" }).click();
+  await page.getByText("Nothing is done yet").waitFor();
+  await judge(page, "the second step of a forced end");
+  await page.getByRole("link", { name: "Leave it as it is" }).click();
+  await page.getByRole("link", { name: "force …" }).click();
+  assert.equal(await stateOf(ghosts[0].id), "ghost", "nothing is done by looking");
   await does("force", form => form.getByRole("textbox").fill("the guest asked for it"));
   await until("it is closed", async () => (await stateOf(ghosts[0].id)) === "closed");
   await page.goto(`${server}/console/closures/${ghosts[1].id}`);
@@ -458,6 +464,12 @@ async function withoutScriptsItWorksToo(stuck) {
   await act(page, "comment").getByRole("textbox").fill("no script was needed");
   await act(page, "comment").getByRole("button").click();
   assert.ok((await page.locator(".story").textContent()).includes("no script was needed"));
+  const other = await ghost();
+  await page.goto(`${server}/console/closures/${other.id}`);
+  await page.getByRole("link", { name: "force …" }).click();
+  await presses(page, "force", "the guest asked for it");
+  assert.ok(page.url().endsWith(other.id), "back at the closure");
+  await until("it is closed", async () => (await stateOf(other.id)) === "closed");
   await page.locator(".who summary").click();
   for (const name of ["Times", "Look"]) assert.equal(await page.getByLabel(name).isVisible(), false, `${name} would do nothing`);
   await page.getByRole("button", { name: "Log out" }).click();

@@ -104,6 +104,7 @@ fn routes() -> Vec<Route> {
         look("/", pages::home::page),
         look("/console/closures", pages::list::page),
         look("/console/closures/{id}", pages::closure::page),
+        look("/console/closures/{id}/force", pages::force::page),
         act("/console/closures/{id}/act", pages::closure::act),
         look("/console/batches", pages::batches::page),
         act("/console/batches", pages::batches::preview),

@@ -263,6 +263,7 @@ async fn what_strangers_wrote_is_text_and_no_page_may_run_what_stands_in_it() {
         "/",
         "/console/closures",
         "/console/closures/cl_1",
+        "/console/closures/cl_1/force",
         "/console/batches",
         "/console/batches/bt_1",
         "/console/sources",

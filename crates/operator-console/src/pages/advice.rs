@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The longest reason of an act, which is kept in a timeline; the interface takes twice as much.
-const LONGEST_REASON: u32 = 500;
+pub(crate) const LONGEST_REASON: u32 = 500;
 
 /// The longest reason of a new closure: as long as the interface takes.
 const LONGEST_REASON_OF_NEW: u32 = 200;
@@ -37,6 +37,8 @@ pub(crate) struct Form {
     /// The request that it makes, as it is advised; empty for an act of the closure.
     pub(crate) request: String,
     pub(crate) button: String,
+    /// Whether a page of its own says first what it does.
+    pub(crate) is_asked_twice: bool,
     /// Whether it needs a reason.
     pub(crate) needs_reason: bool,
     pub(crate) longest_reason: u32,
@@ -56,6 +58,11 @@ impl Advice {
     pub(crate) fn all(explanation: &Value) -> Vec<Self> {
         let all = explanation["next"].as_array().into_iter().flatten().enumerate();
         all.map(|(number, one)| Self::of(one, number)).collect()
+    }
+
+    /// Whether it is this act of the closure.
+    pub(crate) fn is_of_act(&self, act: &str) -> bool {
+        self.form.as_ref().is_some_and(|form| form.act == act && form.request.is_empty())
     }
 
     fn of(one: &Value, number: usize) -> Self {
@@ -80,6 +87,7 @@ impl Form {
             id: act.clone(),
             request: String::new(),
             button: act.clone(),
+            is_asked_twice: act == "force",
             needs_reason: matches!(act.as_str(), "force" | "resolve"),
             longest_reason: LONGEST_REASON,
             act,
@@ -96,6 +104,7 @@ impl Form {
             act: "advised".to_owned(),
             request: http,
             button,
+            is_asked_twice: false,
             needs_reason: false,
             longest_reason,
         }
@@ -181,7 +190,8 @@ mod tests {
         let [advice] = &Advice::all(&explanation(&next))[..] else { panic!() };
         let form = advice.form.as_ref().unwrap();
         assert_eq!((form.id.as_str(), form.act.as_str(), form.needs_reason), ("force", "force", true));
-        assert!(advice.is_grave && form.request.is_empty());
+        assert!(advice.is_grave && form.is_asked_twice && form.request.is_empty());
+        assert!(advice.is_of_act("force") && !advice.is_of_act("cancel"));
     }
 
     #[test]

@@ -210,12 +210,18 @@ pub(crate) async fn act(Path(id): Path<String>, sent: Sent) -> Response {
     let closure = |act: &str| format!("/v1/closures/{id}/{act}");
     let ghost = |act: &str| format!("/v1/ghosts/{id}/{act}");
     match name {
+        // Its own page says first what it does.
+        "force" if sent.field("sure") != "yes" => {
+            Redirect::to(&format!("/console/closures/{id}/force")).into_response()
+        }
         "retry" | "cancel" | "verify" | "force" | "resolve" => {
             let done = match name {
                 "retry" => "It begins again.",
                 "cancel" => "It is called off.",
                 "verify" => "The conversation is read now.",
-                "force" => "The wrapper is closed without a proof, as you said.",
+                "force" => {
+                    "The conversation is torn down, as you said; that the guest is gone is shown by an event or a read."
+                }
                 _ => "It is resolved by your word.",
             };
             sent.act(&closure(name), &sent.body(&["reason"]), done).await

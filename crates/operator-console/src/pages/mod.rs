@@ -8,6 +8,7 @@ pub(crate) mod batches;
 pub(crate) mod closure;
 pub(crate) mod deliveries;
 pub(crate) mod filter;
+pub(crate) mod force;
 pub(crate) mod home;
 pub(crate) mod list;
 pub(crate) mod needs;

@@ -70,6 +70,52 @@ async fn what_is_advised_beside_the_acts_is_pressed_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_closure_is_forced_in_two_steps_of_which_the_first_says_what_it_does() {
+    let (console, acts) = console(Options::default());
+    let (cookie, csrf) = log_in(&console, "ck_operate").await;
+    let page = async |path: &str| send(&console, Request::get(path).header("cookie", &cookie), "").await.2;
+    let closure = page("/console/closures/cl_1").await;
+    assert!(closure.contains("<a class=\"button\" href=\"/console/closures/cl_1/force\""), "{closure}");
+    assert!(!closure.contains("name=\"act\" value=\"force\""), "{closure}");
+    let press = async |form: &str| {
+        let post = Request::post("/console/closures/cl_1/act").header("cookie", &cookie);
+        let form = format!("csrf={csrf}&next=%2Fconsole%2Fclosures%2Fcl_1&act=force&reason=gone&{form}");
+        let (status, response, page) = send(&console, post, &form).await;
+        assert_eq!(status, StatusCode::SEE_OTHER, "{page}");
+        response.headers()[header::LOCATION].to_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        press("version=3").await,
+        "/console/closures/cl_1/force",
+        "the second step cannot be left out"
+    );
+    assert_eq!(*acts.lock().unwrap(), [""; 0]);
+    let sure = page("/console/closures/cl_1/force").await;
+    let hostile = "<li>&#60;script&#62;alert(1)&#60;/script&#62;</li>";
+    for part in [
+        "Nothing is done yet",
+        hostile,
+        "name=\"sure\" value=\"yes\"",
+        "name=\"version\" value=\"3\"",
+        "name=\"reason\" required",
+    ] {
+        assert!(sure.contains(part), "{part}: {sure}");
+    }
+    assert_eq!(press("version=3&sure=yes").await, "/console/closures/cl_1");
+    assert_eq!(*acts.lock().unwrap(), ["/v1/closures/cl_1/force because of gone"]);
+    let closed = page("/console/closures/cl_closed/force").await;
+    assert!(
+        closed.contains("It cannot be forced as it stands now.") && !closed.contains("name=\"sure\""),
+        "{closed}"
+    );
+
+    let (cookie, _) = log_in(&console, "ck_read").await;
+    let request = Request::get("/console/closures/cl_1/force").header("cookie", &cookie);
+    let (_, _, page) = send(&console, request, "").await;
+    assert!(page.contains("Your role is read") && !page.contains("name=\"sure\""), "{page}");
+}
+
+#[tokio::test]
 async fn a_list_keeps_all_of_its_filter_and_refuses_what_it_does_not_know() {
     let (console, _) = console(Options::default());
     let (cookie, _) = log_in(&console, "ck_operate").await;
