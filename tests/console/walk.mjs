@@ -401,6 +401,23 @@ async function ghostsAreFoundByTheirQueue() {
   said("ghosts by queue, from the first page to an act on those of one queue");
 }
 
+/** An event that nobody signed, and what an operator learns of it. */
+async function whatIsRefusedSaysWhatItLacksAndWhereThatIsTold() {
+  await ask(`${simulator}/_sim/trigger`, { conversationId: await conversation(), kind: "unsigned" });
+  const page = await open();
+  await logIn(page, "/console/received?result=refused");
+  const row = page.getByTestId("received").locator("tbody tr").first();
+  assert.match(await row.textContent(), /is missing; it looks for X-Hub-Signature-256/);
+  await judge(page, "what was refused");
+  await page.screenshot({ path: path.join(shots, "received-refused.png"), fullPage: true });
+  await row.getByRole("link", { name: "What a hook takes" }).click();
+  await page.waitForURL(`${server}/docs#post_hooks_name`);
+  assert.ok(await page.locator("section:target").getByText("closeout hooks verify").isVisible());
+  assert.deepEqual(page.wrong, []);
+  await page.context().close();
+  said("what was refused says which header it lacks, and leads to what a hook takes");
+}
+
 async function callsAreStoppedAndLetGoOn() {
   const page = await open();
   await logIn(page, "/console/settings");
@@ -495,6 +512,7 @@ try {
   await aFilterThatIsNotKnownIsRefused();
   await manyAreActedOnAtOnce();
   await ghostsAreFoundByTheirQueue();
+  await whatIsRefusedSaysWhatItLacksAndWhereThatIsTold();
   await callsAreStoppedAndLetGoOn();
   await whatChangesTakesNothingAway();
 } finally {

@@ -32,6 +32,10 @@ async fn forged_unsigned_and_altered_events_are_refused_and_prove_nothing() {
     let shown = command(&scene, &["hooks", "received", "--hook", "relay", "--result", "refused"]).await;
     assert_eq!(shown.code, 0, "{shown:?}");
     assert_eq!(shown.stdout.lines().filter(|line| line.contains("refused")).count(), 3, "{shown:?}");
+    assert!(
+        shown.stdout.contains("is missing; it looks for "),
+        "the header that an unsigned one lacks: {shown:?}"
+    );
     let adapters = command(&scene, &["adapters", "-o", "id"]).await;
     assert_eq!((adapters.code, adapters.stdout.trim()), (0, "relay"), "{adapters:?}");
     let verdict = scene.simulator.verdict();

@@ -54,6 +54,11 @@ const JSON: &str = "application/json";
 /// Where events come in.
 const HOOKS: &str = "/hooks/{name}";
 
+/// How a sender proves itself, and where it says why one did not.
+const HOOK_PROOF: &str = "Needs no key: the sender proves itself as `verify` of its [[confirm]] says. Why one was refused is told to operators alone, by \
+    `closeout hooks received` and the console. `closeout hooks verify` finds why the signature of a delivery in a file does not hold, and \
+    `closeout hooks sign` makes one to try with.";
+
 /// The operation by which they do.
 const HOOK: &str = "post_hooks_name";
 
@@ -104,7 +109,7 @@ fn hook() -> OperationBuilder {
     let taken = ResponseBuilder::new().description("The event is stored, or it says nothing new.");
     let operation = OperationBuilder::new()
         .summary(Some("An event of Genesys or of a relay comes in. It is stored before it is answered."))
-        .description(Some("Needs no key: the sender proves itself as `verify` of its [[confirm]] says."))
+        .description(Some(HOOK_PROOF))
         .operation_id(Some(HOOK))
         .parameter(
             ParameterBuilder::new()

@@ -89,6 +89,8 @@ fn stand_in(acts: &Acts) -> Router {
                 "/v1/closures/cl_closed" => json!({ "id": "cl_closed", "conversationId": "c1", "state": "closed", "timings": {},
                     "genesysPage": "https://apps.example/c1" }),
                 "/v1/closures/cl_1/timeline" => json!({ "items": [{ "id": "ev_0000000000000012", "sequence": 1, "says": HOSTILE }] }),
+                "/v1/hooks/received" => json!({ "items": [{ "hook": "relay", "result": "refused", "why": HOSTILE },
+                    { "hook": "relay", "result": "unmatched", "conversationId": HOSTILE }] }),
                 "/v1/deliveries" => json!({ "items": [{ "id": "dv_1", "closure": "cl_1", "eventId": "ev_0000000000000012-0", "event": HOSTILE }],
                     "nextCursor": "after" }),
                 "/v1/closures/cl_1/explain" => json!({ "headline": HOSTILE, "missing": [HOSTILE], "next": [

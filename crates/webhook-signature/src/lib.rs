@@ -136,6 +136,17 @@ impl WebhookSignature {
         self.secrets.len()
     }
 
+    /// The names of the headers without which no delivery is taken, the one with the signature or the key first; none for
+    /// [`Scheme::Unsigned`].
+    #[must_use]
+    pub fn needed_headers(&self) -> Vec<&str> {
+        match &self.method {
+            Method::Hmac(scheme) => scheme.needed_headers(),
+            Method::Credential(place) => vec![place.header()],
+            Method::Unsigned => Vec::new(),
+        }
+    }
+
     /// Decides whether a delivery is genuine.
     ///
     /// `headers` are the header lines as received, in any order and with repeated lines kept; names are compared

@@ -77,6 +77,16 @@ pub(crate) fn find_lines<'a>(
     pick(headers, names)
 }
 
+impl HmacScheme {
+    /// The names of the headers that are required.
+    pub(crate) fn needed_headers(&self) -> Vec<&str> {
+        // A header with the time is configured only where the time is signed and stands nowhere else.
+        let id = self.id_header.as_deref().filter(|_| self.content == SignedContent::IdTimestampBody);
+        let signature = std::iter::once(self.signature_header.as_str());
+        signature.chain(self.timestamp_header.as_deref()).chain(id).collect()
+    }
+}
+
 /// Tries every tag against every secret without stopping early, and names the first secret that fits.
 fn fitting_secret(
     scheme: &HmacScheme,

@@ -230,6 +230,8 @@ fn a_repeated_or_missing_header_is_refused_in_every_scheme() {
                 let verdict = hook.verify(lines(&without), b"{}", NOW);
                 assert_eq!(verdict, Err(Refused::MissingHeader), "{scheme:?} without {name}");
             }
+            let is_needed = hook.needed_headers().contains(&name.as_str());
+            assert_eq!(is_needed, is_protected(&scheme, &name), "{scheme:?} says that it needs {name}");
         }
     }
 }

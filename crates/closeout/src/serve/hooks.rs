@@ -35,18 +35,32 @@ pub struct CameIn {
     pub logs: Vec<ReceivedLog>,
     /// Whose each adapter is.
     pub owners: Vec<(String, Organisation)>,
+    /// The headers without which each webhook takes nothing.
+    pub headers: Vec<(String, Vec<String>)>,
+}
+
+/// The headers without which each of these webhooks takes nothing.
+pub fn needed_headers(hooks: &[config::hooks::Hook]) -> Vec<(String, Vec<String>)> {
+    let needed =
+        |hook: &config::hooks::Hook| hook.signature.needed_headers().into_iter().map(str::to_owned).collect();
+    hooks.iter().map(|hook| (hook.name.clone(), needed(hook))).collect()
 }
 
 impl CameIn {
     fn shown(&self, received: Received) -> ReceivedHook {
         let name = received.hook.as_deref();
         let owner = self.owners.iter().find(|(hook, _)| Some(hook.as_str()) == name);
+        let headers = self.headers.iter().find(|(hook, _)| Some(hook.as_str()) == name);
+        let headers = headers.map_or(&[][..], |(_, headers)| headers);
         ReceivedHook {
             at: received.at,
             hook: name.unwrap_or(UNKNOWN_HOOK).to_owned(),
             organisation: owner.map(|(_, organisation)| organisation.clone()),
             result: received.result.name().to_owned(),
-            why: received.reason.map(in_words).or_else(|| received.result.meaning().map(str::to_owned)),
+            why: received
+                .reason
+                .map(|reason| in_words(reason, headers))
+                .or_else(|| received.result.meaning().map(str::to_owned)),
             event_type: received.event_type,
             event_id: received.event_id,
             conversation: received.conversation.map(|conversation| conversation.to_string()),
@@ -83,12 +97,32 @@ impl ReceivedHooks for CameIn {
     }
 }
 
-/// The reason of a refusal as a sentence, with its name; any other as it stands.
-fn in_words(reason: &str) -> String {
-    match Refused::ALL.iter().find(|refused| refused.reason() == reason) {
-        Some(refused) => format!("{} ({reason})", refused.to_string().trim_end_matches('.')),
-        None => reason.to_owned(),
-    }
+/// The reason of a refusal as a sentence, with its name, and with the headers that were looked for where one of them is what is wrong; any
+/// other as it stands.
+fn in_words(reason: &str, headers: &[String]) -> String {
+    let Some(refused) = Refused::ALL.iter().find(|refused| refused.reason() == reason) else {
+        return reason.to_owned();
+    };
+    let sought = match (refused, headers) {
+        (Refused::MissingHeader | Refused::RepeatedHeader, [header]) => format!("; it looks for {header}"),
+        (Refused::MissingHeader | Refused::RepeatedHeader, [others @ .., last]) => {
+            format!("; it looks for {} and {last}", others.join(", "))
+        }
+        (
+            Refused::MissingHeader
+            | Refused::RepeatedHeader
+            | Refused::MalformedSignature
+            | Refused::OtherSignatureVersion
+            | Refused::TooManySignatures
+            | Refused::MalformedTimestamp
+            | Refused::MalformedMessageId
+            | Refused::WrongSignature
+            | Refused::WrongKey
+            | Refused::OutsideWindow,
+            _,
+        ) => String::new(),
+    };
+    format!("{}{sought} ({reason})", refused.to_string().trim_end_matches('.'))
 }
 
 /// When a verified sender was last heard on this hook.
@@ -116,11 +150,28 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_in_a_sentence() {
-        let said = in_words("wrong_signature");
+        let said = in_words("wrong_signature", &["X-Hub-Signature-256".to_owned()]);
         assert_eq!(
             said,
             "The signature was not made with a secret of this hook for this body (wrong_signature)"
         );
-        assert_eq!(in_words("not_json"), "not_json");
+        assert_eq!(in_words("not_json", &[]), "not_json");
+    }
+
+    #[test]
+    fn a_refusal_for_want_of_a_header_names_what_was_looked_for() {
+        for (headers, sought) in [
+            (&[][..], ""),
+            (&["X-Hub-Signature-256"], "; it looks for X-Hub-Signature-256"),
+            (
+                &["webhook-signature", "webhook-timestamp", "webhook-id"],
+                "; it looks for webhook-signature, webhook-timestamp and webhook-id",
+            ),
+        ] {
+            let headers: Vec<_> = headers.iter().copied().map(str::to_owned).collect();
+            let said =
+                format!("A header that the signature scheme needs is missing{sought} (missing_header)");
+            assert_eq!(in_words("missing_header", &headers), said);
+        }
     }
 }

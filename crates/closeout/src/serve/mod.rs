@@ -145,6 +145,7 @@ impl Service {
         let configuration = ShownConfiguration::new(configuration);
         let watched: Vec<_> =
             settings.hooks.iter().map(|hook| (hook.name.clone(), hook.organisation.clone())).collect();
+        let headers = hooks::needed_headers(&settings.hooks);
         let (webhooks, log) =
             webhook_receiver::router(orchestrator.clone(), hooks::of_settings(settings.hooks)?)
                 .map_err(|error| Failure::usage(error.to_string()))?;
@@ -183,7 +184,7 @@ impl Service {
             keys: keys.clone(),
             version: Version { version: env!("CARGO_PKG_VERSION"), commit: option_env!("CLOSEOUT_COMMIT") },
             configuration: configuration.clone(),
-            received: Arc::new(hooks::CameIn { logs, owners }),
+            received: Arc::new(hooks::CameIn { logs, owners, headers }),
             adapters: adapters.standings(),
             callbacks: callbacks.clone(),
             batches: batches.clone(),

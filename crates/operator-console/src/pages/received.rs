@@ -30,6 +30,13 @@ const RESULTS: [&str; 15] = [
     "unknown_hook",
 ];
 
+/// What is refused before anything of it is read, so that no closure is known. What has to be done about it is told where hooks are described.
+const UNREAD: [&str; 6] =
+    ["refused", "unknown_hook", "wrong_type", "too_large", "wrong_method", "incomplete"];
+
+/// What a hook takes and what it refuses, on the page of the HTTP API.
+const HOOKS: &str = "/docs#post_hooks_name";
+
 /// What can be asked for.
 const KNOWN: Known = Known { one: &["hook"], several: &["result"], has_pages: false };
 
@@ -50,6 +57,8 @@ struct Row {
     hook: String,
     result: State,
     why: String,
+    /// Where it is told what a hook takes, for what it did not.
+    taken: Option<&'static str>,
     conversation: Option<String>,
     event: String,
 }
@@ -77,6 +86,7 @@ impl Row {
             hook: text(&item["hook"]),
             result: State::of(&item["result"]),
             why: some(&item["why"]).unwrap_or_default(),
+            taken: UNREAD.iter().any(|name| item["result"] == *name).then_some(HOOKS),
             conversation: some(&item["conversationId"]),
             event: some(&item["eventType"]).unwrap_or_default(),
         }

@@ -213,6 +213,20 @@ async fn any_id_of_ours_leads_to_its_page() {
 }
 
 #[tokio::test]
+async fn what_came_in_leads_to_its_closure_or_to_what_would_have_been_taken() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_read").await;
+    let (_, _, page) = send(&console, Request::get("/console/received").header("cookie", &cookie), "").await;
+    let rows: Vec<_> = page.split("<tr data-row>").skip(1).collect();
+    let [refused, unmatched] = &rows[..] else { panic!("{page}") };
+    assert!(
+        refused.contains("<a href=\"/docs#post_hooks_name\">") && !refused.contains("/console/closures/"),
+        "{refused}"
+    );
+    assert!(unmatched.contains("href=\"/console/closures/") && !unmatched.contains("/docs"), "{unmatched}");
+}
+
+#[tokio::test]
 async fn a_closure_leads_to_its_page_at_genesys_also_once_it_is_closed() {
     let (console, _) = console(Options::default());
     let (cookie, _) = log_in(&console, "ck_read").await;
