@@ -474,6 +474,44 @@ async function whatChangesTakesNothingAway() {
   said(`${changes} changes, here ${rate} a second, are told and move nothing; they are shown when it is asked for`);
 }
 
+/** Rows that are chosen and where one is, while others come and go. */
+async function whatIsShownAnewIsAsItWasLeft() {
+  const [gone, one, two] = [await ghost(), await ghost(), await ghost()];
+  const page = await open();
+  await logIn(page, "/console/closures?state=ghost");
+  const row = of => page.locator(`tr#${of.id}`);
+  for (const of of [gone, one, two]) await row(of).getByRole("checkbox").check();
+  await page.getByTestId("chosen").getByLabel("What to do").selectOption("resolve");
+  await row(two).getByRole("link").focus();
+  const focused = () => page.evaluate("document.activeElement.getAttribute('href') ?? document.activeElement.id");
+  const chosen = () => page.locator("input[name=closure]:checked").evaluateAll(boxes => boxes.map(box => box.value));
+  const shows = async () => {
+    await page.locator(".news").waitFor();
+    await page.getByRole("link", { name: "Show" }).click();
+  };
+  const came = await ghost();
+  await shows();
+  await row(came).waitFor();
+  assert.deepEqual(await chosen(), [two.id, one.id, gone.id], "and not the one that came");
+  assert.equal(await page.getByTestId("chosen").getByRole("button").textContent(), "Preview for the 3 chosen");
+  assert.equal(await page.getByTestId("chosen").getByLabel("What to do").inputValue(), "resolve");
+  assert.equal(await focused(), `/console/closures/${two.id}`);
+  await page.keyboard.press("j");
+  assert.equal(await focused(), `/console/closures/${one.id}`, "keys go on from there");
+  await row(gone).getByRole("checkbox").focus();
+  await ask(`${server}/v1/closures/${gone.id}/cancel`, { reason: "a test" });
+  await shows();
+  await row(gone).waitFor({ state: "detached" });
+  assert.deepEqual(await chosen(), [two.id, one.id]);
+  assert.equal(await focused(), "main", "of a row that is gone, the page has the focus");
+  await page.goto(`${server}/console/closures`);
+  await page.goto(`${server}/console/closures?state=ghost`);
+  assert.deepEqual(await chosen(), [], "who comes from elsewhere begins anew");
+  assert.deepEqual(page.wrong, []);
+  await page.context().close();
+  said("what is shown anew keeps the rows that are chosen, the fields and the focus");
+}
+
 async function withoutScriptsItWorksToo(stuck) {
   const page = await open({ scripts: false });
   await logIn(page, `/console/closures?q=${stuck.conversationId}`);
@@ -514,6 +552,7 @@ try {
   await ghostsAreFoundByTheirQueue();
   await whatIsRefusedSaysWhatItLacksAndWhereThatIsTold();
   await callsAreStoppedAndLetGoOn();
+  await whatIsShownAnewIsAsItWasLeft();
   await whatChangesTakesNothingAway();
 } finally {
   await close();

@@ -53,6 +53,42 @@
   tell();
   setInterval(() => { if (kept("times") === "ago") tell(); }, 10000);
 
+  // What is shown anew is shown as it was left: with the rows that are chosen, what stands in the fields, and where one was.
+  const main = document.getElementById("main");
+  const here = location.pathname + location.search;
+  const boxes = () => [...document.querySelectorAll("input[type=checkbox][form=chosen]")];
+  const rows = () => [...document.querySelectorAll("tr[data-row]")];
+  const fields = () => [...main.querySelectorAll("input[id]:not([type=checkbox]), textarea[id], select[id]")];
+  const traits = (one) => JSON.stringify([one.localName, one.id, one.name, one.getAttribute("href"), one.textContent]);
+  let at = -1;
+  let last = null;
+  document.addEventListener("focusin", (event) => { if (!event.target.closest("#live")) last = event.target; });
+  const leave = () => {
+    const left = { here, chosen: boxes().filter((box) => box.checked).map((box) => box.value), fields: fields().map((field) => [field.id, field.value]) };
+    if (last && main.contains(last)) Object.assign(left, { row: last.closest("tr[id]")?.id, focus: traits(last) });
+    try { sessionStorage.setItem("closeout.left", JSON.stringify(left)); } catch { /* then it is shown as it comes */ }
+    location.reload();
+  };
+  const comeBack = () => {
+    let left = null;
+    try {
+      left = JSON.parse(sessionStorage.getItem("closeout.left"));
+      sessionStorage.removeItem("closeout.left");
+    } catch { /* nothing was left */ }
+    if (left?.here !== here) return;
+    for (const box of boxes()) box.checked = left.chosen.includes(box.value);
+    document.dispatchEvent(new Event("change"));
+    const values = new Map(left.fields);
+    for (const field of fields()) if (values.has(field.id)) field.value = values.get(field.id);
+    if (!left.focus) return;
+    const row = left.row && document.getElementById(left.row);
+    const all = [...(left.row ? row : main)?.querySelectorAll("a, button, input, select, textarea, summary, [tabindex]") ?? []];
+    // Of a row that is gone, the page itself takes the focus, so that keys go on from there.
+    (all.find((one) => traits(one) === left.focus) ?? all.find((one) => row && one.localName === "a") ?? main).focus({ preventScroll: true });
+    at = row ? rows().indexOf(row) : -1;
+    rows()[at]?.classList.add("at");
+  };
+
   // Copy buttons.
   document.addEventListener("click", async (event) => {
     const button = event.target.closest?.("[data-copy]");
@@ -66,7 +102,7 @@
     }
     if (event.target.closest?.("[data-again]")) {
       event.preventDefault();
-      location.reload();
+      leave();
     }
   });
 
@@ -112,7 +148,6 @@
   // Rows that are chosen, and how many they are.
   const chosen = document.getElementById("chosen");
   const all = document.getElementById("choose-all");
-  const boxes = () => [...document.querySelectorAll("input[type=checkbox][form=chosen]")];
   if (chosen) {
     const count = () => {
       const number = boxes().filter((box) => box.checked).length;
@@ -126,10 +161,9 @@
     if (all) all.hidden = false;
     count();
   }
+  if (main) comeBack();
 
   // Keys.
-  const rows = () => [...document.querySelectorAll("tr[data-row]")];
-  let at = -1;
   const go = (step) => {
     const all = rows();
     if (!all.length) return;
