@@ -242,10 +242,13 @@ async function aBatchIsShownBeforeItRuns() {
   await page.getByLabel("Why; it becomes").fill("a test of the console");
   await page.getByRole("button", { name: "Close 3 sessions" }).click();
   await page.waitForSelector(".told.good");
-  await until("all are closed", async () => {
-    await page.reload();
-    return (await page.locator(".title .state").textContent()).includes("finished");
-  });
+  const rows = () => page.locator("tr[data-row]").allTextContents();
+  const before = await rows();
+  await page.evaluate("window.isTheSame = true");
+  await page.getByText(/^(\d) of \1 rows are settled/).waitFor({ timeout: 60_000 });
+  await page.locator(".title .state").getByText("finished").waitFor({ timeout: 60_000 });
+  assert.deepEqual([await page.evaluate("window.isTheSame"), await rows()], [true, before], "how far it is is told without a press, and no row changes");
+  await page.reload();
   assert.equal(await page.locator("tbody .state.good").count(), 3);
   await page.goto(`${server}/console/batches`);
   await page.getByLabel("Open for at least").fill("1");
@@ -253,7 +256,7 @@ async function aBatchIsShownBeforeItRuns() {
   await page.waitForURL("**/console/batches/bt_*");
   await page.goto(`${server}/console/closures?state=failed`);
   await page.context().close();
-  said("a batch is shown, executed with its number and reason, and followed; a scan is begun");
+  said("a batch is shown, executed with its number and reason, and says as it goes on how far it is; a scan is begun");
 }
 
 /** A batch of which rows are still to be submitted, for as long as it takes to press. */

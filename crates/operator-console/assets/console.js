@@ -119,6 +119,14 @@
         count.textContent = ghosts;
         count.hidden = ghosts === "0";
       }
+      // How far a batch is. Whoever stands on one of its numbers stays there.
+      for (const news of live.querySelectorAll("[data-for]")) {
+        const place = document.getElementById(news.dataset.for);
+        const stood = place?.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+        place?.replaceChildren(...news.childNodes);
+        news.remove();
+        [...(place?.querySelectorAll("a") ?? [])].find((link) => link.getAttribute("href") === stood)?.focus({ preventScroll: true });
+      }
     }).observe(live, { childList: true, subtree: true });
     // A page that nobody looks at holds no connection: a browser has six for a host.
     const connect = () => {

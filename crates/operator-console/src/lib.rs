@@ -17,6 +17,7 @@ mod login;
 mod origin;
 mod pages;
 mod parts;
+mod progress;
 mod prose;
 mod refusal;
 mod session;

@@ -1,5 +1,5 @@
 //! What moves by itself: one stream for each open page, which tells how many ghosts there are and how much of what the page shows
-//! has changed. It never touches what is shown: the operator asks for the new rows.
+//! has changed. It never touches the rows that are shown: the operator asks for the new ones. How far a batch is it tells as it goes on.
 
 use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
@@ -13,7 +13,7 @@ use futures_util::stream;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
 
-use crate::{form, frame::Visitor, parts, session::Leave};
+use crate::{form, frame::Visitor, parts, progress::Progress, session::Leave};
 
 /// How often is looked. Whatever happens in between is told together.
 const EVERY: Duration = Duration::from_secs(1);
@@ -30,6 +30,8 @@ const OVER: &str = "event: over\ndata: over\n\n";
 struct News {
     ghosts: u64,
     changed: usize,
+    /// How far the batch is that the page shows.
+    progress: Option<Progress>,
 }
 
 /// What a page shows, as far as it can be told whether it still does.
@@ -121,7 +123,8 @@ impl Watch {
             }
             let summary = console.api.get(&session.key, "/v1/ghosts/summary").await.ok()?;
             let ghosts = summary["total"].as_u64().unwrap_or_default();
-            let news = News { ghosts, changed: self.changed().await };
+            let (changed, progress) = self.looked().await;
+            let news = News { ghosts, changed, progress };
             if self.told.as_ref() != Some(&news) {
                 let text = news.render().ok()?;
                 self.told = Some(news);
@@ -137,11 +140,12 @@ impl Watch {
         }
     }
 
-    /// How much of what the page shows is new or otherwise by now.
-    async fn changed(&mut self) -> usize {
-        let Some(path) = &self.path else { return 0 };
-        let now = Shown::of(&self.visitor.look(path).await);
-        self.first.get_or_insert_with(|| now.clone()).changes(&now)
+    /// How much of what the page shows is new or otherwise by now, and how far it is where it is a batch.
+    async fn looked(&mut self) -> (usize, Option<Progress>) {
+        let Some(path) = &self.path else { return (0, None) };
+        let found = self.visitor.look(path).await;
+        let now = Shown::of(&found);
+        (self.first.get_or_insert_with(|| now.clone()).changes(&now), Progress::of(&found))
     }
 }
 

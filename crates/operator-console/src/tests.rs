@@ -346,6 +346,26 @@ async fn the_stream_tells_at_once_how_many_ghosts_there_are() {
 }
 
 #[tokio::test]
+async fn the_stream_of_a_batch_tells_how_far_it_is() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_read").await;
+    let (_, _, page) =
+        send(&console, Request::get("/console/batches/bt_1").header("cookie", &cookie), "").await;
+    let shown = page.split("<div id=\"progress\">").nth(1).unwrap().split("</div>").next().unwrap();
+    let request = Request::get("/console/live?on=%2Fv1%2Fbatches%2Fbt_1")
+        .header("host", "127.0.0.1:8080")
+        .header("cookie", &cookie);
+    let response = console.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let mut body = response.into_body().into_data_stream();
+    let first = futures_util::StreamExt::next(&mut body).await.unwrap().unwrap();
+    let told = String::from_utf8(first.to_vec()).unwrap();
+    let told: Vec<_> = told.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    let told = told.join("\n");
+    assert!(told.contains(&format!("<div data-for=\"progress\" hidden>{shown}</div>")), "{told}");
+    assert!(told.contains("<div data-for=\"state\" hidden>") && told.contains("running"), "{told}");
+}
+
+#[tokio::test]
 async fn a_stream_ends_with_its_session_and_says_so() {
     let (console, _) = console(Options::default());
     let (status, _, text) = send(&console, Request::get("/console/live?on=%2Fv1%2Fghosts"), "").await;

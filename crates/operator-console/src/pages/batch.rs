@@ -17,6 +17,7 @@ use crate::{
         scope::Scope,
     },
     parts::{Moment, State, items, query, segment, some, text, words},
+    progress::Progress,
     prose::Prose,
     refusal::Refusal,
 };
@@ -46,9 +47,7 @@ struct Batch {
     is_act: bool,
     problem: Option<String>,
     to_close: u64,
-    total: u64,
-    settled: u64,
-    counts: Vec<(&'static str, &'static str, u64)>,
+    progress: Option<Progress>,
     acts: Vec<(&'static str, &'static str)>,
     rows: Vec<Row>,
     /// Whether the rows stand in a file, or were pasted: then each has a line.
@@ -91,9 +90,8 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
         Some("paused") => Pause::find(&visitor, "batch.pause", &id).await,
         Some(_) | None => None,
     };
-    let progress = &batch["progress"];
+    let queued = batch["progress"]["queued"].as_u64().unwrap_or_default();
     let settled_well = settled_well(batch["act"].as_str());
-    let count = |name: &str| progress[name].as_u64().unwrap_or_default();
     let token = some(&batch["confirmToken"]);
     let next = some(&rows["nextCursor"]);
     let frame = visitor.frame("batches", &format!("Batch {id}"), &path).await.watching(&path);
@@ -109,22 +107,11 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
         token,
         until: Moment::of(&batch["confirmUntil"]),
         is_scan: batch["scan"].is_object(),
-        deed: deed(batch["act"].as_str(), count("queued")),
+        deed: deed(batch["act"].as_str(), queued),
         is_act: batch["act"].is_string(),
         problem: some(&batch["scan"]["problem"]),
-        to_close: count("queued"),
-        total: count("total"),
-        settled: count("closed") + count("ghost") + count("failed") + count("skipped"),
-        counts: [
-            (if batch["act"].is_string() { "to do" } else { "to close" }, "queued"),
-            ("under way", "submitted"),
-            (settled_well, "closed"),
-            ("ghosts", "ghost"),
-            ("failed", "failed"),
-            ("left out", "skipped"),
-        ]
-        .map(|(name, field)| (name, field, count(field)))
-        .into(),
+        to_close: queued,
+        progress: Progress::of(&batch),
         acts: match batch["state"].as_str() {
             Some("running") => vec![("pause", "Pause"), ("cancel", "Call off")],
             Some("paused") => vec![("resume", "Resume"), ("cancel", "Call off")],
@@ -162,7 +149,7 @@ fn deed(act: Option<&str>, number: u64) -> String {
 }
 
 /// What a row is called for which was done what was asked. The interface says `closed`, whatever the act was.
-fn settled_well(act: Option<&str>) -> &'static str {
+pub(crate) fn settled_well(act: Option<&str>) -> &'static str {
     match act {
         Some("resolve") => "resolved",
         Some("cancel") => "cancelled",
