@@ -529,7 +529,7 @@ async function withoutScriptsItWorksToo(stuck) {
   assert.ok(page.url().endsWith(other.id), "back at the closure");
   await until("it is closed", async () => (await stateOf(other.id)) === "closed");
   await page.locator(".who summary").click();
-  for (const name of ["Times", "Look"]) assert.equal(await page.getByLabel(name).isVisible(), false, `${name} would do nothing`);
+  for (const name of ["Times", "Look"]) assert.equal(await page.locator(".tastes").getByLabel(name).isVisible(), false, `${name} would do nothing`);
   await page.getByRole("button", { name: "Log out" }).click();
   await page.goto(`${server}/console/closures`);
   assert.match(page.url(), /\/console\/login/);
