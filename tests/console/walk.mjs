@@ -38,6 +38,9 @@ async function everyPageLooksRight(ghosts) {
       await page.goto(`${server}/console/closures`);
       await judge(page, `log-in, ${size}, ${theme}`);
       await page.screenshot({ path: path.join(shots, `login-${size}-${theme}.png`) });
+      await page.goto(`${server}/console/login?over=key`);
+      await judge(page, `log-in of somebody whose key is gone, ${size}, ${theme}`);
+      await page.screenshot({ path: path.join(shots, `login-over-${size}-${theme}.png`) });
       await page.goto(`${server}/docs`);
       await judge(page, `the HTTP API, ${size}, ${theme}`);
       await page.screenshot({ path: path.join(shots, `docs-${size}-${theme}.png`) });
