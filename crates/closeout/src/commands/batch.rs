@@ -10,7 +10,11 @@ use clap::{Args, Subcommand, ValueHint};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
-use super::{act_filter, look, rows};
+use super::{
+    act_filter,
+    batch_words::{left_out_as, row_state, say_settled_well, settled_well},
+    look, rows,
+};
 use crate::{
     cli::{duration_flag, moment_flag},
     client::Api,
@@ -53,16 +57,6 @@ const ROWS: [Column; 8] = [
     Column::text("LINE", "line"),
     Column::text("TEXT", "text"),
 ];
-
-/// What a row is called for which was done what was asked. The interface says `closed`, whatever the act was.
-fn settled_well(batch: &Value) -> &'static str {
-    match batch["act"].as_str() {
-        Some("resolve") => "resolved",
-        Some("cancel") => "cancelled",
-        // These go on with a closure until its conversation is closed.
-        Some(_) | None => "closed",
-    }
-}
 
 /// The columns of these batches: in a table their rows are counted by a word that fits their act, or all their acts. Programs
 /// find the interface's.
@@ -341,16 +335,6 @@ async fn preview(args: &PreviewArgs, api: &Api, voice: &Voice) -> Result<Exit, F
     Ok(Exit::Done)
 }
 
-/// Which row is left out, and why; of one that cannot be read also what it says.
-fn left_out_as(item: &Value) -> String {
-    let text = |name: &str| item[name].as_str().unwrap_or_default();
-    let line = item["line"].as_u64().map(|line| format!(" (line {line})")).unwrap_or_default();
-    let says = item["text"].as_str().map(|text| format!("it says: {text}")).unwrap_or_default();
-    let why = [text("reason"), text("conversationId"), text("closure"), text("detail"), &says];
-    let why: Vec<_> = why.into_iter().filter(|part| !part.is_empty()).collect();
-    format!("row {}{line} is left out: {}", item["row"], why.join(" "))
-}
-
 async fn execute(args: &ExecuteArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
     let path = format!("/v1/batches/{}/execute", args.id);
     let body = json!({ "confirmToken": args.token, "reason": args.reason });
@@ -485,18 +469,6 @@ async fn show(args: &ShowArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure
     Ok(Exit::Done)
 }
 
-/// A state of rows as the interface names it.
-fn row_state(word: &str) -> String {
-    if matches!(word, "resolved" | "cancelled") { "closed".to_owned() } else { word.to_owned() }
-}
-
-/// Says `word` of the rows for which was done what was asked.
-fn say_settled_well(rows: &mut [Value], word: &str) {
-    for row in rows.iter_mut().filter(|row| row["state"] == "closed") {
-        row["state"] = word.into();
-    }
-}
-
 async fn act(args: &OneBatch, act: &str, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
     let path = format!("/v1/batches/{}/{act}", args.id);
     let body = json!({ "reason": args.reason });
@@ -554,10 +526,6 @@ mod tests {
             assert!(head_of_table.contains(&format!(" {word} ")), "{head_of_table}");
             assert!(head(&batches, Form::Csv).contains(",closed,"));
         }
-        let mut rows = [json!({ "state": "closed" }), json!({ "state": "ghost" })];
-        say_settled_well(&mut rows, "resolved");
-        assert_eq!(rows, [json!({ "state": "resolved" }), json!({ "state": "ghost" })]);
-        assert_eq!(["resolved", "cancelled", "ghost"].map(row_state), ["closed", "closed", "ghost"]);
     }
 
     #[test]
@@ -567,22 +535,6 @@ mod tests {
         for nope in ["bt_nope", "cl_01jd5w3k9m2q8r7tb4x0y6z1ne", ""] {
             let why = batch_id(nope).unwrap_err();
             assert!(why.contains(id) && why.contains("`closeout batch list`"), "{why}");
-        }
-    }
-
-    #[test]
-    fn a_row_that_is_left_out_is_found_by_its_line_and_what_it_says() {
-        for (item, told) in [
-            (
-                json!({ "row": 2, "line": 5, "reason": "malformed", "detail": "It is no id.", "text": "stuck\\u{1b}" }),
-                "row 2 (line 5) is left out: malformed It is no id. it says: stuck\\u{1b}",
-            ),
-            (
-                json!({ "row": 3, "line": null, "reason": "unfit", "closure": "cl_1", "detail": "it is closed", "text": null }),
-                "row 3 is left out: unfit cl_1 it is closed",
-            ),
-        ] {
-            assert_eq!(left_out_as(&item), told);
         }
     }
 

@@ -6,6 +6,7 @@ pub mod adapters;
 pub mod agree;
 pub mod audit;
 pub mod batch;
+mod batch_words;
 pub mod bundle;
 pub mod close;
 mod close_several;
