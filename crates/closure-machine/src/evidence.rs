@@ -215,6 +215,8 @@ impl Draft<'_> {
             Step::Verifying => self.look_now(),
             Step::Ghost(ghost) if ghost.reason.outlasts_proof() || self.read_is_owed() => self.look_now(),
             Step::AwaitingConfirmation if self.read_is_owed() => self.look_now(),
+            // Its answer shows whether the guest is back on a leg that no event has told of.
+            Step::AwaitingConfirmation if self.read_is_on_its_way() => self.proof_heals(),
             Step::ClosingParticipant if self.read_is_owed() => self.go(Step::Verifying),
             Step::ClosingParticipant | Step::AwaitingConfirmation | Step::Ghost(_) => {
                 self.close_the_rest(false);
@@ -231,6 +233,19 @@ impl Draft<'_> {
                 Resume::Verifying | Resume::ClosingParticipant => self.close_the_rest(false),
             },
         }
+    }
+
+    /// Whether a read was asked that is not answered yet.
+    fn read_is_on_its_way(&self) -> bool {
+        matches!(self.next.turn, Turn::InFlight { request: Request::Read, .. })
+            && !self.policy.has(Mutation::ProofOvertakesARead)
+    }
+
+    /// Whether the proof came while a read was on its way, and that read is all that is still waited for.
+    pub(crate) fn proof_came_meanwhile(&self) -> bool {
+        self.next.step == Step::AwaitingConfirmation
+            && !self.read_is_owed()
+            && self.next.guest_is_proven_gone(self.policy)
     }
 
     /// Whether the wrapper's close must not be asked before a read: it was asked before, without success as far as is

@@ -64,6 +64,8 @@ pub enum Mutation {
     ReturnsWithoutEnd,
     /// What is said of a ghost makes it look at once.
     NoteMoves,
+    /// The wrapper's close is asked on an event's word while a read is on its way that may show the guest back.
+    ProofOvertakesARead,
 }
 
 impl Policy {
@@ -84,7 +86,7 @@ impl Policy {
 #[cfg(feature = "mutants")]
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::ReplyIsEvidence,
         Self::WrapperWithoutProof,
         Self::TimeoutRepeatsTheWrite,
@@ -114,5 +116,6 @@ impl Mutation {
         Self::LateWordIsAReturn,
         Self::ReturnsWithoutEnd,
         Self::NoteMoves,
+        Self::ProofOvertakesARead,
     ];
 }

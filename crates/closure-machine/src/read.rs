@@ -330,6 +330,9 @@ impl Draft<'_> {
 
     /// A read, or a lookup, failed in passing.
     pub(crate) fn read_failed(&mut self) {
+        if self.proof_came_meanwhile() {
+            return self.close_the_rest(false);
+        }
         if let Step::Ghost(ghost) = self.next.step {
             return self.haunt(ghost.reason);
         }

@@ -85,6 +85,13 @@ fn verifying(case: &Case<'_>) -> String {
 
 fn awaiting(case: &Case<'_>) -> String {
     let closure = &case.record.closure;
+    if closure.guest_is_proven_gone(case.policy) {
+        return format!(
+            "The guest is gone{}. Before the conversation itself is closed, a read is to show that no other session of the guest \
+             is open.",
+            proof_words(case)
+        );
+    }
     let accepted = closure.guests.iter().any(|leg| leg.accepted && leg.gone.is_none());
     let doubt = if closure.doubtful {
         " An event spoke of the guest's end without naming this leg, so a read has to confirm it."

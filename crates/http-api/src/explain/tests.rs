@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use closure_machine::{
-    Act, Block, BlockReason, Closure, Command, End, Ending, Evidence, FailReason, Ghost, GhostReason,
-    GuestLeg, Moment, Policy, Resume, Step, Subject, Turn, WrapUpPolicy, WrapperStage, accept,
+    Act, Block, BlockReason, CallId, Closure, Command, End, Ending, Evidence, FailReason, Ghost, GhostReason,
+    GuestLeg, Moment, Policy, Proof, ProofSource, Request, Resume, Step, Subject, Turn, WrapUpPolicy,
+    WrapperStage, accept,
 };
 use genesys_types::{CommunicationId, ConversationId, ParticipantId, Span, Time};
 use orchestrator::{Answered, Asks, Entry, HeardLine, OperatorLine, Record, Seen, TimelineLine};
@@ -292,6 +293,20 @@ fn every_end_says_how_it_came_and_lacks_nothing() {
         "Settled by ana: \"seen\". That is an operator's word; there is no other proof."
     );
     assert_eq!(explanation.story[0].says, "ana ordered resolve: \"seen\".");
+}
+
+#[test]
+fn a_proof_that_waits_for_a_read_is_not_still_awaited() {
+    let record = record(|closure| {
+        let at = NOW - Span::from_secs(1);
+        closure.guests[0].gone = Some(Proof { source: ProofSource::Webhook, at, before_asking: false });
+        closure.turn =
+            Turn::InFlight { call: CallId(3), request: Request::Read, until: NOW + Span::from_secs(19) };
+    });
+    let explanation = explain(&record, &[]);
+    assert!(explanation.headline.starts_with("The guest is gone"), "{}", explanation.headline);
+    assert!(explanation.headline.contains("Before the conversation itself is closed"));
+    assert!(!explanation.text.contains("awaited"), "{}", explanation.text);
 }
 
 #[test]

@@ -41,6 +41,20 @@ fn an_event_of_an_unknown_leg_is_confirmed_by_a_read() {
 }
 
 #[test]
+fn a_proof_waits_for_a_read_that_may_show_the_guest_back() {
+    let read = || Story::begin().closes_the_guest().wakes_after(20).asked(Request::Read);
+    read()
+        .hears(guest_left(TAB))
+        .asked_nothing()
+        .is("awaiting_confirmation")
+        .sees(scene().guest_left(TAB).guest_on(RELOADED))
+        .is("closing_participant");
+    read().hears(guest_left(TAB)).asked_nothing().sees(guest_is_on()).asked(CLOSE_WRAPPER);
+    read().hears(guest_left(TAB)).asked_nothing().answers(Reply::Failed).asked(CLOSE_WRAPPER);
+    read().hears(guest_left(TAB)).asked_nothing().gets_no_answer().asked(CLOSE_WRAPPER);
+}
+
+#[test]
 fn an_event_that_names_nobody_is_confirmed_by_a_read() {
     Story::begin()
         .closes_the_guest()
