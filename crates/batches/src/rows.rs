@@ -255,12 +255,12 @@ fn csv(text: &str) -> Result<Vec<Row>, Unreadable> {
 
 /// Why a line of CSV is none. Where it stands is told beside it.
 fn no_record(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::UnequalLengths { len, expected_len, .. } => {
-            format!("the row has another number of cells ({len}) than there are headings ({expected_len})")
-        }
-        _ => error.to_string(),
+    if let csv::ErrorKind::UnequalLengths { len, expected_len, .. } = error.kind() {
+        return format!(
+            "the row has another number of cells ({len}) than there are headings ({expected_len})"
+        );
     }
+    error.to_string()
 }
 
 /// The same text, with the lines left empty that say nothing. What stands between quotes is left as it is.

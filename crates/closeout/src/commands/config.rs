@@ -195,7 +195,7 @@ fn check(args: &ConfigArgs, voice: &Voice) -> Result<Exit, Failure> {
             output::write(&if voice.form == Form::Json { output::pretty(&all) } else { format!("{all}\n") })?;
         }
         Form::Table | Form::Wide | Form::Csv | Form::Id => {
-            voice.note(format_args!("{file} is good: {}", told(&counts)))
+            voice.note(format_args!("{file} is good: {}", told(&counts)));
         }
     }
     Ok(Exit::Done)

@@ -228,11 +228,8 @@ fn every_ghost_says_what_is_missing_since_when_and_offers_what_fits() {
 #[test]
 fn an_act_is_offered_only_when_the_machine_takes_it() {
     let in_flight = record(|closure| {
-        closure.turn = Turn::InFlight {
-            call: closure_machine::CallId(3),
-            request: closure_machine::Request::Read,
-            until: NOW + Span::from_secs(5),
-        };
+        closure.turn =
+            Turn::InFlight { call: CallId(3), request: Request::Read, until: NOW + Span::from_secs(5) };
     });
     let explanation = explain(&in_flight, &[]);
     assert_eq!(acts(&explanation), ["cancel"], "a read is in flight already");
@@ -515,11 +512,8 @@ fn a_refused_organisation_says_why_and_what_to_check_before_anything_else() {
 fn a_ghost_whose_policy_takes_no_read_is_settled_where_a_read_shows_the_end() {
     let policy = Policy { evidence: Evidence::WebhookOnly, ..Policy::default() };
     let mut seen = ghost(GhostReason::NoConfirmation);
-    seen.closure.guests[0].gone = Some(closure_machine::Proof {
-        source: closure_machine::ProofSource::ReadBack,
-        at: NOW,
-        before_asking: false,
-    });
+    seen.closure.guests[0].gone =
+        Some(Proof { source: ProofSource::ReadBack, at: NOW, before_asking: false });
     let explanation = explain_under(&seen, &policy, &[]);
     assert!(
         explanation.headline.contains("a read shows the guest gone, but the policy wants an event"),

@@ -111,12 +111,7 @@ impl Key {
             name: name.to_owned(),
             value: text(&one["value"]),
             origin: text(&one["origin"]),
-            after_restart: after.is_object().then(|| match &after["value"] {
-                Value::Null => "nothing".to_owned(),
-                // A secret that was changed shows like the one before it.
-                waits if *waits == one["value"] => "another value".to_owned(),
-                waits => text(waits),
-            }),
+            after_restart: after.is_object().then(|| waiting(&one["value"], &after["value"])),
         }
     }
 }
@@ -128,6 +123,17 @@ impl Reload {
             accepted: one["accepted"] == true,
             why: some(&one["why"]),
         })
+    }
+}
+
+/// What waits for a restart, in place of what holds. A secret that was changed shows like the one before it.
+fn waiting(holds: &Value, waits: &Value) -> String {
+    if waits.is_null() {
+        "nothing".to_owned()
+    } else if waits == holds {
+        "another value".to_owned()
+    } else {
+        text(waits)
     }
 }
 
