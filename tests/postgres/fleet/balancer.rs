@@ -1,6 +1,14 @@
-//! What stands before the services: it asks any of them, and goes on to the next where one does not answer.
+//! What stands before the services, and goes on to the next where one does not answer. Webhooks go to any of them; all else first to
+//! the one with the fewest requests that wait for an answer, as balancers do: one that stands still is soon asked no more, and producers
+//! do not all wait for it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -17,13 +25,45 @@ use super::replicas::Replica;
 #[derive(Clone)]
 struct Balancer {
     replicas: Vec<Arc<Replica>>,
+    /// How many requests wait for each.
+    waiting: Arc<[AtomicUsize]>,
     client: reqwest::Client,
+}
+
+impl Balancer {
+    /// In which order the services are asked.
+    fn order(&self, path: &str) -> Vec<usize> {
+        let first = usize::from(Uuid::new_v4().as_bytes()[0]);
+        let mut order: Vec<_> =
+            (first..first + self.replicas.len()).map(|turn| turn % self.replicas.len()).collect();
+        if !path.starts_with("/hooks/") {
+            order.sort_by_key(|number| self.waiting[*number].load(Ordering::Relaxed));
+        }
+        order
+    }
+}
+
+/// A request that waits, until this is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Serves on a listener, for as long as the test runs.
 pub fn serve(listener: TcpListener, replicas: Vec<Arc<Replica>>) {
     let client = reqwest::Client::builder().timeout(Duration::from_secs(3)).build().unwrap();
-    let router = Router::new().fallback(pass_on).with_state(Balancer { replicas, client });
+    let waiting = replicas.iter().map(|_| AtomicUsize::default()).collect();
+    let router = Router::new().fallback(pass_on).with_state(Balancer { replicas, waiting, client });
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
 }
 
@@ -35,9 +75,8 @@ async fn pass_on(
     body: Bytes,
 ) -> Response {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let first = usize::from(Uuid::new_v4().as_bytes()[0]);
-    for turn in first..first + this.replicas.len() {
-        let replica = &this.replicas[turn % this.replicas.len()];
+    for number in this.order(path) {
+        let (replica, _waiting) = (&this.replicas[number], Waiting::begin(&this.waiting[number]));
         let url = format!("http://127.0.0.1:{}{path}", replica.port);
         let asked = this.client.request(method.clone(), url).headers(headers.clone()).body(body.clone());
         let Ok(answer) = asked.send().await else { continue };
