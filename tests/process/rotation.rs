@@ -78,6 +78,36 @@ async fn a_new_key_opens_and_an_old_one_no_longer_does_after_a_reload() {
     assert!(reload["accepted"] == true && reload["why"].is_null() && reload["at"].is_string(), "{reload}");
 }
 
+/// The secret of a webhook is read once. Whoever has rotated it and forgot the restart is told that it waits, though it shows as before.
+#[tokio::test]
+async fn a_secret_of_a_webhook_that_was_rotated_waits_for_a_restart_and_is_told() {
+    const KEY: &str = "confirm.0.secrets";
+    let scene = Scene::begin(SceneOptions::default()).await;
+    let file = scene.folder.path().join("closeout.toml");
+    let before = fs::read_to_string(&file).unwrap();
+    let (_, shown) = scene.ask("GET", "/v1/config", None).await;
+    let held = shown[KEY].clone();
+    assert!(held["value"].is_array() && held["afterRestart"].is_null(), "{shown}");
+    let secrets = before.split_once("secrets = [\"").unwrap().1.split_once('"').unwrap().0;
+
+    fs::write(&file, before.replace(secrets, "another-secret-of-the-webhook")).unwrap();
+    scene.reload();
+    let waits = wait_until(Duration::from_secs(20), || async {
+        let (_, shown) = scene.ask("GET", "/v1/config", None).await;
+        shown[KEY]["afterRestart"].is_object().then(|| shown[KEY].clone())
+    });
+    let waits = waits.await.unwrap_or_else(|| panic!("{}", scene.log()));
+    assert_eq!((&waits["value"], &waits["afterRestart"]["value"]), (&held["value"], &held["value"]));
+
+    fs::write(&file, before).unwrap();
+    scene.reload();
+    let back = wait_until(Duration::from_secs(20), || async {
+        let (_, shown) = scene.ask("GET", "/v1/config", None).await;
+        (shown[KEY] == held).then_some(())
+    });
+    assert!(back.await.is_some(), "what was taken back waits no more: {}", scene.log());
+}
+
 fn sha256_of(tokens: &str) -> String {
     tokens.split_once("sha256 = \"").unwrap().1[..64].to_owned()
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 /// What a session begins with. It bounds for how long a stopped service can keep the others from writing.
-const LEAST: Duration = Duration::from_millis(400);
+const LEAST: Duration = Duration::from_millis(250);
 
 /// What the slowest may ask for; far below the time that a statement of a waiting writer may take (`WRITE_WITHIN`).
 const MOST: Duration = Duration::from_millis(3_200);
@@ -56,7 +56,7 @@ mod tests {
     fn a_slow_service_gets_twice_as_long_each_time_and_a_stopped_one_never() {
         let mut patience = Patience::new();
         assert_eq!(patience.within(), LEAST);
-        for expected in [800, 1_600, 3_200, 3_200] {
+        for expected in [500, 1_000, 2_000, 3_200, 3_200] {
             patience.ended();
             assert_eq!(patience.within(), Duration::from_millis(expected));
         }

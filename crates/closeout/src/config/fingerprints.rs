@@ -95,11 +95,11 @@ mod tests {
             held.changed(&held.again(&read(text, variables), variables)).into_iter().collect::<Vec<_>>()
         };
         assert_eq!(changed(&text, &variables), [""; 0]);
-        assert_eq!(changed(&text.replace("old", "new"), &variables), ["source.1.url"]);
+        assert_eq!(changed(&text.replace("old", "new"), &variables), ["source.0.url"]);
         variables.0.insert("SECOND".to_owned(), "another".to_owned());
-        assert_eq!(changed(&text, &variables), ["confirm.1.secrets"]);
+        assert_eq!(changed(&text, &variables), ["confirm.0.secrets"]);
         variables.0.insert("SECOND".to_owned(), "second".to_owned());
         std::fs::write(&file, "third").unwrap();
-        assert_eq!(changed(&text, &variables), ["confirm.1.secrets"]);
+        assert_eq!(changed(&text, &variables), ["confirm.0.secrets"]);
     }
 }

@@ -166,10 +166,10 @@ mod tests {
     #[test]
     fn a_secret_that_waits_for_a_restart_is_told_though_it_shows_like_the_one_that_holds() {
         let hidden = json!({ "value": "********", "origin": "closeout.toml" });
-        let settings = json!({ "webhook.1.secrets": hidden, "callbacks.secrets": hidden });
-        let changed = BTreeSet::from(["webhook.1.secrets".to_owned()]);
+        let settings = json!({ "confirm.0.secrets": hidden, "callbacks.secrets": hidden });
+        let changed = BTreeSet::from(["confirm.0.secrets".to_owned()]);
         let shown = in_force(&settings, &settings, &BTreeSet::new(), &changed);
-        assert_eq!(shown["webhook.1.secrets"]["afterRestart"], hidden);
+        assert_eq!(shown["confirm.0.secrets"]["afterRestart"], hidden);
         assert_eq!(shown["callbacks.secrets"], hidden);
     }
 }
