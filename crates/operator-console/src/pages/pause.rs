@@ -1,11 +1,11 @@
-//! Who paused something, when and why, as the audit has it.
+//! Who paused something, when and why.
 
 use askama::{Template, filters::HtmlSafe};
 use serde_json::Value;
 
 use crate::{
     frame::Visitor,
-    parts::{Moment, items, query, some, text},
+    parts::{Moment, items, query, some},
 };
 
 /// A pause.
@@ -29,10 +29,14 @@ impl Pause {
         Self::latest(&visitor.look(&format!("/v1/audit?{asked}")).await)
     }
 
+    /// As a line of the audit has it, or the `pausedBy` of a source; nothing for `null`.
+    pub(crate) fn of(one: &Value) -> Option<Self> {
+        Some(Self { by: some(&one["by"])?, at: Moment::of(&one["at"]), why: some(&one["why"]) })
+    }
+
     /// The latest that was done: one that was refused paused nothing.
     fn latest(lines: &Value) -> Option<Self> {
-        let line = items(lines).iter().find(|line| line["outcome"] == "done")?;
-        Some(Self { by: text(&line["by"]), at: Moment::of(&line["at"]), why: some(&line["why"]) })
+        Self::of(items(lines).iter().find(|line| line["outcome"] == "done")?)
     }
 }
 

@@ -48,7 +48,7 @@ struct Source {
     kind: String,
     state: State,
     paused: bool,
-    /// Who paused it, as far as the audit tells.
+    /// Who paused it, as far as the interface tells.
     paused_by: Option<Pause>,
     waiting: String,
     in_hand: String,
@@ -73,10 +73,6 @@ struct Letter {
 /// `GET /console/sources`
 pub(crate) async fn page(visitor: Visitor) -> Page {
     let sources = visitor.get("/v1/sources").await?;
-    let mut rows: Vec<_> = items(&sources).iter().map(Source::of).collect();
-    for source in rows.iter_mut().filter(|source| source.paused) {
-        source.paused_by = Pause::find(&visitor, "source.pause", &source.name).await;
-    }
     let asked = Asked::of(&visitor, KNOWN);
     let (letters, cursor) = (asked.value("letters"), asked.cursor());
     let chosen = if letters.is_empty() { STATES[0].0 } else { letters };
@@ -88,7 +84,7 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
     let frame = visitor.frame("sources", "Sources", "/v1/sources").await.showing([&data]);
     let shown = Sources {
         frame: if cursor.is_empty() && wrong.is_none() { frame.watching(&data) } else { frame },
-        sources: rows,
+        sources: items(&sources).iter().map(Source::of).collect(),
         letters: items(&letters).iter().map(Letter::of).collect(),
         states: STATES.map(|(name, words)| (name, words, name == chosen)).into(),
         of_held: chosen == STATES[0].0,
@@ -107,7 +103,7 @@ impl Source {
             kind: text(&one["kind"]),
             state: State::of(&one["state"]),
             paused: one["paused"] == true,
-            paused_by: None,
+            paused_by: Pause::of(&one["pausedBy"]),
             waiting: text(&one["waiting"]),
             in_hand: text(&one["inHand"]),
             last: Moment::of(&one["lastReceivedAt"]),
