@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use crate::{
     commands::{
         act::ActArgs,
+        adapters::AdaptersArgs,
         audit::AuditArgs,
         batch::BatchCommand,
         bundle::BundleArgs,
@@ -172,10 +173,7 @@ pub enum ClientCommand {
     /// What the service is doing, live: ghosts, open closures, rates, quota, adapters, sources
     Top(TopArgs),
     /// How events come in by each adapter, and which of them is silent
-    #[command(
-        after_help = "Examples:\n  closeout adapters\n  closeout adapters -o json\n\nSILENT SINCE is set while no event arrives although sessions were closed (ghosts.silent_adapter_after). While no\nadapter of an organisation is heard, its ghosts are not told one by one."
-    )]
-    Adapters,
+    Adapters(AdaptersArgs),
     /// Close many conversations: shown first, then run
     #[command(subcommand)]
     Batch(BatchCommand),

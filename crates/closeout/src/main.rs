@@ -133,7 +133,7 @@ async fn ask(command: &ClientCommand, global: &Global, voice: &Voice) -> Result<
         ClientCommand::Sources(command) => commands::sources::run(command, &api, voice).await,
         ClientCommand::Dead(command) => commands::dead::run(command, &api, voice).await,
         ClientCommand::Top(args) => Box::pin(top::run(args, &api, voice)).await,
-        ClientCommand::Adapters => commands::adapters::run(&api, voice).await,
+        ClientCommand::Adapters(_) => commands::adapters::run(&api, voice).await,
         ClientCommand::Batch(command) => commands::batch::run(command, &api, voice).await,
         ClientCommand::Retry(args) => commands::act::run(Act::Retry, args, &api, voice).await,
         ClientCommand::Cancel(args) => commands::act::run(Act::Cancel, args, &api, voice).await,

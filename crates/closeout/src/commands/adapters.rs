@@ -1,5 +1,6 @@
 //! `closeout adapters`: how events come in.
 
+use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use crate::{
@@ -16,6 +17,27 @@ const ADAPTERS: [Column; 6] = [
     Column::text("LAG MS", "lagMs"),
     Column::time("SILENT SINCE", "silentSince"),
 ];
+
+/// Lists the adapters, with or without the word.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  closeout adapters list
+  closeout adapters list -o json
+
+SILENT SINCE is set while no event arrives although sessions were closed (ghosts.silent_adapter_after). While no \
+adapter of an organisation is heard, its ghosts are not told one by one.")]
+pub struct AdaptersArgs {
+    /// What to do with them; without it, they are listed
+    #[command(subcommand)]
+    pub command: Option<AdaptersCommand>,
+}
+
+/// What to do with adapters.
+#[derive(Debug, Clone, Subcommand)]
+pub enum AdaptersCommand {
+    /// List them, and which of them is silent
+    List,
+}
 
 /// Lists the adapters.
 ///
