@@ -71,3 +71,26 @@ fn signatures_are_never_made_around_the_check_of_their_secrets() {
         assert!(allowed || !text.contains("with_keys_of_published_vectors"), "{}", path.display());
     }
 }
+
+/// The tests of this package are left out of those of every crate, as they take long or need servers.
+#[test]
+fn the_test_command_names_every_suite_and_every_test_of_processes() {
+    let script = fs::read_to_string(root().join("scripts/test")).unwrap();
+    let rows = script.lines().find(|line| line.starts_with("rows=(")).unwrap();
+    let named = |name: &str| {
+        rows.split([' ', '"', '(', ')']).any(|word| word == name)
+            || script.contains(&format!("--test {name}\n"))
+    };
+    let manifest = fs::read_to_string(root().join("tests/Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let tests =
+        manifest["test"].as_array().unwrap().iter().map(|test| test["name"].as_str().unwrap().to_owned());
+    let folders = fs::read_dir(root().join("tests")).unwrap().map(|entry| entry.unwrap().path());
+    let suites = folders.filter(|path| path.join("run").is_file());
+    let suites = suites.map(|path| path.file_name().unwrap().to_string_lossy().into_owned());
+    let all: Vec<_> = tests.chain(suites).collect();
+    assert!(all.len() > 15, "{all:?}");
+    for name in all {
+        assert!(named(&name), "scripts/test does not run {name}");
+    }
+}
