@@ -1,6 +1,12 @@
 //! The connection: made in the background, made again by itself, and watched.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_nats::{Client, ConnectOptions, Event};
 use queue::{Action, Fault, FaultKind};
@@ -24,8 +30,8 @@ const RECONNECT_MOST: Duration = Duration::from_secs(1);
 /// How the connection stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// It stands.
-    Connected,
+    /// It stands, for the so manieth time: one that was made again is another one, however soon.
+    Connected(u64),
     /// It does not: what was heard last of that.
     Away { refused: bool, cause: String },
 }
@@ -42,6 +48,7 @@ impl Connection {
     pub(crate) async fn begin(setup: &Setup) -> Result<Self, OpenError> {
         let first = Standing::Away { refused: false, cause: "the server has not answered yet".to_owned() };
         let (noted, standing) = watch::channel(first);
+        let times = Arc::new(AtomicU64::new(0));
         let mut options = ConnectOptions::new()
             .name("closeout")
             .retry_on_initial_connect()
@@ -51,8 +58,8 @@ impl Connection {
             .max_reconnects(None)
             .reconnect_delay_callback(delay)
             .event_callback(move |event| {
-                let noted = noted.clone();
-                async move { note(&noted, event) }
+                let (noted, times) = (noted.clone(), Arc::clone(&times));
+                async move { note(&noted, &times, event) }
             });
         options = match &setup.auth {
             Auth::Nothing => options,
@@ -81,7 +88,7 @@ impl Connection {
     /// Fails unless the connection stands.
     pub(crate) fn check(&self, action: Action) -> Result<(), Fault> {
         match &*self.standing.borrow() {
-            Standing::Connected => Ok(()),
+            Standing::Connected(_) => Ok(()),
             Standing::Away { refused, cause } => Err(away(action, *refused, cause)),
         }
     }
@@ -99,10 +106,10 @@ fn away(action: Action, refused: bool, cause: &str) -> Fault {
     Fault { action, kind, cause: cause.to_owned(), fix }
 }
 
-fn note(noted: &watch::Sender<Standing>, event: Event) {
+fn note(noted: &watch::Sender<Standing>, times: &AtomicU64, event: Event) {
     match event {
         Event::Connected => {
-            noted.send_replace(Standing::Connected);
+            noted.send_replace(Standing::Connected(times.fetch_add(1, Ordering::Relaxed) + 1));
         }
         Event::Disconnected | Event::Closed => {
             let cause = "the connection broke".to_owned();
@@ -117,7 +124,7 @@ fn note(noted: &watch::Sender<Standing>, event: Event) {
                     *standing = Standing::Away { refused, cause };
                     true
                 }
-                Standing::Connected => false,
+                Standing::Connected(_) => false,
             });
         }
         Event::ServerError(error) => tracing::debug!(%error, "the server of NATS reports an error"),

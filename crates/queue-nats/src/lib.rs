@@ -20,6 +20,7 @@ mod message;
 mod pull;
 mod setup;
 mod source;
+mod unreadable;
 
 pub use setup::{Auth, OpenError, Setup};
 pub use source::NatsSource;

@@ -10,7 +10,7 @@ const ID: &str = "Nats-Msg-Id";
 const REPLY_TO: &str = "Reply-To";
 
 /// How the subjects begin by which messages are acknowledged.
-const ACK_SUBJECT: &str = "$JS.ACK.";
+pub(crate) const ACK_SUBJECT: &str = "$JS.ACK.";
 
 /// A message as the port has it; nothing for one without an acknowledgement subject, which JetStream never sends.
 pub(crate) fn received(message: jetstream::Message) -> Option<Message> {
@@ -18,22 +18,34 @@ pub(crate) fn received(message: jetstream::Message) -> Option<Message> {
     let place = format!("{}/{}", info.stream, info.stream_sequence);
     let deliveries = u32::try_from(info.delivered.max(1)).unwrap_or(u32::MAX);
     let receipt = Receipt(message.reply.as_ref()?.to_string());
-    let mut headers = Headers::default();
-    let (mut id, mut reply_to) = (None, None);
+    let mut read = Read::default();
     for (name, values) in message.headers.iter().flat_map(HeaderMap::iter) {
-        let name: &str = name.as_ref();
-        for value in values {
-            if name.eq_ignore_ascii_case(ID) {
-                id = id.or_else(|| Some(value.as_str().to_owned()));
-            } else if name.eq_ignore_ascii_case(REPLY_TO) {
-                reply_to = reply_to.or_else(|| Some(value.as_str().to_owned()));
-            } else {
-                headers.push(name, value.as_str());
-            }
-        }
+        values.iter().for_each(|value| read.note(name.as_ref(), value.as_str()));
     }
+    let Read { id, reply_to, headers } = read;
     let body = message.message.payload;
     Some(Message { receipt, place, id, deliveries, headers, reply_to, body })
+}
+
+/// What headers say.
+#[derive(Default)]
+pub(crate) struct Read {
+    pub(crate) id: Option<String>,
+    pub(crate) reply_to: Option<String>,
+    pub(crate) headers: Headers,
+}
+
+impl Read {
+    /// Takes in one header. Of an id and an address for the ending the first counts.
+    pub(crate) fn note(&mut self, name: &str, value: &str) {
+        if name.eq_ignore_ascii_case(ID) {
+            self.id.get_or_insert_with(|| value.to_owned());
+        } else if name.eq_ignore_ascii_case(REPLY_TO) {
+            self.reply_to.get_or_insert_with(|| value.to_owned());
+        } else {
+            self.headers.push(name, value);
+        }
+    }
 }
 
 /// The headers of what is published; nothing where one cannot be a header of NATS.

@@ -25,6 +25,8 @@ pub(crate) struct Pull {
     under_way: Option<Batch>,
     /// What came and was not handed out.
     pub(crate) came: VecDeque<Message>,
+    /// Whether the connection broke while something was on its way: perhaps by what came.
+    pub(crate) broke: bool,
     /// The receipts of what was handed out and is not settled.
     pub(crate) in_hand: HashSet<String>,
 }
@@ -78,6 +80,7 @@ impl Pull {
                 // The consumer is gone, or the server lost what was asked.
                 Ok(Some(Err(error))) => {
                     self.forget();
+                    self.broke = true;
                     return Err(fault::other(Action::Receive, &*error));
                 }
                 Ok(None) | Err(_) => break,

@@ -34,6 +34,7 @@ use crate::{
     message::{ack_subject, headers},
     pull::Pull,
     setup::{OpenError, Setup},
+    unreadable::unreadable,
 };
 
 /// Messages that may be in hand of all replicas together. Beyond it the server gives out none.
@@ -102,7 +103,7 @@ impl NatsSource {
     async fn ready(&self, action: Action, patience: Duration) -> Result<&Client, Fault> {
         if !self.closed.load(Ordering::SeqCst) {
             let mut standing = self.connection.standing.clone();
-            let stands = standing.wait_for(|standing| *standing == connection::Standing::Connected);
+            let stands = standing.wait_for(|standing| matches!(standing, connection::Standing::Connected(_)));
             // Whether it does is looked at below.
             let _ = timeout(patience, stands).await;
         }
@@ -140,15 +141,22 @@ impl NatsSource {
 
     async fn receive_now(&self, most: usize, wait: Duration) -> Result<Vec<Message>, Fault> {
         let mut pull = self.pull.lock().await;
-        let consumer = self.consumer(&mut pull).await?;
         let mut standing = self.connection.standing.clone();
+        let stands = standing.borrow_and_update().clone();
+        let consumer = self.consumer(&mut pull).await?;
+        if pull.broke {
+            let came = unreadable(&self.context, &consumer).await;
+            pull.came.extend(came);
+            pull.broke = false;
+        }
         tokio::select! {
             biased;
             handed = pull.hand_out(&consumer, most, wait) => return handed,
-            broke = standing.wait_for(|standing| *standing != connection::Standing::Connected) => drop(broke),
+            broke = standing.wait_for(|standing| *standing != stands) => drop(broke),
         }
         // What was asked is forgotten by the server with the connection. What came stays good.
         pull.forget();
+        pull.broke = true;
         self.connection.check(Action::Receive).map(|()| Vec::new())
     }
 
@@ -305,7 +313,9 @@ impl Source for NatsSource {
         if let Err(fault) = &received
             && fault.kind == FaultKind::Unreachable
         {
-            self.pull.lock().await.forget();
+            let mut pull = self.pull.lock().await;
+            pull.forget();
+            pull.broke = true;
         }
         received
     }

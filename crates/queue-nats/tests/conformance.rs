@@ -198,6 +198,60 @@ mod nats {
         assert_eq!((fault.action, fault.kind), (Action::Receive, FaultKind::Missing), "{fault:?}");
     }
 
+    /// Publishes by its own bytes what no client library would.
+    async fn publish_raw(port: u16, headers: &[u8], body: &[u8]) {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut server = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let (length, all) = (headers.len(), headers.len() + body.len());
+        let mut bytes = b"CONNECT {\"verbose\":false,\"headers\":true}\r\n".to_vec();
+        bytes.extend_from_slice(format!("HPUB closures.v1.close {length} {all}\r\n").as_bytes());
+        bytes.extend_from_slice(&[headers, body, b"\r\nPING\r\n"].concat());
+        server.write_all(&bytes).await.unwrap();
+        let mut said = Vec::new();
+        while !String::from_utf8_lossy(&said).contains("PONG") {
+            assert!(server.read_buf(&mut said).await.unwrap() > 0, "{}", String::from_utf8_lossy(&said));
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn messages_with_headers_that_cannot_be_read_are_handed_out_and_keep_no_other_back() {
+        let place = Nats::begin().await;
+        let broken = [
+            &b"NATS/1.0\r\nX-Evil\x1b: a\r\nNats-Msg-Id: o-1\r\n\r\n"[..],
+            b"NATS/1.0\r\nno colon\r\n\r\n",
+            b"NATS/1.0\r\nX: \xff\r\n\r\n",
+        ];
+        for headers in broken {
+            publish_raw(place.port, headers, b"broken").await;
+        }
+        let sound = || Outgoing {
+            id: None,
+            headers: queue::Headers::default(),
+            reply_to: None,
+            body: "sound".into(),
+        };
+        place.publish(sound()).await;
+        let source = place.open().await;
+        let until = tokio::time::Instant::now() + BOUND;
+        let mut bodies = Vec::new();
+        while bodies.len() < broken.len() + 1 {
+            assert!(tokio::time::Instant::now() < until, "only {bodies:?} came");
+            let Ok(messages) = source.receive(10, Duration::from_millis(500)).await else { continue };
+            for message in messages {
+                bodies.push(String::from_utf8_lossy(&message.body).into_owned());
+                if message.place == "CLOSURES/1" {
+                    assert_eq!(message.id.as_deref(), Some("o-1"), "what can be read is there");
+                }
+                let settled = source.settle(vec![(message.receipt, queue::Settlement::Taken)]).await;
+                assert_eq!(settled, Ok(0), "the server has confirmed it");
+            }
+        }
+        bodies.sort_unstable();
+        assert_eq!(bodies, ["broken", "broken", "broken", "sound"]);
+        let standing = source.standing().await.unwrap();
+        assert_eq!((standing.waiting, standing.in_hand), (0, 0), "nothing comes again");
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn an_unsafe_consumer_and_stream_are_warned_of() {
         let place = Nats::begin().await;

@@ -37,6 +37,8 @@ impl Stored {
 /// What is known of the tables.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
+    /// The number of the transaction that asks.
+    pub(crate) transaction: i64,
     /// The position of the journal's last line.
     pub(crate) last_position: u64,
     pub(crate) closures: HashMap<Uuid, Stored>,

@@ -29,6 +29,7 @@ mod query;
 mod read;
 mod readers;
 mod record;
+mod rolled_back;
 mod schema;
 mod session;
 mod statements;

@@ -39,9 +39,9 @@ pub(crate) struct Statements {
 /// so that no line appears below one that a reader has passed.
 const LOCK: &str = "SELECT value FROM marks WHERE name = 'journal' FOR UPDATE";
 
-/// The largest position ever given out, also when its line was pruned.
+/// The largest position ever given out, also when its line was pruned; and the transaction's number, which the lock has given it.
 const LAST_POSITION: &str = "SELECT greatest((SELECT max(position) FROM journal),
-    (SELECT value FROM marks WHERE name = 'journal'))";
+    (SELECT value FROM marks WHERE name = 'journal')), txid_current()";
 
 const CLOSURES: &str =
     "SELECT key, version, standing, organisation, conversation, last_sequence, created_at, labels
@@ -134,7 +134,12 @@ impl Statements {
         );
         began?;
         locked?;
-        let mut known = Known { last_position: unsigned(last?.try_get(0)?), ..Known::default() };
+        let last = last?;
+        let mut known = Known {
+            transaction: last.try_get(1)?,
+            last_position: unsigned(last.try_get(0)?),
+            ..Known::default()
+        };
         for row in closures? {
             let stored = Stored {
                 version: unsigned(row.try_get(1)?),

@@ -8,7 +8,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -25,6 +25,7 @@ use crate::{
     judge::{Questions, Writes, judge},
     metrics,
     patience::Patience,
+    rolled_back::was_rolled_back,
     schema,
     session::{Connector, Ending, PAUSE, Role, STANDING},
     statements::Statements,
@@ -135,9 +136,15 @@ struct Session {
     client: ClientWrapper,
     ending: Ending,
     statements: Statements,
+    /// The number of the transaction that began last; 0 until it has one.
+    transaction: AtomicI64,
 }
 
 impl Session {
+    fn new(client: ClientWrapper, ending: Ending, statements: Statements) -> Self {
+        Self { client, ending, statements, transaction: AtomicI64::new(0) }
+    }
+
     /// What has truly gone wrong: to whoever waits for an answer every end of a connection looks alike.
     fn cause_of(&self, trouble: Trouble) -> Trouble {
         match self.ending.why() {
@@ -225,16 +232,38 @@ impl Desk {
                 }
                 continue;
             }
-            let keeps = trouble.reach != Reach::Connection
-                && timeout(TRANSACTION_WITHIN, session.client.batch_execute("ROLLBACK"))
-                    .await
-                    .is_ok_and(|rolled_back| rolled_back.is_ok());
+            if trouble.reach == Reach::Connection {
+                let transaction = session.transaction.load(Ordering::Relaxed);
+                self.session = None;
+                if tries == TRIES || !self.came_to_nothing(transaction).await {
+                    return Err(trouble);
+                }
+                continue;
+            }
+            let keeps = timeout(TRANSACTION_WITHIN, session.client.batch_execute("ROLLBACK"))
+                .await
+                .is_ok_and(|rolled_back| rolled_back.is_ok());
             if !keeps {
                 self.session = None;
             }
             if trouble.reach != Reach::Again || tries == TRIES {
                 return Err(trouble);
             }
+        }
+    }
+
+    /// Whether a transaction whose connection was lost is known to have been rolled back, so that the same may be tried again. The
+    /// server's last word may be lost with the connection, also that it ended the session of a writer that was slow.
+    async fn came_to_nothing(&mut self, transaction: i64) -> bool {
+        if transaction == 0 {
+            return false;
+        }
+        self.patience.ended();
+        match self.connected().await {
+            Ok(session) => timeout(TRANSACTION_WITHIN, was_rolled_back(&session.client, transaction))
+                .await
+                .unwrap_or_default(),
+            Err(_) => false,
         }
     }
 
@@ -272,7 +301,7 @@ impl Desk {
         };
         let statements =
             timeout(TRANSACTION_WITHIN, ready).await.map_err(|_| Trouble::late("a connection"))??;
-        Ok(Session { client, ending, statements })
+        Ok(Session::new(client, ending, statements))
     }
 
     /// Asks the server for less patience, once the service has been quick for a while.
@@ -297,7 +326,7 @@ impl Desk {
             return Err(OpenError::HalfCopied);
         }
         let statements = Statements::prepare(&client, self.connector.instance()).await?;
-        self.session = Some(Session { client, ending, statements });
+        self.session = Some(Session::new(client, ending, statements));
         Ok(())
     }
 
@@ -331,7 +360,8 @@ impl Desk {
 }
 
 async fn in_transaction(session: &Session, batch: &[Change]) -> Result<(Outcomes, Held), Trouble> {
-    let Session { client, statements, .. } = session;
+    let Session { client, statements, transaction, .. } = session;
+    transaction.store(0, Ordering::Relaxed);
     let commits = || {
         batch.iter().filter_map(|change| match change {
             Change::Commit(commit, _) => Some(&**commit),
@@ -340,6 +370,7 @@ async fn in_transaction(session: &Session, batch: &[Change]) -> Result<(Outcomes
     };
     let others = batch.len() - commits().count();
     let mut known = statements.begin(client, &Questions::of(commits())).await?;
+    transaction.store(known.transaction, Ordering::Relaxed);
     let begun = Instant::now();
     let mut writes = Writes::default();
     let mut outcomes = Vec::with_capacity(batch.len());

@@ -1,6 +1,6 @@
 //! Something between a client and its server that can be made to fail.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -22,7 +22,15 @@ pub enum Mode {
     Silent,
     /// What the server says is kept back for as long as this lasts; what it is told passes.
     Deaf,
+    /// What the client says passes [`LATE`], all together, and an error that the server tells is lost with the connection.
+    Late,
 }
+
+/// More than the server lets a writer stand still at first.
+const LATE: Duration = Duration::from_millis(600);
+
+/// The first byte of an error that the server tells (PostgreSQL's manual, "Message Formats").
+const ERROR: u8 = b'E';
 
 /// The proxy. It ends with the runtime of its test.
 pub struct Proxy {
@@ -62,21 +70,36 @@ async fn pass(client: TcpStream, server: String, mut mode: watch::Receiver<Mode>
     let closed = async { mode.wait_for(|mode| *mode == Mode::Closed).await.is_ok() };
     tokio::select! {
         _ = closed => {}
-        () = copy(from_client, to_server, one, &[Mode::Silent]) => {}
-        () = copy(from_server, to_client, other, &[Mode::Silent, Mode::Deaf]) => {}
+        () = copy(Side::Client, from_client, to_server, one) => {}
+        () = copy(Side::Server, from_server, to_client, other) => {}
     }
 }
 
-/// Passes on what comes, but in one of these modes.
-async fn copy(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    mut mode: watch::Receiver<Mode>,
-    held: &[Mode],
-) {
-    let mut bytes = vec![0; 16 * 1024];
+/// Whose words are passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Client,
+    Server,
+}
+
+/// Passes on what comes, as the mode wants it.
+async fn copy(who: Side, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch::Receiver<Mode>) {
+    let held = match who {
+        Side::Client => &[Mode::Silent][..],
+        Side::Server => &[Mode::Silent, Mode::Deaf],
+    };
+    let mut bytes = vec![0; 64 * 1024];
     loop {
-        let Ok(length @ 1..) = from.read(&mut bytes).await else { return };
+        let Ok(mut length @ 1..) = from.read(&mut bytes).await else { return };
+        if *mode.borrow() == Mode::Late {
+            if who == Side::Server && bytes[0] == ERROR {
+                return;
+            }
+            if who == Side::Client {
+                tokio::time::sleep(LATE).await;
+                length += from.try_read(&mut bytes[length..]).unwrap_or_default();
+            }
+        }
         match mode.wait_for(|mode| !held.contains(mode)).await {
             Ok(mode) if *mode != Mode::Closed => {}
             _ => return,

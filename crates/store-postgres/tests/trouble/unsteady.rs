@@ -116,6 +116,25 @@ async fn a_writer_that_stood_still_is_got_out_of_the_way_and_writes_again_when_i
     }
 }
 
+/// Its last word is lost where a writer has begun to send when the server ends its session.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_rolled_back_is_written_again_also_where_the_servers_last_word_is_lost() {
+    let proxy = Proxy::begin(&server::host()).await;
+    let store = open(&through(&proxy, &server::schema())).await;
+    for round in 0..2 {
+        proxy.set(Mode::Late);
+        let late = Arc::clone(&store);
+        let commit = tokio::spawn(async move { late.commit(samples::insert(&samples::row(round))).await });
+        until_a_writer_stands_still().await;
+        // For longer than the server bears, also the second time.
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        proxy.set(Mode::Open);
+        commit.await.expect("it does not panic").expect("it is known that it was not written");
+        let stored = store.load(samples::key(round)).await.expect("it answers");
+        assert_eq!(stored.expect("it is there").version, samples::row(round).version);
+    }
+}
+
 async fn open(address: &Address) -> Arc<dyn Store> {
     Arc::new(PostgresStore::open(address, true).await.expect("the server of the test answers"))
 }
