@@ -6,6 +6,7 @@
 mod away;
 mod crashes;
 mod fleet;
+#[expect(dead_code, reason = "the store's own tests make more use of it")]
 #[path = "../../crates/store-postgres/tests/trouble/proxy.rs"]
 mod proxy;
 mod setting;

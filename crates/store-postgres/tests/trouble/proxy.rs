@@ -1,6 +1,13 @@
 //! Something between a client and its server that can be made to fail.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -36,6 +43,8 @@ const ERROR: u8 = b'E';
 pub struct Proxy {
     pub address: SocketAddr,
     mode: watch::Sender<Mode>,
+    /// How many errors were lost with their connection.
+    lost: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -45,12 +54,19 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let address = listener.local_addr().expect("it is bound");
         let (mode, mode_of_all) = watch::channel(Mode::Open);
+        let lost = Arc::new(AtomicUsize::new(0));
+        let lost_of_all = Arc::clone(&lost);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(pass(client, server.clone(), mode_of_all.clone()));
+                tokio::spawn(pass(client, server.clone(), mode_of_all.clone(), Arc::clone(&lost_of_all)));
             }
         });
-        Self { address, mode }
+        Self { address, mode, lost }
+    }
+
+    /// How many errors that the server told were lost with their connection.
+    pub fn lost(&self) -> usize {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// Behaves so from now on.
@@ -59,7 +75,7 @@ impl Proxy {
     }
 }
 
-async fn pass(client: TcpStream, server: String, mut mode: watch::Receiver<Mode>) {
+async fn pass(client: TcpStream, server: String, mut mode: watch::Receiver<Mode>, lost: Arc<AtomicUsize>) {
     if *mode.borrow_and_update() == Mode::Closed {
         return;
     }
@@ -70,8 +86,8 @@ async fn pass(client: TcpStream, server: String, mut mode: watch::Receiver<Mode>
     let closed = async { mode.wait_for(|mode| *mode == Mode::Closed).await.is_ok() };
     tokio::select! {
         _ = closed => {}
-        () = copy(Side::Client, from_client, to_server, one) => {}
-        () = copy(Side::Server, from_server, to_client, other) => {}
+        () = copy(Side::Client, from_client, to_server, one, &lost) => {}
+        () = copy(Side::Server, from_server, to_client, other, &lost) => {}
     }
 }
 
@@ -83,7 +99,13 @@ enum Side {
 }
 
 /// Passes on what comes, as the mode wants it.
-async fn copy(who: Side, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch::Receiver<Mode>) {
+async fn copy(
+    who: Side,
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut mode: watch::Receiver<Mode>,
+    lost: &AtomicUsize,
+) {
     let held = match who {
         Side::Client => &[Mode::Silent][..],
         Side::Server => &[Mode::Silent, Mode::Deaf],
@@ -93,6 +115,7 @@ async fn copy(who: Side, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mo
         let Ok(mut length @ 1..) = from.read(&mut bytes).await else { return };
         if *mode.borrow() == Mode::Late {
             if who == Side::Server && bytes[0] == ERROR {
+                lost.fetch_add(1, Ordering::Relaxed);
                 return;
             }
             if who == Side::Client {

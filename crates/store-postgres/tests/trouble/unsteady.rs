@@ -130,6 +130,7 @@ async fn what_was_rolled_back_is_written_again_also_where_the_servers_last_word_
         tokio::time::sleep(Duration::from_millis(700)).await;
         proxy.set(Mode::Open);
         commit.await.expect("it does not panic").expect("it is known that it was not written");
+        assert!(proxy.lost() > usize::try_from(round).expect("it is small"), "a last word was lost");
         let stored = store.load(samples::key(round)).await.expect("it answers");
         assert_eq!(stored.expect("it is there").version, samples::row(round).version);
     }
