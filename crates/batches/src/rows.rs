@@ -1,6 +1,6 @@
 //! From a file to its rows: each a JSON object as text, or why it is none, and where it stands.
 
-use std::{fmt, mem};
+use std::{collections::HashSet, fmt, mem};
 
 use serde_json::{Map, Value, json, value::RawValue};
 use store::{Filter, Millis};
@@ -15,6 +15,9 @@ pub const LARGEST_FILE: usize = 4_000_000;
 
 /// The largest row, in bytes. A row with every field at its longest, but for labels, has less than half of it.
 pub const LARGEST_ROW: usize = 8_192;
+
+/// The most headings of a table: three of a row itself, seven of a policy, and as many labels as one row may have, sixteen.
+const MOST_HEADINGS: usize = 3 + 7 + 16;
 
 /// How many signs of a row are shown where it cannot be read: an id and what is wrong beside it.
 const SHOWN: usize = 100;
@@ -191,6 +194,9 @@ pub(crate) fn read(format: Format, file: &[u8]) -> Result<Vec<Row>, Unreadable> 
 fn json(text: &str) -> Result<Vec<Row>, Unreadable> {
     let rows: Vec<&RawValue> = serde_json::from_str(text)
         .map_err(|error| Unreadable::Broken(format!("it is not a JSON list: {error}")))?;
+    if rows.len() > MOST_ROWS {
+        return Err(Unreadable::TooMany);
+    }
     let mut lines = Lines::of(text);
     let row = |row: &RawValue| {
         // The value is a part of the text.
@@ -210,20 +216,29 @@ fn ids(text: &str) -> Result<Vec<Row>, Unreadable> {
         let why = "it begins as JSON does, and not with an id: its type is application/json or application/x-ndjson";
         return Err(Unreadable::Broken(why.to_owned()));
     }
-    let words = |line: &str| -> Vec<String> {
-        let parts = line.split(|sign: char| sign.is_whitespace() || matches!(sign, ',' | ';' | '"'));
-        parts.filter(|word| !word.is_empty()).map(str::to_owned).collect()
-    };
     let row = |number, id: &str| Row::of(number, id, Ok(json!({ "conversationId": id }).to_string()));
-    let rows = lines(text).flat_map(|(number, line)| words(line).into_iter().map(move |id| row(number, &id)));
+    let rows = lines(text).flat_map(|(number, line)| words(line).map(move |id| row(number, id)));
     Ok(rows.take(MOST_ROWS + 1).collect())
+}
+
+/// The words of a line, one at a time: a line can be the whole file.
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    let parts = line.split(|sign: char| sign.is_whitespace() || matches!(sign, ',' | ';' | '"'));
+    parts.filter(|word| !word.is_empty())
 }
 
 fn csv(text: &str) -> Result<Vec<Row>, Unreadable> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let broken = |error: csv::Error| Unreadable::Broken(format!("it is not CSV: {error}"));
     let headings = reader.headers().map_err(broken)?.clone();
-    let mut seen = Vec::new();
+    if headings.len() > MOST_HEADINGS {
+        return Err(Unreadable::Broken(format!(
+            "it has {} headings, and no row can mean more than {MOST_HEADINGS}: leave out the columns that the service does not \
+             need, a row has 16 labels at most",
+            headings.len()
+        )));
+    }
+    let mut seen = HashSet::new();
     for heading in &headings {
         if !known(heading) {
             return Err(Unreadable::Broken(format!(
@@ -231,10 +246,9 @@ fn csv(text: &str) -> Result<Vec<Row>, Unreadable> {
                  policy.NAME"
             )));
         }
-        if seen.contains(&heading) {
+        if !seen.insert(heading) {
             return Err(Unreadable::Broken(format!("the heading \"{heading}\" is there twice")));
         }
-        seen.push(heading);
     }
     let place = |reader: &csv::Reader<&[u8]>| usize::try_from(reader.position().byte()).unwrap_or(usize::MAX);
     let (mut rows, mut record, mut lines) = (Vec::new(), csv::StringRecord::new(), Lines::of(text));
@@ -421,6 +435,31 @@ mod tests {
         let rows = read(Format::Csv, b"conversationId,participantId\na,b\nc\nd,e\n").unwrap();
         let good: Vec<_> = rows.iter().map(|row| row.value.is_ok()).collect();
         assert_eq!(good, [true, false, true], "{rows:?}");
+    }
+
+    #[test]
+    fn a_table_of_more_headings_than_a_row_can_mean_is_refused_before_any_of_them_is_looked_at() {
+        let table = |headings: usize| {
+            let labels: String = (1..headings).map(|number| format!(",label.a{number}")).collect();
+            read(Format::Csv, format!("conversationId{labels}\nx{}\n", ",".repeat(headings - 1)).as_bytes())
+        };
+        assert_eq!(table(MOST_HEADINGS).unwrap().len(), 1);
+        for headings in [MOST_HEADINGS + 1, 100_000] {
+            let Err(Unreadable::Broken(why)) = table(headings) else { panic!("{headings} are taken") };
+            assert!(why.starts_with(&format!("it has {headings} headings")), "{why}");
+        }
+        // What is wrong with one of them is not said: none was compared.
+        let known_nowhere = "x,".repeat(MOST_HEADINGS + 1);
+        let Err(Unreadable::Broken(why)) = read(Format::Csv, known_nowhere.as_bytes()) else { panic!() };
+        assert!(why.contains("leave out the columns"), "{why}");
+    }
+
+    #[test]
+    fn one_line_of_very_many_words_or_values_is_refused_for_their_number() {
+        let half = LARGEST_FILE / 2;
+        assert_eq!(read(Format::Ids, "x ".repeat(half).as_bytes()), Err(Unreadable::TooMany));
+        let list = format!("[{}1]", "1,".repeat(half - 2));
+        assert_eq!(read(Format::Json, list.as_bytes()), Err(Unreadable::TooMany));
     }
 
     #[test]

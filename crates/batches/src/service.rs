@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use closure_machine::Command;
 use genesys_types::Organisation;
 use orchestrator::{Orchestrator, Said};
@@ -185,9 +186,9 @@ impl Batches {
         organisation: &Organisation,
         by: &str,
         format: Format,
-        file: &[u8],
+        file: Bytes,
     ) -> Result<Result<Batch, Unreadable>, StoreUnavailable> {
-        match rows::read(format, file) {
+        match beside(move || rows::read(format, &file)).await? {
             Ok(rows) => self.preview_rows(organisation, by, rows, None).await.map(Ok),
             Err(unreadable) => Ok(Err(unreadable)),
         }
@@ -277,8 +278,7 @@ impl Batches {
         let key = Uuid::now_v7();
         let mut seen = Seen::default();
         let mut items = Vec::with_capacity(rows.len());
-        for (number, Row { line, given, value }) in (1u32..).zip(rows) {
-            let read = value.and_then(|row| self.0.reader.read(organisation, &row).map(|asked| (row, asked)));
+        for (number, Meant { line, given, read }) in (1u32..).zip(self.0.meant(organisation, rows).await?) {
             let (state, kept) = match read {
                 Err(detail) => {
                     let text = Some(given).filter(|given| !given.is_empty());
@@ -499,7 +499,37 @@ impl Batch {
     }
 }
 
+/// A row that was read, or why it cannot be.
+struct Meant {
+    line: Option<u32>,
+    given: String,
+    read: Result<(String, Asked), String>,
+}
+
+/// Computes something that takes as long as its input wants, beside the threads that answer everybody else.
+async fn beside<T: Send + 'static>(
+    compute: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StoreUnavailable> {
+    // It ends early by a panic, which was told already, or with the program.
+    let ended = |_| StoreUnavailable { why: "the rows could not be read to their end".to_owned() };
+    tokio::task::spawn_blocking(compute).await.map_err(ended)
+}
+
 impl Inner {
+    /// Reads each row as a command.
+    async fn meant(
+        &self,
+        organisation: &Organisation,
+        rows: Vec<Row>,
+    ) -> Result<Vec<Meant>, StoreUnavailable> {
+        let (reader, organisation) = (Arc::clone(&self.reader), organisation.clone());
+        let meant = move |Row { line, given, value }: Row| {
+            let read = value.and_then(|row| reader.read(&organisation, &row).map(|asked| (row, asked)));
+            Meant { line, given, read }
+        };
+        beside(move || rows.into_iter().map(meant).collect()).await
+    }
+
     pub(crate) fn scanning(&self) -> MutexGuard<'_, HashSet<Uuid>> {
         self.scanning.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -271,7 +271,9 @@ pub(crate) async fn preview(call: Call) -> Answer {
     }
     let organisation = command::organisation(named, caller, &call.shared.organisations)?;
     let previewed = match wanted {
-        Rows::Given(format) => batches.preview(&organisation, &caller.name, format, &call.file).await?,
+        Rows::Given(format) => {
+            batches.preview(&organisation, &caller.name, format, call.file.clone()).await?
+        }
         Rows::OfClosures(filter) => {
             match batches.preview_closures(&organisation, &caller.name, &filter).await? {
                 Err(Unreadable::Empty) => {

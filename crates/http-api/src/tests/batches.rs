@@ -292,6 +292,26 @@ async fn rows_are_taken_in_four_forms_and_refused_in_every_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_table_may_have_every_heading_that_a_row_can_mean_and_none_beyond() {
+    let world = World::new().await;
+    let policies = crate::command::POLICY.iter().map(|name| format!("policy.{name}"));
+    let fields = ["conversationId", "participantId", "idempotencyKey"].map(str::to_owned);
+    let headings: Vec<_> =
+        fields.into_iter().chain(policies).chain((1..=16).map(|number| format!("label.a{number}"))).collect();
+    let table = |headings: &[String], id: &str| {
+        let empty = ",".repeat(headings.len() - 1 - 16);
+        format!("{}\n{id}{empty}{}\n", headings.join(","), ",x".repeat(16))
+    };
+    let id = world.conversation(1);
+    let csv = ("content-type", "text/csv");
+    let batch = world.rows_as("submit", csv, table(&headings, &id)).await.ok(201);
+    assert_eq!(batch["progress"]["queued"], 1, "{:?}", world.items(&batch).await);
+    let beyond = [headings, vec!["label.a17".to_owned()]].concat();
+    let problem = world.rows_as("submit", csv, table(&beyond, &id)).await.problem(422, "unreadable_batch");
+    assert!(problem["detail"].as_str().unwrap().contains("16 labels at most"), "{problem}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_steers_a_batch_may_say_why() {
     let world = World::new().await;
     for (act, path) in [("pause", "/pause"), ("cancel", "/cancel")] {
