@@ -4,12 +4,12 @@ use std::{collections::HashSet, sync::Arc};
 
 use closure_machine::{Act, Turn};
 use genesys_types::{ConversationId, Organisation};
-use orchestrator::{ActError, Operation, QueryError, Record, closure_id, names};
+use orchestrator::{ActError, Operation, QueryError, Record, TimelineLine, closure_id, names};
 use store::{ClosureKey, Filter, Millis, Order, StoreUnavailable};
 use uuid::Uuid;
 
 use crate::{
-    plan::{self, BatchState, Fate, RowState, Skip},
+    plan::{self, BatchState, Fate, RowState, Skip, Stands},
     rows::{MOST_ROWS, Narrower, Unreadable},
     service::{Batch, Batches, CLOSURES_AT_ONCE, Inner, TOKEN_LASTS_MILLIS},
     stored::{Kept, Narrowing, Plan},
@@ -73,14 +73,14 @@ impl Batches {
             let kept = Kept { row: closure_id(key), closure: Some(key), ..Kept::default() };
             let (state, kept) = match self.0.record(key).await? {
                 Some(record) if record.organisation == *organisation => {
-                    let kept = Kept { conversation: conversation(&record), ..kept };
+                    let shown = Some(names::state(&record.closure).to_owned());
+                    let kept = Kept { conversation: conversation(&record), shown, ..kept };
                     if !seen.insert(key) {
                         kept.with(Fate::skipped(Skip::Duplicate, None))
                     } else if self.0.orchestrator.fits(&record, act) {
                         (RowState::Queued, kept)
                     } else {
-                        let detail = Some(format!("it is {}", names::state(&record.closure)));
-                        Kept { detail, ..kept }.with(Fate::skipped(Skip::Unfit, None))
+                        kept.with(unfit(&record))
                     }
                 }
                 // Whose it is stays untold where it is not of this organisation.
@@ -136,17 +136,34 @@ impl Inner {
         }
     }
 
-    /// Does the act for one row; nothing where it is to be tried again later. A service that died between the act and its note does it
-    /// again: a second look or beginning changes nothing that the first has not, and what has ended stays so.
+    /// Does the act for one row, where its closure stands as it did in the preview; nothing where it is to be tried again later. A
+    /// service that died between the act and its note finds it in the timeline, or does it again: a second look or beginning changes
+    /// nothing that the first has not, and what has ended stays so.
     pub(crate) async fn perform(&self, batch: &Batch, act: Act, kept: &Kept) -> Option<Fate> {
-        let Some(key) = kept.closure else { return Some(Fate::skipped(Skip::NotFound, None)) };
+        let missing = Some(Fate::skipped(Skip::NotFound, None));
+        let Some(key) = kept.closure else { return missing };
+        let Ok(found) = self.record(key).await else { return None };
+        let Some(record) = found else { return missing };
+        let stands = kept.shown.as_deref().map(|shown| Stands {
+            shown,
+            state: names::state(&record.closure),
+            reason: names::reason(&record.closure),
+        });
+        if let Some(why) = stands.and_then(|stands| plan::changed(stands, batch.plan.filter.as_ref())) {
+            return match self.orchestrator.timeline(key).await {
+                Ok(lines) if is_of_batch(batch, act, &lines) => Some(followed(&record, Some(act))),
+                Ok(_) | Err(QueryError::Unreadable(_)) => Some(Fate::unfit(why)),
+                Err(QueryError::Unavailable(_)) => None,
+            };
+        }
         let operation = Operation {
             act,
-            by: batch.plan.executed_by.clone().unwrap_or_else(|| batch.plan.by.clone()),
+            by: actor(batch).to_owned(),
             role: ROLE,
             reason: batch.plan.reason.clone(),
             note: None,
-            if_version: None,
+            // The act is for the closure as it was just looked at.
+            if_version: Some(record.closure.sequence),
         };
         match self.orchestrator.act(key, operation).await {
             Ok(record) => Some(followed(&record, Some(act))),
@@ -154,12 +171,32 @@ impl Inner {
             Err(ActError::Unfit(_, record)) if is_done(act, names::state(&record.closure)) => {
                 Some(followed(&record, Some(act)))
             }
-            Err(ActError::Unfit(..)) => Some(Fate::skipped(Skip::Unfit, None)),
-            Err(ActError::Missing) => Some(Fate::skipped(Skip::NotFound, None)),
-            Err(ActError::OtherVersion(_) | ActError::Claimed(_)) => Some(Fate::skipped(Skip::Unfit, None)),
-            Err(ActError::Unavailable(_)) => None,
+            Err(ActError::Unfit(_, record)) => Some(unfit(&record)),
+            Err(ActError::Missing) => missing,
+            Err(ActError::Claimed(_)) => Some(unfit(&record)),
+            // Somebody was faster; it is looked at once more.
+            Err(ActError::OtherVersion(_) | ActError::Unavailable(_)) => None,
         }
     }
+}
+
+/// Who acts: whoever executed the batch.
+fn actor(batch: &Batch) -> &str {
+    batch.plan.executed_by.as_deref().unwrap_or(&batch.plan.by)
+}
+
+/// Whether a closure's timeline tells that this batch did its act already, and died before it noted that.
+fn is_of_batch(batch: &Batch, act: Act, lines: &[TimelineLine]) -> bool {
+    lines.iter().any(|line| {
+        line.at.millis() >= batch.plan.created_at
+            && line.entry.operator.as_ref().is_some_and(|done| {
+                done.act == names::act(act) && done.by == actor(batch) && done.reason == batch.plan.reason
+            })
+    })
+}
+
+fn unfit(record: &Record) -> Fate {
+    Fate::unfit(format!("it is {}", names::state(&record.closure).replace('_', " ")))
 }
 
 /// Whether a closure that has ended stands as the act would have left it: then a service that died before it noted that had done it.
@@ -179,7 +216,8 @@ pub(crate) fn followed(record: &Record, act: Option<Act>) -> Fate {
         (Some(Act::Cancel), "cancelled") => RowState::Closed,
         _ => plan::followed(state),
     };
-    Fate { state, closure: Some(record.key), reason: names::reason(&record.closure).map(str::to_owned) }
+    let reason = names::reason(&record.closure).map(str::to_owned);
+    Fate { state, closure: Some(record.key), reason, detail: None }
 }
 
 fn conversation(record: &Record) -> Option<Uuid> {

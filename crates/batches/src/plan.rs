@@ -4,6 +4,8 @@ use orchestrator::{SubmitError, Submitted};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::stored::Narrowing;
+
 macro_rules! words {
     ($(#[$about:meta])* $name:ident { $($(#[$said:meta])* $word:ident = $text:literal,)* }) => {
         $(#[$about])*
@@ -126,19 +128,69 @@ pub(crate) struct Fate {
     pub(crate) state: RowState,
     pub(crate) closure: Option<Uuid>,
     pub(crate) reason: Option<String>,
+    /// The reason in words, where it has some.
+    pub(crate) detail: Option<String>,
 }
 
 impl Fate {
     pub(crate) fn skipped(why: Skip, closure: Option<Uuid>) -> Self {
-        Self { state: RowState::Skipped, closure, reason: Some(why.name().to_owned()) }
+        Self { state: RowState::Skipped, closure, reason: Some(why.name().to_owned()), detail: None }
+    }
+
+    /// Of an act that does not fit how the closure stands, which is said in words.
+    pub(crate) fn unfit(detail: String) -> Self {
+        Self { detail: Some(detail), ..Self::skipped(Skip::Unfit, None) }
     }
 
     fn failed(why: &str, closure: Option<Uuid>) -> Self {
-        Self { state: RowState::Failed, closure, reason: Some(why.to_owned()) }
+        Self { state: RowState::Failed, closure, reason: Some(why.to_owned()), detail: None }
     }
 
     fn submitted(closure: Uuid) -> Self {
-        Self { state: RowState::Submitted, closure: Some(closure), reason: None }
+        Self { state: RowState::Submitted, closure: Some(closure), reason: None, detail: None }
+    }
+}
+
+/// How a closure stood for whoever was shown it, and how it stands now: its state, and the reason of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stands<'a> {
+    pub(crate) shown: &'a str,
+    pub(crate) state: &'a str,
+    pub(crate) reason: Option<&'a str>,
+}
+
+/// Why an act is not done any more to a closure that was shown for it, in words; nothing where it stands as it did. It is still the
+/// same ghost after a further look or a comment; one that somebody retries is none. What is under way goes on by itself, unless the
+/// filter names the states that it may have. What has ended the act itself judges.
+pub(crate) fn changed(stands: Stands<'_>, filter: Option<&Narrowing>) -> Option<String> {
+    let Stands { shown, state, reason } = stands;
+    if standing(state) == "ended" {
+        return None;
+    }
+    let words = |text: &str| text.replace('_', " ");
+    let one_of = |wanted: &[String], is: Option<&str>| {
+        wanted.is_empty() || is.is_some_and(|is| wanted.iter().any(|wanted| wanted == is))
+    };
+    let matches =
+        filter.is_none_or(|filter| one_of(&filter.states, Some(state)) && one_of(&filter.reasons, reason));
+    if standing(shown) != standing(state) || (!matches && shown != state) {
+        return Some(format!("it was {} in the preview, and is {} now", words(shown), words(state)));
+    }
+    let why = || words(reason.unwrap_or("without a reason"));
+    (!matches).then(|| format!("it is {} now, which the filter does not match", why()))
+}
+
+/// What of a closure's state an act goes by: that it has ended, that it is under way, or what it waits in.
+fn standing(closure_state: &str) -> &str {
+    match closure_state {
+        "accepted"
+        | "resolving"
+        | "verifying"
+        | "closing_participant"
+        | "awaiting_confirmation"
+        | "closing_wrapper" => "under way",
+        "closed" | "already_closed" | "failed" | "cancelled" | "resolved" => "ended",
+        waits => waits,
     }
 }
 
@@ -288,6 +340,40 @@ mod tests {
         assert_eq!(of(RowState::Failed), ["failed", "cancelled"]);
         assert_eq!(of(RowState::Ghost), ["ghost"]);
         assert_eq!(of(RowState::Submitted).len(), 8);
+    }
+
+    #[test]
+    fn an_act_is_for_a_closure_that_stands_as_it_was_shown() {
+        fn change(shown: &str, state: &str, filter: Option<&Narrowing>) -> Option<String> {
+            changed(Stands { shown, state, reason: None }, filter)
+        }
+        for shown in orchestrator::names::STATES {
+            for state in orchestrator::names::STATES {
+                let same = standing(state) == "ended" || standing(shown) == standing(state);
+                assert_eq!(change(shown, state, None).is_none(), same, "{shown} {state}");
+            }
+        }
+        assert_eq!(
+            change("ghost", "awaiting_confirmation", None).unwrap(),
+            "it was ghost in the preview, and is awaiting confirmation now"
+        );
+        let states = |states: &[&str]| Narrowing {
+            states: states.iter().map(|&state| state.to_owned()).collect(),
+            ..Narrowing::default()
+        };
+        assert_eq!(change("verifying", "closing_participant", None), None);
+        assert!(change("verifying", "closing_participant", Some(&states(&["verifying"]))).is_some());
+        assert_eq!(
+            change("verifying", "closing_participant", Some(&states(&["verifying", "closing_participant"]))),
+            None
+        );
+        let reasons = Narrowing { reasons: vec!["no_confirmation".to_owned()], ..states(&["ghost"]) };
+        let ghost = |reason| Stands { shown: "ghost", state: "ghost", reason: Some(reason) };
+        assert_eq!(changed(ghost("no_confirmation"), Some(&reasons)), None);
+        assert_eq!(
+            changed(ghost("wrapper_open"), Some(&reasons)).unwrap(),
+            "it is wrapper open now, which the filter does not match"
+        );
     }
 
     #[test]

@@ -237,7 +237,7 @@ async fn follow(inner: &Inner, batch: &Batch, kept: &Kept) -> Result<Fate, Store
         Ok(Some(record)) => Ok(acts::followed(&record, acts::act_of(batch))),
         Ok(None) | Err(QueryError::Unreadable(_)) => {
             let reason = Some("unreadable_record".to_owned());
-            Ok(Fate { state: RowState::Failed, closure: kept.closure, reason })
+            Ok(Fate { state: RowState::Failed, closure: kept.closure, reason, detail: None })
         }
         Err(QueryError::Unavailable(unavailable)) => Err(unavailable),
     }

@@ -138,6 +138,9 @@ pub(crate) struct Kept {
     pub(crate) reason: Option<String>,
     #[serde(default)]
     pub(crate) detail: Option<String>,
+    /// Of an act: the state of the closure when it was shown; nothing in rows of before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shown: Option<String>,
     /// The line of the file in which it begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) line: Option<u32>,
@@ -155,7 +158,8 @@ impl Kept {
     /// The row with what became of it.
     pub(crate) fn with(self, fate: Fate) -> (RowState, Self) {
         let closure = fate.closure.or(self.closure);
-        (fate.state, Self { closure, reason: fate.reason, ..self })
+        let detail = fate.detail.or(self.detail);
+        (fate.state, Self { closure, reason: fate.reason, detail, ..self })
     }
 
     pub(crate) fn item(&self, number: u32, state: RowState) -> BatchItem {
@@ -182,6 +186,15 @@ mod tests {
         let plan: Plan = serde_json::from_value(before.clone()).unwrap();
         assert_eq!((plan.act.as_deref(), &plan.filter), (Some("retry"), &None));
         assert_eq!(serde_json::to_value(plan).unwrap(), before);
+    }
+
+    #[test]
+    fn a_row_of_before_its_closures_state_was_kept_is_read_and_one_without_is_written_as_then() {
+        let before =
+            json!({ "row": "cl_1", "conversation": null, "closure": null, "reason": null, "detail": null });
+        let row: Kept = serde_json::from_value(before.clone()).unwrap();
+        assert_eq!((&*row.row, &row.shown), ("cl_1", &None));
+        assert_eq!(serde_json::to_value(row).unwrap(), before);
     }
 
     #[test]

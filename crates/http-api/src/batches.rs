@@ -185,7 +185,7 @@ pub(crate) struct ItemView {
     /// not_messaging, no_guest, agent_connected, wrapup_pending, too_young, active_lately, other_queue, other_message_type or not_shown; else
     /// that of its closure.
     reason: Option<String>,
-    /// What cannot be read in it, or what a scan has seen.
+    /// What cannot be read in it, what a scan has seen, or how a closure stands that an act is not done to.
     detail: Option<String>,
     /// Of a malformed row: the first 100 characters of what was given, on one line, control characters spelt out; else null.
     text: Option<String>,

@@ -150,6 +150,50 @@ async fn what_has_ended_meanwhile_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_no_ghost_any_more_is_not_forced_and_one_that_was_talked_about_is() {
+    for chosen in [json!({ "filter": { "state": "ghost" } }), Value::Null] {
+        let world = World::new().await;
+        let (retried, discussed) = (world.ghost(1).await, world.ghost(2).await);
+        let mut body = json!({ "act": "force", "closures": [retried, discussed] });
+        if chosen.is_object() {
+            body = json!({ "act": "force", "filter": chosen["filter"] });
+        }
+        let batch = world.bulk(body).await;
+        assert_eq!(batch["progress"]["queued"], 2, "{batch}");
+        let comment = json!({ "comment": "the guest is on the phone" });
+        world.post_as("operate", &format!("/v1/ghosts/{discussed}/comment"), comment, &[]).await.ok(200);
+        *world.remote.mute.lock().unwrap() = true;
+        world.post_as("admin", &format!("/v1/closures/{retried}/retry"), Value::Null, &[]).await.ok(202);
+        world.execute(&batch).await.ok(202);
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        let items = world.items(&batch).await;
+        assert_eq!(rows(&items)[0], (retried.as_str(), "skipped", Some("unfit")), "{items:?}");
+        let detail = items[0]["detail"].as_str().unwrap();
+        assert!(detail.starts_with("it was ghost in the preview, and is "), "{detail}");
+        let by_batch = async |id: &str| {
+            let timeline = world.get(&format!("/v1/closures/{id}/timeline")).await.ok(200).to_string();
+            timeline.contains("stuck since the outage")
+        };
+        assert!(!by_batch(&retried).await, "it is a colleague's");
+        assert!(by_batch(&discussed).await, "it is the same ghost");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_act_that_was_done_and_not_noted_before_a_crash_is_the_rows_own() {
+    let world = World::new().await;
+    let id = world.ghost(1).await;
+    let batch = world.bulk(json!({ "act": "retry", "closures": [id] })).await;
+    *world.remote.mute.lock().unwrap() = true;
+    // What the runner had done when it died.
+    let body = json!({ "reason": "stuck since the outage" });
+    world.post_as("operate", &format!("/v1/closures/{id}/retry"), body, &[]).await.ok(202);
+    world.execute(&batch).await.ok(202);
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!(rows(&world.items(&batch).await), [(id.as_str(), "submitted", None)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_asked_is_refused_with_the_field_that_is_wrong() {
     let world = World::new().await;
     let id = world.ghost(1).await;
