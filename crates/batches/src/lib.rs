@@ -30,5 +30,5 @@ pub use plan::{BatchState, RowState, Skip};
 pub use rows::{Format, LARGEST_FILE, LARGEST_ROW, MOST_ROWS, Narrower, Unreadable};
 pub use run::SOURCE;
 pub use schedule::Schedule;
-pub use service::{ActError, Asked, Batch, Batches, Item, Progress, Reader};
+pub use service::{ActError, Acted, Asked, Batch, Batches, Item, Progress, Reader};
 pub use stored::{Narrowing, Plan, Scan};

@@ -114,6 +114,15 @@ pub struct Item {
     pub text: Option<String>,
 }
 
+/// A batch that was acted on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acted {
+    /// The batch as it stands now.
+    pub batch: Batch,
+    /// Whether this act brought it there; else it stood so before.
+    pub has_effect: bool,
+}
+
 /// Why an act on a batch was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActError {
@@ -322,12 +331,12 @@ impl Batches {
         Ok(batch)
     }
 
-    /// Begins to run a previewed batch, for whoever holds its token. A batch that was begun already stays as it is.
+    /// Begins to run a previewed batch, for whoever holds its token. A batch that runs already stays as it is.
     ///
     /// # Errors
     ///
     /// See [`ActError`].
-    pub async fn execute(&self, key: Uuid, token: &str, reason: &str, by: &str) -> Result<Batch, ActError> {
+    pub async fn execute(&self, key: Uuid, token: &str, reason: &str, by: &str) -> Result<Acted, ActError> {
         let now = self.0.now();
         let begin = |batch: &mut Batch| {
             if batch.plan.token != token {
@@ -350,7 +359,7 @@ impl Batches {
     /// # Errors
     ///
     /// See [`ActError`].
-    pub async fn pause(&self, key: Uuid) -> Result<Batch, ActError> {
+    pub async fn pause(&self, key: Uuid) -> Result<Acted, ActError> {
         self.act(key, Ask::Pause, |_| Ok(())).await
     }
 
@@ -359,7 +368,7 @@ impl Batches {
     /// # Errors
     ///
     /// See [`ActError`].
-    pub async fn resume(&self, key: Uuid) -> Result<Batch, ActError> {
+    pub async fn resume(&self, key: Uuid) -> Result<Acted, ActError> {
         self.act(key, Ask::Resume, |_| Ok(())).await
     }
 
@@ -368,7 +377,7 @@ impl Batches {
     /// # Errors
     ///
     /// See [`ActError`].
-    pub async fn cancel(&self, key: Uuid) -> Result<Batch, ActError> {
+    pub async fn cancel(&self, key: Uuid) -> Result<Acted, ActError> {
         self.act(key, Ask::Cancel, |_| Ok(())).await
     }
 
@@ -377,21 +386,22 @@ impl Batches {
         key: Uuid,
         ask: Ask,
         change: impl Fn(&mut Batch) -> Result<(), ActError>,
-    ) -> Result<Batch, ActError> {
+    ) -> Result<Acted, ActError> {
         for _ in 0..TRIES_AGAINST_OTHERS {
             let _writing = self.0.writing.lock().await;
             let mut batch = self.one(key).await?.ok_or(ActError::Unknown)?;
             change(&mut batch)?;
             let from = batch.state;
             batch.state = plan::acted(from, ask).ok_or(ActError::Unfit(from))?;
-            if batch.state != from {
+            let has_effect = batch.state != from;
+            if has_effect {
                 batch.updated_at = self.0.now();
                 if !self.0.store.change_batch(from.name(), batch.row(true), Vec::new()).await? {
                     continue;
                 }
             }
             self.0.wake.notify_one();
-            return Ok(batch);
+            return Ok(Acted { batch, has_effect });
         }
         let why = "others kept changing the batch first".to_owned();
         Err(ActError::Unavailable(StoreUnavailable { why }))

@@ -1,7 +1,8 @@
 //! `/v1/batches`: many commands that are given together, shown before anything is done.
 
 use batches::{
-    ActError, Asked, Batch, BatchState, Format, Item, LARGEST_FILE, Progress, Reader, RowState, Unreadable,
+    ActError, Acted, Asked, Batch, BatchState, Format, Item, LARGEST_FILE, Progress, Reader, RowState,
+    Unreadable,
 };
 use closure_machine::{Command, Subject};
 use genesys_types::{Organisation, Time};
@@ -406,9 +407,15 @@ pub(crate) async fn cancel(mut call: Call) -> Answer {
     acted(&call, "cancel_batch", done).await
 }
 
-async fn acted(call: &Call, action: &'static str, done: Result<Batch, ActError>) -> Answer {
-    let batch = done.map_err(|error| refused(call, error))?;
-    call.trail.after(standing(&batch));
+async fn acted(call: &Call, action: &'static str, done: Result<Acted, ActError>) -> Answer {
+    let Acted { batch, has_effect } = done.map_err(|error| refused(call, error))?;
+    let mut after = standing(&batch);
+    if !has_effect {
+        // Somebody was faster than this look-up, perhaps: then it is his act that the batch goes by.
+        call.trail.found(&batch.organisation, after.clone());
+        after["effect"] = "none".into();
+    }
+    call.trail.after(after);
     let caller = call.caller();
     metrics::operator_action(action, caller.role.name());
     info!(batch = call.id, by = &*caller.name, action, "an operator acted on a batch");
@@ -512,7 +519,7 @@ pub(crate) async fn visible(call: &Call) -> Result<Batch, Problem> {
     Ok(batch)
 }
 
-/// How a batch stands, for those who want to know later what an act did: one that is executed again stays as it was.
+/// How a batch stands, for those who want to know later what an act did.
 fn standing(batch: &Batch) -> Value {
     let mut standing = json!({ "state": batch.state.name() });
     if let Some(by) = &batch.plan.executed_by {

@@ -124,18 +124,33 @@ async fn every_kind_of_act_says_what_it_was_done_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_that_is_executed_again_is_seen_to_have_stayed_as_it_was() {
+async fn of_several_executions_of_a_batch_one_is_seen_to_have_had_an_effect() {
     let world = World::new().await;
-    let id = world.ghost(1).await;
-    let batch = world.bulk(json!({ "act": "cancel", "closures": [id] })).await;
-    world.execute(&batch).await.ok(202);
-    world.until_batch(&batch, "finished").await;
-    world.execute(&batch).await.ok(202);
+    let batch = world.batch_for("/execute").await;
+    let path = format!("/v1/batches/{}/execute", batch["id"].as_str().unwrap());
+    let execute = |number: u32| {
+        let body = json!({ "confirmToken": batch["confirmToken"], "reason": format!("reason {number}") });
+        world.post_as("operate", &path, body, &[])
+    };
+    let answers = tokio::join!(execute(1), execute(2), execute(3));
+    for answer in [answers.0, answers.1, answers.2] {
+        assert_eq!(answer.ok(202)["state"], "running", "who lost an answer gets it again");
+    }
+    let reason = world.batch(&batch).await["reason"].clone();
     let all = acts(&world, "?action=batch.execute").await;
-    let [again, first] = &all[..] else { panic!("{all:?}") };
-    assert_eq!(first["before"]["executedBy"], Value::Null);
-    assert_eq!(again["before"], json!({ "state": "finished", "executedBy": "operate" }));
-    assert_eq!(again["before"], again["after"]);
+    let (had, had_none): (Vec<_>, Vec<_>) = all.iter().partition(|act| act["after"]["effect"].is_null());
+    assert_eq!((had.len(), had_none.len()), (1, 2), "{all:?}");
+    assert_eq!((&had[0]["why"], &had[0]["before"]), (&reason, &json!({ "state": "preview" })));
+    for act in had_none {
+        assert_eq!(act["before"], json!({ "state": "running", "executedBy": "operate" }));
+        let after = json!({ "state": "running", "executedBy": "operate", "effect": "none" });
+        assert_eq!((&act["after"], &act["outcome"]), (&after, &json!("done")));
+    }
+    world.until_batch(&batch, "finished").await;
+    execute(4).await.problem(409, "batch_act_does_not_fit");
+    let all = acts(&world, "?action=batch.execute").await;
+    assert_eq!((&all[0]["outcome"], &all[0]["code"]), (&json!("refused"), &json!("batch_act_does_not_fit")));
+    assert_eq!(all[0]["before"], json!({ "state": "finished", "executedBy": "operate" }));
 }
 
 #[tokio::test(start_paused = true)]

@@ -85,6 +85,7 @@ fn standing(value: &Value) -> String {
     let Some(fields) = value.as_object() else { return String::new() };
     let word = |(name, value): (&String, &Value)| match (name.as_str(), value) {
         ("state" | "result" | "reason", Value::String(text)) => Some(text.replace('_', " ")),
+        ("effect", Value::String(effect)) if effect == "none" => Some("no effect".to_owned()),
         ("claimedBy", Value::String(name)) => Some(format!("seen to by {name}")),
         ("executedBy", Value::String(name)) => Some(format!("executed by {name}")),
         ("snoozedUntil", Value::String(until)) => Some(format!("snoozed until {until}")),
@@ -112,6 +113,7 @@ mod tests {
             "ghost, no confirmation"
         );
         assert_eq!(standing(&json!({ "paused": true })), "paused");
+        assert_eq!(standing(&json!({ "state": "running", "effect": "none" })), "no effect, running");
         assert_eq!(standing(&json!(null)), "");
     }
 }

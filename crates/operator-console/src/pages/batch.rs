@@ -181,6 +181,18 @@ impl Row {
     }
 }
 
+/// What an execution is told as: by the batch as it stands then, which somebody else may have executed before.
+fn executed(batch: &Value, reason: &str) -> String {
+    let is_of_this = some(&batch["reason"]).is_none_or(|kept| kept == reason);
+    match batch["state"].as_str() {
+        Some("running") if is_of_this => "It runs, also when you leave this page.".to_owned(),
+        Some("running") => {
+            format!("It runs already: {} executed it before, for another reason.", text(&batch["executedBy"]))
+        }
+        Some(_) | None => format!("It is {}.", words(&batch["state"])),
+    }
+}
+
 /// `POST /console/batches/{id}/act`
 pub(crate) async fn act(Path(id): Path<String>, sent: Sent) -> Response {
     let name = sent.field("act");
@@ -188,7 +200,13 @@ pub(crate) async fn act(Path(id): Path<String>, sent: Sent) -> Response {
     match name {
         "execute" => {
             let body = json!({ "confirmToken": sent.field("token"), "reason": sent.field("reason") });
-            sent.act(&path, &body, "It runs, also when you leave this page.").await
+            match sent.post(&path, &body).await {
+                Ok(batch) => {
+                    sent.visitor.session.tell(true, executed(&batch, sent.field("reason")));
+                    sent.back()
+                }
+                Err(refused) => refused,
+            }
         }
         "pause" => {
             sent.act(&path, &sent.body(&["reason"]), "No further row is submitted until it is resumed.").await
@@ -209,6 +227,17 @@ pub(crate) async fn act(Path(id): Path<String>, sent: Sent) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_execution_is_told_by_how_the_batch_stands_then() {
+        let batch = |state: &str| json!({ "state": state, "executedBy": "ann", "reason": "stuck" });
+        assert_eq!(executed(&batch("running"), "stuck"), "It runs, also when you leave this page.");
+        assert_eq!(
+            executed(&batch("running"), "a second look"),
+            "It runs already: ann executed it before, for another reason."
+        );
+        assert_eq!(executed(&batch("paused"), "stuck"), "It is paused.");
+    }
 
     #[test]
     fn a_row_for_which_was_done_what_was_asked_is_called_as_the_act_says() {
