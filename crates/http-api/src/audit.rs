@@ -75,8 +75,8 @@ pub(crate) fn action(route: &Route, call: &Call) -> Option<&'static str> {
     }
     match route.need {
         Need::Operate | Need::Admin => Some(name(route.path)),
-        // A preview changes nothing; running one at once does.
-        Need::Submit if route.path == "/v1/batches" => {
+        // A preview changes nothing; running one at once does. A role that is too small for it is refused without a line.
+        Need::Submit if route.path == "/v1/batches" && call.caller().role.suffices(Need::Operate) => {
             batches::asks_to_execute(call).then_some("batch.execute")
         }
         Need::Nothing | Need::AnyKey | Need::Submit | Need::Follow | Need::Read | Need::Metrics => None,

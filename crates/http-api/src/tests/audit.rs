@@ -212,3 +212,15 @@ async fn a_refused_act_is_its_organisations_own_and_steers_no_terminal() {
     let kept = world.store.audit(&AuditFilter::default(), None, 9).await.unwrap();
     assert_eq!(kept[0].subject, "\u{fffd}]0;pwn");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_may_not_execute_writes_nothing_down() {
+    let world = World::new().await;
+    let json = [("content-type", "application/json")];
+    let rows = json!([{ "conversationId": world.conversation(7) }]);
+    let path = "/v1/batches?mode=execute&reason=its+own+words";
+    world.post_as("submit", path, rows, &json).await.problem(403, "role_too_small");
+    let body = json!({ "filter": { "state": "ghost" }, "mode": "execute", "reason": "its own words" });
+    world.post_as("submit", "/v1/batches", body, &json).await.problem(403, "role_too_small");
+    assert_eq!(world.store.audit(&AuditFilter::default(), None, 9).await.unwrap(), []);
+}
