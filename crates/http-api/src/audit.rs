@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{AuditRow, Store};
+use store::{AuditRow, Store, StoreUnavailable};
 use uuid::Uuid;
 
 use crate::{
@@ -35,6 +35,8 @@ struct Noted {
     subject: Option<String>,
     before: Option<Value>,
     after: Option<Value>,
+    /// The line as it was written before the act.
+    begun: Option<AuditRow>,
 }
 
 impl Trail {
@@ -52,6 +54,20 @@ impl Trail {
             noted.organisation = Some(organisation.to_owned());
             noted.subject = Some(subject);
         });
+    }
+
+    /// Whose it will be, where it is still to be made.
+    pub(crate) fn of(&self, organisation: &str) {
+        self.note(|noted| noted.organisation = Some(organisation.to_owned()));
+    }
+
+    /// Writes the line of an act that is under way once more, with what it is about by now.
+    pub(crate) async fn tell(&self, store: &dyn Store) -> Result<(), StoreUnavailable> {
+        let noted = self.noted();
+        let Some(begun) = noted.begun else { return Ok(()) };
+        let organisation = noted.organisation.unwrap_or(begun.organisation);
+        let subject = noted.subject.map_or(begun.subject, |subject| clean(&subject, LONGEST_SUBJECT));
+        store.put_audit(AuditRow { organisation, subject, ..begun }).await
     }
 
     /// How it stands afterwards.
@@ -177,6 +193,7 @@ impl UnderWay {
         };
         let store = Arc::clone(&call.shared.api.store);
         store.put_audit(row.clone()).await?;
+        call.trail.note(|noted| noted.begun = Some(row.clone()));
         Ok(Self { store, row, stored })
     }
 
@@ -211,6 +228,11 @@ async fn look_up(call: &Call, action: &str) {
         }
         // Each notes what it finds.
         "batch" if !call.id.is_empty() => drop(batches::visible(call).await),
+        "batch" => {
+            if let Ok(organisation) = batches::asked_of(call) {
+                call.trail.of(organisation.as_str());
+            }
+        }
         "dead_letter" => drop(dead_letters::seen(call).await),
         "delivery" => drop(deliveries::seen(call).await),
         "source" => drop(sources::seen(call).await),
@@ -255,13 +277,39 @@ pub(crate) fn outcome(answer: &Answer) -> (StatusCode, Option<&'static str>) {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{ACTIONS, NAMES, clean};
+    use store::{AuditFilter, AuditRow, MemoryStore, Store as _};
+    use uuid::Uuid;
+
+    use super::{ACTIONS, NAMES, Stored, Trail, clean};
     use crate::{access::Need, route::Method, routes::ROUTES};
 
     #[test]
     fn what_steers_a_terminal_is_a_mark() {
         assert_eq!(clean("\u{1b}[31mred\r\nnext\u{202e}", 99), "\u{fffd}[31mred\u{fffd}\u{fffd}next\u{fffd}");
         assert_eq!(clean("the guest’s window", 9), "the guest");
+    }
+
+    #[tokio::test]
+    async fn an_act_that_is_under_way_is_told_once_more_with_what_it_made() {
+        let store = MemoryStore::new();
+        let trail = Trail::default();
+        trail.tell(&store).await.unwrap();
+        assert_eq!(store.audit(&AuditFilter::default(), None, 9).await.unwrap(), []);
+        let begun = AuditRow {
+            key: Uuid::now_v7(),
+            organisation: "main".to_owned(),
+            actor: "ann".to_owned(),
+            action: "batch.execute".to_owned(),
+            subject: String::new(),
+            at: 1,
+            body: Stored { role: "operate".to_owned(), ..Stored::default() }.bytes(),
+        };
+        store.put_audit(begun.clone()).await.unwrap();
+        trail.note(|noted| noted.begun = Some(begun.clone()));
+        trail.about("main", "bt_1".to_owned());
+        trail.tell(&store).await.unwrap();
+        let told = AuditRow { subject: "bt_1".to_owned(), ..begun };
+        assert_eq!(store.audit(&AuditFilter::default(), None, 9).await.unwrap(), [told]);
     }
 
     #[test]

@@ -254,10 +254,19 @@ fn one_organisation(call: &Call) -> Result<(), Problem> {
     Err(Problem::new(&kinds::UNKNOWN_ORGANISATION, detail).field("organisation"))
 }
 
+/// The organisation of a batch that is to be made: rows are taken as a command is, and what matches or is open needs its name.
+pub(crate) fn asked_of(call: &Call) -> Result<Organisation, Problem> {
+    let named = call.query()?.one("organisation")?;
+    if named.is_none() && format(call)? == Format::Json && is_object(call) {
+        one_organisation(call)?;
+    }
+    command::organisation(named, call.caller(), &call.shared.organisations)
+}
+
 /// `POST /v1/batches`
 pub(crate) async fn preview(call: Call) -> Answer {
     let mut query = call.query()?;
-    let named = query.one("organisation")?;
+    query.one("organisation")?;
     let in_query = (query.one("mode")?, query.one("reason")?);
     query.finish()?;
     let caller = call.caller();
@@ -267,10 +276,7 @@ pub(crate) async fn preview(call: Call) -> Answer {
         wanted::read(&call, format)?.unwrap_or_else(|| (Rows::Given(format), Default::default()));
     let how = How::of(in_query, in_body)?;
     how.check(caller, &wanted)?;
-    if named.is_none() && !matches!(wanted, Rows::Given(_)) {
-        one_organisation(&call)?;
-    }
-    let organisation = command::organisation(named, caller, &call.shared.organisations)?;
+    let organisation = asked_of(&call)?;
     let previewed = match wanted {
         Rows::Given(format) => {
             batches.preview(&organisation, &caller.name, format, call.file.clone()).await?
@@ -317,6 +323,7 @@ pub(crate) async fn preview(call: Call) -> Answer {
     info!(batch = batch_id(batch.key), by = &*caller.name, "a batch was previewed");
     let How::Execute(reason) = how else { return answer(&call, StatusCode::CREATED, batch).await };
     call.trail.about(organisation.as_str(), batch_id(batch.key));
+    call.trail.tell(&*call.shared.api.store).await?;
     let done = batches.execute(batch.key, &batch.plan.token, &reason, &caller.name).await;
     acted(&call, "execute_batch", done).await
 }
@@ -333,10 +340,14 @@ pub(crate) fn asks_to_execute(call: &Call) -> bool {
     [in_query(), in_body()].into_iter().flatten().any(|mode| mode == "execute")
 }
 
+/// Whether the body begins as one object, and not as a list of rows.
+fn is_object(call: &Call) -> bool {
+    call.file.trim_ascii_start().first() == Some(&b'{')
+}
+
 /// The body, where it is one object and no rows.
 pub(crate) fn object(call: &Call) -> Option<Node> {
-    let is_object = call.file.trim_ascii_start().first() == Some(&b'{');
-    is_object.then(|| Node::parse(&call.file).ok())?
+    is_object(call).then(|| Node::parse(&call.file).ok())?
 }
 
 pub(crate) fn too_large() -> Problem {

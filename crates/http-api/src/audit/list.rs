@@ -50,7 +50,7 @@ pub(crate) struct AuditView {
     /// What it was asked of: the id of a closure, batch, delivery or dead letter, the name of a source or an organisation.
     #[schema(example = "cl_01jd5w3k9m2q8r7tb4x0y6z1ne")]
     subject: String,
-    /// Whose it is; null where nothing was found.
+    /// Whose it is; null where nothing was found that the key may see.
     organisation: Option<String>,
     /// The operator's words.
     why: Option<String>,

@@ -111,7 +111,7 @@ impl How {
 /// Reads a body that is an object; nothing where the body is the rows themselves.
 pub(super) fn read(call: &Call, format: Format) -> Result<Option<(Rows, ModeAndReason)>, Problem> {
     match format {
-        Format::Json if call.file.trim_ascii_start().first() == Some(&b'{') => {}
+        Format::Json if super::is_object(call) => {}
         Format::Json | Format::Ndjson | Format::Csv | Format::Ids => return Ok(None),
     }
     let mut fields = Fields::of(Node::parse(&call.file)?, "", ASKED)?;

@@ -4,8 +4,8 @@ use genesys_types::Span;
 use serde_json::{Value, json};
 use store::{AuditFilter, Store as _};
 
-use super::world::World;
-use crate::spans::Stamp;
+use super::world::{World, key};
+use crate::{access::Role, spans::Stamp};
 
 async fn acts(world: &World, query: &str) -> Vec<Value> {
     let list = world.get(&format!("/v1/audit{query}")).await.ok(200);
@@ -223,4 +223,28 @@ async fn a_key_that_may_not_execute_writes_nothing_down() {
     let body = json!({ "filter": { "state": "ghost" }, "mode": "execute", "reason": "its own words" });
     world.post_as("submit", "/v1/batches", body, &json).await.problem(403, "role_too_small");
     assert_eq!(world.store.audit(&AuditFilter::default(), None, 9).await.unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_executed_at_once_is_its_organisations_before_it_is_made() {
+    let world = World::new().await;
+    let json = [("content-type", "application/json")];
+    let path = "/v1/batches?mode=execute&reason=stuck";
+    for body in [json!([]), json!({ "filter": { "state": "ghost" } })] {
+        let refused = world.post_as("operate", path, body.clone(), &json).await;
+        refused.problem(422, if body.is_array() { "unreadable_batch" } else { "invalid_field" });
+    }
+    let kept = world.store.audit(&AuditFilter::default(), None, 9).await.unwrap();
+    let kept: Vec<_> = kept.iter().map(|row| row.organisation.as_str()).collect();
+    assert_eq!(kept, ["main", "main"]);
+    // Which organisation a filter is about, a key for several has to say.
+    world.keys.replace(vec![key("both", Role::Operate, &["main", "other"])]);
+    let filter = json!({ "filter": { "state": "ghost" } });
+    let refused = world.post_as("both", path, filter.clone(), &json).await;
+    refused.problem(422, "unknown_organisation");
+    let named = format!("{path}&organisation=other");
+    world.post_as("both", &named, filter, &json).await.problem(422, "invalid_field");
+    let kept = world.store.audit(&AuditFilter::default(), None, 2).await.unwrap();
+    let kept: Vec<_> = kept.iter().map(|row| row.organisation.as_str()).collect();
+    assert_eq!(kept, ["other", ""]);
 }

@@ -2,7 +2,7 @@
 
 use orchestrator::parse_closure_id;
 use serde_json::{Value, json};
-use store::{AuditFilter, Commit, Row, Store as _};
+use store::{Commit, Row, Store as _};
 use uuid::Uuid;
 
 use super::world::World;
@@ -261,12 +261,7 @@ async fn what_is_done_at_once_is_audited_wherever_mode_and_reason_stand() {
     let list = world.get("/v1/audit?action=batch.execute").await.ok(200);
     let whys: Vec<_> =
         list["items"].as_array().unwrap().iter().map(|act| act["why"].as_str().unwrap()).collect();
-    assert_eq!(whys, ["half and half", "in the query", "in the body"]);
-    assert_eq!(
-        world.store.audit(&AuditFilter::default(), None, 9).await.unwrap().len(),
-        4,
-        "and the refused one"
-    );
+    assert_eq!(whys, ["against", "half and half", "in the query", "in the body"]);
 }
 
 #[tokio::test(start_paused = true)]
