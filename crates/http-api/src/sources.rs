@@ -82,8 +82,9 @@ struct WarningView {
     fix: String,
 }
 
-/// How many acts are looked through for the pause that holds: more than anybody is refused in a row.
-const ACTS: usize = 20;
+/// How many acts are read at once for the pause that holds, and how often: acts that were refused may have come after it.
+const ACTS: usize = 100;
+const PAGES: usize = 50;
 
 /// Who paused a source, as far as the audit tells.
 async fn paused_by(call: &Call, standing: &SourceStanding) -> Result<Option<PauseView>, Problem> {
@@ -96,14 +97,22 @@ async fn paused_by(call: &Call, standing: &SourceStanding) -> Result<Option<Paus
         subjects: vec![standing.name.clone()],
         ..AuditFilter::default()
     };
-    let acts = call.shared.api.store.audit(&filter, None, ACTS).await?;
     let pause = |act: AuditRow| {
         let stored: Stored = serde_json::from_slice(&act.body).unwrap_or_default();
         // One without a status is under way, or its service died after it: the pause holds.
         let refused = stored.status.is_some_and(|status| !(200..300).contains(&status));
         (!refused).then(|| PauseView { by: act.actor, at: Stamp(Time::from_millis(act.at)), why: stored.why })
     };
-    Ok(acts.into_iter().find_map(pause))
+    let mut before = None;
+    for _ in 0..PAGES {
+        let acts = call.shared.api.store.audit(&filter, before, ACTS).await?;
+        before = acts.last().filter(|_| acts.len() == ACTS).map(|last| last.key);
+        let found = acts.into_iter().find_map(pause);
+        if found.is_some() || before.is_none() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
 /// A source as it is shown, with who paused it.

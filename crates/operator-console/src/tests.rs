@@ -77,6 +77,9 @@ fn stand_in(acts: &Acts) -> Router {
                     "byQueue": [{ "organisation": HOSTILE, "queueId": HOSTILE, "count": 1, "byReason": { HOSTILE: 1 } }] }),
                 "/readyz" => json!({ "organisations": [{ "name": HOSTILE, "open": 1, "queued": 0 }], "adapters": [],
                     "lastReload": { "at": "2026-11-28T10:00:00.000Z", "accepted": false, "why": HOSTILE } }),
+                // The pause that holds stands behind a page of those that were refused.
+                "/v1/audit" if asked.uri().query().is_some_and(|query| query.contains("pause&subject=") && !query.contains("cursor=after")) =>
+                    json!({ "items": [{ "by": "mallory", "outcome": "refused" }], "nextCursor": "after" }),
                 "/v1/audit" if asked.uri().query().is_some_and(|query| query.contains("pause&subject=")) => json!({ "items": [{ "by": HOSTILE,
                     "why": HOSTILE, "at": "2026-11-28T10:00:00.000Z", "outcome": "done" }] }),
                 "/v1/sources" => json!({ "items": [{ "name": "orders", "kind": "nats", "state": "paused", "paused": true,

@@ -8,6 +8,10 @@ use crate::{
     parts::{Moment, items, query, some},
 };
 
+/// How many acts are read at once for the pause that holds, and how often: acts that were refused may have come after it.
+const ACTS: &str = "100";
+const PAGES: usize = 50;
+
 /// A pause.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(
@@ -25,8 +29,18 @@ impl HtmlSafe for Pause {}
 impl Pause {
     /// The latest one, by this act on this subject; nothing where the audit does not tell, or may not be seen.
     pub(crate) async fn find(visitor: &Visitor, action: &str, subject: &str) -> Option<Self> {
-        let asked = query([("action", action), ("subject", subject), ("limit", "20")]);
-        Self::latest(&visitor.look(&format!("/v1/audit?{asked}")).await)
+        let mut cursor = None::<String>;
+        for _ in 0..PAGES {
+            let after = cursor.as_deref().unwrap_or_default();
+            let asked = query([("action", action), ("subject", subject), ("limit", ACTS), ("cursor", after)]);
+            let lines = visitor.look(&format!("/v1/audit?{asked}")).await;
+            let found = Self::latest(&lines);
+            if found.is_some() {
+                return found;
+            }
+            cursor = Some(some(&lines["nextCursor"])?);
+        }
+        None
     }
 
     /// As a line of the audit has it, or the `pausedBy` of a source; nothing for `null`.
