@@ -1,6 +1,7 @@
 //! What operators do to one closure, and to all calls of an organisation.
 
 use closure_machine::Act;
+use genesys_types::Organisation;
 use http::{HeaderMap, StatusCode, header};
 use orchestrator::{Operation, Record, names};
 use serde::Serialize;
@@ -113,6 +114,17 @@ pub(crate) fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Probl
     })
 }
 
+/// Refuses what means all that there is of an organisation, where the key is for several and none is named: whoever asks would believe
+/// that it was of all. `what` is of one, in half a sentence.
+pub(crate) fn one_organisation(call: &Call, what: &str) -> Result<(), Problem> {
+    let seen: Vec<_> = call.caller().seen(&call.shared.organisations).map(Organisation::as_str).collect();
+    if seen.len() < 2 {
+        return Ok(());
+    }
+    let detail = format!("{what}; this key is for {}: name one.", seen.join(", "));
+    Err(Problem::new(&kinds::UNKNOWN_ORGANISATION, detail).field("organisation"))
+}
+
 /// How an organisation's calls stand.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Outgoing {
@@ -132,6 +144,9 @@ pub(crate) async fn set_outgoing(mut call: Call, paused: bool) -> Answer {
         None => (None, None),
     };
     check_text("reason", reason.as_deref(), LONGEST_REASON)?;
+    if named.is_none() {
+        one_organisation(&call, "Calls are stopped and let go on for one organisation")?;
+    }
     let caller = call.caller();
     let organisation = command::organisation(named, caller, &call.shared.organisations)?;
     let orchestrator = &call.shared.api.orchestrator;

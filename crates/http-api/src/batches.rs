@@ -243,22 +243,11 @@ impl ItemView {
     }
 }
 
-/// Refuses what means all that match, or all that is open, where the key is for several organisations and none is named: a batch is of one,
-/// and whoever asks would believe that it was of all.
-fn one_organisation(call: &Call) -> Result<(), Problem> {
-    let seen: Vec<_> = call.caller().seen(&call.shared.organisations).map(Organisation::as_str).collect();
-    if seen.len() < 2 {
-        return Ok(());
-    }
-    let detail = format!("A batch is of one organisation; this key is for {}: name one.", seen.join(", "));
-    Err(Problem::new(&kinds::UNKNOWN_ORGANISATION, detail).field("organisation"))
-}
-
 /// The organisation of a batch that is to be made: rows are taken as a command is, and what matches or is open needs its name.
 pub(crate) fn asked_of(call: &Call) -> Result<Organisation, Problem> {
     let named = call.query()?.one("organisation")?;
     if named.is_none() && format(call)? == Format::Json && is_object(call) {
-        one_organisation(call)?;
+        acts::one_organisation(call, "A batch is of one organisation")?;
     }
     command::organisation(named, call.caller(), &call.shared.organisations)
 }

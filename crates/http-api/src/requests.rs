@@ -161,7 +161,7 @@ pub(crate) struct CommentRequest {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OutgoingRequest {
-    /// The organisation; chosen as for a closure when it is left out.
+    /// The organisation; a key for several has to name it.
     organisation: Option<String>,
     /// Why. It is logged.
     #[schema(max_length = 1000, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]

@@ -7,9 +7,9 @@ use orchestrator::parse_closure_id;
 use orchestrator::{CallFacts, Outcome};
 use serde_json::{Value, json};
 
-use crate::{GhostAdvice, spans::Stamp};
+use crate::{GhostAdvice, access::Role, spans::Stamp};
 
-use super::world::World;
+use super::world::{World, key};
 
 #[tokio::test(start_paused = true)]
 async fn a_ghost_is_listed_with_what_is_missing_and_what_can_be_done() {
@@ -252,6 +252,21 @@ async fn outgoing_calls_stop_and_go_on() {
     assert_eq!(world.get(&format!("/v1/closures/{id}?wait=60s")).await.ok(200)["state"], "closed");
     let problem = world.post("/v1/outgoing/pause", json!({ "organisation": "other" })).await;
     problem.problem(422, "unknown_organisation");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_for_several_organisations_says_whose_calls_are_to_stop() {
+    let world = World::new().await;
+    world.keys.replace(vec![key("both", Role::Operate, &["main", "other"])]);
+    for act in ["pause", "resume"] {
+        let path = format!("/v1/outgoing/{act}");
+        let problem =
+            world.post_as("both", &path, Value::Null, &[]).await.problem(422, "unknown_organisation");
+        assert_eq!(problem["field"], "organisation");
+        assert!(problem["detail"].as_str().unwrap().contains("main, other: name one"), "{problem}");
+    }
+    let paused = world.post_as("both", "/v1/outgoing/pause", json!({ "organisation": "other" }), &[]).await;
+    assert_eq!(paused.ok(200), json!({ "organisation": "other", "paused": true }));
 }
 
 #[tokio::test(start_paused = true)]
