@@ -74,6 +74,18 @@ export async function judge(page, name) {
   assert.deepEqual(page.wrong, [], `the browser complains of ${name}`);
 }
 
+/** What stands in a table at the width of a phone: nothing of it is beside the screen, and it is a table still for whoever hears it. */
+export async function everyRowIsACard(page, name) {
+  const wide = await page.evaluate("[...document.querySelectorAll('td, th[scope=row]')].filter(one => one.getBoundingClientRect().right > innerWidth).map(one => one.textContent)");
+  assert.deepEqual(wide, [], `beside the screen: ${name}`);
+  const session = await page.context().newCDPSession(page);
+  const { nodes } = await session.send("Accessibility.getFullAXTree");
+  const heard = wanted => nodes.filter(node => !node.ignored && wanted.includes(node.role?.value)).length;
+  const shown = await page.evaluate("[...document.querySelectorAll('tbody :is(td, th)')].filter(one => one.checkVisibility()).length");
+  assert.equal(heard(["cell", "gridcell", "rowheader"]), shown, `every cell is heard as one: ${name}`);
+  assert.equal(heard(["row"]), await page.locator("tr").count(), `and every row: ${name}`);
+}
+
 export const act = (page, name) => page.getByTestId(`act-${name}`);
 
 /** Acts, and waits until that is told. A closure that was changed after the page was made is at another version: then the act is refused,

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import path from "node:path";
-import { act, asking, browsing, isDone, judge, presses, said, shots, until } from "./browsing.mjs";
+import { act, asking, browsing, everyRowIsACard, isDone, judge, presses, said, shots, until } from "./browsing.mjs";
 
 const { CLOSEOUT_SERVER: server, CLOSEOUT_TOKEN: key, CLOSEOUT_SIM: simulator } = process.env;
 const ask = asking(key);
@@ -54,6 +54,7 @@ async function everyPageLooksRight(ghosts) {
           const cut = await page.evaluate("[...document.querySelectorAll('.scroll')].filter(one => one.scrollWidth > one.clientWidth).length");
           assert.equal(cut, 0, `the lists of ghosts fit into the width: ${name}, ${theme}`);
         }
+        if (size === "phone") await everyRowIsACard(page, name);
         await page.screenshot({ path: path.join(shots, `${name}-${size}-${theme}.png`), fullPage: true });
       }
       const places = page.getByRole("navigation", { name: "Pages" }).getByRole("link");

@@ -28,7 +28,7 @@ async fn whoever_names_a_queue_means_ghosts() {
     let page = async |path: &str| send(&console, Request::get(path).header("cookie", &cookie), "").await.2;
     let ghosts = page("/console/closures?queueId=none&organisation=other").await;
     for part in [
-        "<th scope=\"col\">Queue</th>",
+        "<th role=\"columnheader\" scope=\"col\">Queue</th>",
         "<option value=\"ghost\" selected>",
         "<input type=\"hidden\" name=\"state\" value=\"ghost\">",
         "<input type=\"hidden\" name=\"queueId\" value=\"none\">",
@@ -37,7 +37,7 @@ async fn whoever_names_a_queue_means_ghosts() {
         assert!(ghosts.contains(part), "{part}: {ghosts}");
     }
     let all = page("/console/closures").await;
-    assert!(all.contains("<th scope=\"col\">Proof</th>") && !all.contains("Queue</th>"), "{all}");
+    assert!(all.contains(" scope=\"col\">Proof</th>") && !all.contains("Queue</th>"), "{all}");
 }
 
 #[tokio::test]
@@ -203,11 +203,13 @@ async fn any_id_of_ours_leads_to_its_page() {
     }
     let page = async |path: &str| send(&console, Request::get(path).header("cookie", &cookie), "").await.2;
     assert!(
-        page("/console/closures/cl_1").await.contains("<tr id=\"ev_0000000000000012\">"),
+        page("/console/closures/cl_1").await.contains("<tr role=\"row\" id=\"ev_0000000000000012\">"),
         "the line is there"
     );
     let deliveries = page("/console/deliveries").await;
-    for part in ["<tr data-row id=\"dv_1\">", "<a href=\"/console/closures/cl_1#ev_0000000000000012\">"] {
+    for part in
+        ["<tr role=\"row\" data-row id=\"dv_1\">", "<a href=\"/console/closures/cl_1#ev_0000000000000012\">"]
+    {
         assert!(deliveries.contains(part), "{part}: {deliveries}");
     }
 }
@@ -217,7 +219,7 @@ async fn what_came_in_leads_to_its_closure_or_to_what_would_have_been_taken() {
     let (console, _) = console(Options::default());
     let (cookie, _) = log_in(&console, "ck_read").await;
     let (_, _, page) = send(&console, Request::get("/console/received").header("cookie", &cookie), "").await;
-    let rows: Vec<_> = page.split("<tr data-row>").skip(1).collect();
+    let rows: Vec<_> = page.split("<tr role=\"row\" data-row>").skip(1).collect();
     let [refused, unmatched] = &rows[..] else { panic!("{page}") };
     assert!(
         refused.contains("<a href=\"/docs#post_hooks_name\">") && !refused.contains("/console/closures/"),
@@ -298,8 +300,8 @@ async fn what_is_pasted_goes_as_it_is_and_a_row_that_cannot_be_read_is_shown_wit
     assert_eq!(*acts.lock().unwrap(), ["/v1/batches of \r\n# from a mail\r\nid-1, id-2\r\n"]);
     let request = Request::get("/console/batches/bt_1").header("cookie", &cookie);
     let (_, _, page) = send(&console, request, "").await;
-    let line = "<th scope=\"col\" class=\"number\">Line</th>";
-    let row = "<td class=\"number\">2</td><td class=\"number\">5</td>";
+    let line = " scope=\"col\" class=\"number\">Line</th>";
+    let row = "data-label=\"Row\">2</td><td role=\"cell\" class=\"number\" data-label=\"Line\">5</td>";
     assert!(page.contains(line) && page.contains(row), "{page}");
     assert!(page.contains("It says <code>&#60;script&#62;"), "{page}");
 }
@@ -418,11 +420,10 @@ async fn the_first_page_names_the_sources_and_how_they_stand() {
     let (_, _, page) = send(&console, Request::get("/").header("cookie", &cookie), "").await;
     let paused = "<span class=\"state held\"><span aria-hidden=\"true\">‖</span> paused</span>";
     let row = format!(
-        "<th scope=\"row\"><a href=\"/console/sources\">orders</a></th><td>nats</td><td>{paused}</td>"
+        "<a href=\"/console/sources\">orders</a></th><td role=\"cell\" data-label=\"Broker\">nats</td><td role=\"cell\" data-label=\"State\">{paused}</td>"
     );
     assert!(page.contains(&row), "{page}");
-    let away =
-        "unreachable</span> <span class=\"none\">the broker is away</span></td><td class=\"number\">7</td>";
+    let away = "unreachable</span> <span class=\"none\">the broker is away</span></td><td role=\"cell\" class=\"number\" data-label=\"Waiting there\">7</td>";
     assert!(page.contains(away), "{page}");
 }
 
@@ -438,4 +439,35 @@ async fn a_reload_that_was_refused_stands_on_the_settings_page_with_when_and_why
     }
     let (_, _, first) = send(&console, Request::get("/").header("cookie", &cookie), "").await;
     assert!(first.contains("The configuration was read again and refused"), "{first}");
+}
+
+#[tokio::test]
+async fn every_cell_names_its_column_where_a_row_is_a_card() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_operate").await;
+    for path in [
+        "/",
+        "/console/closures?organisation=main",
+        "/console/closures/cl_1",
+        "/console/batches",
+        "/console/batches/bt_1",
+        "/console/sources",
+        "/console/received",
+        "/console/deliveries",
+        "/console/audit",
+        "/console/settings",
+    ] {
+        let (_, _, page) = send(&console, Request::get(path).header("cookie", &cookie), "").await;
+        assert_eq!(
+            page.matches("<table").count(),
+            page.matches("<table role=\"table\" class=\"rows").count(),
+            "{path}"
+        );
+        for row in page.split("<tr role=\"row\"").skip(1).map(|row| row.split("</tr>").next().unwrap()) {
+            let cells: Vec<_> = row.split("<td ").skip(1).collect();
+            let unnamed = cells.iter().filter(|cell| !cell.contains("data-label=\"")).count();
+            let heads = usize::from(!row.contains("<th ")) + usize::from(row.contains("class=\"choose\""));
+            assert!(unnamed <= heads, "{path}: {row}");
+        }
+    }
 }
