@@ -47,16 +47,32 @@ impl State {
     pub(crate) fn of(value: &Value) -> Self {
         let name = value.as_str().unwrap_or("unknown");
         let (look, sign) = match name {
-            "closed" | "already_closed" | "resolved" | "delivered" | "done" | "finished" | "taken" => {
-                ("good", "✓")
-            }
-            "ghost" | "silent" | "dead" | "given_up" | "refused" | "undecodable" | "unreachable"
-            | "store_away" => ("alarm", "!"),
+            "closed" | "already_closed" | "resolved" | "delivered" | "done" | "finished" | "taken"
+            | "redriven" => ("good", "✓"),
+            "ghost" | "silent" | "dead" | "given_up" | "gone" | "undecodable" | "unreachable"
+            | "store_away" | "unavailable" | "refused" | "unknown_hook" | "wrong_type" | "too_large"
+            | "wrong_method" | "incomplete" => ("alarm", "!"),
             "failed" | "conflict" => ("bad", "✕"),
-            "cancelled" | "skipped" | "discarded" => ("quiet", "⊘"),
+            "cancelled" | "skipped" | "discarded" | "withdrawn" | "stopped" => ("quiet", "⊘"),
             "blocked" | "paused" | "held" | "no_room" => ("held", "‖"),
             "unmatched" | "nothing_new" | "not_an_ending" | "duplicate" | "foreign" => ("quiet", "·"),
-            _ => ("busy", "◔"),
+            "accepted"
+            | "scheduled"
+            | "resolving"
+            | "verifying"
+            | "closing_participant"
+            | "awaiting_confirmation"
+            | "closing_wrapper"
+            | "starting"
+            | "running"
+            | "scanning"
+            | "preview"
+            | "will_close"
+            | "will_act"
+            | "queued"
+            | "submitted"
+            | "waiting" => ("busy", "◔"),
+            _ => ("quiet", "?"),
         };
         Self { look, sign, word: name.replace('_', " ") }
     }
@@ -145,6 +161,11 @@ mod tests {
         assert_eq!(
             State::of(&json!("already_closed")).to_string(),
             "<span class=\"state good\"><span aria-hidden=\"true\">✓</span> already closed</span>"
+        );
+        assert!(
+            State::of(&json!("news"))
+                .to_string()
+                .contains("state quiet\"><span aria-hidden=\"true\">?</span>")
         );
         assert!(Moment::of(&Value::Null).to_string().contains('–'));
         assert!(

@@ -112,3 +112,18 @@ pub(crate) async fn act(Path(id): Path<String>, sent: Sent) -> Response {
     let path = format!("/v1/deliveries/{}/redeliver", segment(&id));
     sent.act(&path, &sent.body(&["reason"]), "It is delivered again now.").await
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_result_has_a_sign_of_its_own() {
+        for name in RESULTS {
+            let shown = State::of(&json!(name)).to_string();
+            assert!(!shown.contains('?'), "{shown}");
+        }
+    }
+}

@@ -187,3 +187,18 @@ impl Row {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_state_has_a_sign_of_its_own() {
+        for name in STATES {
+            let shown = State::of(&json!(name)).to_string();
+            assert!(!shown.contains('?'), "{shown}");
+        }
+    }
+}

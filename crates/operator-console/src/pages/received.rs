@@ -92,3 +92,19 @@ impl Row {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_was_refused_looks_like_that_and_nothing_as_if_it_went_on() {
+        for result in RESULTS {
+            let shown = State::of(&json!(result)).to_string();
+            assert!(!shown.contains("busy") && !shown.contains('?'), "{shown}");
+            assert!(!UNREAD.contains(&result) || shown.contains("state alarm"), "{shown}");
+        }
+    }
+}
