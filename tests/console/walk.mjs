@@ -447,12 +447,12 @@ async function whatChangesTakesNothingAway() {
   const page = await open();
   await logIn(page, "/console/closures");
   await page.setViewportSize({ width: 1280, height: 360 });
-  await page.locator("#reason").fill("half a wo");
+  await page.locator("#source").fill("half a wo");
   const rows = () => page.locator("tr[data-row]").allTextContents();
   const before = await rows();
-  await page.evaluate("document.querySelector('#reason').setSelectionRange(2, 5); scrollTo(0, 120)");
+  await page.evaluate("document.querySelector('#source').setSelectionRange(2, 5); scrollTo(0, 120)");
   const kept = () => page.evaluate("[document.activeElement.id, document.activeElement.selectionStart, document.activeElement.selectionEnd, document.activeElement.value, scrollY]");
-  const asLeft = ["reason", 2, 5, "half a wo", 120];
+  const asLeft = ["source", 2, 5, "half a wo", 120];
   const made = await ask(`${simulator}/_sim/conversations`, { count: CHANGES / 4 });
   const wanted = made.conversations.map(one => one.conversationId);
   // Each version of a closure is a change of what the page shows.

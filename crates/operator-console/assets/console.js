@@ -53,6 +53,16 @@
   tell();
   setInterval(() => { if (kept("times") === "ago") tell(); }, 10000);
 
+  // Whoever sees local times types them too; the service knows UTC.
+  document.addEventListener("submit", (event) => {
+    if (kept("times") !== "local") return;
+    for (const field of event.target.querySelectorAll("#since, #until")) {
+      const given = field.value.trim();
+      const at = new Date(given.replace(" ", "T"));
+      if (/^\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d(\.\d+)?)?$/.test(given) && !Number.isNaN(at.getTime())) field.value = at.toISOString();
+    }
+  });
+
   // What is shown anew is shown as it was left: with the rows that are chosen, what stands in the fields, and where one was.
   const main = document.getElementById("main");
   const here = location.pathname + location.search;

@@ -17,6 +17,7 @@ use tower::ServiceExt as _;
 use super::{Options, Who, router, routes};
 
 mod pages;
+mod reading;
 mod sign_on;
 
 /// What the stand-in was asked to do: the path of everything but looks, and the reason that was given.

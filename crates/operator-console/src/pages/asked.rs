@@ -5,10 +5,13 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::Value;
 
-use crate::{form, frame::Visitor, refusal::Refusal};
+use crate::{form, frame::Visitor, pages::typed, refusal::Refusal};
 
 /// Where a later page begins. It is no part of what a list is narrowed by.
 const CURSOR: &str = "cursor";
+
+/// What is a moment on every page.
+const MOMENTS: [&str; 2] = ["since", "until"];
 
 /// What a list can be asked for.
 #[derive(Debug, Clone, Copy)]
@@ -51,8 +54,9 @@ impl Asked {
         } else if !may_be_several && !known.one.contains(&name) {
             self.wrong.get_or_insert(unknown(name, &[known.one, known.several].concat(), ""));
         } else if !value.is_empty() {
+            let value = if MOMENTS.contains(&name) { typed::moment(value) } else { value.to_owned() };
             match self.given.iter_mut().find(|(given, _)| given == name) {
-                None => self.given.push((name.to_owned(), value.to_owned())),
+                None => self.given.push((name.to_owned(), value)),
                 Some((_, given)) if may_be_several => *given = format!("{given},{value}"),
                 Some(_) => {
                     self.wrong.get_or_insert(repeated(name));
@@ -118,10 +122,10 @@ pub(crate) async fn look(
 /// A choice of a form: its name, its words, and whether it is chosen.
 pub(crate) type Choice = (String, String, bool);
 
-/// What can be chosen; several that an address names are one more choice, so that they stay with the next press.
+/// What can be chosen; several that an address names are one more choice, as is what is not known, so that they stay with the next press.
 pub(crate) fn choices(given: &str, all: &[&str]) -> Vec<Choice> {
-    let several = given.contains(',').then_some(given);
-    let all = several.into_iter().chain(all.iter().copied());
+    let other = Some(given).filter(|given| !given.is_empty() && !all.contains(given));
+    let all = other.into_iter().chain(all.iter().copied());
     all.map(|name| (name.to_owned(), name.replace('_', " ").replace(',', ", "), name == given)).collect()
 }
 
@@ -138,9 +142,12 @@ mod tests {
 
     #[test]
     fn what_is_known_is_kept_and_several_are_one_list() {
-        let asked = Asked::read("action=a&since=+1h&action=b&cursor=c&since=", KNOWN);
+        let asked = Asked::read("action=a&since=+1+h+ago&action=b&cursor=c&since=", KNOWN);
         assert_eq!(asked.pairs().collect::<Vec<_>>(), [("action", "a,b"), ("since", "1h")]);
         assert_eq!((asked.cursor(), asked.value("since"), &asked.wrong), ("c", "1h", &None));
+        let chosen: Vec<_> =
+            choices("a,b", &["a"]).into_iter().map(|(name, _, is_chosen)| (name, is_chosen)).collect();
+        assert_eq!(chosen, [("a,b".to_owned(), true), ("a".to_owned(), false)]);
     }
 
     #[test]

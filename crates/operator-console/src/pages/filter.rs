@@ -1,7 +1,10 @@
 //! What a list of closures is narrowed by: read from the address of the page, and kept in every link and form of it. What it does not know is
 //! refused: a list that left a part of its filter out would show, and offer to act on, more than was asked for.
 
-use crate::{form, pages::asked};
+use crate::{
+    form,
+    pages::{asked, typed},
+};
 
 /// What is given once.
 const ONE: [&str; 5] = ["q", "source", "since", "until", "sort"];
@@ -63,8 +66,9 @@ impl Filter {
             let known = [&ONE[..], &SEVERAL].concat();
             self.wrong.get_or_insert(asked::unknown(name, &known, ", and label.NAME"));
         } else if !value.is_empty() {
+            let value = as_searched(name, value);
             match self.given.iter_mut().find(|(given, _)| given == name) {
-                None => self.given.push((name.to_owned(), as_searched(name, value))),
+                None => self.given.push((name.to_owned(), value)),
                 Some((_, given)) if may_be_several => *given = format!("{given},{value}"),
                 Some(_) => {
                     self.wrong.get_or_insert(asked::repeated(name));
@@ -125,13 +129,23 @@ impl Filter {
     }
 }
 
-/// Ids of ours are written in small letters, whatever a mail has made of them.
+/// What is typed, as the interface takes it.
 fn as_searched(name: &str, value: &str) -> String {
+    match name {
+        "q" => id(typed::id(value)),
+        "state" | "reason" => typed::names(value),
+        "since" | "until" => typed::moment(value),
+        _ => value.to_owned(),
+    }
+}
+
+/// Ids of ours are written in small letters, whatever a mail has made of them.
+fn id(value: &str) -> String {
     let small = value.to_ascii_lowercase();
     let is_ours = ["cl_", "bt_"].iter().any(|prefix| small.starts_with(prefix))
         || is_delivery(&small)
         || is_event(&small);
-    if name == "q" && is_ours { small } else { value.to_owned() }
+    if is_ours { small } else { value.to_owned() }
 }
 
 /// Whether this is the id of a delivery, and no key of a producer that begins like one.
@@ -206,6 +220,18 @@ mod tests {
         assert_eq!(filter.of_batch(), Some(vec![pair("label.team", "a"), pair("closureReason", "rejected")]));
         assert_eq!(Filter::read("organisation=main").of_batch(), None, "not every closure that there is");
         assert_eq!(Filter::read("q=cl_1&state=ghost").of_batch(), None);
+    }
+
+    #[test]
+    fn what_the_pages_show_can_be_typed() {
+        let address = "https%3A%2F%2Fapps.example%2Finteractions%2F3fb0a3b5-5f5a-4c43-8a3b-0d2c3c1f9a10";
+        let filter = Filter::read(&format!(
+            "q={address}&reason=no+confirmation&since=2026-11-30+00%3A12%3A00+UTC&until=3+min+ago&source=a+b"
+        ));
+        let given: Vec<_> = filter.pairs().map(|(_, value)| value).collect();
+        let taken =
+            ["3fb0a3b5-5f5a-4c43-8a3b-0d2c3c1f9a10", "no_confirmation", "2026-11-30T00:12:00Z", "3m", "a b"];
+        assert_eq!(given, taken);
     }
 
     #[test]

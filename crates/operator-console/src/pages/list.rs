@@ -39,6 +39,33 @@ const STATES: [&str; 14] = [
     "resolving",
 ];
 
+/// Why a closure is a ghost.
+const GHOST_REASONS: [&str; 8] = [
+    "no_confirmation",
+    "conversation_open",
+    "agent_still_connected",
+    "wrapup_pending",
+    "confirmation_mismatch",
+    "reopened_by_guest",
+    "rejected",
+    "unreachable",
+];
+
+/// Why it is blocked or failed, or what is odd about its end.
+const OTHER_REASONS: [&str; 11] = [
+    "permission",
+    "credential",
+    "not_found",
+    "ambiguous_target",
+    "open_elsewhere",
+    "participant_not_found",
+    "participant_not_guest",
+    "agent_connected",
+    "abandoned",
+    "forced",
+    "guest_returned",
+];
+
 #[derive(Debug, Template)]
 #[template(path = "list.html")]
 struct List {
@@ -46,6 +73,8 @@ struct List {
     filter: Filter,
     /// The states to choose from, in words, and whether they are chosen.
     states: Vec<Choice>,
+    /// The same of reasons: of ghosts alone, theirs.
+    reasons: Vec<Choice>,
     /// Why the filter cannot be used.
     wrong: Option<String>,
     rows: Vec<Row>,
@@ -130,6 +159,10 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
     let list = List {
         frame: if is_later || wrong.is_some() { frame } else { frame.watching(&data) },
         states: asked::choices(filter.value("state"), &STATES),
+        reasons: match of_ghosts {
+            true => asked::choices(filter.value("reason"), &GHOST_REASONS),
+            false => asked::choices(filter.value("reason"), &[&GHOST_REASONS[..], &OTHER_REASONS].concat()),
+        },
         rows: items(&found).iter().map(Row::of).collect(),
         next,
         is_later,

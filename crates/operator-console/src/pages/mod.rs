@@ -17,3 +17,4 @@ pub(crate) mod received;
 pub(crate) mod scope;
 pub(crate) mod settings;
 pub(crate) mod sources;
+pub(crate) mod typed;
