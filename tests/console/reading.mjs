@@ -3,7 +3,8 @@
 // Usage: node reading.mjs FOLDER, the folder with node/node_modules; with CHROMIUM and what `closeout dev` prints.
 
 import assert from "node:assert/strict";
-import { asking, browsing, said } from "./browsing.mjs";
+import path from "node:path";
+import { asking, browsing, judge, said, shots, until } from "./browsing.mjs";
 
 const { CLOSEOUT_SERVER: server, CLOSEOUT_TOKEN: key, CLOSEOUT_SIM: simulator } = process.env;
 const ask = asking(key);
@@ -19,6 +20,28 @@ async function ghost() {
   const closure = await ask(`${server}/v1/closures?wait=30s`, { conversationId, policy: { evidence: "webhook_only", deadline: "PT1S" } });
   assert.equal(closure.state, "ghost", JSON.stringify(closure));
   return closure;
+}
+
+/** Somebody who has nothing but the page, and the id of a conversation that is stuck and of which no end was asked for. */
+async function aConversationThatNobodyAskedForIsClosedFromTheSearch() {
+  const conversationId = await conversation();
+  const page = await open();
+  await logIn(page);
+  await page.getByRole("searchbox", { name: "Find by any id" }).fill(conversationId);
+  await page.keyboard.press("Enter");
+  await page.getByText("No closure matches.").waitFor();
+  await judge(page, "a search that finds nothing and can be closed");
+  await page.screenshot({ path: path.join(shots, "closures-unknown.png"), fullPage: true });
+  await page.getByRole("button", { name: "Close this conversation …" }).click();
+  await page.waitForURL("**/console/batches/bt_*");
+  await page.getByLabel("Why; it becomes").fill("the guest called");
+  await page.getByRole("button", { name: "Close 1 session" }).click();
+  await page.waitForSelector(".told.good");
+  const closures = async () => (await ask(`${server}/v1/conversations/${conversationId}/closures`, undefined, "GET")).items;
+  await until("it is closed", async () => (await closures())[0]?.state === "closed");
+  assert.deepEqual(page.wrong, []);
+  await page.context().close();
+  said("a conversation that nobody asked to close is closed from the search, shown first");
 }
 
 /** What somebody sees on the page, or has from a page of Genesys, and puts into the filter. */
@@ -50,6 +73,7 @@ async function whatThePageShowsCanBeAskedFor() {
 }
 
 try {
+  await aConversationThatNobodyAskedForIsClosedFromTheSearch();
   await whatThePageShowsCanBeAskedFor();
 } finally {
   await close();

@@ -25,6 +25,9 @@ type Acts = Arc<Mutex<Vec<String>>>;
 
 const HOSTILE: &str = "<script>alert(1)</script>";
 
+/// A conversation of which no end was asked for.
+const NOBODYS: &str = "00000000-0000-4000-8000-000000000001";
+
 /// What is advised beside the acts of a closure.
 const RESUME: &str = "POST /v1/outgoing/resume {\"organisation\":\"main\"}";
 const CLOSE: &str = "POST /v1/closures {\"conversationId\":\"c1\"}";
@@ -69,6 +72,9 @@ fn stand_in(acts: &Acts) -> Router {
             if asked.uri().query().is_some_and(|query| query.contains("nonsense")) {
                 let problem = json!({ "detail": "That is no id.", "fix": "GET /openapi.json" });
                 return (StatusCode::UNPROCESSABLE_ENTITY, Json(problem)).into_response();
+            }
+            if asked.uri().query().is_some_and(|query| query.contains(NOBODYS)) {
+                return Json(json!({ "items": [], "nextCursor": null })).into_response();
             }
             let ghost = json!({ "id": "cl_1", "conversationId": HOSTILE, "state": "ghost", "version": 3, "timings": {},
                 "ghost": { "reason": HOSTILE, "queueId": HOSTILE, "suggested": [{ "what": HOSTILE }] } });

@@ -9,6 +9,7 @@ use crate::{
     pages::{
         asked::{self, Choice},
         filter::{Filter, batch_of_event, is_delivery, line_of_event},
+        typed,
     },
     parts::{Moment, State, address_of, items, query, segment, some, text, words},
     prose::Prose,
@@ -117,6 +118,12 @@ impl List {
     fn of_organisation(&self, name: &str) -> String {
         let others = self.filter.pairs().filter(|(given, _)| *given != "organisation");
         format!("/console/closures?{}", query(others.chain([("organisation", name)])))
+    }
+
+    /// What was looked for, where that may be a conversation of which nobody has asked for the end.
+    fn unknown(&self) -> Option<&str> {
+        let id = Some(self.filter.value("q")).filter(|id| typed::is_genesys_id(id))?;
+        (self.frame.acts && self.rows.is_empty() && self.filter.is_only("q")).then_some(id)
     }
 
     /// Whether rows can be chosen: by somebody who may act, and of one organisation, as a batch is.

@@ -1,8 +1,8 @@
 //! Pages as somebody reads them who has nothing else.
 
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, header};
 
-use super::{console, log_in, send};
+use super::{NOBODYS, console, log_in, send};
 use crate::Options;
 
 #[tokio::test]
@@ -23,4 +23,41 @@ async fn a_list_is_narrowed_by_what_it_shows() {
     let (_, _, page) = send(&console, request, "").await;
     assert!(!page.contains(">permission</option>"), "that makes no ghost: {page}");
     assert!(page.contains("<option value=\"nonsense\" selected>"), "what was asked for stays: {page}");
+}
+
+#[tokio::test]
+async fn a_conversation_that_nobody_asked_to_close_is_closed_from_the_search() {
+    let (console, acts) = console(Options::default());
+    let (cookie, csrf) = log_in(&console, "ck_operate").await;
+    let page = async |cookie: &str, query: &str| {
+        let request = Request::get(format!("/console/closures?{query}")).header("cookie", cookie);
+        send(&console, request, "").await.2
+    };
+    let found = page(&cookie, &format!("q={NOBODYS}")).await;
+    let form = found.split("data-testid=\"close-unknown\">").nth(1).unwrap().split("</form>").next().unwrap();
+    for part in [
+        "name=\"csrf\"".to_owned(),
+        "name=\"of\" value=\"rows\"".to_owned(),
+        format!("name=\"rows\" value=\"{NOBODYS}\""),
+        "<option>main</option><option>other</option>".to_owned(),
+        "nothing is done before you say so".to_owned(),
+    ] {
+        assert!(form.contains(&part), "{part}: {form}");
+    }
+    let form = format!("csrf={csrf}&of=rows&rows={NOBODYS}&organisation=other");
+    let (status, response, _) =
+        send(&console, Request::post("/console/batches").header("cookie", &cookie), &form).await;
+    assert_eq!(
+        (status, &response.headers()[header::LOCATION]),
+        (StatusCode::SEE_OTHER, &"/console/batches/bt_new".parse().unwrap())
+    );
+    assert_eq!(*acts.lock().unwrap(), [format!("/v1/batches?organisation=other of {NOBODYS}")]);
+    let (read, _) = log_in(&console, "ck_read").await;
+    for (cookie, query) in [
+        (&read, format!("q={NOBODYS}")),
+        (&cookie, format!("q={NOBODYS}&state=closed")),
+        (&cookie, "q=3fb0a3b5-5f5a-4c43-8a3b-0d2c3c1f9a10".to_owned()),
+    ] {
+        assert!(!page(cookie, &query).await.contains("close-unknown"), "{query}");
+    }
 }
