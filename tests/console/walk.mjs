@@ -166,7 +166,7 @@ async function momentsReadWellHoweverTheyAreShown(page) {
   await page.locator(".who summary").click();
   await page.getByLabel("Times").selectOption("ago");
   const ago = await page.locator(".story").innerText();
-  for (const part of [/dev commented \d+ \w+ ago:/, /dev snoozed it \d+ \w+ ago, until \d+ \w+ from now/, /is read \d+ \w+ from now\./]) assert.match(ago, part);
+  for (const part of [/It became a ghost \d+ \w+ ago\./, /dev commented \d+ \w+ ago:/, /dev snoozed it \d+ \w+ ago, until \d+ \w+ from now/, /is read \d+ \w+ from now\./]) assert.match(ago, part);
   assert.doesNotMatch(await seen(), /\b(at|in) \d+ (s|min|h|d)\b/);
   await page.getByLabel("Times").selectOption("utc");
   assert.match(await page.locator(".story").innerText(), /dev commented at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC:/);
@@ -185,6 +185,7 @@ async function everyActOnAGhostWorks(ghosts) {
   await does("snooze", form => form.getByRole("combobox").selectOption("4"));
   await does("comment", form => form.getByRole("textbox").fill("asked <i>the shop</i>"));
   const story = await page.locator(".story").textContent();
+  assert.match(await page.getByTestId("since").textContent(), /^It became a ghost at .* UTC \(\d+ \w+ ago\)\.$/);
   for (const part of ["dev claimed it", "the night shift has it", "dev snoozed it at", "asked <i>the shop</i>"]) assert.ok(story.includes(part), `${part}: ${story}`);
   await momentsReadWellHoweverTheyAreShown(page);
   await page.getByRole("link", { name: "force …" }).click();

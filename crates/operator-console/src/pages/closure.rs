@@ -36,6 +36,8 @@ struct Closure {
     state: State,
     is_ghost: bool,
     headline: String,
+    /// Since when it stands as it does.
+    since: Option<String>,
     waits_for: Option<String>,
     missing: Vec<String>,
     advice: Vec<Advice>,
@@ -100,6 +102,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
         state: State::of(&closure["state"]),
         is_ghost,
         headline: text(&explanation["headline"]),
+        since: since(&closure, &explanation, Timestamp::now()),
         waits_for: some(&explanation["waitsFor"]),
         missing: explanation["missing"].as_array().into_iter().flatten().map(text).collect(),
         advice: Advice::all(&explanation),
@@ -134,6 +137,29 @@ async fn of_conversation(visitor: &Visitor, id: &str) -> Page {
             StatusCode::NOT_FOUND,
             "No closure was asked for with this conversation, or it is older than what is kept.",
         ))),
+    }
+}
+
+/// Since when it stands as it does, as a sentence.
+fn since(closure: &Value, explanation: &Value, now: Timestamp) -> Option<String> {
+    let at = moment(&explanation["since"])?;
+    let words = match closure["state"].as_str()? {
+        "ghost" => "It became a ghost",
+        "blocked" => "It was blocked",
+        "closed" | "already_closed" | "failed" | "cancelled" | "resolved" => "It ended",
+        _ => "It came to this",
+    };
+    Some(format!("{words} at {at:.3} ({} ago).", length(now.duration_since(at))))
+}
+
+/// How long that is, roughly.
+fn length(time: SignedDuration) -> String {
+    let seconds = time.as_secs().max(0);
+    match seconds {
+        ..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
     }
 }
 
@@ -280,5 +306,28 @@ async fn advised(id: &str, sent: &Sent) -> Response {
             Redirect::to(&format!("/console/closures/{}", segment(&text(&new["id"])))).into_response()
         }
         Err(refused) => refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_it_stands_so_is_told_with_what_it_came_to() {
+        let explanation = json!({ "since": "2026-11-28T10:00:00.000Z" });
+        let now = "2026-11-28T10:10:30.000Z".parse().unwrap();
+        for (state, said) in [
+            ("ghost", "It became a ghost at 2026-11-28T10:00:00.000Z (10 min ago)."),
+            ("blocked", "It was blocked at 2026-11-28T10:00:00.000Z (10 min ago)."),
+            ("resolved", "It ended at 2026-11-28T10:00:00.000Z (10 min ago)."),
+            ("verifying", "It came to this at 2026-11-28T10:00:00.000Z (10 min ago)."),
+        ] {
+            assert_eq!(since(&json!({ "state": state }), &explanation, now).as_deref(), Some(said));
+        }
+        assert_eq!(since(&json!({ "state": "ghost" }), &Value::Null, now), None);
+        for (seconds, said) in [(-1, "0 s"), (59, "59 s"), (7_200, "2 h"), (172_800, "2 d")] {
+            assert_eq!(length(SignedDuration::from_secs(seconds)), said);
+        }
     }
 }
