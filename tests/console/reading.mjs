@@ -72,7 +72,26 @@ async function whatThePageShowsCanBeAskedFor() {
   said("reasons and times are asked for as the page shows them, and a conversation by its address at Genesys");
 }
 
+/** Somebody on a phone who opens the first page, and wants to know what to press. */
+async function theFirstPageNamesWhatIsPressedAndLeadsThere() {
+  const { id } = await ghost();
+  const page = await open({ width: 390 });
+  await logIn(page);
+  const way = page.locator(`a[href^="/console/closures/${id}#act-"]`);
+  assert.equal(await way.textContent(), "Resolve");
+  await way.click();
+  await page.waitForURL(`**/console/closures/${id}#act-resolve`);
+  const marked = page.locator(".acts li:target");
+  assert.ok(await marked.getByRole("button", { name: "resolve" }).isVisible());
+  assert.ok(await marked.evaluate(act => act.getBoundingClientRect().top >= 0 && act.getBoundingClientRect().bottom <= innerHeight), "it is in sight");
+  await judge(page, "a closure at one of its acts");
+  await page.screenshot({ path: path.join(shots, "closure-at-act.png") });
+  await page.context().close();
+  said("the first page names what is pressed, and leads there");
+}
+
 try {
+  await theFirstPageNamesWhatIsPressedAndLeadsThere();
   await aConversationThatNobodyAskedForIsClosedFromTheSearch();
   await whatThePageShowsCanBeAskedFor();
 } finally {

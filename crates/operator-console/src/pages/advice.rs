@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::{
-    parts::{segment, some, text},
+    parts::{address_of, segment, some, text},
     prose::Prose,
 };
 
@@ -44,6 +44,32 @@ pub(crate) struct Form {
     pub(crate) longest_reason: u32,
 }
 
+/// How a page that is not the closure's own leads to what can be pressed there.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) address: String,
+    pub(crate) name: String,
+    pub(crate) words: &'static str,
+}
+
+/// The same with a capital letter, as what begins a line.
+pub(crate) fn capital(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+}
+
+/// What an act does, in a few words; empty for a request that says it by its name.
+pub(crate) fn in_short(act: &str) -> &'static str {
+    match act {
+        "retry" => "begin again",
+        "verify" => "read now",
+        "cancel" => "call off",
+        "resolve" => "settle by your word",
+        "force" => "tear down",
+        _ => "",
+    }
+}
+
 /// A request that is advised.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
@@ -58,6 +84,16 @@ impl Advice {
     pub(crate) fn all(explanation: &Value) -> Vec<Self> {
         let all = explanation["next"].as_array().into_iter().flatten().enumerate();
         all.map(|(number, one)| Self::of(one, number)).collect()
+    }
+
+    /// Where it is pressed on the page of the closure, its name, and what it does in a few words; nothing where it is done elsewhere.
+    pub(crate) fn way(&self, closure: &str) -> Option<Way> {
+        let form = self.form.as_ref()?;
+        Some(Way {
+            address: address_of(closure, Some(&format!("act-{}", form.id))),
+            name: capital(&form.button),
+            words: in_short(&form.act),
+        })
     }
 
     /// Whether it is this act of the closure.
@@ -181,6 +217,7 @@ mod tests {
         let next = json!({ "act": null, "what": "Ask the agent to leave.", "command": null, "http": null });
         let [advice] = &Advice::all(&explanation(&next))[..] else { panic!() };
         assert_eq!((&advice.command, &advice.form, &advice.link), (&None, &None, &None));
+        assert_eq!(advice.way("cl_1"), None);
     }
 
     #[test]
@@ -192,6 +229,9 @@ mod tests {
         assert_eq!((form.id.as_str(), form.act.as_str(), form.needs_reason), ("force", "force", true));
         assert!(advice.is_grave && form.is_asked_twice && form.request.is_empty());
         assert!(advice.is_of_act("force") && !advice.is_of_act("cancel"));
+        let way = advice.way("cl_1").unwrap();
+        let told = (way.address.as_str(), way.name.as_str(), way.words);
+        assert_eq!(told, ("/console/closures/cl_1#act-force", "Force", "tear down"));
     }
 
     #[test]

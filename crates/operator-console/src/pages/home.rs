@@ -3,11 +3,12 @@
 use askama::Template;
 use axum::response::Redirect;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     frame::{self, Frame, Page, Visitor},
     pages::{
+        advice::{Advice, Way},
         asked,
         needs::{Need, Standing, needs},
     },
@@ -64,7 +65,10 @@ struct Ghost {
     since: Moment,
     next_look: Moment,
     claimed_by: Option<String>,
-    todo: String,
+    /// What is to be done elsewhere first.
+    todo: Option<Prose>,
+    /// The best of what can be pressed.
+    way: Option<Way>,
 }
 
 #[derive(Debug)]
@@ -185,15 +189,19 @@ impl Queue {
 
 impl Ghost {
     fn of(item: &Value) -> Self {
-        let ghost = &item["ghost"];
+        let (id, ghost) = (text(&item["id"]), &item["ghost"]);
+        let advice = Advice::all(&json!({ "next": ghost["suggested"] }));
+        let way = advice.iter().find_map(|one| one.way(&id));
+        let first = advice.into_iter().next();
         Self {
-            id: text(&item["id"]),
             conversation: text(&item["conversationId"]),
             reason: words(&ghost["reason"]),
             since: Moment::of(&ghost["since"]),
             next_look: Moment::of(&ghost["nextLook"]),
             claimed_by: some(&ghost["handling"]["claimed"]["by"]),
-            todo: text(&ghost["suggested"][0]["what"]),
+            todo: first.filter(|first| first.form.is_none()).map(|first| first.what),
+            way,
+            id,
         }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     frame::{self, Frame, Page, Visitor},
     pages::{
+        advice::{capital, in_short},
         asked::{self, Choice},
         filter::{Filter, batch_of_event, is_delivery, line_of_event},
         typed,
@@ -124,6 +125,12 @@ impl List {
     fn unknown(&self) -> Option<&str> {
         let id = Some(self.filter.value("q")).filter(|id| typed::is_genesys_id(id))?;
         (self.frame.acts && self.rows.is_empty() && self.filter.is_only("q")).then_some(id)
+    }
+
+    /// What can be done with several at once, by its name and what it says.
+    fn acts() -> [(&'static str, String); 5] {
+        let says = |act| (act, format!("{}: {}", capital(act), in_short(act)));
+        ["retry", "verify", "cancel", "resolve", "force"].map(says)
     }
 
     /// Whether rows can be chosen: by somebody who may act, and of one organisation, as a batch is.

@@ -61,3 +61,18 @@ async fn a_conversation_that_nobody_asked_to_close_is_closed_from_the_search() {
         assert!(!page(cookie, &query).await.contains("close-unknown"), "{query}");
     }
 }
+
+#[tokio::test]
+async fn the_first_page_names_the_act_and_leads_to_where_it_is_pressed() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_operate").await;
+    let page = async |path: &str| send(&console, Request::get(path).header("cookie", &cookie), "").await.2;
+    let hostile = "&#60;script&#62;alert(1)&#60;/script&#62;";
+    let way = format!(
+        "{hostile} <a href=\"/console/closures/cl_1#act-resolve\">Resolve</a>: settle by your word</td>"
+    );
+    let home = page("/").await;
+    assert!(home.contains(&way), "what is to be done elsewhere first, and what can be pressed: {home}");
+    let closure = page("/console/closures/cl_1").await;
+    assert!(closure.contains("<li id=\"act-force\" class=\"grave\">"), "{closure}");
+}
