@@ -168,7 +168,13 @@ async function momentsReadWellHoweverTheyAreShown(page) {
   const ago = await page.locator(".story").innerText();
   for (const part of [/It became a ghost \d+ \w+ ago\./, /dev commented \d+ \w+ ago:/, /dev snoozed it \d+ \w+ ago, until \d+ \w+ from now/, /is read \d+ \w+ from now\./]) assert.match(ago, part);
   assert.doesNotMatch(await seen(), /\b(at|in) \d+ (s|min|h|d)\b/);
-  await page.getByLabel("Times").selectOption("utc");
+  const steps = page.locator("table.steps");
+  const [exact, after] = [/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}( UTC)?$/, /\+\d+\.\d{3} s/];
+  for (const how of ["ago", "local", "utc"]) {
+    await page.getByLabel("Times").selectOption(how);
+    for (const at of await steps.locator("td time[data-exact]").allTextContents()) assert.match(at, exact, how);
+    assert.match(await steps.textContent(), after, "and how long after the first");
+  }
   assert.match(await page.locator(".story").innerText(), /dev commented at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC:/);
   await page.locator(".who summary").click();
 }

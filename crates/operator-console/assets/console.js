@@ -34,7 +34,8 @@
     return seconds >= 0 ? `${number} ${unit} ago` : `${number} ${unit} from now`;
   };
   const two = (number) => String(number).padStart(2, "0");
-  const local = (at) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  const clock = (at, exact) => `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}${exact ? `.${String(at.getMilliseconds()).padStart(3, "0")}` : ""}`;
+  const local = (at, exact) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${clock(at, exact)}`;
   const tell = () => {
     const how = kept("times") || "utc";
     root.dataset.times = how;
@@ -42,8 +43,9 @@
       const at = new Date(time.dateTime);
       if (Number.isNaN(at.getTime())) continue;
       time.dataset.utc ??= time.textContent;
-      time.title = `${time.dataset.utc} · ${local(at)} here · ${ago(at.getTime())}`;
-      time.textContent = how === "local" ? local(at) : how === "ago" ? ago(at.getTime()) : time.dataset.utc;
+      const exact = "exact" in time.dataset;
+      time.title = `${time.dataset.utc} · ${local(at, exact)} here · ${ago(at.getTime())}`;
+      time.textContent = how === "local" ? local(at, exact) : how === "ago" && !exact ? ago(at.getTime()) : time.dataset.utc;
     }
   };
   if (times) {

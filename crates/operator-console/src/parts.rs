@@ -8,11 +8,12 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(
     ext = "html",
-    source = r#"{% if text.is_empty() %}<span class="none">–</span>{% else %}<time datetime="{{ text }}">{{ shown }}</time>{% endif %}"#
+    source = r#"{% if text.is_empty() %}<span class="none">–</span>{% else %}<time datetime="{{ text }}"{% if is_exact %} data-exact{% endif %}>{{ shown }}</time>{% endif %}"#
 )]
 pub(crate) struct Moment {
     text: String,
     shown: String,
+    is_exact: bool,
 }
 
 impl HtmlSafe for Moment {}
@@ -20,11 +21,20 @@ impl HtmlSafe for Moment {}
 impl Moment {
     /// The moment that stands at this place, if one does.
     pub(crate) fn of(value: &Value) -> Self {
+        Self::with(value, false)
+    }
+
+    /// The same to the millisecond, where what comes first and what second matters; it is not shown as how long ago.
+    pub(crate) fn exact(value: &Value) -> Self {
+        Self::with(value, true)
+    }
+
+    fn with(value: &Value, is_exact: bool) -> Self {
         let text = value.as_str().unwrap_or_default().to_owned();
         let at: Option<Timestamp> = text.parse().ok();
-        let shown =
-            at.map_or_else(|| text.clone(), |at| format!("{at:.0}").replace('T', " ").replace('Z', " UTC"));
-        Self { text, shown }
+        let written = |at: Timestamp| if is_exact { format!("{at:.3}") } else { format!("{at:.0}") };
+        let shown = at.map_or_else(|| text.clone(), |at| written(at).replace('T', " ").replace('Z', " UTC"));
+        Self { text, shown, is_exact }
     }
 }
 
@@ -171,5 +181,7 @@ mod tests {
         assert!(
             Moment::of(&json!("2026-11-28T13:41:57.745Z")).to_string().contains(">2026-11-28 13:41:57 UTC<")
         );
+        let exact = Moment::exact(&json!("2026-11-28T13:41:57.745Z")).to_string();
+        assert!(exact.contains(" data-exact>2026-11-28 13:41:57.745 UTC<"), "{exact}");
     }
 }

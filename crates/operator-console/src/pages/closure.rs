@@ -16,7 +16,7 @@ use crate::{
     pages::{
         advice::{Advice, Request},
         asked,
-        filter::is_event,
+        timeline::Step,
     },
     parts::{Moment, State, items, segment, some, text},
     prose::Prose,
@@ -49,21 +49,6 @@ struct Closure {
     facts: Vec<(&'static str, String)>,
     moments: Vec<(&'static str, Moment)>,
     others: Vec<(String, State, Moment)>,
-}
-
-/// A line of the timeline.
-#[derive(Debug)]
-struct Step {
-    /// The id of the event that tells of it, by which the page is entered here.
-    event: Option<String>,
-    number: String,
-    at: Moment,
-    says: String,
-    to: Option<State>,
-    request: String,
-    status: String,
-    took: String,
-    correlation: Option<String>,
 }
 
 /// `GET /console/closures/{id}`; the id of a conversation leads to its latest closure.
@@ -110,7 +95,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
         snoozes: SNOOZES,
         page: some(&closure["genesysPage"]).filter(|page| page.starts_with("https://")),
         strip: Strip::of_timeline(items(&timeline), end(&closure), moment(&closure["nextWakeAt"])),
-        steps: items(&timeline).iter().map(Step::of).collect(),
+        steps: Step::all(items(&timeline)),
         facts: facts(&closure, &ghost),
         moments: moments(&closure),
         others: items(&same)
@@ -210,23 +195,6 @@ fn moments(closure: &Value) -> Vec<(&'static str, Moment)> {
         ("Looks next", &closure["nextWakeAt"]),
     ];
     moments.into_iter().filter(|(_, at)| at.is_string()).map(|(name, at)| (name, Moment::of(at))).collect()
-}
-
-impl Step {
-    fn of(line: &Value) -> Self {
-        let answered = &line["answered"];
-        Self {
-            event: some(&line["id"]).filter(|id| is_event(id)),
-            number: text(&line["sequence"]),
-            at: Moment::of(&line["at"]),
-            says: text(&line["says"]),
-            to: line["to"].is_string().then(|| State::of(&line["to"])),
-            request: some(&answered["request"]).map(|request| request.replace('_', " ")).unwrap_or_default(),
-            status: answered["status"].as_u64().map(|status| status.to_string()).unwrap_or_default(),
-            took: answered["tookMs"].as_u64().map(|took| format!("{took} ms")).unwrap_or_default(),
-            correlation: some(&answered["correlationId"]),
-        }
-    }
 }
 
 /// `POST /console/closures/{id}/act`

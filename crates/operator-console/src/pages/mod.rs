@@ -17,4 +17,5 @@ pub(crate) mod received;
 pub(crate) mod scope;
 pub(crate) mod settings;
 pub(crate) mod sources;
+pub(crate) mod timeline;
 pub(crate) mod typed;
