@@ -18,7 +18,7 @@ use crate::{
         asked,
         timeline::Step,
     },
-    parts::{Moment, State, items, segment, some, text},
+    parts::{Moment, State, items, segment, some, text, words},
     prose::Prose,
     refusal::Refusal,
 };
@@ -96,7 +96,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
         page: some(&closure["genesysPage"]).filter(|page| page.starts_with("https://")),
         strip: Strip::of_timeline(items(&timeline), end(&closure), moment(&closure["nextWakeAt"])),
         steps: Step::all(items(&timeline)),
-        facts: facts(&closure, &ghost),
+        facts: facts(&closure, &ghost, items(&timeline)),
         moments: moments(&closure),
         others: items(&same)
             .iter()
@@ -157,14 +157,32 @@ fn moment(value: &Value) -> Option<Timestamp> {
     value.as_str()?.parse().ok()
 }
 
-fn facts(closure: &Value, ghost: &Value) -> Vec<(&'static str, String)> {
-    let mut proof: Vec<_> = ["kind", "adapter", "eventType", "eventId"]
+/// What proves the end, or what ended it where nothing does.
+fn proof(closure: &Value, timeline: &[Value]) -> (&'static str, String) {
+    let proof: Vec<_> = ["kind", "adapter", "eventType", "eventId"]
         .into_iter()
         .filter_map(|name| some(&closure["confirmedBy"][name]))
         .collect();
-    if proof.is_empty() {
-        proof.push("none yet".to_owned());
+    if !proof.is_empty() {
+        return ("Proof", proof.join(", "));
     }
+    let operator = |act: &str| {
+        let line = timeline.iter().rfind(|line| line["operator"]["act"] == act);
+        line.and_then(|line| some(&line["operator"]["by"])).unwrap_or_else(|| "an operator".to_owned())
+    };
+    match closure["state"].as_str() {
+        Some("resolved") => {
+            ("Ended by", format!("the word of {}; there is no other proof", operator("resolve")))
+        }
+        Some("cancelled") => ("Ended by", format!("{}, who called it off", operator("cancel"))),
+        Some("already_closed") => ("Ended by", "a read that showed it closed already".to_owned()),
+        Some("failed") => ("Ended by", format!("a failure: {}", words(&closure["reason"]))),
+        Some("closed") => ("Proof", "none is kept".to_owned()),
+        Some(_) | None => ("Proof", "none yet".to_owned()),
+    }
+}
+
+fn facts(closure: &Value, ghost: &Value, timeline: &[Value]) -> Vec<(&'static str, String)> {
     let labels = closure["labels"].as_object().into_iter().flatten();
     let labels: Vec<_> = labels.map(|(name, value)| format!("{name}={}", text(value))).collect();
     let policy = closure["effectivePolicy"].as_object().into_iter().flatten();
@@ -173,7 +191,7 @@ fn facts(closure: &Value, ghost: &Value) -> Vec<(&'static str, String)> {
         ("Organisation", text(&closure["organisation"])),
         ("Participant", text(&closure["participantId"])),
         ("Queue", some(&ghost["queueId"]).unwrap_or_default()),
-        ("Proof", proof.join(", ")),
+        proof(closure, timeline),
         ("Calls to Genesys", text(&closure["apiCalls"])),
         ("Rounds", text(&closure["attempts"])),
         ("Asked by", text(&closure["source"])),
@@ -296,6 +314,29 @@ mod tests {
         assert_eq!(since(&json!({ "state": "ghost" }), &Value::Null, now), None);
         for (seconds, said) in [(-1, "0 s"), (59, "59 s"), (7_200, "2 h"), (172_800, "2 d")] {
             assert_eq!(length(SignedDuration::from_secs(seconds)), said);
+        }
+    }
+
+    #[test]
+    fn what_ended_it_is_told_where_nothing_proves_the_end() {
+        let timeline =
+            [json!({ "operator": { "act": "resolve", "by": "ann" } }), json!({ "operator": null })];
+        for (closure, fact) in [
+            (
+                json!({ "state": "closed", "confirmedBy": { "kind": "webhook", "adapter": "relay" } }),
+                ("Proof", "webhook, relay"),
+            ),
+            (json!({ "state": "resolved" }), ("Ended by", "the word of ann; there is no other proof")),
+            (json!({ "state": "cancelled" }), ("Ended by", "an operator, who called it off")),
+            (
+                json!({ "state": "failed", "reason": "agent_connected" }),
+                ("Ended by", "a failure: agent connected"),
+            ),
+            (json!({ "state": "already_closed" }), ("Ended by", "a read that showed it closed already")),
+            (json!({ "state": "ghost" }), ("Proof", "none yet")),
+        ] {
+            let (name, value) = proof(&closure, &timeline);
+            assert_eq!((name, value.as_str()), fact, "{closure}");
         }
     }
 }
