@@ -122,6 +122,16 @@ fn console(options: Options) -> (Router, Acts) {
     (router(stand_in(&acts), options, None, CancellationToken::new()), acts)
 }
 
+/// A console of a service that needs nobody: it has nothing of anything.
+fn quiet() -> (Router, Acts) {
+    let acts = Acts::default();
+    let stand_in = stand_in(&acts);
+    let nothing = Router::new()
+        .route("/v1/whoami", axum::routing::any_service(stand_in))
+        .fallback(async || Json(json!({ "items": [], "total": 0 })));
+    (router(nothing, Options::default(), None, CancellationToken::new()), acts)
+}
+
 async fn send(
     console: &Router,
     request: http::request::Builder,

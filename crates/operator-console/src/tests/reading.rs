@@ -2,7 +2,7 @@
 
 use http::{Request, StatusCode, header};
 
-use super::{NOBODYS, console, log_in, send};
+use super::{NOBODYS, console, log_in, quiet, send};
 use crate::Options;
 
 #[tokio::test]
@@ -75,4 +75,18 @@ async fn the_first_page_names_the_act_and_leads_to_where_it_is_pressed() {
     assert!(home.contains(&way), "what is to be done elsewhere first, and what can be pressed: {home}");
     let closure = page("/console/closures/cl_1").await;
     assert!(closure.contains("<li id=\"act-force\" class=\"grave\">"), "{closure}");
+}
+
+#[tokio::test]
+async fn whoever_only_looks_is_not_led_to_a_form_that_is_not_there() {
+    let (console, _) = quiet();
+    for (key, leads) in [("ck_read", false), ("ck_operate", true)] {
+        let (cookie, _) = log_in(&console, key).await;
+        let page =
+            async |path: &str| send(&console, Request::get(path).header("cookie", &cookie), "").await.2;
+        let home = page("/").await;
+        assert!(home.contains("data-testid=\"quiet\"") && home.contains("found by a scan"), "{home}");
+        assert_eq!(home.contains("/console/batches#scan"), leads, "{home}");
+        assert_eq!(page("/console/batches").await.contains("id=\"scan\""), leads);
+    }
 }
