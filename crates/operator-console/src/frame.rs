@@ -60,6 +60,8 @@ pub(crate) struct Frame {
     pub(crate) acts: bool,
     /// Why they are not.
     pub(crate) only_looks: Option<&'static str>,
+    /// Whether nobody may act here, so that every page says it.
+    pub(crate) is_read_only: bool,
     pub(crate) csrf: String,
     pub(crate) ghosts: u64,
     pub(crate) told: Option<Told>,
@@ -138,6 +140,7 @@ impl Visitor {
             role: self.session.role.clone(),
             acts: self.only_looks().is_none(),
             only_looks: self.only_looks(),
+            is_read_only: self.console.options.read_only,
             csrf: self.session.csrf.clone(),
             ghosts: 0,
             told: self.session.take_told(),

@@ -223,6 +223,11 @@ async fn a_form_does_nothing_unless_a_page_of_the_session_sent_it_and_the_role_a
             send(&looks, Request::get("/console/closures/cl_1").header("cookie", &cookie), "").await;
         assert!(!page.contains("/console/closures/cl_1/act"), "no form that would be refused: {page}");
         assert_eq!(page.matches(why).count(), 2, "above what can be done, and behind the name: {page}");
+        for path in ["/", "/console/closures", "/console/nowhere"] {
+            let (_, _, page) = send(&looks, Request::get(path).header("cookie", &cookie), "").await;
+            let told = page.contains("</span> Read-only: nothing can be done here, whatever the role.</p>");
+            assert_eq!(told, options.read_only, "{path}: {page}");
+        }
         let (refused, _, page) = send(&looks, act(&cookie), &format!("act=verify&csrf={csrf}")).await;
         assert_eq!((refused, acts.lock().unwrap().len()), (StatusCode::FORBIDDEN, 0), "{key}");
         assert!(page.contains("Nothing was done. ") && page.contains(why), "{page}");
