@@ -16,6 +16,8 @@ pub(crate) struct Progress {
     pub(crate) state: State,
     total: u64,
     settled: u64,
+    /// How many rows would be done, as long as nothing has run.
+    would: Option<u64>,
     /// What the rows in a state are called, the name of the state, and how many they are.
     counts: Vec<(&'static str, &'static str, u64)>,
 }
@@ -40,6 +42,7 @@ impl Progress {
             state: State::of(&batch["state"]),
             total: count("total"),
             settled: count("closed") + count("ghost") + count("failed") + count("skipped"),
+            would: matches!(batch["state"].as_str(), Some("preview" | "scanning")).then(|| count("queued")),
             counts: counts.map(|(name, field)| (name, field, count(field))).into(),
         })
     }
@@ -63,6 +66,12 @@ mod tests {
         ] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
+        let preview = json!({ "id": "bt_1", "state": "preview", "progress": { "total": 4, "queued": 1, "skipped": 3 } });
+        let shown = Progress::of(&preview).unwrap().to_string();
+        assert!(
+            shown.contains("Nothing has run: 1 of 4 rows would be done.") && !shown.contains("settled"),
+            "{shown}"
+        );
         assert_eq!(Progress::of(&json!({ "id": "cl_1", "progress": { "total": 9 } })), None);
         assert_eq!(Progress::of(&json!({ "items": [batch] })), None);
     }
