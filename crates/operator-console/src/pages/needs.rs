@@ -17,6 +17,8 @@ pub(crate) struct Need {
     pub(crate) why: Option<String>,
     pub(crate) todo: String,
     pub(crate) address: String,
+    /// What else there is to look at, and what a link to it says.
+    pub(crate) also: Option<(String, &'static str)>,
 }
 
 /// What the service tells of itself.
@@ -71,6 +73,10 @@ fn of_organisation(one: &Value, pauses: &Value) -> Vec<Need> {
         why: None,
         todo: todo.to_owned(),
         address: address.clone(),
+        also: Some((
+            format!("/console/closures?{}", query([("state", "blocked"), ("organisation", name.as_str())])),
+            "The closures that are held by it",
+        )),
     });
     let paused = (one["paused"] == true).then(|| Need {
         todo: "Let them go on when the reason is over: they do not by themselves.".to_owned(),
@@ -118,6 +124,7 @@ fn paused(what: &str, action: &str, subject: &str, pauses: &Value, address: Stri
         why: some(&line["why"]),
         todo: String::new(),
         address,
+        also: None,
     }
 }
 
@@ -130,6 +137,7 @@ fn of_reload(one: &Value) -> Option<Need> {
         why: some(&one["why"]),
         todo: "Mend it and reload again: the service would not start with it.".to_owned(),
         address: "/console/settings#about".to_owned(),
+        also: None,
     })
 }
 
@@ -144,6 +152,7 @@ fn of_adapter(one: &Value) -> Option<Need> {
             "Look whether its sender reaches the service. Ghosts of this time are told one by one afterwards."
                 .to_owned(),
         address: format!("/console/received?{}", query([("hook", name.as_str())])),
+        also: None,
     })
 }
 
@@ -158,6 +167,7 @@ fn of_source(one: &Value, pauses: &Value) -> Option<Need> {
             why: None,
             todo: "It tries again by itself; look at the broker.".to_owned(),
             address,
+            also: None,
         }),
         None => (one["paused"] == true).then(|| Need {
             todo: "What producers send waits in the queue.".to_owned(),
@@ -176,6 +186,7 @@ fn of_letters(letters: &Value) -> Option<Need> {
         why: None,
         todo: "Look why; give it again or let it go.".to_owned(),
         address: "/console/sources#letters".to_owned(),
+        also: None,
     })
 }
 
@@ -210,6 +221,7 @@ fn of_batch(batch: &Value, what: String, todo: &str) -> Need {
         why: None,
         todo: todo.to_owned(),
         address: format!("/console/batches/{}", text(&batch["id"])),
+        also: None,
     }
 }
 
@@ -317,6 +329,8 @@ mod tests {
             let [need] = &needs[..] else { panic!("{needs:?}") };
             assert!(need.what.contains(said) && need.todo.contains(todo), "{need:?}");
             assert!(!need.todo.contains("by themselves") && need.when.is_some(), "{need:?}");
+            let held = need.also.as_ref().map(|(address, _)| address.as_str());
+            assert_eq!(held, Some("/console/closures?state=blocked&organisation=main"));
         }
     }
 
