@@ -202,7 +202,7 @@
       const heading = document.createElement("h2");
       heading.textContent = "Keys";
       box.append(heading);
-      for (const [key, what] of [["/", "find by any id"], ["j  k", "next and previous row"], ["Enter", "open the row"], ["x", "choose the row"], ["g h", "what needs me"], ["g c", "closures"], ["Esc", "leave a field, close this"]]) {
+      for (const [key, what] of [["/", "find by any id"], ["j  k", "next and previous row"], ["Enter", "open the row"], ...(boxes().length ? [["x", "choose the row"]] : []), ["g h", "what needs me"], ["g c", "closures"], ["Esc", "leave a field, close this"]]) {
         const line = document.createElement("p");
         const name = document.createElement("kbd");
         name.textContent = key;

@@ -77,7 +77,7 @@ fn stand_in(acts: &Acts) -> Router {
                 return Json(json!({ "items": [], "nextCursor": null })).into_response();
             }
             let ghost = json!({ "id": "cl_1", "conversationId": HOSTILE, "state": "ghost", "version": 3, "timings": {},
-                "ghost": { "reason": HOSTILE, "queueId": HOSTILE, "suggested": [{ "what": HOSTILE }, { "act": "resolve", "what": HOSTILE }] } });
+                "ghost": { "reason": HOSTILE, "queueId": HOSTILE, "handling": { "claimed": { "by": HOSTILE } }, "suggested": [{ "what": HOSTILE }, { "act": "resolve", "what": HOSTILE }] } });
             let answer = match asked.uri().path() {
                 "/v1/whoami" => json!({ "name": if role == "admin" { "eve" } else { "ann" }, "role": role, "organisations": ["main", "other"] }),
                 "/v1/ghosts/summary" => json!({ "total": 1, "groups": [{ "reason": HOSTILE, "organisation": "main", "count": 1 }],

@@ -42,6 +42,8 @@ struct Closure {
     missing: Vec<String>,
     advice: Vec<Advice>,
     said: Vec<String>,
+    /// Who else has claimed it.
+    claimed_by: Option<String>,
     snoozes: [(u32, &'static str); 4],
     page: Option<String>,
     strip: Strip,
@@ -92,6 +94,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
         missing: explanation["missing"].as_array().into_iter().flatten().map(text).collect(),
         advice: Advice::all(&explanation),
         said: ghost_report::handling(&explanation["handling"]),
+        claimed_by: some(&ghost["handling"]["claimed"]["by"]).filter(|by| *by != visitor.session.name),
         snoozes: SNOOZES,
         page: some(&closure["genesysPage"]).filter(|page| page.starts_with("https://")),
         strip: Strip::of_timeline(items(&timeline), end(&closure), moment(&closure["nextWakeAt"])),

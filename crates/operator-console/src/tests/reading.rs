@@ -90,3 +90,22 @@ async fn whoever_only_looks_is_not_led_to_a_form_that_is_not_there() {
         assert_eq!(page("/console/batches").await.contains("id=\"scan\""), leads);
     }
 }
+
+#[tokio::test]
+async fn nothing_is_offered_where_there_is_nothing_to_do_it_with() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_operate").await;
+    let page = async |path: &str| send(&console, Request::get(path).header("cookie", &cookie), "").await.2;
+    for (path, can_choose) in
+        [("/", false), ("/console/closures", false), ("/console/closures?organisation=main", true)]
+    {
+        assert_eq!(page(path).await.contains("<kbd>x</kbd>"), can_choose, "{path}");
+    }
+    let claimed = page("/console/closures/cl_1").await;
+    assert!(
+        claimed.contains("also from &#60;script&#62;alert(1)&#60;/script&#62;, who has claimed it"),
+        "{claimed}"
+    );
+    let free = page("/console/closures/cl_closed").await;
+    assert!(!free.contains("takeOver"), "{free}");
+}
