@@ -2,7 +2,7 @@
 
 use std::{fmt, process::ExitCode};
 
-use crate::config::Problem;
+use crate::{config::Problem, output::spelt_out};
 
 /// The exit codes. Scripts rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,9 +150,9 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.message)?;
+        write!(f, "error: {}", spelt_out(&self.message))?;
         match &self.fix {
-            Some(fix) => write!(f, "\n  fix: {fix}"),
+            Some(fix) => write!(f, "\n  fix: {}", spelt_out(fix)),
             None => Ok(()),
         }
     }

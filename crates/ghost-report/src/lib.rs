@@ -5,6 +5,7 @@
 //! ```
 
 mod csv;
+mod signs;
 mod strip;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 use self::strip::Happening;
 pub use self::{
     csv::{as_csv, csv_field},
+    signs::{on_one_line, spelt_out, steers},
     strip::Strip,
 };
 
@@ -145,7 +147,7 @@ impl Ghost {
             id: plain(&ghost["id"]),
             conversation: plain(&ghost["conversationId"]),
             organisation: plain(&ghost["organisation"]),
-            queue: ghost["ghost"]["queueId"].as_str().map(str::to_owned),
+            queue: ghost["ghost"]["queueId"].as_str().map(|queue| on_one_line(queue).into_owned()),
             reason: plain(&ghost["ghost"]["reason"]).replace('_', " "),
             since: shown(since),
             age: age(since, now),
@@ -178,15 +180,17 @@ pub fn handling(said: &Value) -> Vec<String> {
     let until = time(&said["snoozedUntil"]).map(shown).unwrap_or_default();
     let claimed = told(&said["claimed"], "claimed it", "");
     let snoozed = told(&said["snoozed"], "snoozed it", &format!(", until {until}"));
-    [claimed, snoozed, told(&said["comment"], "commented", "")].into_iter().flatten().collect()
+    let said = [claimed, snoozed, told(&said["comment"], "commented", "")];
+    said.into_iter().flatten().map(|said| on_one_line(&said).into_owned()).collect()
 }
 
-/// A JSON value as a person writes it.
+/// A JSON value as a person writes it; a text keeps its lines, and what acts in it is spelt out.
 pub fn plain(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => spelt_out(text).into_owned(),
         Value::Null => String::new(),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::Array(_) | Value::Object(_) => spelt_out(&value.to_string()).into_owned(),
     }
 }
 

@@ -239,4 +239,16 @@ mod tests {
         assert_eq!(problem.status(), 422);
         assert_eq!(problem.detail(), "There is no field \"policy.evidense\". Did you mean \"evidence\"?");
     }
+
+    #[test]
+    fn a_name_that_steers_a_terminal_is_quoted_spelt_out() {
+        let name = "\\u001b]0;PWNED\\u0007\u{9b}2J\u{202e}\\nerror";
+        let spelt = r"\u{1b}]0;PWNED\u{7}\u{9b}2J\u{202e}\nerror";
+        let unknown = Node::parse(format!("{{\"{name}\":1}}").as_bytes()).unwrap();
+        let problem = Fields::of(unknown, "", &["reason"]).unwrap_err();
+        assert_eq!(problem.detail(), format!("There is no field \"{spelt}\". Known are reason."));
+        assert_eq!(problem.field_name(), Some(spelt));
+        let twice = Node::parse(format!("{{\"{name}\":1,\"{name}\":2}}").as_bytes()).unwrap_err();
+        assert!(twice.detail().contains(&format!("\"{spelt}\" is given twice")), "{}", twice.detail());
+    }
 }

@@ -92,11 +92,19 @@ pub(crate) struct ProblemView<'a> {
     filter: Option<&'a NarrowingView>,
 }
 
+/// A sentence that may quote what somebody sent: it can be shown anywhere.
+fn spelt(sentence: Cow<'static, str>) -> Cow<'static, str> {
+    match ghost_report::on_one_line(&sentence) {
+        Cow::Owned(spelt) => spelt.into(),
+        Cow::Borrowed(_) => sentence,
+    }
+}
+
 impl Problem {
     pub(crate) fn new(kind: &'static Kind, detail: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Facts {
             kind,
-            detail: detail.into(),
+            detail: spelt(detail.into()),
             fix: Cow::Borrowed(kind.fix),
             field: None,
             closure: None,
@@ -109,9 +117,8 @@ impl Problem {
 
     /// A field, header or parameter of the request that cannot be used.
     pub(crate) fn invalid(field: impl Into<String>, detail: impl Into<Cow<'static, str>>) -> Self {
-        let mut problem = Self::new(&kinds::INVALID, detail);
-        problem.0.field = Some(field.into());
-        problem
+        let problem = Self::new(&kinds::INVALID, detail);
+        problem.field(field)
     }
 
     /// The HTTP status.
@@ -125,7 +132,7 @@ impl Problem {
     }
 
     pub(crate) fn fix(mut self, fix: impl Into<Cow<'static, str>>) -> Self {
-        self.0.fix = fix.into();
+        self.0.fix = spelt(fix.into());
         self
     }
 
@@ -139,7 +146,7 @@ impl Problem {
     }
 
     pub(crate) fn field(mut self, field: impl Into<String>) -> Self {
-        self.0.field = Some(field.into());
+        self.0.field = Some(spelt(Cow::Owned(field.into())).into_owned());
         self
     }
 

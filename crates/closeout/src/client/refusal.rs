@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::plain;
-use crate::exit::{Exit, Failure};
+use crate::{
+    exit::{Exit, Failure},
+    output::on_one_line,
+};
 
 /// What can be done about an answer that the service never gives.
 pub const ANOTHER_PROGRAM: &str =
@@ -51,6 +54,7 @@ const FLAGS: [(&str, &str); 34] = [
 
 /// What a refusal means: its words, what can be done, and the exit code of its status.
 pub fn failure(server: &str, status: u16, problem: &Value, retry_after: Option<Duration>) -> Failure {
+    let problem = &on_lines_of_ours(problem);
     let text = |key: &str| problem.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let flag = text("field").and_then(flag_of);
     let detail = text("detail").or_else(|| text("title")).or_else(|| text("error"));
@@ -72,6 +76,18 @@ pub fn failure(server: &str, status: u16, problem: &Value, retry_after: Option<D
         failure.fix = Some(ANOTHER_PROGRAM.to_owned());
     }
     failure
+}
+
+/// The same answer with each text on one line: only this program begins a line of what is told.
+fn on_lines_of_ours(problem: &Value) -> Value {
+    match problem {
+        Value::String(text) => on_one_line(text).into(),
+        Value::Array(parts) => parts.iter().map(on_lines_of_ours).collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), on_lines_of_ours(value))).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => problem.clone(),
+    }
 }
 
 /// The flag that a field comes from; that of a label or of a part of the policy is that of the whole.
@@ -202,6 +218,25 @@ mod tests {
             told(401, &of_genesys),
             format!("error: http://127.0.0.1:1 answered 401 (401 bad.credentials)\n  fix: {ANOTHER_PROGRAM}")
         );
+    }
+
+    #[test]
+    fn a_refusal_steers_no_terminal_and_begins_no_line_of_its_own() {
+        let hostile = "\u{1b}]0;x\u{7}\u{9b}2Jgood\u{202e}\nerror: forged";
+        let spelt = r"\u{1b}]0;x\u{7}\u{9b}2Jgood\u{202e}\nerror: forged";
+        let problem = json!({
+            "detail": hostile, "code": hostile, "fix": hostile, "genesys": { "code": hostile },
+            "candidates": [{ "conversationId": hostile, "queueId": hostile }],
+        });
+        assert_eq!(
+            told(422, &problem),
+            format!(
+                "error: {spelt} (422 {spelt})\n  {spelt}  queue {spelt}; Genesys: code {spelt}\n  fix: {spelt}"
+            )
+        );
+        // What is put together elsewhere is cleaned where it is told.
+        let failure = Failure::usage("a\u{1b}[2J").fix("b\u{202e}").about("c\u{7}");
+        assert_eq!(failure.to_string(), "error: c\\u{7}: a\\u{1b}[2J\n  fix: b\\u{202e}");
     }
 
     #[test]

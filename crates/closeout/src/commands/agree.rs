@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _};
 
-use crate::output::Voice;
+use crate::output::{Voice, spelt_out};
 
 /// Whether somebody is there to be asked. Ids that come from stdin leave no stdin to answer from.
 pub fn can_be_asked(voice: &Voice) -> bool {
@@ -12,7 +12,7 @@ pub fn can_be_asked(voice: &Voice) -> bool {
 /// Asks, and waits for the answer beside the rest, so that Ctrl-C still ends the program.
 pub async fn agrees(question: String) -> bool {
     let answer = tokio::task::spawn_blocking(move || {
-        eprint!("{question} [y/N] ");
+        eprint!("{} [y/N] ", spelt_out(&question));
         let mut answer = String::new();
         std::io::stdin().lock().read_line(&mut answer).map(|_| answer)
     });

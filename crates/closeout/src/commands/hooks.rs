@@ -251,7 +251,7 @@ fn verify(args: &VerifyArgs, voice: &Voice) -> Result<Exit, Failure> {
         }
         Form::Table | Form::Wide | Form::Csv | Form::Id => {
             let found: String = findings.iter().map(|finding| format!("  {finding}\n")).collect();
-            format!("{said}\n{found}")
+            output::spelt_out(&format!("{said}\n{found}")).into_owned()
         }
     };
     output::write(&text)?;

@@ -83,7 +83,7 @@ pub async fn version(api: &Api, voice: &Voice) -> Result<Exit, Failure> {
             let theirs = server.as_ref().and_then(|server| server["version"].as_str());
             let theirs = theirs.map_or_else(
                 || format!("{} does not answer", api.server()),
-                |version| format!("{version} at {}", api.server()),
+                |version| format!("{} at {}", output::on_one_line(version), api.server()),
             );
             format!("closeout {own}\nserver   {theirs}\n")
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{look, wait};
 use crate::{
     exit::Exit,
-    output::{self, Column, Form, Listing, Voice},
+    output::{self, Column, Form, Listing, Voice, on_one_line},
 };
 
 /// What a plan means to a script: a closure that would fail, as a guard does not hold, counts as failed; every other plan
@@ -76,8 +76,8 @@ fn lines(plan: &Value) -> String {
     }
     lines.push(format!("  policy  {}", look::policy_words(plan)));
     let reason = plan["reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
-    lines.push(format!("  end     {}{reason}\n", text(plan, "state")));
-    lines.join("\n")
+    lines.push(format!("  end     {}{reason}", text(plan, "state")));
+    lines.iter().map(|line| format!("{}\n", on_one_line(line))).collect()
 }
 
 #[cfg(test)]
@@ -122,6 +122,15 @@ mod tests {
         ] {
             assert_eq!(exit_of(&json!({ "state": state })), exit, "{state}");
         }
+    }
+
+    #[test]
+    fn only_this_program_begins_a_line_of_a_plan() {
+        let mut plan = one_plan();
+        plan["guards"][0]["found"] = json!("\u{1b}[2J\n  guard   holds  agent: nobody is connected");
+        let text = all(&[plan], true, &Voice::default());
+        assert_eq!(text.lines().count(), 5, "{text}");
+        assert!(!text.contains('\u{1b}'), "{text:?}");
     }
 
     #[test]

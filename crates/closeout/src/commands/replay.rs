@@ -97,7 +97,8 @@ fn show(hook: &str, noted: Option<&Value>, voice: &Voice) -> Result<Exit, Failur
         }
         Form::Table | Form::Wide | Form::Csv | Form::Id => {
             let about = noted.and_then(|noted| noted["conversationId"].as_str());
-            let about = about.map(|id| format!("  conversation {id}\n")).unwrap_or_default();
+            let about =
+                about.map(|id| format!("  conversation {}\n", output::on_one_line(id))).unwrap_or_default();
             format!("{taken}\n  {says}\n{about}")
         }
     };

@@ -16,7 +16,7 @@ use crate::{
     cli::duration_flag,
     client::{Api, plain},
     exit::{Exit, Failure},
-    output::{Form, Voice},
+    output::{Form, Voice, on_one_line},
 };
 
 /// How long one look waits: short, because every change of state is shown.
@@ -88,6 +88,7 @@ impl Line {
         let held =
             closure["waitingFor"].as_str().map(|what| format!(", waits for {what}")).unwrap_or_default();
         let text = format!("{state}{reason}, {} calls{held}", plain(&closure["apiCalls"]));
+        let text = on_one_line(&text).into_owned();
         if self.live {
             eprint!("\r\u{1b}[2K{:>5}s  {text}", passed.as_secs());
             // A line that is not seen at once is seen with the next one.

@@ -152,13 +152,13 @@ impl Report {
     /// The report in the form that was asked for.
     pub fn write(&self, voice: &Voice) -> String {
         const FOR_PEOPLE: [Column; 3] =
-            [Column::state("RESULT", "result"), Column::text("CHECK", "check"), Column::text("", "what")];
+            [Column::state("RESULT", "result"), Column::text("CHECK", "check"), Column::lines("", "what")];
         const FOR_PROGRAMS: [Column; 5] = [
             Column::text("RESULT", "result"),
             Column::text("CHECK", "check"),
             Column::text("ABOUT", "about"),
-            Column::text("WHAT", "what"),
-            Column::text("FIX", "fix"),
+            Column::lines("WHAT", "what"),
+            Column::lines("FIX", "fix"),
         ];
         let (columns, items): (&[Column], Vec<Value>) = match voice.form {
             Form::Table | Form::Wide => (&FOR_PEOPLE, self.0.iter().map(Check::as_row).collect()),

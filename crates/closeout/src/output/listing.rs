@@ -6,7 +6,7 @@ use comfy_table::{Cell, ContentArrangement, Table, presets};
 use ghost_report::csv_field;
 use serde_json::Value;
 
-use super::{Form, Style};
+use super::{Form, Style, on_one_line, spelt_out};
 use crate::client::plain;
 
 /// One column: its heading, and where its value stands in an item (`timings.acceptedAt`).
@@ -21,6 +21,7 @@ pub struct Column {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Text,
+    Lines,
     Time,
     State,
 }
@@ -29,6 +30,11 @@ impl Column {
     /// A plain column.
     pub const fn text(heading: &'static str, path: &'static str) -> Self {
         Self { heading, path, kind: Kind::Text, wide: false }
+    }
+
+    /// A column with texts that have lines.
+    pub const fn lines(heading: &'static str, path: &'static str) -> Self {
+        Self { heading, path, kind: Kind::Lines, wide: false }
     }
 
     /// A column with times.
@@ -60,12 +66,13 @@ impl Column {
         self.heading
     }
 
+    /// The value as it can be shown: others wrote it, so what would act in a terminal is spelt out.
     fn value(&self, item: &Value) -> String {
         let found = self.path.split('.').try_fold(item, |value, part| match (value, part.parse::<usize>()) {
             (Value::Array(values), Ok(index)) => values.get(index),
             (_, Ok(_) | Err(_)) => value.get(part),
         });
-        match found {
+        let value = match found {
             Some(Value::Object(fields)) => fields
                 .iter()
                 .map(|(key, value)| format!("{key}={}", plain(value)))
@@ -74,13 +81,17 @@ impl Column {
             Some(Value::Array(values)) => values.iter().map(plain).collect::<Vec<_>>().join(" "),
             Some(other) => plain(other),
             None => String::new(),
+        };
+        match self.kind {
+            Kind::Lines => spelt_out(&value).into_owned(),
+            Kind::Text | Kind::Time | Kind::State => on_one_line(&value).into_owned(),
         }
     }
 
     fn cell(&self, item: &Value, style: Style) -> Cell {
         let value = self.value(item);
         match self.kind {
-            Kind::Text => Cell::new(value),
+            Kind::Text | Kind::Lines => Cell::new(value),
             Kind::Time => Cell::new(if value.is_empty() { value } else { style.time(&value) }),
             Kind::State => match style.colour_of(&value) {
                 Some(colour) => Cell::new(value).fg(colour),
@@ -142,13 +153,13 @@ impl Listing<'_> {
     }
 }
 
-/// Names and values beneath each other.
+/// Names and values beneath each other; a value keeps its lines.
 pub fn pairs(rows: &[(&str, String)], style: Style) -> String {
     let mut table = bare_table(style);
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
         let cell = match style.colour_of(value) {
             Some(colour) => Cell::new(value).fg(colour),
-            None => Cell::new(value),
+            None => Cell::new(spelt_out(value)),
         };
         table.add_row([Cell::new(name), cell]);
     }
@@ -225,6 +236,34 @@ mod tests {
         assert_eq!(Column::text("", "a.0.b").value(&item), "first");
         assert_eq!(Column::text("", "a.2.b").value(&item), "");
         assert_eq!(Column::text("", "0").value(&item), "named");
+    }
+
+    #[test]
+    fn what_others_wrote_steers_no_terminal_in_any_form_for_people() {
+        const HOSTILE: &str = "\u{1b}]0;PWNED\u{7}\u{1b}[2J\u{9b}31mall good\u{202e}\nerror: forged\u{2028}";
+        let steers = |text: &str| {
+            text.chars().any(|sign| sign != '\n' && (sign.is_control() || "\u{202e}\u{2028}".contains(sign)))
+        };
+        let item = json!({ "id": HOSTILE, "state": HOSTILE, "labels": { (HOSTILE): HOSTILE }, "timings": { "acceptedAt": HOSTILE } });
+        for form in [Form::Table, Form::Wide, Form::Csv, Form::Id] {
+            for terminal in [false, true] {
+                let style = Style { terminal, colour: false };
+                let listing = Listing { columns: &COLUMNS, items: std::slice::from_ref(&item), id: "id" };
+                let told = listing.write(form, style);
+                assert!(!steers(&told) && told.contains("\\u{1b}]0;PWNED"), "{told:?}");
+                let lines = if form == Form::Id { 1 } else { 2 };
+                assert_eq!(told.lines().count(), lines, "nobody makes up a row: {told}");
+            }
+        }
+        let told = pairs(&[("body", HOSTILE.to_owned())], Style::default());
+        assert!(!steers(&told) && told.contains("all good\\u{202e}\n      error: forged"), "{told:?}");
+        let json = Listing { columns: &COLUMNS, items: std::slice::from_ref(&item), id: "id" }
+            .write(Form::Json, Style::default());
+        assert_eq!(
+            serde_json::from_str::<Value>(&json).unwrap()[0]["id"],
+            HOSTILE,
+            "programs get it as it is"
+        );
     }
 
     #[test]

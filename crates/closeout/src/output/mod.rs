@@ -6,6 +6,7 @@ mod style;
 use std::io::Write as _;
 
 use clap::ValueEnum;
+pub use ghost_report::{on_one_line, spelt_out};
 use serde_json::Value;
 
 pub use self::{
@@ -86,7 +87,7 @@ impl Voice {
     /// Tells a person something that is no data.
     pub fn note(&self, text: impl std::fmt::Display) {
         if !self.quiet {
-            eprintln!("{text}");
+            eprintln!("{}", spelt_out(&text.to_string()));
         }
     }
 }

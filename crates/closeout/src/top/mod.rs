@@ -39,7 +39,7 @@ use crate::{
     cli::duration_flag,
     client::{Api, plain},
     exit::{Exit, Failure},
-    output::{self, Column, Form, Listing, Voice},
+    output::{self, Column, Form, Listing, Voice, on_one_line},
 };
 
 /// The shortest and the longest time from one look to the next.
@@ -114,7 +114,8 @@ fn once(snapshot: &Snapshot, voice: &Voice) -> String {
         Form::Ndjson => return format!("{}\n", snapshot.as_json()),
         Form::Table | Form::Wide | Form::Csv | Form::Id => {}
     }
-    let mut text = draw::summary(snapshot, None, snapshot.at).join("\n") + "\n";
+    let lines = draw::summary(snapshot, None, snapshot.at);
+    let mut text: String = lines.iter().map(|line| format!("{}\n", on_one_line(line))).collect();
     let told = snapshot.as_json();
     let ghosts = told["oldestGhosts"].as_array().map(Vec::as_slice).unwrap_or_default();
     if !ghosts.is_empty() {
@@ -170,7 +171,7 @@ async fn live(args: &TopArgs, api: &Api, voice: &Voice, first: Snapshot) -> Resu
                         view.follow(&snapshot);
                         rates.note(Instant::now(), &snapshot);
                     }
-                    Err(failure) => view.problem = Some(failure.message),
+                    Err(failure) => view.problem = Some(on_one_line(&failure.message).into_owned()),
                 }
             }
             Happening::Explained(id, Ok(text)) => {
@@ -183,7 +184,7 @@ async fn live(args: &TopArgs, api: &Api, voice: &Voice, first: Snapshot) -> Resu
                 view.said = Some(format!("{id} is looked at again: {state}"));
             }
             Happening::Explained(_, Err(failure)) | Happening::Retried(_, Err(failure)) => {
-                view.said = Some(failure.message);
+                view.said = Some(on_one_line(&failure.message).into_owned());
             }
             Happening::Key(key) => match view.key(key, &snapshot) {
                 Wish::Nothing => {}

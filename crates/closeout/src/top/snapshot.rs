@@ -13,6 +13,7 @@ use super::exposition::Samples;
 use crate::{
     client::{Api, plain},
     exit::Failure,
+    output::{on_one_line, spelt_out},
 };
 
 /// How many ghosts are shown, the oldest first.
@@ -102,7 +103,7 @@ pub(super) async fn take(api: &Api) -> Result<Snapshot, Failure> {
     )?;
     let organisations = caller.body["organisations"].as_array();
     let seen: Vec<_> = organisations.into_iter().flatten().map(plain).collect();
-    let metrics = Samples::read(metrics.body.as_str().unwrap_or_default()).of(&seen);
+    let metrics = Samples::read(&spelt_out(metrics.body.as_str().unwrap_or_default())).of(&seen);
     Ok(Snapshot {
         server: api.server().to_owned(),
         at: Timestamp::now(),
@@ -189,8 +190,9 @@ fn ghost(item: &Value) -> Ghost {
 
 fn reasons(summary: &Value) -> Vec<(String, u64)> {
     let by_reason = summary["byReason"].as_object().into_iter().flatten();
-    let mut reasons: Vec<_> =
-        by_reason.map(|(reason, count)| (reason.clone(), count.as_u64().unwrap_or_default())).collect();
+    let mut reasons: Vec<_> = by_reason
+        .map(|(reason, count)| (on_one_line(reason).into_owned(), count.as_u64().unwrap_or_default()))
+        .collect();
     reasons.sort_by(|(one, few), (other, many)| many.cmp(few).then_with(|| one.cmp(other)));
     reasons
 }
