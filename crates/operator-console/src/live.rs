@@ -62,7 +62,7 @@ pub(crate) async fn stream(visitor: Result<Visitor, Response>) -> Response {
     let Some(leave) = visitor.console.sessions.stream(&visitor.session) else {
         return (StatusCode::TOO_MANY_REQUESTS, "There are too many streams.").into_response();
     };
-    let query = form::fields(visitor.uri.query().unwrap_or_default().as_bytes());
+    let query = form::fields(visitor.uri.query().unwrap_or_default().as_bytes()).unwrap_or_default();
     let path = query.into_iter().find(|(name, _)| name == "on").map(|(_, path)| path);
     let path = path.filter(|path| is_watched(path));
     let watch = Watch { visitor, path, _leave: leave, first: None, told: None, quiet: 0, over: false };
@@ -99,7 +99,7 @@ fn is_watched(path: &str) -> bool {
         Some(("batches", id)) => is_id(id, "bt_") && query.is_empty(),
         Some(_) => false,
         None => {
-            let fields = form::fields(query.as_bytes());
+            let Ok(fields) = form::fields(query.as_bytes()) else { return false };
             let limit = fields.iter().find(|(name, _)| name == "limit");
             let is_small =
                 limit.and_then(|(_, limit)| limit.parse::<u32>().ok()).is_some_and(|limit| limit <= 100);

@@ -50,7 +50,7 @@ struct Left<'a> {
 
 /// `GET /console/login`
 pub(crate) async fn page(State(console): State<Console>, uri: Uri, headers: HeaderMap) -> Response {
-    let query = form::fields(uri.query().unwrap_or_default().as_bytes());
+    let query = form::fields(uri.query().unwrap_or_default().as_bytes()).unwrap_or_default();
     let over =
         |name: &str, given: &str| Over::ALL.into_iter().find(|over| name == "over" && over.name() == given);
     let over = query.iter().find_map(|(name, given)| over(name, given));
@@ -59,7 +59,7 @@ pub(crate) async fn page(State(console): State<Console>, uri: Uri, headers: Head
 
 /// Where a log-in is to lead: what the query says, if it is an address of ours.
 pub(crate) fn next_of(uri: &Uri) -> String {
-    let query = form::fields(uri.query().unwrap_or_default().as_bytes());
+    let query = form::fields(uri.query().unwrap_or_default().as_bytes()).unwrap_or_default();
     let next = query.iter().find(|(name, _)| name == "next").map(|(_, next)| next.as_str());
     safe_next(next).to_owned()
 }
@@ -83,7 +83,13 @@ pub(crate) fn shown(
 
 /// `POST /console/login`
 pub(crate) async fn enter(State(console): State<Console>, headers: HeaderMap, body: Bytes) -> Response {
-    let fields = form::fields(&body);
+    let fields = match form::fields(&body) {
+        Ok(fields) => fields,
+        Err(wrong) => {
+            let (status, wrong) = (StatusCode::UNPROCESSABLE_ENTITY, Some(wrong.to_string()));
+            return shown(&console, &headers, status, "/", wrong);
+        }
+    };
     let field =
         |name: &str| fields.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.trim());
     let next = safe_next(Some(field("next"))).to_owned();
@@ -192,7 +198,7 @@ impl Who {
 
 /// `POST /console/logout`
 pub(crate) async fn leave(visitor: Visitor, body: Bytes) -> Response {
-    let fields = form::fields(&body);
+    let fields = form::fields(&body).unwrap_or_default();
     let csrf = fields.iter().find(|(name, _)| name == "csrf").map_or("", |(_, value)| value);
     if !visitor.session.is_of_its_page(csrf) {
         return Redirect::to("/").into_response();

@@ -41,8 +41,9 @@ impl Asked {
 
     fn read(query: &str, known: Known) -> Self {
         let mut asked = Self::default();
-        for (name, value) in form::fields(query.as_bytes()) {
-            asked.add(&name, value.trim(), known);
+        match form::fields(query.as_bytes()) {
+            Ok(fields) => fields.iter().for_each(|(name, value)| asked.add(name, value.trim(), known)),
+            Err(wrong) => asked.wrong = Some(wrong.to_string()),
         }
         asked
     }
@@ -84,8 +85,13 @@ impl Asked {
 /// Refuses whatever is asked for on a page that shows one thing.
 pub(crate) fn nothing(visitor: &Visitor) -> Option<Response> {
     let given = form::fields(visitor.uri.query().unwrap_or_default().as_bytes());
-    let (name, _) = given.first()?;
-    let wrong = format!("There is nothing called \"{name}\" to narrow this page by: it shows one thing.");
+    let wrong = match given {
+        Ok(given) => {
+            let (name, _) = given.first()?;
+            format!("There is nothing called \"{name}\" to narrow this page by: it shows one thing.")
+        }
+        Err(wrong) => wrong.to_string(),
+    };
     Some(visitor.stumble(Refusal::of(StatusCode::UNPROCESSABLE_ENTITY, &wrong)))
 }
 

@@ -43,8 +43,9 @@ impl Filter {
     /// Reads the query of an address.
     pub(crate) fn read(query: &str) -> Self {
         let mut filter = Self::default();
-        for (name, value) in form::fields(query.as_bytes()) {
-            filter.add(&name, value.trim());
+        match form::fields(query.as_bytes()) {
+            Ok(fields) => fields.iter().for_each(|(name, value)| filter.add(name, value.trim())),
+            Err(wrong) => filter.wrong = Some(wrong.to_string()),
         }
         // Closures are found by their queue while they are ghosts, so whoever names one means ghosts.
         if filter.value("state").is_empty() && !filter.value("queueId").is_empty() {

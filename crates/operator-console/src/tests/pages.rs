@@ -171,6 +171,34 @@ async fn every_page_with_a_filter_refuses_what_it_does_not_know() {
 }
 
 #[tokio::test]
+async fn nothing_behind_the_fields_that_are_read_is_passed_over() {
+    let (console, acts) = console(Options::default());
+    let (cookie, csrf) = log_in(&console, "ck_operate").await;
+    let dummies = "state=ghost&".repeat(64);
+    for address in ["closures?organisation=main&", "audit?by=ann&", "settings?"] {
+        let path = format!("/console/{address}{dummies}label.team=nobody");
+        let (status, _, page) = send(&console, Request::get(path).header("cookie", &cookie), "").await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{address}");
+        assert!(page.contains("There are more than 64 fields") && !page.contains("data-row"), "{page}");
+    }
+    let empty = "q=&".repeat(64);
+    let path = format!("/console/closures?{empty}organisation=main&state=ghost&label.team=nobody");
+    let (status, _, page) = send(&console, Request::get(path).header("cookie", &cookie), "").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(page.contains("name=\"label.team\" value=\"nobody\""), "the filter is whole: {page}");
+    for form in [
+        format!("of=filter&act=retry&organisation=main&state=ghost&{dummies}label.team=nobody"),
+        format!("of=closures&act=retry&organisation=main&{}", "closure=cl_1&".repeat(101)),
+    ] {
+        let request = Request::post("/console/batches").header("cookie", &cookie);
+        let (status, _, page) = send(&console, request, &format!("csrf={csrf}&{form}")).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{page}");
+        assert!(page.contains("There are more than"), "{page}");
+    }
+    assert_eq!(*acts.lock().unwrap(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_page_without_a_filter_takes_none() {
     let (console, _) = console(Options::default());
     let (cookie, _) = log_in(&console, "ck_read").await;
