@@ -14,6 +14,7 @@ use crate::{
     access::{Caller, Need},
     adapters::{self, AdapterView},
     call::{Answer, Call, Shared, bytes_answer, json_answer},
+    configuration,
     evidence::{self, EvidenceView},
     problem::Problem,
     spans::Stamp,
@@ -262,7 +263,7 @@ pub(crate) async fn description(call: Call) -> Answer {
     Ok(bytes_answer(StatusCode::OK, call.shared.description.clone()))
 }
 
-/// `GET /metrics`.
+/// `GET /metrics`: of a key that does not see all organisations, without the series of the others.
 pub(crate) async fn metrics(call: Call) -> Answer {
     let orchestrator = &call.shared.api.orchestrator;
     orchestrator.observe();
@@ -270,9 +271,16 @@ pub(crate) async fn metrics(call: Call) -> Answer {
     if let Ok(records) = orchestrator.quarantined().await {
         crate::metrics::quarantined(records.len());
     }
-    let mut response = Response::new(Body::from((call.shared.api.metrics.render)()));
-    let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    let mut text = (call.shared.api.metrics.render)();
+    // Where the program has opened them to everybody, there is nobody to ask what he sees.
+    if let Some(caller) = &call.caller {
+        let hidden = configuration::hidden_names(&call.shared.api.configuration.shown(), caller);
+        let sees = |name: &str| name.parse().is_ok_and(|organisation| caller.sees(&organisation));
+        text = crate::metrics::seen(&text, sees, &hidden);
+    }
+    let mut response = Response::new(Body::from(text));
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
     Ok(response)
 }
 
@@ -285,10 +293,11 @@ pub(crate) async fn whoami(call: Call) -> Answer {
     Ok(json_answer(StatusCode::OK, &view))
 }
 
-/// `GET /v1/config`.
+/// `GET /v1/config`: without the tables of organisations that the key does not see.
 pub(crate) async fn configuration(call: Call) -> Answer {
     call.query()?.finish()?;
-    Ok(json_answer(StatusCode::OK, &*call.shared.api.configuration.shown()))
+    let seen = configuration::seen_by(&call.shared.api.configuration.shown(), call.caller());
+    Ok(json_answer(StatusCode::OK, &seen))
 }
 
 /// Answers every path that there is none under.

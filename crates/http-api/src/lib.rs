@@ -18,6 +18,7 @@ mod call;
 mod callback;
 mod closures;
 mod command;
+mod configuration;
 mod cursor;
 mod dead_letters;
 mod deliveries;

@@ -43,7 +43,8 @@ pub struct ApiState {
     pub stop: CancellationToken,
 }
 
-/// The configuration with its secrets masked, and how it was last read again. It is answered as it is; all clones show the same.
+/// The configuration with its secrets masked, and how it was last read again; all clones show the same. An object of paths (`confirm.0.name`) with
+/// `value` and `origin`; a key is answered what belongs to its organisations, or to none.
 #[derive(Debug, Clone, Default)]
 pub struct ShownConfiguration(Arc<RwLock<Shown>>);
 
