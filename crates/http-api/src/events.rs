@@ -21,9 +21,9 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
+use self::outbox::{Full, Room};
 pub(crate) use self::{every::every, of_closure::of_closure, outbox::Outbox};
 use crate::{
     access::{Caller, Keys, Need},
@@ -47,7 +47,7 @@ struct Leave {
     /// The key, and nothing else of the request.
     headers: HeaderMap,
     stop: CancellationToken,
-    _room: OwnedSemaphorePermit,
+    _room: Room,
 }
 
 impl Leave {
@@ -57,8 +57,17 @@ impl Leave {
         if api.stop.is_cancelled() {
             return Err(outcome::stopping());
         }
-        let room = call.shared.outbox.room().ok_or_else(|| {
-            let detail = format!("{} streams of events are open, and there may be no more.", outbox::STREAMS);
+        let name = &call.caller().name;
+        let room = call.shared.outbox.room(name).map_err(|full| {
+            let detail = match full {
+                Full::Key => format!(
+                    "The key \"{name}\" has {} streams of events open, and may have no more.",
+                    outbox::STREAMS_OF_KEY
+                ),
+                Full::All => {
+                    format!("{} streams of events are open, and there may be no more.", outbox::STREAMS)
+                }
+            };
             Problem::new(&kinds::NO_ROOM, detail).retry_after(NO_ROOM)
         })?;
         let key = call.headers.get(header::AUTHORIZATION).cloned();

@@ -338,7 +338,7 @@ pub(crate) mod kinds {
         BUSY = SERVICE_UNAVAILABLE, "no_quota", "No call to Genesys is free at present", retryable: true,
             "Send the same request again after the time in Retry-After.";
         NO_ROOM = SERVICE_UNAVAILABLE, "too_many_streams", "Too many streams of events are open", retryable: true,
-            "Close a stream that nobody reads, or ask again after the time in Retry-After.";
+            "Close a stream that nobody reads, or ask again after the time in Retry-After. One stream of GET /v1/events tells of every closure.";
         STOPPING = SERVICE_UNAVAILABLE, "stopping", "The service is stopping", retryable: true,
             "Send the same request again after the time in Retry-After.";
         OVERLOADED = SERVICE_UNAVAILABLE, "overloaded", "More commands come than can be taken", retryable: true,

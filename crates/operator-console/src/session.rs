@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -28,8 +28,8 @@ const MOST: usize = 1_000;
 /// At most so many of one key: one that logs in again and again takes nobody else's place.
 const MOST_OF_ONE_KEY: usize = 20;
 
-/// At most so many streams of one session at once, and of all: each holds a connection.
-const MOST_STREAMS: [usize; 2] = [16, 256];
+/// At most so many streams of one session at once, of all sessions of one key, and of all: each holds a connection.
+const MOST_STREAMS: [usize; 3] = [16, 32, 256];
 
 /// What was done or refused, to be told on the next page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,11 +72,13 @@ pub(crate) struct Session {
     told: Mutex<Option<Told>>,
     ended: AtomicBool,
     streams: Arc<AtomicUsize>,
+    /// Those of all sessions of its key.
+    streams_of_key: Arc<AtomicUsize>,
 }
 
 /// Leave to keep one stream open, for as long as it is held.
 #[derive(Debug)]
-pub(crate) struct Leave([Arc<AtomicUsize>; 2]);
+pub(crate) struct Leave([Arc<AtomicUsize>; 3]);
 
 impl Drop for Leave {
     fn drop(&mut self) {
@@ -135,6 +137,8 @@ impl Session {
 pub(crate) struct Sessions {
     all: Mutex<HashMap<[u8; 32], Arc<Session>>>,
     streams: Arc<AtomicUsize>,
+    /// The streams of each key by its name, for as long as a session or a stream of it is there: a stream can outlast its session.
+    streams_of_keys: Mutex<HashMap<String, Weak<AtomicUsize>>>,
 }
 
 impl Sessions {
@@ -162,6 +166,7 @@ impl Sessions {
             told: Mutex::default(),
             ended: AtomicBool::new(false),
             streams: Arc::default(),
+            streams_of_key: self.streams_of_key(name),
         };
         let id = random();
         let mut all = lock(&self.all);
@@ -181,9 +186,21 @@ impl Sessions {
         id
     }
 
+    fn streams_of_key(&self, name: &str) -> Arc<AtomicUsize> {
+        let mut all = lock(&self.streams_of_keys);
+        all.retain(|_, streams| streams.strong_count() > 0);
+        let known = all.get(name).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let streams = Arc::default();
+            all.insert(name.to_owned(), Arc::downgrade(&streams));
+            streams
+        })
+    }
+
     /// Leave to keep a stream open; none where there are too many.
     pub(crate) fn stream(&self, session: &Session) -> Option<Leave> {
-        let leave = Leave([Arc::clone(&session.streams), Arc::clone(&self.streams)]);
+        let counters = [&session.streams, &session.streams_of_key, &self.streams];
+        let leave = Leave(counters.map(Arc::clone));
         let mut room = true;
         for (counter, most) in leave.0.iter().zip(MOST_STREAMS) {
             room &= counter.fetch_add(1, Ordering::Relaxed) < most;
@@ -290,5 +307,26 @@ mod tests {
         assert!(sessions.stream(&session).is_some());
         sessions.end(&id);
         assert!(!session.is_alive());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_key_takes_the_streams_of_no_other_however_often_it_logs_in() {
+        let sessions = Sessions::default();
+        let begun = |name: &str| {
+            let id = sessions.begin("key".into(), name, "read", Vec::new(), usual());
+            (sessions.find(&id).unwrap(), id)
+        };
+        let mut held = Vec::new();
+        for _ in 0..MOST_OF_ONE_KEY {
+            let (session, id) = begun("greedy");
+            held.extend((0..MOST_STREAMS[0]).filter_map(|_| sessions.stream(&session)));
+            // A stream whose client takes nothing is there for a while after its session.
+            sessions.end(&id);
+        }
+        assert_eq!(held.len(), MOST_STREAMS[1]);
+        assert!(sessions.stream(&begun("another").0).is_some());
+        drop(held);
+        assert!(sessions.stream(&begun("greedy").0).is_some());
+        assert_eq!(lock(&sessions.streams_of_keys).len(), 2);
     }
 }

@@ -1,8 +1,8 @@
 //! What all streams share: the pages of the outbox, the look-out for new lines, and the room for streams.
 
 use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
@@ -16,6 +16,9 @@ use crate::{call::Shared, state::ApiState};
 
 /// How many streams there may be at once.
 pub(super) const STREAMS: usize = 64;
+
+/// How many of them one key may have, by its name.
+pub(super) const STREAMS_OF_KEY: usize = 8;
 
 /// Lines in one page.
 const PAGE: usize = 64;
@@ -34,6 +37,24 @@ pub(crate) struct Outbox {
     /// Whether somebody looks out.
     looks_out: Mutex<bool>,
     room: Arc<Semaphore>,
+    /// The room of each key that has streams.
+    room_of_keys: Mutex<HashMap<Arc<str>, Weak<Semaphore>>>,
+}
+
+/// Room for one stream, for as long as it is held.
+#[derive(Debug)]
+pub(super) struct Room {
+    _of_key: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
+}
+
+/// Who has as many streams as there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Full {
+    /// This key.
+    Key,
+    /// All keys together.
+    All,
 }
 
 /// What the lines behind a position tell.
@@ -58,14 +79,28 @@ impl Default for Outbox {
             news: watch::Sender::new(0),
             looks_out: Mutex::default(),
             room: Arc::new(Semaphore::new(STREAMS)),
+            room_of_keys: Mutex::default(),
         }
     }
 }
 
 impl Outbox {
-    /// Room for one stream, for as long as it is held.
-    pub(super) fn room(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.room).try_acquire_owned().ok()
+    /// Room for one stream of this key.
+    pub(super) fn room(&self, key: &Arc<str>) -> Result<Room, Full> {
+        let of_key = self.room_of_key(key).try_acquire_owned().map_err(|_| Full::Key)?;
+        let of_all = Arc::clone(&self.room).try_acquire_owned().map_err(|_| Full::All)?;
+        Ok(Room { _of_key: of_key, _of_all: of_all })
+    }
+
+    fn room_of_key(&self, key: &Arc<str>) -> Arc<Semaphore> {
+        let mut all = self.room_of_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, room| room.strong_count() > 0);
+        let known = all.get(key).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let room = Arc::new(Semaphore::new(STREAMS_OF_KEY));
+            all.insert(Arc::clone(key), Arc::downgrade(&room));
+            room
+        })
     }
 
     /// Tells of new lines from now on, of this process and of others. It may tell where nothing is new.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use store::Store as _;
 use tower::ServiceExt as _;
 
-use super::world::{START, World, key, request};
+use super::world::{KEYS, START, World, key, request};
 use crate::Role;
 
 /// A stream that is read as a browser does.
@@ -350,30 +350,57 @@ async fn a_quiet_stream_says_every_15_seconds_that_it_is_there() {
 #[tokio::test(start_paused = true)]
 async fn there_is_room_for_64_streams_and_a_client_that_leaves_makes_room() {
     let world = World::new().await;
+    let readers: Vec<_> = (0..9).map(|number| format!("reader-{number}")).collect();
+    let of_the_world = KEYS.map(|(name, role, organisation)| key(name, role, &[organisation]));
+    let of_readers = readers.iter().map(|name| key(name, Role::Read, &["main"]));
+    world.keys.replace(of_the_world.into_iter().chain(of_readers).collect());
     let ghost = world.ghost(1).await;
+    let of_ghost = format!("/v1/closures/{ghost}/events");
     let mut open = Vec::new();
-    for n in 0..64 {
-        let path = if n % 2 == 0 { "/v1/events".to_owned() } else { format!("/v1/closures/{ghost}/events") };
-        open.push(world.stream(&path).await);
+    for (number, reader) in readers[..8].iter().enumerate() {
+        let path = if number % 2 == 0 { "/v1/events" } else { of_ghost.as_str() };
+        for _ in 0..8 {
+            let (status, _, stream) = world.open(reader, path, &[]).await;
+            assert_eq!(status, 200);
+            open.push(stream);
+        }
     }
-    let refused = world.get_as("read", "/v1/events", &[]).await;
+    let last = readers[8].as_str();
+    let refused = world.get_as(last, "/v1/events", &[]).await;
     assert_eq!(refused.header("retry-after"), "10");
     assert_eq!(refused.problem(503, "too_many_streams")["retryable"], true);
-    world.get_as("read", &format!("/v1/closures/{ghost}/events"), &[]).await.problem(503, "too_many_streams");
+    world.get_as(last, &of_ghost, &[]).await.problem(503, "too_many_streams");
     drop(open.pop());
-    let mut reader = world.stream("/v1/events").await;
+    let (_, _, mut reader) = world.open(last, "/v1/events", &[]).await;
     reader.next().await.unwrap();
-    drop(open);
+    drop((open, reader));
     // All that follow are told, however many there are.
     let mut many = Vec::new();
-    for _ in 0..63 {
-        many.push(world.stream("/v1/events").await);
+    for reader in readers[..8].iter().flat_map(|reader| [reader; 8]) {
+        many.push(world.open(reader, "/v1/events", &[]).await.2);
     }
     *world.remote.deaf.lock().unwrap() = false;
     let id = world.closed(2).await;
     for reader in &mut many {
         assert!(reader.events(4).await.iter().all(|block| block.data["data"]["id"] == id));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_key_has_8_streams_and_takes_the_room_of_no_other() {
+    let world = World::new().await;
+    let mut open = Vec::new();
+    for _ in 0..8 {
+        open.push(world.stream("/v1/events").await);
+    }
+    let refused = world.get_as("read", "/v1/events", &[]).await;
+    assert_eq!(refused.header("retry-after"), "10");
+    let problem = refused.problem(503, "too_many_streams");
+    assert_eq!(problem["detail"], "The key \"read\" has 8 streams of events open, and may have no more.");
+    let (status, _, _others) = world.open("operate", "/v1/events", &[]).await;
+    assert_eq!(status, 200);
+    drop(open.pop());
+    drop(world.stream("/v1/events").await);
 }
 
 #[tokio::test(start_paused = true)]
