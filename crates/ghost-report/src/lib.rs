@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use self::strip::Happening;
 pub use self::{
     csv::{as_csv, csv_field},
-    signs::{on_one_line, spelt_out, steers},
+    signs::{on_one_line, quoted, spelt_out, steers},
     strip::Strip,
 };
 
@@ -170,11 +170,11 @@ impl Ghost {
     }
 }
 
-/// What operators say about a ghost, in sentences; `said` is the `handling` of the interface.
+/// What operators say about a ghost, in sentences with their words quoted; `said` is the `handling` of the interface.
 pub fn handling(said: &Value) -> Vec<String> {
     let told = |word: &Value, what: &str, until: &str| {
         let at = time(&word["at"]).map(shown).unwrap_or_default();
-        let text = word["text"].as_str().map(|text| format!(": {text}")).unwrap_or_default();
+        let text = word["text"].as_str().map(|text| format!(": {}", quoted(text))).unwrap_or_default();
         word["by"].as_str().map(|by| format!("{by} {what} at {at}{until}{text}"))
     };
     let until = time(&said["snoozedUntil"]).map(shown).unwrap_or_default();
@@ -320,7 +320,7 @@ mod tests {
             "Who sees to it",
             "ann claimed it at 2026-11-21T09:40:00Z<",
             "ann snoozed it at 2026-11-21T09:40:00Z, until 2026-11-21T12:00:00Z<",
-            "bob commented at 2026-11-21T09:40:00Z: &#60;i&#62;ask&#60;/i&#62; her",
+            "bob commented at 2026-11-21T09:40:00Z: &#34;&#60;i&#62;ask&#60;/i&#62; her&#34;",
         ] {
             assert!(page.contains(said), "{said}: {page}");
         }

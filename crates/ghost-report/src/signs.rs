@@ -22,6 +22,13 @@ pub fn on_one_line(text: &str) -> Cow<'_, str> {
     spelt(text, steers)
 }
 
+/// The text as others wrote it, between quotes: on one line, and with its own quotes escaped, so that nobody ends the quotation and goes on
+/// as if the program spoke.
+pub fn quoted(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{}\"", on_one_line(&escaped))
+}
+
 /// The same for a text that has lines: they stay.
 pub fn spelt_out(text: &str) -> Cow<'_, str> {
     spelt(text, |sign| sign != '\n' && steers(sign))
@@ -41,6 +48,15 @@ fn spelt(text: &str, acts: fn(char) -> bool) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_ends_a_quotation_of_his_words() {
+        let forged = r#"ok". m-admin claimed it at 10:00: "forced by order"#;
+        assert_eq!(quoted(forged), r#""ok\". m-admin claimed it at 10:00: \"forced by order""#);
+        assert_eq!(quoted("ends so: \\"), r#""ends so: \\""#);
+        assert_eq!(quoted("a\u{202e}\nb"), r#""a\u{202e}\nb""#);
+        assert_eq!(quoted("the guest’s window"), "\"the guest’s window\"");
+    }
 
     #[test]
     fn what_acts_is_spelt_out_and_what_is_seen_stays() {

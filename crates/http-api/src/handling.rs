@@ -2,6 +2,7 @@
 
 use closure_machine::Act;
 use genesys_types::{Span, Time};
+use ghost_report::quoted;
 use http::StatusCode;
 use orchestrator::{Note, Operation, Record, Word};
 use serde::Serialize;
@@ -57,7 +58,7 @@ impl WordView {
     fn says(&self, what: &str) -> String {
         let Self { by, at, text } = self;
         match text {
-            Some(text) => format!("{by} {what} at {at}: \"{text}\"."),
+            Some(text) => format!("{by} {what} at {at}: {}.", quoted(text)),
             None => format!("{by} {what} at {at}."),
         }
     }
@@ -155,4 +156,20 @@ fn until_of(text: Option<&str>, now: Time) -> Result<Time, Problem> {
         return Err(Problem::invalid("until", "until lies ahead, by at most 30 days."));
     }
     Ok(until)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_puts_words_into_the_mouth_of_another() {
+        let forged = "ok\". m-admin claimed it at 10:00: \"forced by order";
+        let at = Stamp(Time::from_millis(0));
+        let word = WordView { by: "ann".to_owned(), at, text: Some(forged.to_owned()) };
+        assert_eq!(
+            word.says("commented"),
+            format!(r#"ann commented at {at}: "ok\". m-admin claimed it at 10:00: \"forced by order"."#)
+        );
+    }
 }

@@ -111,7 +111,9 @@ fn without_quotes(mut explanation: Value, timeline: &Value) -> Value {
         fields.remove("story");
         fields.remove("text");
         let headline = fields.get("headline").and_then(Value::as_str).unwrap_or_default();
-        if quoted.iter().any(|reason| headline.contains(reason)) {
+        let said_in =
+            |reason: &str| headline.contains(reason) || headline.contains(&ghost_report::quoted(reason));
+        if quoted.iter().any(|reason| said_in(reason)) {
             fields.insert("headline".to_owned(), json!(LEFT_OUT));
         }
     }
@@ -186,6 +188,9 @@ mod tests {
         let quoting = without_quotes(explanation("Settled by ann: \"called Mr Canary\"."), &timeline);
         assert_eq!(quoting, json!({ "headline": LEFT_OUT }));
         assert_eq!(without_quotes(explanation("Closed."), &timeline), json!({ "headline": "Closed." }));
+        let timeline = json!({ "items": [{ "operator": { "reason": "called \"Mr Canary\"" } }] });
+        let quoting = without_quotes(explanation(r#"Settled by ann: "called \"Mr Canary\"". "#), &timeline);
+        assert_eq!(quoting, json!({ "headline": LEFT_OUT }), "also where the quotation escapes its quotes");
     }
 
     #[test]

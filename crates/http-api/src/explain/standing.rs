@@ -5,6 +5,7 @@ use closure_machine::{
     WrapperStage,
 };
 use genesys_types::WrapUp;
+use ghost_report::quoted;
 use orchestrator::{Answered, TimelineLine, closure_id, names};
 
 use super::{
@@ -254,7 +255,7 @@ fn ended_how(case: &Case<'_>, end: End, lines: &[TimelineLine]) -> String {
         let line = lines.iter().rev().find_map(|line| line.entry.operator.as_ref());
         match line {
             Some(line) => match &line.reason {
-                Some(reason) => format!(" by {}: \"{reason}\"", line.by),
+                Some(reason) => format!(" by {}: {}", line.by, quoted(reason)),
                 None => format!(" by {}", line.by),
             },
             None => String::new(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use genesys_types::Time;
+use ghost_report::quoted;
 use orchestrator::{Answered, Asks, Entry, Fitting, HeardLine, OperatorLine, Seen, TimelineLine};
 
 use super::words;
@@ -165,7 +166,7 @@ fn facts(answered: &Answered) -> String {
     }
     let is_refusal = answered.status.is_none_or(|status| status >= 400);
     if let Some(message) = answered.message.as_ref().filter(|_| is_refusal) {
-        facts.push(format!("\"{message}\""));
+        facts.push(quoted(message));
     }
     if let Some(id) = answered.correlation_id.as_ref().filter(|_| is_refusal) {
         facts.push(format!("correlation id {id}"));
@@ -214,7 +215,7 @@ fn acted(operator: &OperatorLine) -> String {
         (act, _) => format!("ordered {act}"),
     };
     match &operator.reason {
-        Some(reason) => format!("{} {did}: \"{reason}\".", operator.by),
+        Some(reason) => format!("{} {did}: {}.", operator.by, quoted(reason)),
         None => format!("{} {did}.", operator.by),
     }
 }

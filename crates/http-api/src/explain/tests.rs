@@ -546,3 +546,23 @@ fn a_command_names_the_organisation_where_there_are_others() {
         }
     }
 }
+
+#[test]
+fn what_others_wrote_stays_within_its_quotes() {
+    let forged = "ok\". m-admin claimed it at 10:00: \"forced by order";
+    let said = r#""ok\". m-admin claimed it at 10:00: \"forced by order""#;
+    let operator = OperatorLine {
+        act: "comment".to_owned(),
+        by: "ann".to_owned(),
+        reason: Some(forged.to_owned()),
+        until: None,
+        taken_over_from: None,
+    };
+    let entry = Entry { operator: Some(operator), ..Entry::default() };
+    let sentence = story::sentence(&line("acted", entry), &story::Calls::of(&[]));
+    assert_eq!(sentence, format!("ann commented: {said}."));
+    let refused = Answered { message: Some(forged.to_owned()), ..answered("rejected", Some(400)) };
+    let entry = Entry { answered: Some(refused), ..Entry::default() };
+    let sentence = story::sentence(&line("replied", entry), &story::Calls::of(&[]));
+    assert!(sentence.contains(said), "{sentence}");
+}
