@@ -125,7 +125,10 @@ fn excerpt(text: &str) -> String {
     let mut shown = String::new();
     for sign in text.chars().take(SHOWN) {
         let steers = sign.is_control()
-            || matches!(sign, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            || matches!(
+                sign,
+                '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            );
         if steers { shown.extend(sign.escape_default()) } else { shown.push(sign) }
     }
     if text.chars().nth(SHOWN).is_some() {
@@ -420,8 +423,8 @@ mod tests {
 
     #[test]
     fn ids_are_taken_as_they_come_out_of_a_mail() {
-        let ids = places(Format::Ids, "a1, b2;\n\"c3\"\r\n\n d4\u{1b}[2J\u{202e}\n");
-        let wanted = [(1, "a1"), (1, "b2"), (2, "c3"), (4, "d4\\u{1b}[2J\\u{202e}")];
+        let ids = places(Format::Ids, "a1, b2;\n\"c3\"\r\n\n d4\u{1b}[2J\u{202e}\u{61c}\n");
+        let wanted = [(1, "a1"), (1, "b2"), (2, "c3"), (4, "d4\\u{1b}[2J\\u{202e}\\u{61c}")];
         assert_eq!(ids, wanted.map(|(line, id)| (line, id.to_owned(), true)));
         let long = "ä".repeat(SHOWN + 1);
         assert_eq!(places(Format::Ids, &long)[0].1, format!("{}…", "ä".repeat(SHOWN)));

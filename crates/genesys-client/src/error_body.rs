@@ -123,6 +123,13 @@ mod tests {
     }
 
     #[test]
+    fn what_genesys_says_steers_nothing_where_it_is_shown() {
+        let body = "{\"message\": \"no\\u001b[2J\u{202e}\u{2028}\u{61c}so\", \"code\": \"a\u{200f}b\"}";
+        let fault = of(409, body.as_bytes());
+        assert_eq!((&*fault.message, fault.code.as_deref()), ("no [2J   so", Some("a b")));
+    }
+
+    #[test]
     fn a_missing_permission_is_found_in_the_text_too() {
         let body = br#"{"message": "You are missing the following permission(s): conversation:participant:wrapup, conversation:communication:view."}"#;
         assert_eq!(

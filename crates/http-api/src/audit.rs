@@ -257,11 +257,7 @@ fn why(call: &Call) -> Option<String> {
 /// A text as it can be shown anywhere: what steers a terminal, or the direction of writing, is a mark that something stood there. An
 /// act that is refused for such a text is written down too.
 fn clean(text: &str, longest: usize) -> String {
-    let steers = |sign: char| {
-        sign.is_control()
-            || matches!(sign, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let shown = |sign| if steers(sign) { char::REPLACEMENT_CHARACTER } else { sign };
+    let shown = |sign| if ghost_report::steers(sign) { char::REPLACEMENT_CHARACTER } else { sign };
     text.chars().take(longest).map(shown).collect()
 }
 

@@ -297,7 +297,7 @@ pub(crate) fn read_labels(fields: &Fields, labels: Node) -> Result<Vec<(String, 
         .collect()
 }
 
-/// Texts that people wrote are shown to people, so they hold no control characters and have a bound.
+/// Texts that people wrote are shown to people, so they hold nothing that acts instead of being seen, and have a bound.
 pub(crate) fn check_text(field: &str, text: Option<&str>, longest: usize) -> Result<(), Problem> {
     let Some(text) = text else { return Ok(()) };
     if text.chars().count() > longest {
@@ -305,6 +305,10 @@ pub(crate) fn check_text(field: &str, text: Option<&str>, longest: usize) -> Res
     }
     if text.chars().any(char::is_control) {
         return Err(Problem::invalid(field, format!("{field} holds a control character.")));
+    }
+    if text.chars().any(ghost_report::steers) {
+        let detail = format!("{field} holds a mark that turns the direction of writing, or ends a line.");
+        return Err(Problem::invalid(field, detail));
     }
     Ok(())
 }
@@ -326,6 +330,20 @@ mod tests {
 
     fn with(more: &str) -> Result<Wanted, Problem> {
         read(&format!("{{\"conversationId\":\"{ID}\"{}{more}}}", if more.is_empty() { "" } else { "," }))
+    }
+
+    #[test]
+    fn a_text_that_others_are_shown_holds_nothing_that_acts_instead_of_being_seen() {
+        for sign in
+            ['\u{7}', '\u{9b}', '\n', '\u{202e}', '\u{2066}', '\u{200f}', '\u{61c}', '\u{2028}', '\u{2029}']
+        {
+            let problem = check_text("reason", Some(&format!("all{sign}good")), 99).unwrap_err();
+            assert_eq!((problem.status(), problem.field_name()), (422, Some("reason")), "{sign:?}");
+            assert!(problem.detail().starts_with("reason holds a ") && problem.detail().ends_with('.'));
+            let label = with(&format!(r#""labels":{{"team":"a\u{:04x}b"}}"#, u32::from(sign)));
+            assert_eq!(label.unwrap_err().field_name(), Some("labels.team"), "{sign:?}");
+        }
+        assert!(check_text("reason", Some("the guest’s “window” 👩‍🚀 שלום"), 99).is_ok());
     }
 
     #[test]

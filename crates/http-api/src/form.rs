@@ -18,11 +18,15 @@ const WAIT: &str = "^0*(?:(?:[0-2]?[0-9]{1,5}|300000)ms|(?:[0-2]?[0-9]{1,2}|300)
 /// A length of time before now.
 const AGO: &str = "^[0-9]{1,9}(?:ms|s|m|h|d)$";
 
-/// A text that people wrote: no control characters.
-const PLAIN: &str = "^[^\\x00-\\x1f\\x7f-\\x9f]*$";
+/// A text that people wrote: no control characters, and no marks that turn the direction of writing.
+const PLAIN: &str = "^[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$";
 
 /// The same, and not of blanks alone.
-const WRITTEN: &str = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$";
+const WRITTEN: &str = concat!(
+    "^[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*",
+    "[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]",
+    "[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$"
+);
 
 /// What a parameter looks like.
 #[derive(Debug, Clone, Copy)]

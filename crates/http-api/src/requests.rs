@@ -24,7 +24,11 @@ pub(crate) struct ClosureRequest {
     /// never guessed.
     target: Option<TargetRequest>,
     /// Why, in the caller's words; at most 200 characters.
-    #[schema(example = "order_completed", max_length = 200, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    #[schema(
+        example = "order_completed",
+        max_length = 200,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$"
+    )]
     reason: Option<String>,
     /// What is to be done otherwise than the organisation's configuration says.
     policy: Option<PolicyRequest>,
@@ -62,7 +66,7 @@ pub(crate) struct TargetRequest {
         example = "customer-4711",
         min_length = 1,
         max_length = 256,
-        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$"
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$"
     )]
     external_id: Option<String>,
     /// An attribute of a participant.
@@ -78,11 +82,16 @@ pub(crate) struct AttributeRequest {
         example = "orderId",
         min_length = 1,
         max_length = 128,
-        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$"
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$"
     )]
     name: String,
     /// Its whole value, at most 1,024 characters.
-    #[schema(example = "8812", min_length = 1, max_length = 1024, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    #[schema(
+        example = "8812",
+        min_length = 1,
+        max_length = 1024,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$"
+    )]
     value: String,
 }
 
@@ -118,7 +127,10 @@ pub(crate) struct PolicyRequest {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ActRequest {
     /// Required for force, resolve and discard; at most 1,000 characters.
-    #[schema(max_length = 1000, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    #[schema(
+        max_length = 1000,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$"
+    )]
     reason: Option<String>,
 }
 
@@ -127,7 +139,10 @@ pub(crate) struct ActRequest {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ClaimRequest {
     /// At most 1,000 characters.
-    #[schema(max_length = 1000, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    #[schema(
+        max_length = 1000,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$"
+    )]
     reason: Option<String>,
     /// Whether to claim it also where somebody else has; without it that is refused.
     take_over: Option<bool>,
@@ -141,7 +156,10 @@ pub(crate) struct SnoozeRequest {
     #[schema(format = "date-time")]
     until: String,
     /// At most 1,000 characters.
-    #[schema(max_length = 1000, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    #[schema(
+        max_length = 1000,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$"
+    )]
     reason: Option<String>,
 }
 
@@ -152,7 +170,7 @@ pub(crate) struct CommentRequest {
     /// At most 1,000 characters.
     #[schema(
         max_length = 1000,
-        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069][^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$"
     )]
     comment: String,
 }
@@ -164,7 +182,10 @@ pub(crate) struct OutgoingRequest {
     /// The organisation; a key for several has to name it.
     organisation: Option<String>,
     /// Why. It is logged.
-    #[schema(max_length = 1000, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    #[schema(
+        max_length = 1000,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$"
+    )]
     reason: Option<String>,
 }
 
@@ -206,7 +227,10 @@ pub(crate) struct BatchWanted {
     #[schema(pattern = "^(?:preview|execute)$")]
     mode: Option<String>,
     /// With `execute`: why. At most 200 characters.
-    #[schema(max_length = 200, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    #[schema(
+        max_length = 200,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$"
+    )]
     reason: Option<String>,
 }
 
@@ -265,7 +289,7 @@ pub(crate) struct BatchExecution {
     /// Why; it becomes the reason of every closure. At most 200 characters.
     #[schema(
         max_length = 200,
-        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069][^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$"
     )]
     reason: String,
 }
