@@ -263,11 +263,19 @@ fn to_login(method: &Method, uri: &Uri, headers: &HeaderMap, over: Option<Over>)
     response
 }
 
-/// Where a form may lead back to: an address of ours, and nothing else.
+/// Where a form may lead back to: an address of ours, and nothing else. A browser takes `%2e` for a dot and a backslash for a slash, so
+/// neither stands in a path of ours, and nor does a segment of dots or an empty one.
 pub(crate) fn safe_next(next: Option<&str>) -> &str {
-    let plain = |next: &str| next.bytes().all(|byte| byte.is_ascii_graphic()) && !next.contains("..");
+    let plain = |next: &str| next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let straight = |next: &str| {
+        let path = next.split(['?', '#']).next().unwrap_or_default();
+        // Below the root, the last segment alone may be empty.
+        !path.to_ascii_lowercase().contains("%2e")
+            && !path.contains("//")
+            && path.split('/').all(|segment| !matches!(segment, "." | ".."))
+    };
     let ours = |next: &&str| *next == "/" || next.starts_with("/console/") || next.starts_with("/?");
-    next.filter(|next| plain(next)).filter(ours).unwrap_or("/")
+    next.filter(|next| plain(next) && straight(next)).filter(ours).unwrap_or("/")
 }
 
 /// Shown below `/console/` where there is no page.
@@ -300,6 +308,15 @@ mod tests {
             (Some("/console/\r\nX-Injected: 1"), "/"),
             (Some("/console/\u{fc}"), "/"),
             (Some("/console/../v1"), "/"),
+            (Some("/console/%2e%2e//evil.example/"), "/"),
+            (Some("/console/%2E%2e/%2e./v1"), "/"),
+            (Some("/console/.%2e//evil.example/"), "/"),
+            (Some("/console/./x"), "/"),
+            (Some("/console/.."), "/"),
+            (Some("/console//evil.example"), "/"),
+            (Some("/console/..\\evil.example"), "/"),
+            (Some("/console/closures?q=a..b&label.x=%2e"), "/console/closures?q=a..b&label.x=%2e"),
+            (Some("/?since=1.5h"), "/?since=1.5h"),
             (None, "/"),
         ] {
             assert_eq!(safe_next(next), to, "{next:?}");
