@@ -5,10 +5,12 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{RawPathParams, Request, rejection::RawPathParamsRejection},
+    middleware,
     response::{IntoResponse, Response},
     routing::{MethodFilter, on},
 };
 use bytes::Bytes;
+use http::{HeaderValue, header};
 use tracing::Instrument as _;
 
 use crate::{
@@ -52,7 +54,18 @@ pub fn router(state: ApiState) -> Router {
         };
         router = router.route(route.path, on(filter, handler));
     }
-    router.method_not_allowed_fallback(wrong_method).fallback(no_route)
+    router
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(no_route)
+        .layer(middleware::map_response(kept_and_guessed_by_nobody))
+}
+
+/// Says of every answer that it is what its type says, and that nobody on the way keeps it unless it says so itself.
+async fn kept_and_guessed_by_nobody(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }
 
 async fn serve(

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use serde_json::{Value, json};
 
-use super::world::{KEYS, World, request};
+use super::world::{Answer, KEYS, World, request};
 use crate::{
     Reload, Role,
     openapi::path_parameter,
@@ -165,6 +165,27 @@ async fn every_route_admits_exactly_the_roles_of_the_table() {
         }
     }
     assert_eq!(ADMITTED.len(), ROUTES.len(), "the table has a row for a route that is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_answer_is_kept_on_the_way_or_taken_for_another_type() {
+    let world = World::new().await;
+    let conversation = world.conversation(1);
+    let ghost = world.ghost(2).await;
+    let strict = |answer: &Answer, name: &str| {
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{name}");
+        assert_eq!(answer.header("cache-control"), "no-store", "{name}");
+    };
+    for route in ROUTES {
+        for key in ["admin", "submit", ""] {
+            let answer = world.send(fitting(&world, route, key, &ghost, &conversation).await).await;
+            strict(&answer, route.path);
+        }
+    }
+    for path in ["/v1/nothing", "/v1/closures/cl_x"] {
+        strict(&world.get(path).await, path);
+    }
+    strict(&world.send(request("PUT", "admin", "/v1/closures", &[], Body::empty())).await, "PUT");
 }
 
 #[tokio::test(start_paused = true)]
