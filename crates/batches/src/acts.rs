@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use closure_machine::{Act, Turn};
 use genesys_types::{ConversationId, Organisation};
-use orchestrator::{ActError, Operation, QueryError, Record, TimelineLine, closure_id, names};
+use orchestrator::{ActError, Operation, QueryError, Record, TimelineLine, batch_id, closure_id, names};
 use store::{ClosureKey, Filter, Millis, Order, StoreUnavailable};
 use uuid::Uuid;
 
@@ -151,16 +151,17 @@ impl Inner {
         });
         if let Some(why) = stands.and_then(|stands| plan::changed(stands, batch.plan.filter.as_ref())) {
             return match self.orchestrator.timeline(key).await {
-                Ok(lines) if is_of_batch(batch, act, &lines) => Some(followed(&record, Some(act))),
+                Ok(lines) if is_of_batch(batch, &lines) => Some(followed(&record, Some(act))),
                 Ok(_) | Err(QueryError::Unreadable(_)) => Some(Fate::unfit(why)),
                 Err(QueryError::Unavailable(_)) => None,
             };
         }
         let operation = Operation {
             act,
-            by: actor(batch).to_owned(),
+            by: batch.plan.executed_by.clone().unwrap_or_else(|| batch.plan.by.clone()),
             role: ROLE,
             reason: batch.plan.reason.clone(),
+            batch: Some(batch.key),
             note: None,
             // The act is for the closure as it was just looked at.
             if_version: Some(record.closure.sequence),
@@ -180,19 +181,10 @@ impl Inner {
     }
 }
 
-/// Who acts: whoever executed the batch.
-fn actor(batch: &Batch) -> &str {
-    batch.plan.executed_by.as_deref().unwrap_or(&batch.plan.by)
-}
-
 /// Whether a closure's timeline tells that this batch did its act already, and died before it noted that.
-fn is_of_batch(batch: &Batch, act: Act, lines: &[TimelineLine]) -> bool {
-    lines.iter().any(|line| {
-        line.at.millis() >= batch.plan.created_at
-            && line.entry.operator.as_ref().is_some_and(|done| {
-                done.act == names::act(act) && done.by == actor(batch) && done.reason == batch.plan.reason
-            })
-    })
+fn is_of_batch(batch: &Batch, lines: &[TimelineLine]) -> bool {
+    let of = batch_id(batch.key);
+    lines.iter().any(|line| line.entry.operator.as_ref().is_some_and(|done| done.batch.as_ref() == Some(&of)))
 }
 
 fn unfit(record: &Record) -> Fate {

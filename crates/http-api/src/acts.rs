@@ -38,6 +38,7 @@ pub(crate) async fn act(mut call: Call, act: Act) -> Answer {
         by: caller.name.as_ref().to_owned(),
         role: caller.role.name(),
         reason,
+        batch: None,
         note: None,
         if_version,
     };

@@ -108,6 +108,7 @@ pub(crate) async fn say(mut call: Call, kind: Kind) -> Answer {
         by: caller.name.as_ref().to_owned(),
         role: caller.role.name(),
         reason,
+        batch: None,
         note: Some(note),
         if_version,
     };

@@ -477,7 +477,11 @@ pub(crate) static ROUTES: &[Route] = &[
                 Form::Several(&audit::ACTIONS),
                 "These acts only, such as `closure.force`; several with commas.",
             ),
-            query("subject", Form::Texts, "To these only: ids or names; several with commas."),
+            query(
+                "subject",
+                Form::Texts,
+                "To these only: ids or names; several with commas. With the id of a closure, also to the batches that acted on it.",
+            ),
             ORGANISATION,
             query("since", Form::Moment, "Asked for at or after this time, or this long ago (`1h`)."),
             query("until", Form::Moment, "Asked for before this time, or this long ago."),

@@ -135,6 +135,10 @@ pub(crate) struct OperatorView {
     /// Whose claim it took over.
     #[serde(skip_serializing_if = "Option::is_none")]
     taken_over_from: Option<String>,
+    /// The batch that the act was a row of; the batch's own acts stand in the audit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "bt_01jd5w3k9m2q8r7tb4x0y6z1ne")]
+    batch: Option<String>,
 }
 
 /// A call that was made.
@@ -200,8 +204,8 @@ impl TimelineItem {
 
 impl OperatorView {
     fn of(line: OperatorLine) -> Self {
-        let OperatorLine { act, by, reason, until, taken_over_from } = line;
-        Self { act, by, reason, until: until.map(|at| Stamp(Time::from_millis(at))), taken_over_from }
+        let OperatorLine { act, by, reason, until, taken_over_from, batch } = line;
+        Self { act, by, reason, until: until.map(|at| Stamp(Time::from_millis(at))), taken_over_from, batch }
     }
 }
 

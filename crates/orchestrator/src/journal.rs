@@ -7,9 +7,10 @@ use closure_machine::{
 use genesys_types::{LegState, Purpose, Snapshot, Time};
 use serde::{Deserialize, Serialize};
 use store::{ClosureKey, Line};
+use uuid::Uuid;
 
 use crate::{
-    closure_id,
+    batch_id, closure_id,
     handling::{Note, Word},
     names,
     record::Record,
@@ -153,6 +154,9 @@ pub struct OperatorLine {
     /// Whose claim it takes over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_over_from: Option<String>,
+    /// The batch that the act is a row of, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<String>,
 }
 
 /// A call that is made.
@@ -176,6 +180,8 @@ pub(crate) struct Cause {
     pub(crate) facts: Option<CallFacts>,
     pub(crate) adapter: Option<AdapterFacts>,
     pub(crate) operator: Option<(String, Option<String>)>,
+    /// The batch that the act is a row of.
+    pub(crate) batch: Option<Uuid>,
     /// What the operator says, where the act is to say something.
     pub(crate) note: Option<Note>,
     /// The key for a closure that is opened if the guest turns out to have come back.
@@ -329,7 +335,8 @@ impl Happening<'_> {
         let note = self.cause.note.as_ref();
         let act = note.map_or_else(|| names::act(*act), Note::name).to_owned();
         let until = note.and_then(Note::until).map(Time::millis);
-        Some(OperatorLine { act, by, reason, until, taken_over_from: self.taken_over_from.clone() })
+        let batch = self.cause.batch.map(batch_id);
+        Some(OperatorLine { act, by, reason, until, taken_over_from: self.taken_over_from.clone(), batch })
     }
 }
 
@@ -425,4 +432,18 @@ pub(crate) fn asks(call: closure_machine::Call, closure: &Closure, remote: Optio
     };
     let http = shown.unwrap_or(http);
     Asks { call: call.id.0, request: names::request(&call.request).to_owned(), participant, http }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Entry;
+
+    #[test]
+    fn a_line_from_before_batches_were_named_is_read_and_stays_as_it_is() {
+        let old =
+            r#"{"from":"ghost","to":"resolved","operator":{"act":"resolve","by":"ann","reason":"seen"}}"#;
+        let entry: Entry = serde_json::from_str(old).unwrap();
+        assert_eq!(entry.operator.as_ref().unwrap().batch, None);
+        assert_eq!(serde_json::to_string(&entry).unwrap(), old);
+    }
 }

@@ -9,6 +9,7 @@ use std::{
 use closure_machine::{Act, Event, Moment, Rejected, step};
 use genesys_types::Organisation;
 use store::{ClosureKey, StoreUnavailable};
+use uuid::Uuid;
 
 use crate::{
     advance::{NotAdvanced, Orchestrator, Trigger},
@@ -30,6 +31,8 @@ pub struct Operation {
     pub role: &'static str,
     /// Why. Kept in the journal.
     pub reason: Option<String>,
+    /// The batch that it is a row of. Kept in the journal.
+    pub batch: Option<Uuid>,
     /// What is said, where the act is [`Act::Note`].
     pub note: Option<Note>,
     /// The version that the operator saw (`If-Match`).
@@ -80,9 +83,9 @@ impl Orchestrator {
         if let Some(stands) = self.says_again(key, &operation).await? {
             return Ok(stands);
         }
-        let Operation { act, by, role, reason, note, if_version } = operation;
+        let Operation { act, by, role, reason, batch, note, if_version } = operation;
         let name = note.as_ref().map_or_else(|| names::act(act), Note::name);
-        let cause = Cause { operator: Some((by, reason)), note, ..Cause::default() };
+        let cause = Cause { operator: Some((by, reason)), batch, note, ..Cause::default() };
         let trigger = Trigger { cause, if_version, ..Trigger::new(Event::Act(act)) };
         let this = self.clone();
         let done = async move {

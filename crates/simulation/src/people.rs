@@ -138,6 +138,7 @@ impl World {
             by: "alice".to_owned(),
             role: "operate",
             reason: Some("it takes too long".to_owned()),
+            batch: None,
             note: None,
             if_version,
         };

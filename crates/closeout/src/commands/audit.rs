@@ -67,7 +67,8 @@ struct Which {
     /// These acts, such as closure.force; several with commas
     #[arg(long, value_name = "ACT", value_delimiter = ',')]
     action: Vec<String>,
-    /// To these: ids of closures, batches, deliveries and dead letters, names of sources and organisations
+    /// To these: ids of closures, batches, deliveries and dead letters, names of sources and organisations; of a closure also
+    /// what was done to batches that acted on it
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     subject: Vec<String>,
     /// Of this organisation
@@ -113,11 +114,6 @@ pub async fn run(args: &AuditArgs, api: &Api, voice: &Voice) -> Result<Exit, Fai
     let (items, more) = look::pages(api, "/v1/audit", &query, args.limit).await?;
     if items.is_empty() {
         voice.note("no act matches");
-        if let Some(closure) = args.subject.iter().find(|subject| subject.starts_with("cl_")) {
-            voice.note(format_args!(
-                "what a batch did to it stands under the batch; closeout timeline {closure} names who"
-            ));
-        }
     }
     output::write_items(&ACTS, &items, false, voice, details)?;
     if more {

@@ -2,7 +2,7 @@
 
 use genesys_types::Time;
 use http::StatusCode;
-use orchestrator::{audit_id, parse_audit_id};
+use orchestrator::{audit_id, parse_audit_id, parse_closure_id};
 use serde::Serialize;
 use serde_json::Value;
 use store::{AuditFilter, AuditRow};
@@ -19,6 +19,9 @@ use crate::{
 /// How many acts are shown, unless the caller says, and at most.
 const USUAL: usize = 50;
 const MOST: usize = 500;
+
+/// Of so many closures among the subjects of one question the batches are looked up.
+const MOST_FOLLOWED: usize = 50;
 
 /// A page of acts.
 #[derive(Debug, Serialize, ToSchema)]
@@ -94,6 +97,21 @@ impl AuditView {
     }
 }
 
+/// The subjects, and the batches of which acts on the closures among them were rows: the audit has such an act under its batch.
+async fn with_their_batches(call: &Call, mut subjects: Vec<String>) -> Result<Vec<String>, Problem> {
+    let closures: Vec<_> = subjects.iter().filter_map(|subject| parse_closure_id(subject).ok()).collect();
+    for key in closures.into_iter().take(MOST_FOLLOWED) {
+        let lines = call.shared.api.orchestrator.timeline(key).await?;
+        let batches = lines.into_iter().filter_map(|line| line.entry.operator?.batch);
+        for batch in batches {
+            if !subjects.contains(&batch) {
+                subjects.push(batch);
+            }
+        }
+    }
+    Ok(subjects)
+}
+
 /// `GET /v1/audit`
 pub(crate) async fn list(call: Call) -> Answer {
     let mut query = call.query()?;
@@ -102,7 +120,7 @@ pub(crate) async fn list(call: Call) -> Answer {
         organisations: organisations(&call, &mut query)?,
         actors: query.several("by"),
         actions: known_names(&mut query, "action", &ACTIONS)?,
-        subjects: query.several("subject"),
+        subjects: with_their_batches(&call, query.several("subject")).await?,
         since: moment(&call, &mut query, "since")?,
         until: moment(&call, &mut query, "until")?,
     };

@@ -214,6 +214,10 @@ fn acted(operator: &OperatorLine) -> String {
         ("snooze", Some(until)) => format!("snoozed it until {}", Stamp(Time::from_millis(until))),
         (act, _) => format!("ordered {act}"),
     };
+    let did = match &operator.batch {
+        Some(batch) => format!("{did} by the batch {batch}"),
+        None => did,
+    };
     match &operator.reason {
         Some(reason) => format!("{} {did}: {}.", operator.by, quoted(reason)),
         None => format!("{} {did}.", operator.by),

@@ -282,6 +282,7 @@ fn every_end_says_how_it_came_and_lacks_nothing() {
         reason: Some("seen".to_owned()),
         until: None,
         taken_over_from: None,
+        batch: None,
     };
     let lines = [line("acted", Entry { to: "resolved".to_owned(), operator: Some(act), ..Entry::default() })];
     let explanation = explain(&resolved, &lines);

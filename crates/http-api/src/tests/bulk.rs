@@ -51,6 +51,16 @@ async fn an_act_is_done_to_all_that_match_and_to_nothing_else() {
         assert_eq!(world.get(&format!("/v1/closures/{id}")).await.ok(200)["state"], "resolved");
         let timeline = world.get(&format!("/v1/closures/{id}/timeline")).await.ok(200).to_string();
         assert!(timeline.contains("stuck since the outage") && timeline.contains("operate"), "{timeline}");
+        let acted = world.get(&format!("/v1/closures/{id}/timeline")).await.ok(200);
+        let acted = acted["items"].as_array().unwrap().iter().find(|item| item["kind"] == "acted").unwrap();
+        assert_eq!(acted["operator"]["batch"], batch["id"]);
+        let named = format!("by the batch {}", batch["id"].as_str().unwrap());
+        assert!(acted["says"].as_str().unwrap().contains(&named), "{acted}");
+        let audit = world.get(&format!("/v1/audit?subject={id}")).await.ok(200);
+        assert_eq!(
+            (&audit["items"][0]["action"], &audit["items"][0]["subject"]),
+            (&json!("batch.execute"), &batch["id"])
+        );
     }
     assert_eq!(
         world.get(&format!("/v1/closures/{late}")).await.ok(200)["state"],

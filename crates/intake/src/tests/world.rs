@@ -204,6 +204,7 @@ impl World {
                 by: "ops".to_owned(),
                 role: "operate",
                 reason: None,
+                batch: None,
                 note: None,
                 if_version: None,
             };

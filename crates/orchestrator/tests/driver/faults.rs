@@ -70,6 +70,7 @@ async fn a_block_ends_also_when_the_blocked_closure_was_called_off() {
         by: "alice".to_owned(),
         role: "operate",
         reason: None,
+        batch: None,
         note: None,
         if_version: None,
     };

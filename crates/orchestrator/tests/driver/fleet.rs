@@ -48,7 +48,15 @@ async fn ended(driver: &Driver, key: ClosureKey) -> Arc<Record> {
 }
 
 fn by_alice(act: Act, if_version: Option<u64>) -> Operation {
-    Operation { act, by: "alice".to_owned(), role: "operate", reason: None, note: None, if_version }
+    Operation {
+        act,
+        by: "alice".to_owned(),
+        role: "operate",
+        reason: None,
+        batch: None,
+        note: None,
+        if_version,
+    }
 }
 
 #[tokio::test(start_paused = true)]

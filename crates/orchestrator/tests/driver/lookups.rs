@@ -260,6 +260,7 @@ async fn an_operator_calls_a_lookup_off_or_tries_it_at_once() {
         by: "alice".to_owned(),
         role: "operate",
         reason: None,
+        batch: None,
         note: None,
         if_version: None,
     };

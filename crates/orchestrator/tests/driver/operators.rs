@@ -12,6 +12,7 @@ fn operation(act: Act) -> Operation {
         by: "alice".to_owned(),
         role: "operate",
         reason: Some("tried by hand".to_owned()),
+        batch: None,
         note: None,
         if_version: None,
     }

@@ -50,6 +50,7 @@ async fn what_an_operator_orders_does_not_wait_behind_a_backlog() {
         by: "alice".to_owned(),
         role: "operate",
         reason: None,
+        batch: None,
         note: None,
         if_version: None,
     };

@@ -39,6 +39,7 @@ async fn a_command_is_not_attached_to_what_another_driver_has_ended() {
             by: "alice".to_owned(),
             role: "operate",
             reason: None,
+            batch: None,
             note: None,
             if_version: None,
         };

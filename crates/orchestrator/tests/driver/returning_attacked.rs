@@ -144,6 +144,7 @@ async fn a_closure_that_was_called_off_does_not_hide_the_one_that_closed() {
         by: "alice".to_owned(),
         role: "operate",
         reason: None,
+        batch: None,
         note: None,
         if_version: None,
     };

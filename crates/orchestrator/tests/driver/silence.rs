@@ -229,6 +229,7 @@ async fn ghosts_that_were_healed_in_a_deaf_time_are_never_told_of() {
         by: "alice".to_owned(),
         role: "operate",
         reason,
+        batch: None,
         note: None,
         if_version: None,
     };
@@ -319,6 +320,7 @@ async fn a_ghost_that_was_snoozed_is_told_again_and_no_adapter_is_missed_for_it(
         by: "alice".to_owned(),
         role: "operate",
         reason: Some("looked into".to_owned()),
+        batch: None,
         note: Some(Note::Snooze(world.driver.now() + Span::from_secs(60))),
         if_version: None,
     };

@@ -233,6 +233,7 @@ fn entry(
                 reason: Some("planted words".to_owned()),
                 until: None,
                 taken_over_from: None,
+                batch: None,
             });
         }
         Some(Event::Woke | Event::Missed) | None => {}
