@@ -413,10 +413,10 @@ pub(super) fn waits_for(case: &Case<'_>) -> Option<String> {
             ))
         }
         Turn::Due { at } => Some(format!(
-            "{}Next by itself: {} at {}.",
-            if awaits_event(closure) { "Evidence that arrives before moves it on at once. " } else { "" },
+            "Next by itself: {} at {}{}",
             closure.request(case.policy).map_or("a look", next_request),
-            words::moment(at, case.now)
+            words::moment(at, case.now),
+            if awaits_event(closure) { "; evidence that arrives earlier moves it on at once." } else { "." }
         )),
     }
 }

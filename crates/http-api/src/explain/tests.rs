@@ -145,8 +145,8 @@ fn a_closure_that_waits_for_its_event_says_so_in_full() {
              Genesys accepted the guest's close at 2026-11-21T09:14:34.712Z (30 s ago). That is no proof: what shows that \
              the guest is gone is still awaited.\n\
              It stands so since 2026-11-21T09:15:04.712Z (0 ms ago).\n\
-             Evidence that arrives before moves it on at once. Next by itself: the conversation is read at \
-             2026-11-21T09:16:34.712Z (in 90 s).\n\
+             Next by itself: the conversation is read at 2026-11-21T09:16:34.712Z (in 90 s); evidence that arrives earlier \
+             moves it on at once.\n\
              \n\
              Missing:\n\
              \x20 - That the guest 00000000-0000-0000-0000-000000000002 left its session \
