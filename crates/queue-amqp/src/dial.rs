@@ -55,9 +55,18 @@ impl Dial {
         };
         self.attempt = None;
         match ended {
-            Ok(connected) => connected.map_err(|error| fault(action, During::Connecting, &error)),
+            Ok(connected) => connected.map_err(|error| {
+                let fault = fault(action, During::Connecting, &error);
+                Fault { cause: self.with_address(&fault.cause), ..fault }
+            }),
             Err(_) => Err(unreachable(action, "the attempt to connect broke off")),
         }
+    }
+
+    /// What went wrong, with where: the error of the operating system names no address.
+    fn with_address(&self, cause: &str) -> String {
+        let to = &self.settings.uri.authority;
+        format!("{} port {}: {cause}", to.host, to.port)
     }
 
     /// Ends an attempt that is under way.

@@ -72,12 +72,21 @@ impl Shared {
     }
 
     fn failed(&self, error: &KafkaError) {
+        self.failed_because(error, "");
+    }
+
+    /// The library's words tell the broker's address, and the error of the operating system, where there are any.
+    fn failed_because(&self, error: &KafkaError, words: &str) {
         tracing::debug!(%error, "the client of Kafka reports a fault");
         let mut trouble = self.trouble();
-        // Brokers that refuse this client are away for it too, and the library says that after the reason.
-        let is_refused = trouble.as_ref().is_some_and(|fault| fault.kind == FaultKind::Credentials);
-        if !(is_refused && error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown)) {
-            *trouble = Some(fault::of(Action::Receive, error));
+        // Brokers that refuse this client, or cannot be reached, are away for it too, and the library says that after the reason.
+        let is_told = trouble
+            .as_ref()
+            .is_some_and(|fault| matches!(fault.kind, FaultKind::Credentials | FaultKind::Unreachable));
+        if !(is_told && error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown)) {
+            let fault = fault::of(Action::Receive, error);
+            let cause = if words.is_empty() { fault.cause } else { words.to_owned() };
+            *trouble = Some(Fault { cause, ..fault });
         }
         drop(trouble);
         self.changed.notify_waiters();
@@ -192,8 +201,8 @@ impl ClientContext for Context {
         tracing::debug!(target: "librdkafka", facility, "{message}");
     }
 
-    fn error(&self, error: KafkaError, _: &str) {
-        self.0.failed(&error);
+    fn error(&self, error: KafkaError, words: &str) {
+        self.0.failed_because(&error, words);
     }
 }
 
