@@ -15,6 +15,8 @@ mod demo;
 mod dev;
 mod doctor;
 mod exit;
+#[cfg(test)]
+mod handed_out;
 mod init;
 mod log;
 mod man;

@@ -28,8 +28,10 @@ const SWITCHED: [Column; 2] =
 #[derive(Debug, Clone, Subcommand)]
 pub enum OutgoingCommand {
     /// Show what is open and queued, and whether calls are paused or refused
-    #[command(after_help = "Examples:\n  closeout outgoing status\n  closeout outgoing status -o json")]
-    Status,
+    #[command(
+        after_help = "Examples:\n  closeout outgoing status\n  closeout outgoing status --organisation main -o json"
+    )]
+    Status(StatusArgs),
     /// Stop all calls of an organisation, reads too
     #[command(after_help = "Examples:
   closeout outgoing pause --reason \"Genesys maintenance until 14:00\"
@@ -41,6 +43,14 @@ meanwhile is shown by `closeout list` as waiting for organisation_paused.")]
     /// Let the calls of an organisation go on
     #[command(after_help = "Example:\n  closeout outgoing resume --organisation main")]
     Resume(SwitchArgs),
+}
+
+/// Whose calls to show.
+#[derive(Debug, Clone, Args)]
+pub struct StatusArgs {
+    /// Of this organisation alone
+    #[arg(long, value_name = "NAME")]
+    organisation: Option<String>,
 }
 
 /// Whose calls, and why.
@@ -70,20 +80,35 @@ impl SwitchArgs {
 /// When the server refuses or does not answer.
 pub async fn run(command: &OutgoingCommand, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
     match command {
-        OutgoingCommand::Status => status(api, voice).await,
+        OutgoingCommand::Status(args) => status(args, api, voice).await,
         OutgoingCommand::Pause(args) => switch("pause", args, api, voice).await,
         OutgoingCommand::Resume(args) => switch("resume", args, api, voice).await,
     }
 }
 
-async fn status(api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+async fn status(args: &StatusArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
     let body = api.get("/readyz", &[("verbose".to_owned(), "true".to_owned())]).await?.body;
     let Some(items) = body["organisations"].as_array() else {
         return Err(Failure::new(Exit::NotAllowed, "this needs a key of the role read")
             .fix("give a key with --token-file or CLOSEOUT_TOKEN"));
     };
-    output::write(&Listing { columns: &STATUS, items, id: "name" }.write(voice.form, voice.style))?;
+    let items = of(items, args.organisation.as_deref())?;
+    output::write(&Listing { columns: &STATUS, items: &items, id: "name" }.write(voice.form, voice.style))?;
     Ok(Exit::Done)
+}
+
+/// The organisations, or the one that is named.
+fn of(items: &[Value], organisation: Option<&str>) -> Result<Vec<Value>, Failure> {
+    let Some(name) = organisation else { return Ok(items.to_vec()) };
+    let found: Vec<_> = items.iter().filter(|item| item["name"] == name).cloned().collect();
+    if found.is_empty() {
+        return Err(Failure::new(
+            Exit::NotFound,
+            format!("there is no organisation \"{name}\" for this key"),
+        )
+        .fix("`closeout outgoing status` shows those that there are for it"));
+    }
+    Ok(found)
 }
 
 async fn switch(act: &str, args: &SwitchArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
@@ -99,6 +124,14 @@ async fn switch(act: &str, args: &SwitchArgs, api: &Api, voice: &Voice) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_organisation_is_shown_alone() {
+        let items = [json!({ "name": "main" }), json!({ "name": "other" })];
+        assert_eq!(of(&items, None).unwrap().len(), 2);
+        assert_eq!(of(&items, Some("other")).unwrap(), [json!({ "name": "other" })]);
+        assert_eq!(of(&items, Some("nope")).unwrap_err().exit, Exit::NotFound);
+    }
 
     #[test]
     fn the_body_holds_what_was_said_and_nothing_else() {
