@@ -15,6 +15,9 @@ use crate::{
     output::{self, Column, Form, Listing, Voice},
 };
 
+/// So many blocked closures are counted where there is no ghost; more are told as so many and more.
+const BLOCKED_COUNTED: usize = 100;
+
 /// How many ghosts are asked about at once.
 const ASKED_AT_ONCE: usize = 8;
 
@@ -115,6 +118,11 @@ pub struct GhostFilter {
 }
 
 impl GhostFilter {
+    /// Whether only some of the ghosts are meant.
+    fn narrows(&self) -> bool {
+        !self.query().is_empty()
+    }
+
     fn query(&self) -> Vec<(String, String)> {
         let reasons = self.reason.iter().map(|reason| ("reason".to_owned(), reason.clone()));
         reasons
@@ -151,13 +159,36 @@ pub async fn run(command: &GhostsCommand, api: &Api, voice: &Voice) -> Result<Ex
 async fn list(args: &GhostArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
     let (items, more) = look::pages(api, "/v1/ghosts", &args.ghosts.query(), args.limit).await?;
     if items.is_empty() {
-        voice.note("no ghosts: every closure is under way or proven");
+        say_none(args.ghosts.narrows(), api, voice).await?;
     }
     show(&GHOSTS, &items, voice)?;
     if more {
         voice.note("there are more; --limit 0 shows all");
     }
     Ok(Exit::Done)
+}
+
+/// Says that there is no ghost, and what is stuck all the same.
+async fn say_none(narrowed: bool, api: &Api, voice: &Voice) -> Result<(), Failure> {
+    if narrowed {
+        voice.note("no ghost matches");
+        return Ok(());
+    }
+    let blocked = [("state".to_owned(), "blocked".to_owned())];
+    let (blocked, more) = look::pages(api, "/v1/closures", &blocked, BLOCKED_COUNTED).await?;
+    voice.note(none_words(blocked.len(), more));
+    Ok(())
+}
+
+/// That there is no ghost, where so many closures are blocked, or more.
+fn none_words(blocked: usize, more: bool) -> String {
+    let blocked = match (blocked, more) {
+        (0, _) => return "no ghosts: every closure is under way or proven".to_owned(),
+        (1, false) => "1 closure is blocked".to_owned(),
+        (count, false) => format!("{count} closures are blocked"),
+        (count, true) => format!("{count} closures and more are blocked"),
+    };
+    format!("no ghosts, but {blocked}, as Genesys refuses what they need: closeout list --state blocked")
 }
 
 async fn summary(api: &Api, voice: &Voice) -> Result<Exit, Failure> {
@@ -168,7 +199,7 @@ async fn summary(api: &Api, voice: &Voice) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     if items.is_empty() {
-        voice.note("no ghosts: every closure is under way or proven");
+        say_none(false, api, voice).await?;
     }
     show(&SUMMARY, &items, voice)?;
     if matches!(voice.form, Form::Table | Form::Wide) && !items.is_empty() {
@@ -241,4 +272,38 @@ fn show(columns: &[Column], items: &[Value], voice: &Voice) -> Result<(), Failur
         return Ok(());
     }
     output::write(&Listing { columns, items, id: "id" }.write(voice.form, voice.style))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        ghosts: GhostFilter,
+    }
+
+    fn filter(line: &[&str]) -> GhostFilter {
+        Line::try_parse_from(std::iter::once("list").chain(line.iter().copied())).unwrap().ghosts
+    }
+
+    #[test]
+    fn that_no_ghost_matches_is_not_told_as_that_there_is_none() {
+        assert!(!filter(&[]).narrows());
+        for line in [["--queue", "none"], ["--reason", "unreachable"], ["--organisation", "main"]] {
+            assert!(filter(&line).narrows(), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn where_there_is_no_ghost_blocked_closures_are_named() {
+        assert_eq!(none_words(0, false), "no ghosts: every closure is under way or proven");
+        let told = none_words(2, false);
+        assert!(told.contains("2 closures are blocked") && told.contains("--state blocked"), "{told}");
+        assert!(none_words(1, false).contains("1 closure is blocked"));
+        assert!(none_words(100, true).contains("100 closures and more are blocked"));
+    }
 }
