@@ -58,6 +58,13 @@ pub(super) fn draw(picture: &Picture<'_>, area: Rect, buffer: &mut Buffer) {
     Line::from(picture.head())
         .style(picture.style(Color::Reset).add_modifier(Modifier::BOLD))
         .render(head, buffer);
+    let held = picture.held();
+    let rows = rows_of(&held, middle.width).min(middle.height / 3);
+    let [above, middle] = Layout::vertical([Constraint::Length(rows), Constraint::Min(0)]).areas(middle);
+    Paragraph::new(held.join("\n"))
+        .wrap(Wrap { trim: true })
+        .style(picture.style(Color::Red).add_modifier(Modifier::BOLD))
+        .render(above, buffer);
     if area.width >= WIDE {
         picture.panels(middle, buffer);
     } else {
@@ -69,6 +76,25 @@ pub(super) fn draw(picture: &Picture<'_>, area: Rect, buffer: &mut Buffer) {
         Over::Help => over(" Keys ", HELP, 0, middle, buffer),
         Over::Explanation { text, from, .. } => over(" Explanation ", text, *from, middle, buffer),
     }
+}
+
+/// How many rows the lines take where words are not parted.
+fn rows_of(lines: &[String], width: u16) -> u16 {
+    let width = usize::from(width.max(1));
+    let rows = |line: &String| {
+        let (mut rows, mut used) = (1, 0);
+        for word in line.split(' ').map(|word| word.chars().count()) {
+            let needed = if used == 0 { word } else { used + 1 + word };
+            if needed <= width {
+                used = needed;
+            } else {
+                rows += if used == 0 { word / width } else { 1 + word / width };
+                used = word % width;
+            }
+        }
+        rows
+    };
+    u16::try_from(lines.iter().map(rows).sum::<usize>()).unwrap_or(u16::MAX)
 }
 
 /// A page over everything in the middle.
@@ -145,6 +171,10 @@ impl Picture<'_> {
         let time = self.snapshot.at.strftime("%H:%M:%S");
         let every = length(SignedDuration::try_from(self.every).unwrap_or_default());
         format!("closeout top   {}   {time}Z   every {every}", self.snapshot.server)
+    }
+
+    fn held(&self) -> Vec<String> {
+        self.snapshot.held.iter().map(|hold| hold.words(self.now)).collect()
     }
 
     fn foot(&self) -> Line<'_> {

@@ -9,6 +9,7 @@
 
 mod draw;
 mod exposition;
+mod hold;
 mod snapshot;
 mod terminal;
 #[cfg(test)]
@@ -62,7 +63,10 @@ const GHOSTS: [Column; 4] = [
 
 Keys: q quits, j and k or the arrows pick a ghost, Enter explains it, r looks at it again now (it asks before), ? shows all keys.
 
-It asks the server for /metrics, /v1/ghosts, /v1/ghosts/summary, /v1/adapters and /v1/sources, which needs a key of the role read, and \
+What holds up all calls of an organisation, a pause or Genesys' refusal, stands above all else.
+
+It asks the server for /metrics, /readyz, /v1/ghosts, /v1/ghosts/summary, /v1/adapters and /v1/sources, and for who paused calls \
+/v1/audit, which needs a key of the role read, and \
 costs no call to Genesys; r needs the role operate. Where stdin or stdout is no terminal, one snapshot is written.")]
 pub struct TopArgs {
     /// How often to look, from 200ms to 1h
@@ -114,8 +118,9 @@ fn once(snapshot: &Snapshot, voice: &Voice) -> String {
         Form::Ndjson => return format!("{}\n", snapshot.as_json()),
         Form::Table | Form::Wide | Form::Csv | Form::Id => {}
     }
-    let lines = draw::summary(snapshot, None, snapshot.at);
-    let mut text: String = lines.iter().map(|line| format!("{}\n", on_one_line(line))).collect();
+    let holds = snapshot.held.iter().map(|hold| hold.words(snapshot.at));
+    let lines = holds.chain(draw::summary(snapshot, None, snapshot.at));
+    let mut text: String = lines.map(|line| format!("{}\n", on_one_line(&line))).collect();
     let told = snapshot.as_json();
     let ghosts = told["oldestGhosts"].as_array().map(Vec::as_slice).unwrap_or_default();
     if !ghosts.is_empty() {

@@ -9,7 +9,10 @@ use jiff::Timestamp;
 use orchestrator::names::STATES;
 use serde_json::{Value, json};
 
-use super::exposition::Samples;
+use super::{
+    exposition::Samples,
+    hold::{self, Hold},
+};
 use crate::{
     client::{Api, plain},
     exit::Failure,
@@ -45,6 +48,8 @@ pub(super) struct Snapshot {
     pub sources: Vec<Source>,
     /// The oldest ghosts.
     pub ghosts: Vec<Ghost>,
+    /// What holds up all calls of an organisation.
+    pub held: Vec<Hold>,
     /// Records that cannot be read.
     pub quarantined: u64,
 }
@@ -93,13 +98,14 @@ pub(super) struct Ghost {
 pub(super) async fn take(api: &Api) -> Result<Snapshot, Failure> {
     let oldest_first =
         [("limit".to_owned(), GHOSTS.to_owned()), ("sort".to_owned(), "acceptedAt".to_owned())];
-    let (caller, metrics, ghosts, summary, adapters, sources) = tokio::try_join!(
+    let (caller, metrics, ghosts, summary, adapters, sources, held) = tokio::try_join!(
         api.get("/v1/whoami", &[]),
         api.get("/metrics", &[]),
         api.get("/v1/ghosts", &oldest_first),
         api.get("/v1/ghosts/summary", &[]),
         api.get("/v1/adapters", &[]),
         api.get("/v1/sources", &[]),
+        hold::take(api),
     )?;
     let organisations = caller.body["organisations"].as_array();
     let seen: Vec<_> = organisations.into_iter().flatten().map(plain).collect();
@@ -111,6 +117,7 @@ pub(super) async fn take(api: &Api) -> Result<Snapshot, Failure> {
         sources: items(&sources.body).iter().map(source).collect(),
         ghosts: items(&ghosts.body).iter().map(ghost).collect(),
         reasons: reasons(&summary.body),
+        held,
         ..counted(&metrics)
     })
 }
@@ -156,11 +163,11 @@ fn whole(value: f64) -> u64 {
     value.max(0.0).round() as u64
 }
 
-fn items(body: &Value) -> &[Value] {
+pub(super) fn items(body: &Value) -> &[Value] {
     body["items"].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-fn time(value: &Value) -> Option<Timestamp> {
+pub(super) fn time(value: &Value) -> Option<Timestamp> {
     value.as_str()?.parse().ok()
 }
 
@@ -242,6 +249,7 @@ impl Snapshot {
                 "id": one.id, "conversationId": one.conversation, "reason": one.reason,
                 "since": one.since.map(|at| at.to_string())
             })).collect::<Vec<_>>(),
+            "held": self.held.iter().map(Hold::as_json).collect::<Vec<_>>(),
             "quarantined": self.quarantined,
         })
     }

@@ -7,6 +7,7 @@ use ratatui::{Terminal, backend::TestBackend};
 
 use super::{
     draw::{self, Picture},
+    hold::{Hold, Pause, Why},
     snapshot::{Adapter, Ghost, Quota, Snapshot, Source},
     view::{Over, View},
 };
@@ -56,6 +57,7 @@ fn snapshot() -> Snapshot {
             ghost(2, "wrapup_pending", "11:55:00"),
             ghost(3, "no_confirmation", "11:59:30"),
         ],
+        held: Vec::new(),
         quarantined: 0,
     }
 }
@@ -126,6 +128,25 @@ fn what_is_wrong_is_said() {
     assert!(picture(80, 24, &broken, &View::default()).contains("unreadable records 2"));
     let empty = picture(80, 24, &Snapshot::default(), &View::default());
     assert!(empty.contains("Nothing.") && empty.contains("Open 0"), "{empty}");
+}
+
+#[test]
+fn that_nothing_goes_out_stands_above_all_else() {
+    let hold = |why| Hold { organisation: "main".to_owned(), why };
+    let pause = Pause { by: "dev".to_owned(), at: Some(at("11:40:00")), why: "maintenance".to_owned() };
+    let held = vec![hold(Why::Paused(Some(pause))), hold(Why::Credential(None))];
+    let stopped = Snapshot { held, ..snapshot() };
+    for (width, height) in [(80, 24), (44, 30)] {
+        let seen = picture(width, height, &stopped, &View::default());
+        let words = seen.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("Calls of main are paused by dev 20m ago: maintenance."), "{seen}");
+        assert!(words.contains("closeout outgoing resume --organisation main Genesys refuses"), "{seen}");
+        assert!(words.contains("with closeout doctor --online."), "{seen}");
+        assert!(seen.find("paused").unwrap() < seen.find("Open").unwrap(), "{seen}");
+    }
+    let once = super::once(&stopped, &crate::output::Voice::default());
+    assert!(once.starts_with("Calls of main are paused by dev"), "{once}");
+    assert!(once.contains("\nGenesys refuses the credential of main"), "{once}");
 }
 
 #[test]
