@@ -56,7 +56,7 @@ const SUMMARY: [Column; 4] = [
 /// What to see of the ghosts.
 #[derive(Debug, Clone, Subcommand)]
 pub enum GhostsCommand {
-    /// List them, with what can be done
+    /// List them, the oldest first, with what can be done
     #[command(
         after_help = "Examples:\n  closeout ghosts list\n  closeout ghosts list --reason wrapup_pending -o wide\n  closeout ghosts list -o id | xargs closeout verify --yes"
     )]
@@ -123,6 +123,22 @@ impl GhostFilter {
         !self.query().is_empty()
     }
 
+    /// How many ghosts match, as the summary counts them; nothing where it does not count so.
+    fn counted(&self, summary: &Value) -> Option<u64> {
+        let (groups, field, wanted) = match (self.reason.as_slice(), self.queue.as_slice()) {
+            (reasons, []) => ("groups", "reason", reasons),
+            ([], queues) => ("byQueue", "queueId", queues),
+            (_, _) => return None,
+        };
+        let matches = |group: &&Value| {
+            let value = group[field].as_str().unwrap_or("none");
+            (wanted.is_empty() || wanted.iter().any(|one| one.eq_ignore_ascii_case(value)))
+                && self.organisation.as_ref().is_none_or(|name| group["organisation"] == **name)
+        };
+        let counts = summary[groups].as_array()?.iter().filter(matches).map(|group| group["count"].as_u64());
+        counts.sum()
+    }
+
     fn query(&self) -> Vec<(String, String)> {
         let reasons = self.reason.iter().map(|reason| ("reason".to_owned(), reason.clone()));
         reasons
@@ -157,15 +173,29 @@ pub async fn run(command: &GhostsCommand, api: &Api, voice: &Voice) -> Result<Ex
 }
 
 async fn list(args: &GhostArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
-    let (items, more) = look::pages(api, "/v1/ghosts", &args.ghosts.query(), args.limit).await?;
+    let mut query = args.ghosts.query();
+    query.push(("sort".to_owned(), "acceptedAt".to_owned()));
+    let (items, more) = look::pages(api, "/v1/ghosts", &query, args.limit).await?;
     if items.is_empty() {
         say_none(args.ghosts.narrows(), api, voice).await?;
     }
     show(&GHOSTS, &items, voice)?;
     if more {
-        voice.note("there are more; --limit 0 shows all");
+        let summary = api.get("/v1/ghosts/summary", &[]).await?.body;
+        voice.note(more_words(args.ghosts.counted(&summary), items.len()));
     }
     Ok(Exit::Done)
+}
+
+/// That there are more ghosts than are shown, and how many where that is known.
+fn more_words(counted: Option<u64>, shown: usize) -> String {
+    let left = counted.and_then(|all| all.checked_sub(shown as u64)).filter(|left| *left > 0);
+    let how_many = match left {
+        Some(1) => "there is 1 more, accepted later".to_owned(),
+        Some(left) => format!("there are {left} more, accepted later"),
+        None => "there are more, accepted later".to_owned(),
+    };
+    format!("{how_many}; --limit 0 shows all")
 }
 
 /// Says that there is no ghost, and what is stuck all the same.
@@ -277,6 +307,7 @@ fn show(columns: &[Column], items: &[Value], voice: &Voice) -> Result<(), Failur
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use serde_json::json;
 
     use super::*;
 
@@ -305,5 +336,38 @@ mod tests {
         assert!(told.contains("2 closures are blocked") && told.contains("--state blocked"), "{told}");
         assert!(none_words(1, false).contains("1 closure is blocked"));
         assert!(none_words(100, true).contains("100 closures and more are blocked"));
+    }
+
+    #[test]
+    fn how_many_more_there_are_is_told_as_far_as_it_is_counted() {
+        let summary = json!({
+            "groups": [
+                { "organisation": "main", "reason": "unreachable", "count": 7 },
+                { "organisation": "main", "reason": "rejected", "count": 2 },
+                { "organisation": "other", "reason": "unreachable", "count": 4 },
+            ],
+            "byQueue": [
+                { "organisation": "main", "queueId": "a1", "count": 8 },
+                { "organisation": "main", "queueId": null, "count": 1 },
+                { "organisation": "other", "queueId": "b1", "count": 4 },
+            ],
+        });
+        for (line, count) in [
+            (&[][..], Some(13)),
+            (&["--organisation", "main"], Some(9)),
+            (&["--reason", "unreachable"], Some(11)),
+            (&["--reason", "unreachable,rejected", "--organisation", "main"], Some(9)),
+            (&["--queue", "none"], Some(1)),
+            (&["--queue", "A1,b1"], Some(12)),
+            (&["--queue", "a1", "--reason", "rejected"], None),
+        ] {
+            assert_eq!(filter(line).counted(&summary), count, "{line:?}");
+        }
+        assert_eq!(more_words(Some(51), 50), "there is 1 more, accepted later; --limit 0 shows all");
+        assert_eq!(more_words(Some(63), 50), "there are 13 more, accepted later; --limit 0 shows all");
+        // Some were settled between the two questions.
+        for counted in [None, Some(50), Some(49)] {
+            assert_eq!(more_words(counted, 50), "there are more, accepted later; --limit 0 shows all");
+        }
     }
 }
