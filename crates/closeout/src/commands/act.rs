@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{act_filter, look, target};
+use super::{act_filter, agree, look, target};
 use crate::{
     client::Api,
     exit::{Exit, Failure},
@@ -86,7 +86,7 @@ pub async fn run(act: Act, args: &ActArgs, api: &Api, voice: &Voice) -> Result<E
         target::parse(text)?;
     }
     if args.ids.len() > 1 && !args.yes {
-        return Err(Failure::usage(format!("{} on {} closures needs --yes", act.name(), args.ids.len())));
+        agree::or_nothing(&format!("{} on {} closures", act.name(), args.ids.len()), voice).await?;
     }
     let body = reason.map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
     if let [only] = args.ids.as_slice() {

@@ -130,14 +130,10 @@ pub async fn run(
 }
 
 async fn agree(act: &str, on: &str, preview: &Value, voice: &Voice) -> Result<(), Failure> {
-    let refused = || {
-        Failure::usage(format!("{act} on {on} needs --yes; nothing was done")).fix(format!(
-            "look at them with closeout batch show {} --rows",
-            preview["id"].as_str().unwrap_or_default()
-        ))
-    };
-    let agrees = agree::can_be_asked(voice) && agree::agrees(format!("{act} {on}?")).await;
-    if agrees { Ok(()) } else { Err(refused()) }
+    let id = preview["id"].as_str().unwrap_or_default();
+    agree::or_nothing(&format!("{act} on {on}"), voice)
+        .await
+        .map_err(|failure| failure.fix(format!("look at them with closeout batch show {id} --rows")))
 }
 
 #[cfg(test)]

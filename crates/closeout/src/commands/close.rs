@@ -257,7 +257,7 @@ pub async fn run(args: &CloseArgs, api: &Api, voice: &Voice) -> Result<Exit, Fai
         return show_one(args, &closed, voice);
     }
     if !args.yes && !args.dry_run {
-        confirm(conversations.len(), voice).await?;
+        agree::or_nothing(&format!("closing {} conversations", conversations.len()), voice).await?;
     }
     close_several::run(args, api, voice, &conversations).await
 }
@@ -273,12 +273,6 @@ fn show_one(args: &CloseArgs, closed: &Value, voice: &Voice) -> Result<Exit, Fai
     }
     look::tell_problem(closed, true, voice);
     Ok(exit_of(closed))
-}
-
-async fn confirm(number: usize, voice: &Voice) -> Result<(), Failure> {
-    let refused = || Failure::usage(format!("closing {number} conversations needs --yes"));
-    let agrees = agree::can_be_asked(voice) && agree::agrees(format!("Close {number} conversations?")).await;
-    if agrees { Ok(()) } else { Err(refused()) }
 }
 
 /// A bar on stderr for so many steps; none for few, or where nobody looks.

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use serde_json::{Value, json};
 
-use super::look;
+use super::{agree, look};
 use crate::{
     client::{Api, plain},
     exit::{Exit, Failure},
@@ -88,7 +88,7 @@ pub struct RedriveArgs {
     /// Why; it is kept
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Needed for more than one
+    /// Do not ask before acting on more than one
     #[arg(short, long)]
     yes: bool,
 }
@@ -101,7 +101,7 @@ pub struct DiscardArgs {
     /// Why; it is kept
     #[arg(long, value_name = "TEXT", required = true)]
     reason: String,
-    /// Needed for more than one
+    /// Do not ask before acting on more than one
     #[arg(short, long)]
     yes: bool,
 }
@@ -172,7 +172,7 @@ async fn act(
         return Ok(Exit::Done);
     }
     if !yes {
-        return Err(Failure::usage(format!("{name} of {} dead letters needs --yes", ids.len())));
+        agree::or_nothing(&format!("{name} of {} dead letters", ids.len()), voice).await?;
     }
     let (mut items, mut exits) = (Vec::new(), Vec::new());
     for id in ids {

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use serde_json::{Value, json};
 
-use super::{look, target};
+use super::{agree, look, target};
 use crate::{
     client::{Api, plain},
     exit::{Exit, Failure},
@@ -91,7 +91,7 @@ pub struct RedeliverArgs {
     /// Why; it is kept in the audit
     #[arg(long)]
     reason: Option<String>,
-    /// Needed for more than one
+    /// Do not ask before acting on more than one
     #[arg(short, long)]
     yes: bool,
 }
@@ -153,7 +153,7 @@ async fn redeliver(args: &RedeliverArgs, api: &Api, voice: &Voice) -> Result<Exi
         return Ok(Exit::Done);
     }
     if !args.yes {
-        return Err(Failure::usage(format!("redeliver of {} deliveries needs --yes", args.ids.len())));
+        agree::or_nothing(&format!("redeliver of {} deliveries", args.ids.len()), voice).await?;
     }
     let (mut items, mut exits) = (Vec::new(), Vec::new());
     for id in &args.ids {
