@@ -25,7 +25,8 @@ async fn what_waits_is_shown_and_what_cannot_be_taken_is_driven_again() {
     let shop = Shop::of("operators").await;
     // Whoever set this up did not know that the shop sends notifications of SNS on.
     let mut scene = shop.scene("plain").await;
-    let paused = json_of(&scene.closeout(&["sources", "pause", "orders", "-o", "json"]).await);
+    let paused =
+        json_of(&scene.closeout(&["sources", "pause", "orders", "--reason", "a look", "-o", "json"]).await);
     assert_eq!(paused["paused"], true, "{paused}");
     let made = scene.simulator.create(&NewConversation::default()).unwrap()[0];
     let message = json!({ "conversationId": made.conversation_id }).to_string();

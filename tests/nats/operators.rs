@@ -66,7 +66,8 @@ async fn a_paused_source_takes_nothing_also_after_a_restart_and_an_ending_goes_w
     let mut scene = nats.scene().await;
     let mut replies = nats.client.subscribe("closures.replies.8").await.unwrap();
     nats.client.flush().await.unwrap();
-    let paused = json_of(&command(&scene, &["sources", "pause", "orders", "-o", "json"]));
+    let paused =
+        json_of(&command(&scene, &["sources", "pause", "orders", "--reason", "a look", "-o", "json"]));
     assert_eq!(paused["paused"], true, "{paused}");
     let made = scene.simulator.create(&NewConversation::default()).unwrap()[0];
     let wanted = json!({ "conversationId": made.conversation_id });

@@ -155,7 +155,8 @@ async fn what_cannot_be_taken_is_kept_and_driven_again() {
 async fn what_waits_in_a_paused_queue_is_shown() {
     let orders = Orders::begin().await;
     let scene = orders.scene(&Proxy::begin().await.address, "sns").await;
-    let paused = json_of(&scene.closeout(&["sources", "pause", "orders", "-o", "json"]).await);
+    let paused =
+        json_of(&scene.closeout(&["sources", "pause", "orders", "--reason", "a look", "-o", "json"]).await);
     assert_eq!(paused["paused"], true, "{paused}");
     let made = scene.simulator.create(&NewConversation::default().count(3)).unwrap();
     for (number, made) in made.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Asking before something is done to many.
+//! Asking before something is done to many, and for the reason of an act that needs one.
 
 use std::io::{BufRead as _, IsTerminal as _};
 
@@ -25,8 +25,27 @@ pub async fn or_nothing(what: &str, voice: &Voice) -> Result<(), Failure> {
     agreed(answer.as_deref())
 }
 
+/// The operator's words: those of the command line, or what is answered at a terminal.
+///
+/// # Errors
+///
+/// When there are none: nothing is done.
+pub async fn reason(said: Option<&str>, command: &str, voice: &Voice) -> Result<String, Failure> {
+    let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    if let Some(reason) = said.and_then(given) {
+        return Ok(reason);
+    }
+    let answer = if can_be_asked(voice) { ask(format!("Why {command}? ")).await } else { None };
+    answer.as_deref().and_then(given).ok_or_else(|| needs_reason(command))
+}
+
 fn needs_yes(what: &str) -> Failure {
     Failure::usage(format!("{what} needs --yes; nothing was done"))
+}
+
+fn needs_reason(command: &str) -> Failure {
+    Failure::usage(format!("{command} needs --reason: it is kept in the audit; nothing was done"))
+        .fix("add --reason \"…\" with why, for those who wonder later")
 }
 
 /// Whoever says no has not erred: what was asked for is called off.
@@ -76,5 +95,11 @@ mod tests {
         let failure = or_nothing("closing 40 conversations", &silent).await.unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         assert!(failure.message.starts_with("closing 40 conversations needs --yes"), "{failure}");
+        assert_eq!(reason(Some(" a look "), "outgoing pause", &silent).await.as_deref(), Ok("a look"));
+        for nothing in [None, Some(""), Some("  ")] {
+            let failure = reason(nothing, "outgoing pause", &silent).await.unwrap_err();
+            assert_eq!(failure.exit, Exit::Usage);
+            assert!(failure.to_string().contains("outgoing pause needs --reason"), "{failure}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use super::agree;
 use crate::{
     client::Api,
     exit::{Exit, Failure},
@@ -35,7 +36,7 @@ pub enum OutgoingCommand {
     /// Stop all calls of an organisation, reads too
     #[command(after_help = "Examples:
   closeout outgoing pause --reason \"Genesys maintenance until 14:00\"
-  closeout outgoing pause --organisation main
+  closeout outgoing pause --organisation main --reason \"wrong client id\"
 
 Commands and events are still taken. It holds over a restart, until `closeout outgoing resume`; what waits \
 meanwhile is shown by `closeout list` as waiting for organisation_paused.")]
@@ -59,7 +60,7 @@ pub struct SwitchArgs {
     /// Organisation, where the key has several
     #[arg(long, value_name = "NAME")]
     organisation: Option<String>,
-    /// Why; kept in the service's log
+    /// Why; kept in the audit. pause needs it, and asks for it at a terminal
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }
@@ -81,7 +82,7 @@ impl SwitchArgs {
 pub async fn run(command: &OutgoingCommand, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
     match command {
         OutgoingCommand::Status(args) => status(args, api, voice).await,
-        OutgoingCommand::Pause(args) => switch("pause", args, api, voice).await,
+        OutgoingCommand::Pause(args) => pause(args, api, voice).await,
         OutgoingCommand::Resume(args) => switch("resume", args, api, voice).await,
     }
 }
@@ -109,6 +110,11 @@ fn of(items: &[Value], organisation: Option<&str>) -> Result<Vec<Value>, Failure
         .fix("`closeout outgoing status` shows those that there are for it"));
     }
     Ok(found)
+}
+
+async fn pause(args: &SwitchArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+    let reason = agree::reason(args.reason.as_deref(), "outgoing pause", voice).await?;
+    switch("pause", &SwitchArgs { reason: Some(reason), ..args.clone() }, api, voice).await
 }
 
 async fn switch(act: &str, args: &SwitchArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::agree;
 use crate::{
     client::{Api, plain},
     exit::{Exit, Failure},
@@ -54,7 +55,7 @@ pub struct NameArgs {
     /// The name of the source
     #[arg(value_name = "NAME", value_parser = name)]
     name: String,
-    /// Why; it is logged
+    /// Why; kept in the audit. pause needs it, and asks for it at a terminal
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }
@@ -75,7 +76,7 @@ fn name(text: &str) -> Result<String, String> {
 pub async fn run(command: &SourcesCommand, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
     match command {
         SourcesCommand::List => list(api, voice).await,
-        SourcesCommand::Pause(args) => act("pause", args, api, voice).await,
+        SourcesCommand::Pause(args) => pause(args, api, voice).await,
         SourcesCommand::Resume(args) => act("resume", args, api, voice).await,
     }
 }
@@ -100,6 +101,11 @@ async fn list(api: &Api, voice: &Voice) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Done)
+}
+
+async fn pause(args: &NameArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
+    let reason = agree::reason(args.reason.as_deref(), "sources pause", voice).await?;
+    act("pause", &NameArgs { reason: Some(reason), ..args.clone() }, api, voice).await
 }
 
 async fn act(act: &str, args: &NameArgs, api: &Api, voice: &Voice) -> Result<Exit, Failure> {
