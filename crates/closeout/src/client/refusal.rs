@@ -15,7 +15,7 @@ pub const ANOTHER_PROGRAM: &str =
     "this seems to be the address of another program; name the service's with --server or CLOSEOUT_SERVER";
 
 /// The fields and parameters of the HTTP interface that have a flag.
-const FLAGS: [(&str, &str); 34] = [
+const FLAGS: [(&str, &str); 38] = [
     ("since", "--since"),
     ("until", "--until"),
     ("state", "--state"),
@@ -25,6 +25,10 @@ const FLAGS: [(&str, &str); 34] = [
     ("source", "--source"),
     ("limit", "--limit"),
     ("q", "--find"),
+    ("hook", "--hook"),
+    ("result", "--result"),
+    ("queueId", "--queue"),
+    ("closure", "--closure"),
     ("wait", "--wait"),
     ("organisation", "--organisation"),
     ("participantId", "--participant"),
@@ -237,6 +241,16 @@ mod tests {
         // What is put together elsewhere is cleaned where it is told.
         let failure = Failure::usage("a\u{1b}[2J").fix("b\u{202e}").about("c\u{7}");
         assert_eq!(failure.to_string(), "error: c\\u{7}: a\\u{1b}[2J\n  fix: b\\u{202e}");
+    }
+
+    #[test]
+    fn the_advice_for_a_hook_that_is_not_there_is_the_flag() {
+        let problem = json!({ "code": "invalid_field", "field": "hook", "fix": "GET /openapi.json describes all fields.",
+                              "detail": "There is no hook \"nope\". There are: relay." });
+        assert_eq!(
+            told(422, &problem),
+            "error: There is no hook \"nope\". There are: relay (422 invalid_field)\n  fix: correct --hook"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     io::{IsTerminal as _, Read as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -206,8 +206,7 @@ impl CloseArgs {
             }
         }
         if let Some(path) = &self.file {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))?;
+            let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
             texts.extend(lines(&text));
         }
         let mut found: Vec<Uuid> = Vec::with_capacity(texts.len());
@@ -226,6 +225,11 @@ impl CloseArgs {
         }
         Ok(found)
     }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::usage(format!("{} cannot be read: {error}", path.display()))
+        .fix("name a file with one conversation id a line, or `closeout close -` to read them from stdin")
 }
 
 fn lines(text: &str) -> Vec<(Option<usize>, String)> {
@@ -379,6 +383,8 @@ mod tests {
         assert_eq!(args(&["--file", path.to_str().unwrap()]).conversations().unwrap().len(), 1);
         std::fs::write(&path, "# nothing\n").unwrap();
         assert!(args(&["--file", path.to_str().unwrap()]).conversations().is_err());
+        let absent = args(&["--file", "/nowhere/ids"]).conversations().unwrap_err();
+        assert!(absent.fix.as_ref().is_some_and(|fix| fix.contains("closeout close -")), "{absent}");
     }
 
     #[test]

@@ -257,8 +257,7 @@ async fn report(args: &ReportArgs, api: &Api, voice: &Voice) -> Result<Exit, Fai
         output::write(&text)?;
         return Ok(Exit::Done);
     };
-    replace(file, &text)
-        .map_err(|error| Failure::usage(format!("{} cannot be written: {error}", file.display())))?;
+    replace(file, &text).map_err(|error| unwritable(file, &error))?;
     voice.note(format_args!("written to {}", file.display()));
     Ok(Exit::Done)
 }
@@ -282,6 +281,12 @@ async fn told(items: Vec<Value>, api: &Api, voice: &Voice) -> Result<Vec<Told>, 
     let told = asked.buffered(ASKED_AT_ONCE).try_collect().await;
     bar.finish_and_clear();
     told
+}
+
+fn unwritable(file: &Path, error: &std::io::Error) -> Failure {
+    Failure::usage(format!("{} cannot be written: {error}", file.display())).fix(
+        "name a file in a folder that is there and that you may write to, or leave --file out for stdout",
+    )
 }
 
 /// Writes a file so that it is the old one or the new one, never half of it.
@@ -336,6 +341,14 @@ mod tests {
         assert!(told.contains("2 closures are blocked") && told.contains("--state blocked"), "{told}");
         assert!(none_words(1, false).contains("1 closure is blocked"));
         assert!(none_words(100, true).contains("100 closures and more are blocked"));
+    }
+
+    #[test]
+    fn a_report_that_cannot_be_written_says_what_to_do() {
+        let file = Path::new("/nowhere/ghosts.html");
+        let failure = unwritable(file, &replace(file, "").unwrap_err());
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.fix.as_ref().is_some_and(|fix| fix.contains("--file")), "{failure}");
     }
 
     #[test]
