@@ -312,6 +312,32 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// Every command without commands of its own, by its whole name.
+    fn leaves(command: &clap::Command, name: &str, found: &mut Vec<(String, String)>) {
+        let mut has_leaves = false;
+        for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+            has_leaves = true;
+            leaves(sub, &format!("{name} {}", sub.get_name()), found);
+        }
+        if !has_leaves {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            found.push((name.to_owned(), help));
+        }
+    }
+
+    #[test]
+    fn every_command_teaches_by_example() {
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "closeout", &mut found);
+        assert!(found.len() > 40, "{}", found.len());
+        // These take nothing that an example could show.
+        let bare = ["closeout openapi", "closeout version"];
+        let without =
+            found.iter().filter(|(name, help)| !help.contains("Example") && !bare.contains(&&**name));
+        let without: Vec<_> = without.map(|(name, _)| name).collect();
+        assert!(without.is_empty(), "{without:?}");
+    }
+
     #[test]
     fn a_moment_is_how_long_ago_or_a_time() {
         assert_eq!(moment_flag("8h").as_deref(), Ok("PT28800S"));

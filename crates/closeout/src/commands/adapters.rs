@@ -36,6 +36,7 @@ pub struct AdaptersArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub enum AdaptersCommand {
     /// List them, and which of them is silent
+    #[command(after_help = "Example:\n  closeout adapters list -o json")]
     List,
 }
 

@@ -103,6 +103,10 @@ exit code tells: 0 what was asked is done for every row or it was skipped, 6 sti
     )]
     Execute(ExecuteArgs),
     /// List batches, the latest first
+    #[command(after_help = "Examples:
+  closeout batch list
+  closeout batch list --state running,paused
+  closeout batch list --limit 0 -o csv")]
     List(ListArgs),
     /// Show a batch, or with --rows each of its rows
     #[command(
