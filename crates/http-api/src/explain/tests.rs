@@ -558,6 +558,7 @@ fn what_others_wrote_stays_within_its_quotes() {
         reason: Some(forged.to_owned()),
         until: None,
         taken_over_from: None,
+        batch: None,
     };
     let entry = Entry { operator: Some(operator), ..Entry::default() };
     let sentence = story::sentence(&line("acted", entry), &story::Calls::of(&[]));
