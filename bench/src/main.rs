@@ -20,8 +20,10 @@ mod http_pool;
 mod listen;
 mod machine;
 mod measure;
+mod offer;
 mod options;
 mod overload;
+mod pages;
 mod process;
 mod report;
 mod run;
@@ -37,10 +39,11 @@ use driver::Completion;
 use growth::{GrowthPlan, measure_growth};
 use measure::{Proof, measure_kills, measure_load, prove};
 use options::{
-    Act, GrowthOptions, LoadOptions, Options, Output, OverloadOptions, RunOptions, SceneOptions, SlowOptions,
-    StubOptions, Until, WaitingOptions, WebhooksOptions,
+    Act, GrowthOptions, LoadOptions, Options, Output, OverloadOptions, PagesOptions, RunOptions,
+    SceneOptions, SlowOptions, StubOptions, Until, WaitingOptions, WebhooksOptions,
 };
 use overload::{OverloadPlan, measure_overload};
+use pages::{PagesPlan, measure_pages};
 use run::{Sizes, plan};
 use service::{Scene, Setup, Subject};
 use stub::{HookTarget, Stub};
@@ -96,6 +99,7 @@ async fn act(act: Act) -> anyhow::Result<bool> {
         Act::Webhooks(options) => webhooks(options).await,
         Act::Overload(options) => overload(options).await,
         Act::Growth(options) => growth(options).await,
+        Act::Pages(options) => pages(options).await,
         Act::Stub(options) => serve_stub(options).await,
         Act::Bare(options) => {
             bare::serve(options.listen, options.genesys, &options.hook_secret).await?;
@@ -194,6 +198,19 @@ async fn growth(options: GrowthOptions) -> anyhow::Result<bool> {
         limit: options.limit,
     };
     let figures = measure_growth(&service, &setup, plan).await?;
+    println!("{}", serde_json::to_string_pretty(&figures)?);
+    Ok(none_broken(&figures.broken_promises()))
+}
+
+async fn pages(options: PagesOptions) -> anyhow::Result<bool> {
+    let (service, setup) = scene(options.scene);
+    let plan = PagesPlan {
+        count: options.count,
+        unfinished: run::UNFINISHED,
+        times: options.times,
+        limit: options.limit,
+    };
+    let figures = measure_pages(&service, &setup, plan).await?;
     println!("{}", serde_json::to_string_pretty(&figures)?);
     Ok(none_broken(&figures.broken_promises()))
 }

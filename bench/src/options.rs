@@ -36,6 +36,8 @@ pub enum Act {
     Overload(OverloadOptions),
     /// Lets a store grow, and prints whether closing stays as fast and as small as JSON.
     Growth(GrowthOptions),
+    /// Fills a store, and times the console's pages and the lists of the interface on it.
+    Pages(PagesOptions),
     /// Serves the stub of the remote side until it is interrupted.
     Stub(StubOptions),
     /// Serves the bare-HTTP ceiling until it is interrupted.
@@ -203,6 +205,22 @@ pub struct GrowthOptions {
     pub count: u64,
     /// How long each load may take.
     #[arg(long, value_name = "TIME", default_value = "1200s", value_parser = duration)]
+    pub limit: Duration,
+}
+
+/// The options of `pages`.
+#[derive(Debug, Args)]
+pub struct PagesOptions {
+    #[command(flatten)]
+    pub scene: SceneOptions,
+    /// How many closures are in the store.
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(101..))]
+    pub count: u64,
+    /// How often each page is looked at.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub times: u32,
+    /// How long closing them may take.
+    #[arg(long, value_name = "TIME", default_value = "600s", value_parser = duration)]
     pub limit: Duration,
 }
 

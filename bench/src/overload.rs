@@ -1,31 +1,17 @@
 //! What the service closes while it is offered several times what it can close, and how it refuses the rest.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use bytes::Bytes;
-use http::header::RETRY_AFTER;
-use http::{Request, StatusCode};
-use http_body_util::Full;
 use serde::Serialize;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
 use crate::driver::{Completion, Latency, Load, LoadPlan};
-use crate::http_pool::HttpPool;
 use crate::measure::{Proof, prove_each, wait_until};
+use crate::offer::{Answers, OfferPlan, Offering};
 use crate::process::own_cpu_seconds;
 use crate::service::{Scene, Setup, Subject};
-
-/// How long a request may go without an answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-
-/// The pause between two handfuls of requests.
-const PACE: Duration = Duration::from_millis(5);
 
 /// The closures before the peak is measured.
 const WARM_UP: u64 = 2_000;
@@ -90,22 +76,6 @@ pub struct OverloadFigures {
     pub proof: Proof,
 }
 
-/// What was answered to the requests under overload.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Answers {
-    /// 202 or 200.
-    pub accepted: u64,
-    /// 503 with `Retry-After`.
-    pub shed: u64,
-    /// Any other refusal.
-    pub refused_otherwise: u64,
-    /// What the first of these said.
-    pub first_otherwise: Option<String>,
-    /// No whole answer.
-    pub without_answer: u64,
-}
-
 impl OverloadFigures {
     /// What was not kept of: goodput, refusals that say when to come again, and an end for all that was accepted.
     pub fn broken_promises(&self) -> Vec<String> {
@@ -126,25 +96,6 @@ impl OverloadFigures {
         }
         broken
     }
-}
-
-/// What one request came to.
-enum Fate {
-    Accepted(Uuid),
-    Shed,
-    Otherwise(String),
-    WithoutAnswer,
-}
-
-/// What the requests under overload came to.
-#[derive(Default)]
-struct Offered {
-    sent: u64,
-    not_sent: u64,
-    answers: Answers,
-    accepted: HashSet<Uuid>,
-    accepted_us: Vec<u32>,
-    refused_us: Vec<u32>,
 }
 
 /// CPU time at one moment, of the service and of driver and stub.
@@ -171,15 +122,18 @@ pub async fn measure_overload(
     let ledger = scene.stub.ledger();
     let closed_before = ledger.wrappers_closed();
     let before = CpuTime::of(&scene)?;
-    let mut requests = JoinSet::new();
-    let mut offered = offer(&scene, &plan, peak_per_second * f64::from(plan.times), &mut requests).await;
+    let offer = OfferPlan {
+        per_second: peak_per_second * f64::from(plan.times),
+        lasts: plan.lasts,
+        on_their_way: plan.on_their_way,
+    };
+    let offering = Offering::made(scene.service.address(), scene.service.token(), offer).await;
     let after = CpuTime::of(&scene)?;
     let (service_cores, driver_cores) = after.cores_since(&before);
     let seconds = (after.at - before.at).as_secs_f64();
     let closed_meanwhile = ledger.wrappers_closed() - closed_before;
-    while let Some(request) = requests.join_next().await {
-        offered.note(request?);
-    }
+    let (sent, not_sent) = (offering.sent, offering.not_sent);
+    let offered = offering.answered().await?;
     scene.service.check_alive()?;
     let left_open = offered.answers.accepted.saturating_sub(closed_meanwhile);
     closed.extend(&offered.accepted);
@@ -196,8 +150,8 @@ pub async fn measure_overload(
         peak_service_cores,
         peak_driver_cores,
         peak_resident_before,
-        offered_per_second: offered.sent as f64 / seconds,
-        not_sent: offered.not_sent,
+        offered_per_second: sent as f64 / seconds,
+        not_sent,
         closed_per_second,
         share_of_peak: closed_per_second / peak_per_second,
         service_cores,
@@ -236,88 +190,6 @@ async fn closed_loop(
     Ok((closed, outcome.per_second))
 }
 
-/// Sends so many requests a second, whatever becomes of them. Those without an answer yet are left in `requests`.
-async fn offer(
-    scene: &Scene,
-    plan: &OverloadPlan,
-    per_second: f64,
-    requests: &mut JoinSet<(Fate, u32)>,
-) -> Offered {
-    let pool = HttpPool::new(scene.service.address(), ANSWER_WITHIN);
-    let authorization: Arc<str> = format!("Bearer {}", scene.service.token()).into();
-    let room = Arc::new(Semaphore::new(plan.on_their_way));
-    let mut offered = Offered::default();
-    let mut pace = interval(PACE);
-    pace.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let begun = Instant::now();
-    while begun.elapsed() < plan.lasts {
-        pace.tick().await;
-        let due = begun.elapsed().min(plan.lasts).as_secs_f64() * per_second;
-        while ((offered.sent + offered.not_sent) as f64) < due {
-            let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
-                offered.not_sent += 1;
-                continue;
-            };
-            offered.sent += 1;
-            let (pool, authorization) = (pool.clone(), Arc::clone(&authorization));
-            requests.spawn(async move {
-                let begun = Instant::now();
-                let fate = ask(&pool, &authorization, Uuid::new_v4()).await;
-                drop(place);
-                (fate, u32::try_from(begun.elapsed().as_micros()).unwrap_or(u32::MAX))
-            });
-        }
-        while let Some(Ok(answered)) = requests.try_join_next() {
-            offered.note(answered);
-        }
-    }
-    offered
-}
-
-/// Asks once for a closure.
-async fn ask(pool: &HttpPool, authorization: &str, conversation: Uuid) -> Fate {
-    let request = Request::post("/v1/closures")
-        .header("authorization", authorization)
-        .header("content-type", "application/json")
-        .header("idempotency-key", conversation.to_string())
-        .body(Full::new(Bytes::from(format!(r#"{{"conversationId":"{conversation}"}}"#))))
-        .expect("every header is ASCII");
-    match pool.send(request).await {
-        Ok(answer) if answer.status.is_success() => Fate::Accepted(conversation),
-        Ok(answer)
-            if answer.status == StatusCode::SERVICE_UNAVAILABLE
-                && answer.headers.contains_key(RETRY_AFTER) =>
-        {
-            Fate::Shed
-        }
-        Ok(answer) => Fate::Otherwise(answer.status.to_string()),
-        Err(_) => Fate::WithoutAnswer,
-    }
-}
-
-impl Offered {
-    fn note(&mut self, (fate, took_us): (Fate, u32)) {
-        let answers = &mut self.answers;
-        match fate {
-            Fate::Accepted(conversation) => {
-                answers.accepted += 1;
-                self.accepted.insert(conversation);
-                self.accepted_us.push(took_us);
-            }
-            Fate::Shed => {
-                answers.shed += 1;
-                self.refused_us.push(took_us);
-            }
-            Fate::Otherwise(what) => {
-                answers.refused_otherwise += 1;
-                answers.first_otherwise.get_or_insert(what);
-                self.refused_us.push(took_us);
-            }
-            Fate::WithoutAnswer => answers.without_answer += 1,
-        }
-    }
-}
-
 impl CpuTime {
     fn of(scene: &Scene) -> anyhow::Result<Self> {
         let service = scene.service.usage()?.cpu_seconds;
@@ -328,32 +200,5 @@ impl CpuTime {
     fn cores_since(&self, before: &Self) -> (f64, f64) {
         let seconds = (self.at - before.at).as_secs_f64();
         ((self.service - before.service) / seconds, (self.driver - before.driver) / seconds)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_answer_is_counted_as_what_it_is() {
-        let mut offered = Offered::default();
-        let fates = [
-            Fate::Accepted(Uuid::from_u128(1)),
-            Fate::Shed,
-            Fate::Otherwise("429 Too Many Requests".to_owned()),
-            Fate::Otherwise("500".to_owned()),
-            Fate::WithoutAnswer,
-        ];
-        for fate in fates {
-            offered.note((fate, 1_000));
-        }
-        let answers = offered.answers;
-        assert_eq!((answers.accepted, answers.shed, answers.refused_otherwise), (1, 1, 2));
-        assert_eq!(
-            (answers.without_answer, answers.first_otherwise.as_deref()),
-            (1, Some("429 Too Many Requests"))
-        );
-        assert_eq!((offered.accepted_us.len(), offered.refused_us.len()), (1, 3));
     }
 }
