@@ -84,8 +84,10 @@ pub(crate) enum Reach {
     Ended,
     /// The store cannot write now; the connection stays good.
     Store,
-    /// The connection is lost or can no longer be trusted.
+    /// The connection can no longer be trusted: the server says so, or says nothing in time.
     Connection,
+    /// The connection is lost, without a word of why.
+    Lost,
 }
 
 /// A failure of a statement or of the connection.
@@ -116,7 +118,7 @@ impl Trouble {
     /// The same at the moment of a commit: what became of it is not known.
     pub(crate) fn at_commit(self) -> Self {
         match self.reach {
-            Reach::Connection => {
+            Reach::Connection | Reach::Lost => {
                 Self { why: format!("{}; whether the last write is durable is not known", self.why), ..self }
             }
             Reach::Write | Reach::Again | Reach::Ended | Reach::Store => self,
@@ -191,19 +193,21 @@ fn without_answer(failure: &tokio_postgres::Error) -> (Reach, String) {
     if let Some(source) = source {
         cause = format!("{cause}: {source}");
     }
-    let why = match source.and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind) {
-        Some(io::ErrorKind::ConnectionRefused) => "nothing listens where the database should be".to_owned(),
+    let lost = || (Reach::Lost, "the connection to the database was lost".to_owned());
+    match source.and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind) {
+        Some(io::ErrorKind::ConnectionRefused) => {
+            (Reach::Connection, "nothing listens where the database should be".to_owned())
+        }
         Some(
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::UnexpectedEof
             | io::ErrorKind::TimedOut,
-        ) => "the connection to the database was lost".to_owned(),
-        Some(_) | None if failure.is_closed() => "the connection to the database was lost".to_owned(),
-        Some(_) | None => format!("the database cannot be reached ({cause})"),
-    };
-    (Reach::Connection, why)
+        ) => lost(),
+        Some(_) | None if failure.is_closed() => lost(),
+        Some(_) | None => (Reach::Connection, format!("the database cannot be reached ({cause})")),
+    }
 }
 
 #[cfg(test)]

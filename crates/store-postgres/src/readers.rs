@@ -116,7 +116,7 @@ impl Turns<'_> {
             }
         };
         let again = match trouble.reach {
-            Reach::Connection | Reach::Ended => {
+            Reach::Connection | Reach::Lost | Reach::Ended => {
                 // It is of no use to anybody else, and those that were lost with it neither.
                 drop(Object::take(client));
                 self.readers.pool.retain(|client, _| !client.is_closed());

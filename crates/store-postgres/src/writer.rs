@@ -232,7 +232,7 @@ impl Desk {
                 }
                 continue;
             }
-            if trouble.reach == Reach::Connection {
+            if trouble.reach == Reach::Lost {
                 let transaction = session.transaction.load(Ordering::Relaxed);
                 self.session = None;
                 if tries == TRIES || !self.came_to_nothing(transaction).await {
@@ -240,9 +240,10 @@ impl Desk {
                 }
                 continue;
             }
-            let keeps = timeout(TRANSACTION_WITHIN, session.client.batch_execute("ROLLBACK"))
-                .await
-                .is_ok_and(|rolled_back| rolled_back.is_ok());
+            let keeps = trouble.reach != Reach::Connection
+                && timeout(TRANSACTION_WITHIN, session.client.batch_execute("ROLLBACK"))
+                    .await
+                    .is_ok_and(|rolled_back| rolled_back.is_ok());
             if !keeps {
                 self.session = None;
             }
