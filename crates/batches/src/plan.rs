@@ -271,16 +271,16 @@ pub(crate) enum Ask {
 }
 
 /// How a batch stands after an act; nothing where the act does not fit. An act that is repeated changes nothing: whoever lost the first
-/// answer gets the same again. To execute is no way back from a pause, and not to do again what is done.
+/// answer gets the same again, however late. To execute is no way back from a pause.
 pub(crate) fn acted(state: BatchState, ask: Ask) -> Option<BatchState> {
     use BatchState::{Cancelled, Failed, Finished, Paused, Preview, Running, Scanning};
     match (state, ask) {
         (Preview, Ask::Execute) => Some(Running),
-        (Running, Ask::Execute) => Some(Running),
+        (Running | Finished, Ask::Execute) => Some(state),
         (Running | Paused, Ask::Pause) => Some(Paused),
         (Running | Paused, Ask::Resume) => Some(Running),
         (Scanning | Preview | Running | Paused | Cancelled, Ask::Cancel) => Some(Cancelled),
-        (Scanning | Paused | Cancelled | Finished | Failed, Ask::Execute)
+        (Scanning | Paused | Cancelled | Failed, Ask::Execute)
         | (Scanning | Preview | Cancelled | Finished | Failed, Ask::Pause | Ask::Resume)
         | (Finished | Failed, Ask::Cancel) => None,
     }
@@ -405,7 +405,7 @@ mod tests {
             (BatchState::Running, [Some("running"), Some("paused"), Some("running"), Some("cancelled")]),
             (BatchState::Paused, [None, Some("paused"), Some("running"), Some("cancelled")]),
             (BatchState::Cancelled, [None, None, None, Some("cancelled")]),
-            (BatchState::Finished, [None, None, None, None]),
+            (BatchState::Finished, [Some("finished"), None, None, None]),
             (BatchState::Failed, [None, None, None, None]),
         ];
         for (state, wanted) in table {

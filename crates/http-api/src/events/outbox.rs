@@ -17,8 +17,8 @@ use crate::{call::Shared, state::ApiState};
 /// How many streams there may be at once.
 pub(super) const STREAMS: usize = 64;
 
-/// How many of them one key may have, by its name.
-pub(super) const STREAMS_OF_KEY: usize = 8;
+/// How many of them one key may have, by its name: a quarter, so that no key keeps all others out.
+pub(super) const STREAMS_OF_KEY: usize = 16;
 
 /// Lines in one page.
 const PAGE: usize = 64;

@@ -387,16 +387,16 @@ async fn there_is_room_for_64_streams_and_a_client_that_leaves_makes_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_key_has_8_streams_and_takes_the_room_of_no_other() {
+async fn one_key_has_16_streams_and_takes_the_room_of_no_other() {
     let world = World::new().await;
     let mut open = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..16 {
         open.push(world.stream("/v1/events").await);
     }
     let refused = world.get_as("read", "/v1/events", &[]).await;
     assert_eq!(refused.header("retry-after"), "10");
     let problem = refused.problem(503, "too_many_streams");
-    assert_eq!(problem["detail"], "The key \"read\" has 8 streams of events open, and may have no more.");
+    assert_eq!(problem["detail"], "The key \"read\" has 16 streams of events open, and may have no more.");
     let (status, _, _others) = world.open("operate", "/v1/events", &[]).await;
     assert_eq!(status, 200);
     drop(open.pop());
