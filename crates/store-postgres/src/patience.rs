@@ -26,6 +26,11 @@ impl Patience {
         Self { within: LEAST, calm: 0 }
     }
 
+    /// Of a service that starts: it makes or brings up its tables in one transaction, and asks for less when it has.
+    pub(crate) const fn of_a_start() -> Self {
+        Self { within: MOST, calm: 0 }
+    }
+
     pub(crate) const fn within(self) -> Duration {
         self.within
     }

@@ -310,15 +310,20 @@ impl Desk {
         if self.patience.done(held)
             && let Some(session) = &self.session
         {
-            let ask = format!("SET {STANDING} = {}", self.patience.within().as_millis());
             // What goes wrong here goes wrong again with the next transaction, where somebody is told.
-            let _ = timeout(TRANSACTION_WITHIN, session.client.batch_execute(&ask)).await;
+            let _ =
+                timeout(TRANSACTION_WITHIN, session.client.batch_execute(&self.asks_for_patience())).await;
         }
+    }
+
+    fn asks_for_patience(&self) -> String {
+        format!("SET {STANDING} = {}", self.patience.within().as_millis())
     }
 
     /// Opens the store for the first time.
     async fn open(&mut self) -> Result<(), OpenError> {
-        let (client, ending) = self.connector.session_and_ending().await?;
+        let connector = self.connector.of(Role::Writer(Patience::of_a_start()));
+        let (client, ending) = connector.session_and_ending().await?;
         if self.sole_owner && !self.owned(&client, OWN_WITHIN).await? {
             return Err(OpenError::InUse);
         }
@@ -327,6 +332,7 @@ impl Desk {
             return Err(OpenError::HalfCopied);
         }
         let statements = Statements::prepare(&client, self.connector.instance()).await?;
+        client.batch_execute(&self.asks_for_patience()).await.map_err(Trouble::from)?;
         self.session = Some(Session::new(client, ending, statements));
         Ok(())
     }
