@@ -94,24 +94,54 @@ const PUT_KEYS: &str = "INSERT INTO idempotency_keys (fingerprint, scope, key, d
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::uuid[], $6::boolean[], $7::bigint[])";
 
 impl Statements {
-    /// Prepares them; `owner` is the service that writes.
+    /// Prepares them, in one round trip; `owner` is the service that writes.
     pub(crate) async fn prepare(client: &ClientWrapper, owner: Uuid) -> Result<Self, Trouble> {
         let uuids = &[Type::UUID_ARRAY][..];
         let prepare = |sql| client.prepare_typed(sql, &[]);
+        let (
+            lock,
+            last_position,
+            closures,
+            slots,
+            keys,
+            events,
+            put_closures,
+            drop_labels,
+            put_labels,
+            unset_aside,
+            put_lines,
+            put_events,
+            put_keys,
+        ) = tokio::try_join!(
+            biased;
+            prepare(LOCK),
+            prepare(LAST_POSITION),
+            client.prepare_typed(CLOSURES, uuids),
+            prepare(SLOTS),
+            client.prepare_typed(KEYS, uuids),
+            client.prepare_typed(EVENTS, uuids),
+            prepare(PUT_CLOSURES),
+            client.prepare_typed(DROP_LABELS, uuids),
+            prepare(PUT_LABELS),
+            client.prepare_typed(UNSET_ASIDE, uuids),
+            prepare(PUT_LINES),
+            prepare(PUT_EVENTS),
+            prepare(PUT_KEYS),
+        )?;
         Ok(Self {
-            lock: prepare(LOCK).await?,
-            last_position: prepare(LAST_POSITION).await?,
-            closures: client.prepare_typed(CLOSURES, uuids).await?,
-            slots: prepare(SLOTS).await?,
-            keys: client.prepare_typed(KEYS, uuids).await?,
-            events: client.prepare_typed(EVENTS, uuids).await?,
-            put_closures: prepare(PUT_CLOSURES).await?,
-            drop_labels: client.prepare_typed(DROP_LABELS, uuids).await?,
-            put_labels: prepare(PUT_LABELS).await?,
-            unset_aside: client.prepare_typed(UNSET_ASIDE, uuids).await?,
-            put_lines: prepare(PUT_LINES).await?,
-            put_events: prepare(PUT_EVENTS).await?,
-            put_keys: prepare(PUT_KEYS).await?,
+            lock,
+            last_position,
+            closures,
+            slots,
+            keys,
+            events,
+            put_closures,
+            drop_labels,
+            put_labels,
+            unset_aside,
+            put_lines,
+            put_events,
+            put_keys,
             owner,
         })
     }
