@@ -98,6 +98,25 @@ impl Statements {
     pub(crate) async fn prepare(client: &ClientWrapper, owner: Uuid) -> Result<Self, Trouble> {
         let uuids = &[Type::UUID_ARRAY][..];
         let prepare = |sql| client.prepare_typed(sql, &[]);
+        // All of them together are more than callers should hold.
+        let all = Box::pin(async {
+            tokio::try_join!(
+                biased;
+                prepare(LOCK),
+                prepare(LAST_POSITION),
+                client.prepare_typed(CLOSURES, uuids),
+                prepare(SLOTS),
+                client.prepare_typed(KEYS, uuids),
+                client.prepare_typed(EVENTS, uuids),
+                prepare(PUT_CLOSURES),
+                client.prepare_typed(DROP_LABELS, uuids),
+                prepare(PUT_LABELS),
+                client.prepare_typed(UNSET_ASIDE, uuids),
+                prepare(PUT_LINES),
+                prepare(PUT_EVENTS),
+                prepare(PUT_KEYS),
+            )
+        });
         let (
             lock,
             last_position,
@@ -112,22 +131,7 @@ impl Statements {
             put_lines,
             put_events,
             put_keys,
-        ) = tokio::try_join!(
-            biased;
-            prepare(LOCK),
-            prepare(LAST_POSITION),
-            client.prepare_typed(CLOSURES, uuids),
-            prepare(SLOTS),
-            client.prepare_typed(KEYS, uuids),
-            client.prepare_typed(EVENTS, uuids),
-            prepare(PUT_CLOSURES),
-            client.prepare_typed(DROP_LABELS, uuids),
-            prepare(PUT_LABELS),
-            client.prepare_typed(UNSET_ASIDE, uuids),
-            prepare(PUT_LINES),
-            prepare(PUT_EVENTS),
-            prepare(PUT_KEYS),
-        )?;
+        ) = all.await?;
         Ok(Self {
             lock,
             last_position,
