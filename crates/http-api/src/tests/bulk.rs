@@ -1,6 +1,7 @@
 //! An operator's act on many closures: shown first, then done for exactly those.
 
-use orchestrator::parse_closure_id;
+use closure_machine::Act;
+use orchestrator::{Operation, parse_batch_id, parse_closure_id};
 use serde_json::{Value, json};
 use store::{Commit, Row, Store as _};
 use uuid::Uuid;
@@ -192,15 +193,29 @@ async fn what_is_no_ghost_any_more_is_not_forced_and_one_that_was_talked_about_i
 #[tokio::test(start_paused = true)]
 async fn an_act_that_was_done_and_not_noted_before_a_crash_is_the_rows_own() {
     let world = World::new().await;
-    let id = world.ghost(1).await;
-    let batch = world.bulk(json!({ "act": "retry", "closures": [id] })).await;
+    let (id, by_hand) = (world.ghost(1).await, world.ghost(2).await);
+    let batch = world.bulk(json!({ "act": "retry", "closures": [id, by_hand] })).await;
     *world.remote.mute.lock().unwrap() = true;
     // What the runner had done when it died.
+    let operation = Operation {
+        act: Act::Retry,
+        by: "operate".to_owned(),
+        role: "operate",
+        reason: Some("stuck since the outage".to_owned()),
+        batch: parse_batch_id(batch["id"].as_str().unwrap()),
+        note: None,
+        if_version: None,
+    };
+    world.orchestrator.act(parse_closure_id(&id).unwrap(), operation).await.unwrap();
     let body = json!({ "reason": "stuck since the outage" });
-    world.post_as("operate", &format!("/v1/closures/{id}/retry"), body, &[]).await.ok(202);
+    world.post_as("operate", &format!("/v1/closures/{by_hand}/retry"), body, &[]).await.ok(202);
     world.execute(&batch).await.ok(202);
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-    assert_eq!(rows(&world.items(&batch).await), [(id.as_str(), "submitted", None)]);
+    assert_eq!(
+        rows(&world.items(&batch).await),
+        [(id.as_str(), "submitted", None), (by_hand.as_str(), "skipped", Some("unfit"))],
+        "what somebody did by hand is no act of the batch"
+    );
 }
 
 #[tokio::test(start_paused = true)]
