@@ -124,11 +124,16 @@ fn readable_part(bytes: &[u8]) -> (Read, bool) {
     let text = String::from_utf8_lossy(bytes);
     let mut lines = text.lines();
     is_readable &= lines.next().is_some_and(|line| line.trim_end() == FIRST_LINE);
-    for line in lines.filter(|line| !line.is_empty()) {
+    // Whether a line that begins with a blank is the rest of the value above it.
+    let mut may_go_on = false;
+    for line in lines {
         match line.split_once(':') {
-            Some((name, value)) if name.parse::<HeaderName>().is_ok() => read.note(name, value.trim()),
-            // The rest of the value above.
-            _ if line.starts_with(char::is_whitespace) => {}
+            _ if line.is_empty() => may_go_on = false,
+            _ if may_go_on && line.starts_with(char::is_whitespace) => {}
+            Some((name, value)) if name.parse::<HeaderName>().is_ok() => {
+                read.note(name, value.trim());
+                may_go_on = true;
+            }
             _ => is_readable = false,
         }
     }
@@ -169,6 +174,8 @@ mod tests {
             b"NATS/1.0 503\r\nNats-Msg-Id: o-1\r\n\r\n",
             b"NATS/1.0\r\nNats-Msg-Id: o-1\r\nX: \xff\r\n\r\n",
             b"NATS/1.0\r\nNats-Msg-Id: o-1\r\na b: c\r\n\r\n",
+            b"NATS/1.0\r\n X: begins as the rest of none\r\nNats-Msg-Id: o-1\r\n\r\n",
+            b"NATS/1.0\r\nNats-Msg-Id: o-1\r\n\r\n X: comes after an end\r\n\r\n",
         ] {
             let (read, is_readable) = of(broken);
             assert!(!is_readable, "{}", String::from_utf8_lossy(broken));
