@@ -2,7 +2,6 @@
 //! the exchange, lets nobody else through, and is what the broker tells everybody to come to.
 
 use std::{
-    net::TcpListener as Port,
     process::{Child, Command, Stdio},
     sync::{
         Arc,
@@ -10,7 +9,7 @@ use std::{
     },
 };
 
-use closeout_tests::wait_until;
+use closeout_tests::{free_port, wait_until};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{
@@ -55,7 +54,7 @@ impl Gated {
     pub async fn begin() -> Self {
         let program =
             std::env::var("CLOSEOUT_TEST_TANSU").expect("tests/kafka/run names the broker's program");
-        let inner = Port::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let inner = format!("127.0.0.1:{}", free_port());
         let gate = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = gate.local_addr().unwrap().to_string();
         let broker = Command::new(program)

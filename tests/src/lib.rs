@@ -4,11 +4,13 @@
 
 pub mod database;
 mod nats;
+mod port;
 mod program;
 mod scene;
 mod search;
 
 pub use nats::{Nats, PATIENCE, publish};
+pub use port::free_port;
 pub use program::{Ended, program, run};
 pub use scene::{Scene, SceneOptions, wait_until};
 pub use search::{

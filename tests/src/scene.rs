@@ -3,7 +3,6 @@
 use std::{
     fs::{self, File},
     future::Future,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -17,7 +16,10 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::program::{Ended, program, run};
+use crate::{
+    port::free_port,
+    program::{Ended, program, run},
+};
 
 /// The key of an administrator in every scene, and its SHA-256.
 const KEY: &str = "ck_scene_administrator_0123456789abcdef";
@@ -116,7 +118,7 @@ impl Scene {
         adjust: impl FnOnce(SimulatorBuilder) -> SimulatorBuilder,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let base = format!("http://127.0.0.1:{port}");
         let signing = Signing::HubSha256Base64 { secret: SECRET.to_owned().into() };
         let relay_to = options.relay_to.clone().unwrap_or_else(|| format!("{base}/hooks/relay"));

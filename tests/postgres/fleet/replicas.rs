@@ -2,7 +2,6 @@
 
 use std::{
     fs::File,
-    net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
@@ -12,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use closeout_tests::Scene;
+use closeout_tests::{Scene, free_port};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -47,7 +46,7 @@ pub struct Strike {
 impl Replica {
     /// One with a port of its own; `environment` differs from what its configuration says.
     pub fn new(number: usize, program: PathBuf, environment: Vec<(String, String)>) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let (child, stands_still, program) = (Mutex::default(), AtomicBool::default(), Mutex::new(program));
         Self { number, port, child, stands_still, environment, program }
     }
