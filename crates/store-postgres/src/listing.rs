@@ -47,28 +47,45 @@ enum Part {
     Moving,
     /// Those that the index by queue holds.
     Held,
+    /// Those that the index by reason holds.
+    Reasoned,
+    /// All, found by their source.
+    Sourced,
 }
 
 /// The questions that together answer a filter, each by one index in its order: a page of each holds the page of all.
 fn parts(filter: &Filter) -> Vec<(Filter, Part)> {
     let by_id = filter.conversation.is_some() || filter.participant.is_some();
-    if by_id || !filter.labels.is_empty() || filter.states.is_empty() {
+    if by_id || !filter.labels.is_empty() {
         return vec![(filter.clone(), Part::All)];
     }
-    if !filter.queues.is_empty() && filter.states.iter().all(|state| state == HELD) {
-        // The index by queue is in order of acceptance within one queue.
-        let mut queues = filter.queues.clone();
-        queues.sort_unstable();
-        queues.dedup();
+    // Each of these indexes is in order of acceptance within one queue, reason, state or source.
+    let of_queues = !filter.queues.is_empty()
+        && !filter.states.is_empty()
+        && filter.states.iter().all(|state| state == HELD);
+    if of_queues {
         let of_queue = |queue| (Filter { queues: vec![queue], ..filter.clone() }, Part::Held);
-        return queues.into_iter().map(of_queue).collect();
+        return each(&filter.queues).map(of_queue).collect();
     }
-    // The index by state is in order of acceptance within one state.
-    let mut states = filter.states.clone();
-    states.sort_unstable();
-    states.dedup();
-    let of_state = |state| (Filter { states: vec![state], ..filter.clone() }, Part::AtRest);
-    states.into_iter().map(of_state).chain([(filter.clone(), Part::Moving)]).collect()
+    let moving = (filter.clone(), Part::Moving);
+    if !filter.reasons.is_empty() {
+        let of_reason = |reason| (Filter { reasons: vec![reason], ..filter.clone() }, Part::Reasoned);
+        return each(&filter.reasons).map(of_reason).chain([moving]).collect();
+    }
+    if !filter.states.is_empty() {
+        let of_state = |state| (Filter { states: vec![state], ..filter.clone() }, Part::AtRest);
+        return each(&filter.states).map(of_state).chain([moving]).collect();
+    }
+    let part = if filter.source.is_some() { Part::Sourced } else { Part::All };
+    vec![(filter.clone(), part)]
+}
+
+/// Every one once, however often it was named.
+fn each<T: Clone + Ord>(named: &[T]) -> impl Iterator<Item = T> {
+    let mut named = named.to_vec();
+    named.sort_unstable();
+    named.dedup();
+    named.into_iter()
 }
 
 fn list_part(
@@ -105,7 +122,7 @@ pub(crate) async fn tally(client: &ClientWrapper, filter: &Filter) -> Result<Vec
         // At rest the copies in the index are counted.
         let (state, reason) = match part {
             Part::AtRest => ("c.rest_state", "c.rest_reason"),
-            Part::Moving | Part::All | Part::Held => ("c.state", "c.reason"),
+            Part::Moving | Part::All | Part::Held | Part::Reasoned | Part::Sourced => ("c.state", "c.reason"),
         };
         format!(
             "SELECT c.organisation, {state}, {reason}, count(*), min(c.created_at) FROM {} WHERE {} GROUP BY 1, 2, 3",
@@ -188,8 +205,8 @@ impl Matching {
         };
         let mut some = Self { tables, place, condition: standing };
         let state = match part {
-            Part::All => "c.state",
-            Part::AtRest => {
+            Part::All | Part::Sourced => "c.state",
+            Part::AtRest | Part::Reasoned => {
                 some.and("c.rest_state IS NOT NULL");
                 "c.rest_state"
             }
@@ -203,8 +220,8 @@ impl Matching {
             }
         };
         let reason = match part {
-            Part::AtRest | Part::Held => "c.rest_reason",
-            Part::Moving | Part::All => "c.reason",
+            Part::AtRest | Part::Held | Part::Reasoned => "c.rest_reason",
+            Part::Moving | Part::All | Part::Sourced => "c.reason",
         };
         some.and_labels(&filter.labels, leads, query);
         some.and_one_of("c.organisation", &filter.organisations, query);

@@ -29,6 +29,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("migrations/0002_audit.sql"), oldest_program: 1 },
     Migration { sql: include_str!("migrations/0003_periods.sql"), oldest_program: 1 },
     Migration { sql: include_str!("migrations/0004_queues.sql"), oldest_program: 1 },
+    Migration { sql: include_str!("migrations/0005_sources_and_reasons.sql"), oldest_program: 1 },
 ];
 
 /// The schema version that this program was made for.

@@ -48,28 +48,45 @@ pub(crate) enum Part {
     Moving,
     /// Those that the index by queue holds.
     Held,
+    /// Those that the index by reason holds.
+    Reasoned,
+    /// All, found by their source.
+    Sourced,
 }
 
 /// The questions that together answer a filter, each by one index in its order: a page of each holds the page of all.
 fn parts(filter: &Filter) -> Vec<(Filter, Part)> {
     let by_id = filter.conversation.is_some() || filter.participant.is_some();
-    if by_id || !filter.labels.is_empty() || filter.states.is_empty() {
+    if by_id || !filter.labels.is_empty() {
         return vec![(filter.clone(), Part::All)];
     }
-    if !filter.queues.is_empty() && filter.states.iter().all(|state| state == HELD) {
-        // The index by queue is in order of acceptance within one queue.
-        let mut queues = filter.queues.clone();
-        queues.sort_unstable();
-        queues.dedup();
+    // Each of these indexes is in order of acceptance within one queue, reason, state or source.
+    let of_queues = !filter.queues.is_empty()
+        && !filter.states.is_empty()
+        && filter.states.iter().all(|state| state == HELD);
+    if of_queues {
         let of_queue = |queue| (Filter { queues: vec![queue], ..filter.clone() }, Part::Held);
-        return queues.into_iter().map(of_queue).collect();
+        return each(&filter.queues).map(of_queue).collect();
     }
-    // The index by state is in order of acceptance within one state.
-    let mut states = filter.states.clone();
-    states.sort_unstable();
-    states.dedup();
-    let of_state = |state| (Filter { states: vec![state], ..filter.clone() }, Part::AtRest);
-    states.into_iter().map(of_state).chain([(filter.clone(), Part::Moving)]).collect()
+    let moving = (filter.clone(), Part::Moving);
+    if !filter.reasons.is_empty() {
+        let of_reason = |reason| (Filter { reasons: vec![reason], ..filter.clone() }, Part::Reasoned);
+        return each(&filter.reasons).map(of_reason).chain([moving]).collect();
+    }
+    if !filter.states.is_empty() {
+        let of_state = |state| (Filter { states: vec![state], ..filter.clone() }, Part::AtRest);
+        return each(&filter.states).map(of_state).chain([moving]).collect();
+    }
+    let part = if filter.source.is_some() { Part::Sourced } else { Part::All };
+    vec![(filter.clone(), part)]
+}
+
+/// Every one once, however often it was named.
+fn each<T: Clone + Ord>(named: &[T]) -> impl Iterator<Item = T> {
+    let mut named = named.to_vec();
+    named.sort_unstable();
+    named.dedup();
+    named.into_iter()
 }
 
 pub(crate) fn list_query(
@@ -196,6 +213,8 @@ impl Query {
             ),
             (None, true, Part::Moving) => ("closures c INDEXED BY closures_open", accepted),
             (None, true, Part::Held) => ("closures c INDEXED BY closures_queue", accepted),
+            (None, true, Part::Reasoned) => ("closures c INDEXED BY closures_reason", accepted),
+            (None, true, Part::Sourced) => ("closures c INDEXED BY closures_source", accepted),
             (None, true, Part::All | Part::AtRest) => ("closures c", accepted),
         };
         let standing = match (part, filter.ended) {
@@ -208,9 +227,9 @@ impl Query {
         match (part, filter.ended) {
             (Part::Moving, Some(true)) => query.and("FALSE AND c.moving = 1"),
             (Part::Moving, _) => query.and("c.moving = 1"),
-            (Part::AtRest, _) => query.and("c.moving = 0"),
+            (Part::AtRest | Part::Reasoned, _) => query.and("c.moving = 0"),
             (Part::Held, _) => query.and(IS_HELD),
-            (Part::All, _) => {}
+            (Part::All | Part::Sourced, _) => {}
         }
         if let Some(id) = id {
             query.and_value("f.fingerprint = ?", Some(id.fingerprint().into()));

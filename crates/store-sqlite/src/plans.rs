@@ -41,6 +41,16 @@ fn lists_walk_an_index_in_order_and_never_sort() {
             Part::Held,
             "closures_queue (queue=? AND (created_at,key)<(?,?))",
         ),
+        (
+            Filter { reasons: vec!["rejected".to_owned()], states: vec!["ghost".to_owned()], ..all() },
+            Part::Reasoned,
+            "closures_reason (reason=? AND (created_at,key)<(?,?))",
+        ),
+        (
+            Filter { source: Some("batch".to_owned()), organisations: vec!["acme".to_owned()], ..all() },
+            Part::Sourced,
+            "closures_source (source=? AND (created_at,key)<(?,?))",
+        ),
         (Filter { labels: vec![team], ..all() }, Part::All, "l USING PRIMARY KEY"),
     ];
     for (filter, part, index) in cases {

@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_dead_letters.sql"),
     include_str!("migrations/0007_audit.sql"),
     include_str!("migrations/0008_queues.sql"),
+    include_str!("migrations/0009_sources_and_reasons.sql"),
 ];
 
 /// The schema version that this program reads and writes.

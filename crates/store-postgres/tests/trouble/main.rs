@@ -4,6 +4,7 @@
 mod encryption;
 mod faults;
 mod fleet;
+mod lists;
 mod lives;
 mod moving;
 mod names;

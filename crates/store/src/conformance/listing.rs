@@ -184,8 +184,10 @@ async fn fill(store: &dyn Store) -> Vec<Row> {
             organisation: ["acme", "other"][pick(2)].to_owned(),
             conversation: (n % 7 != 0).then(|| samples::conversation(n / 4 * 4 + n % 2)).filter(|_| ended),
             participant: n.is_multiple_of(5).then(|| samples::conversation(n % 10)),
-            state: states[pick(3)].to_owned(),
-            reason: (pick(3) == 1).then(|| ["no_confirmation", "rejected"][pick(4) / 2].to_owned()),
+            // Some are on their way through once more, with the reason that they had before.
+            state: if pick(6) == 0 { "verifying" } else { states[pick(3)] }.to_owned(),
+            reason: (pick(3) == 1 || pick(6) == 0)
+                .then(|| ["no_confirmation", "rejected"][pick(4) / 2].to_owned()),
             source: ["http", "queue", "operator"][pick(9) / 3].to_owned(),
             ended,
             wake_at: (!ended).then_some(0),
@@ -223,7 +225,10 @@ fn filters() -> Vec<Filter> {
         Filter { states: texts(&["ghost", "closed", "ghost"]), ..all() },
         Filter { reasons: texts(&["rejected"]), ..all() },
         Filter { reasons: texts(&["rejected", "no_confirmation"]), ..all() },
+        Filter { reasons: texts(&["rejected", "rejected"]), states: texts(&["verifying", "ghost"]), ..all() },
+        Filter { reasons: texts(&["no_confirmation"]), source: Some("http".to_owned()), ..all() },
         Filter { source: Some("queue".to_owned()), ..all() },
+        Filter { source: Some("nobody".to_owned()), ..all() },
         Filter { conversation: Some(samples::conversation(9)), ..all() },
         Filter { conversation: Some(samples::conversation(8)), ..all() },
         Filter { participant: Some(samples::conversation(5)), ..all() },
