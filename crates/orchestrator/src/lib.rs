@@ -37,6 +37,7 @@ mod operate;
 mod ordered;
 mod organisation;
 mod plan;
+mod processor;
 mod query;
 mod ready;
 mod record;

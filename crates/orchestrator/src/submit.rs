@@ -21,6 +21,10 @@ use crate::{
 /// How often a command looks again when the closure in its way ends meanwhile.
 pub(crate) const TRIES_AGAINST_ENDS: u32 = 16;
 
+/// Calls and commits that may be under way however busy the processor is: a burst that is worked off within a second is no
+/// overload.
+const ALWAYS_IN_HAND: usize = 640;
+
 /// A command as a producer gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submission {
@@ -131,18 +135,24 @@ impl Error for SubmitError {}
 
 impl Orchestrator {
     /// Whether a command may come in by a door at which nobody is bound to wait; where not, after which time it is worth another
-    /// try. So much is being written then that what was taken before would come to no end. [`Self::submit`] takes commands all
-    /// the same: a queue holds back by itself.
+    /// try. So much is being written then, or worked on with no time of the processor to spare, that what was taken before would
+    /// come to no end. [`Self::submit`] takes commands all the same: a queue holds back by itself.
     ///
     /// # Errors
     ///
     /// The time after which to try again.
     pub fn takes_commands(&self, source: &str) -> Result<(), Span> {
-        if !self.inner.writing.falls_behind() {
+        if !self.inner.writing.falls_behind() && !self.is_swamped() {
             return Ok(());
         }
         metrics::command(source, "shed");
         Err(COME_AGAIN)
+    }
+
+    /// Whether more is in hand than the processor keeps up with.
+    fn is_swamped(&self) -> bool {
+        let in_hand = self.inner.writing.under_way() + self.inner.under_way.len();
+        in_hand >= ALWAYS_IN_HAND && self.inner.processor.has_none_to_spare()
     }
 
     /// Takes a command. When this returns `Ok`, the command survives whatever happens next.

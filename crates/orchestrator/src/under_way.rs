@@ -30,6 +30,11 @@ impl UnderWay {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     /// How many requests beyond the first had left for a call that a closure turns away from, as its reply has not come
     /// and is not waited for any more.
     pub(crate) fn overtaken(&self, key: ClosureKey, before: &Closure, event: &Event, next: &Closure) -> u32 {

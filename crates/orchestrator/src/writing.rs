@@ -47,10 +47,14 @@ impl Writing {
         OneCommit { writing: self, since: Instant::now() }
     }
 
+    /// How many commits are under way.
+    pub(crate) fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::Relaxed)
+    }
+
     /// Whether it falls behind: many commits are under way, and they take long.
     pub(crate) fn falls_behind(&self) -> bool {
-        self.under_way.load(Ordering::Relaxed) >= ALWAYS
-            && self.latest_took_ms.load(Ordering::Relaxed) as u128 >= LATE.as_millis()
+        self.under_way() >= ALWAYS && self.latest_took_ms.load(Ordering::Relaxed) as u128 >= LATE.as_millis()
     }
 }
 

@@ -232,6 +232,47 @@ async fn a_command_that_finds_no_place_is_shed_and_taken_when_the_flood_is_over(
     world.until(taken["id"].as_str().unwrap(), "closed").await;
 }
 
+/// Keeps the thread busy for so long by the machine's clock, and lets the runtime count it.
+async fn compute(time: Duration) {
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < time {
+        let piece = std::time::Instant::now();
+        while piece.elapsed() < Duration::from_millis(1) {
+            std::hint::spin_loop();
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_is_shed_where_much_is_in_hand_and_the_processor_has_no_time_to_spare() {
+    let world = World::new().await;
+    let event = |number: u128| {
+        let conversation = world.conversation(number).parse().unwrap();
+        world.orchestrator.deliver(end_of_guest(conversation, world.orchestrator.now()))
+    };
+    let post = || world.post("/v1/closures", json!({ "conversationId": world.conversation(0) }));
+    // Quick enough that the store does not fall behind.
+    world.store.answer_after(Duration::from_millis(50));
+    compute(Duration::from_millis(300)).await;
+    post().await.ok(202);
+    let ((), (), shed) = tokio::join!(
+        async { drop(join_all((1_000..1_000 + 3 * FLOOD).map(event)).await) },
+        async {
+            sleep(Duration::from_millis(10)).await;
+            // Nobody has measured yet, so this one may be taken.
+            drop(post().await);
+        },
+        async {
+            sleep(Duration::from_millis(20)).await;
+            compute(Duration::from_millis(300)).await;
+            post().await
+        },
+    );
+    shed.problem(503, "overloaded");
+    post().await.ok(202);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_events_sheds_commands_and_a_flood_of_commands_no_event() {
     let world = World::new().await;
