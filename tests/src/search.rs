@@ -88,7 +88,8 @@ pub async fn search_the_console(scene: &Scene, search: &mut Search) {
         search.look(&path, &page);
         let text = String::from_utf8_lossy(&page).into_owned();
         let links = text.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
-        ahead.extend(links.filter(|link| link.starts_with('/')).map(|link| link.replace("&amp;", "&")));
+        // The pages write an ampersand by its number.
+        ahead.extend(links.filter(|link| link.starts_with('/')).map(|link| link.replace("&#38;", "&")));
     }
     assert!(known.len() > 10, "there are more pages than {known:?}");
 }

@@ -9,11 +9,12 @@ use serde_json::Value;
 
 /// What each crate may use of ours, in the order of the layers. Tests of a crate may also use what stands under `tests`.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("shown-text", &[]),
     ("genesys-types", &[]),
     ("webhook-signature", &[]),
     ("closure-machine", &["genesys-types"]),
     ("event-bodies", &["closure-machine", "genesys-types"]),
-    ("genesys-client", &["genesys-types"]),
+    ("genesys-client", &["genesys-types", "shown-text"]),
     ("store", &[]),
     ("queue", &[]),
     ("queue-nats", &["queue"]),
@@ -48,9 +49,9 @@ const ARROWS: &[(&str, &[&str])] = &[
             "webhook-signature",
         ],
     ),
-    ("ghost-report", &[]),
+    ("ghost-report", &["shown-text"]),
     ("intake", &["callbacks", "closure-machine", "genesys-types", "orchestrator", "queue", "store"]),
-    ("batches", &["closure-machine", "genesys-types", "orchestrator", "store"]),
+    ("batches", &["closure-machine", "genesys-types", "orchestrator", "shown-text", "store"]),
     ("callbacks", &["genesys-types", "orchestrator", "store", "webhook-signature"]),
     ("traces", &["genesys-types", "orchestrator", "store"]),
     (
@@ -63,10 +64,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ghost-report",
             "intake",
             "orchestrator",
+            "shown-text",
             "store",
         ],
     ),
-    ("console-oidc", &[]),
+    ("console-oidc", &["shown-text"]),
     (
         "simulation",
         &[
@@ -108,6 +110,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "queue-kafka",
             "queue-nats",
             "queue-sqs",
+            "shown-text",
             "store",
             "store-postgres",
             "store-sqlite",
@@ -122,10 +125,11 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Crates that neither wait, read a clock nor log: what they may use of others.
 const PURE: &[(&str, &[&str])] = &[
+    ("shown-text", &[]),
     ("genesys-types", &["uuid"]),
     ("closure-machine", &[]),
     ("event-bodies", &["jiff", "serde", "serde_json"]),
-    ("ghost-report", &["askama", "jiff", "serde_json"]),
+    ("ghost-report", &["askama", "jiff", "serde_json", "shown-text"]),
     ("webhook-signature", &["base64", "hmac", "secrecy", "sha2", "subtle"]),
 ];
 

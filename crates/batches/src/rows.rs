@@ -122,15 +122,8 @@ impl Row {
 /// The beginning of a text on one line. What steers a terminal, or the direction of writing, is spelt out.
 fn excerpt(text: &str) -> String {
     let text = text.trim();
-    let mut shown = String::new();
-    for sign in text.chars().take(SHOWN) {
-        let steers = sign.is_control()
-            || matches!(
-                sign,
-                '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-            );
-        if steers { shown.extend(sign.escape_default()) } else { shown.push(sign) }
-    }
+    let beginning: String = text.chars().take(SHOWN).collect();
+    let mut shown = shown_text::on_one_line(&beginning).into_owned();
     if text.chars().nth(SHOWN).is_some() {
         shown.push('…');
     }

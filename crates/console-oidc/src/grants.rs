@@ -91,11 +91,11 @@ fn subject(claims: &Claims) -> &str {
 
 /// A text of the provider as it is shown in terminals, tables and the log: nothing in it may steer them.
 fn shown(text: &str) -> String {
-    let steers = |sign: char| {
-        sign.is_control()
-            || matches!(sign, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    // Those that take no room let two names look like one.
+    let takes_no_room = |sign: char| matches!(sign, '\u{200b}'..='\u{200d}' | '\u{feff}');
+    let shown = |sign| {
+        if shown_text::steers(sign) || takes_no_room(sign) { char::REPLACEMENT_CHARACTER } else { sign }
     };
-    let shown = |sign| if steers(sign) { char::REPLACEMENT_CHARACTER } else { sign };
     text.chars().take(LONGEST_NAME).map(shown).collect()
 }
 

@@ -107,14 +107,9 @@ pub(crate) fn bounded_word(text: &str) -> Box<str> {
 }
 
 fn bounded(text: &str, longest: usize) -> Box<str> {
-    text.chars().map(|sign| if acts(sign) { ' ' } else { sign }).take(longest).collect::<String>().into()
-}
-
-/// Whether a sign ends a line, steers a terminal or turns the direction of writing, where others are shown the text.
-fn acts(sign: char) -> bool {
-    sign.is_control()
-        || matches!(
-            sign,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        )
+    text.chars()
+        .map(|sign| if shown_text::steers(sign) { ' ' } else { sign })
+        .take(longest)
+        .collect::<String>()
+        .into()
 }

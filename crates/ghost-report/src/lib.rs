@@ -5,7 +5,6 @@
 //! ```
 
 mod csv;
-mod signs;
 mod strip;
 
 use std::collections::BTreeMap;
@@ -13,11 +12,11 @@ use std::collections::BTreeMap;
 use askama::Template;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use shown_text::{on_one_line, quoted, spelt_out};
 
 use self::strip::Happening;
 pub use self::{
     csv::{as_csv, csv_field},
-    signs::{on_one_line, quoted, spelt_out, steers},
     strip::Strip,
 };
 

@@ -257,7 +257,7 @@ fn why(call: &Call) -> Option<String> {
 /// A text as it can be shown anywhere: what steers a terminal, or the direction of writing, is a mark that something stood there. An
 /// act that is refused for such a text is written down too.
 fn clean(text: &str, longest: usize) -> String {
-    let shown = |sign| if ghost_report::steers(sign) { char::REPLACEMENT_CHARACTER } else { sign };
+    let shown = |sign| if shown_text::steers(sign) { char::REPLACEMENT_CHARACTER } else { sign };
     text.chars().take(longest).map(shown).collect()
 }
 

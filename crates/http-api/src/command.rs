@@ -306,7 +306,7 @@ pub(crate) fn check_text(field: &str, text: Option<&str>, longest: usize) -> Res
     if text.chars().any(char::is_control) {
         return Err(Problem::invalid(field, format!("{field} holds a control character.")));
     }
-    if text.chars().any(ghost_report::steers) {
+    if text.chars().any(shown_text::steers) {
         let detail = format!("{field} holds a mark that turns the direction of writing, or ends a line.");
         return Err(Problem::invalid(field, detail));
     }

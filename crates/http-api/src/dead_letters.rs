@@ -105,7 +105,7 @@ impl DeadLetterView {
             state: letter.state.clone(),
             reason: letter.reason.clone(),
             place: letter.place.clone(),
-            message_id: letter.message_id.as_deref().map(|id| ghost_report::on_one_line(id).into_owned()),
+            message_id: letter.message_id.as_deref().map(|id| shown_text::on_one_line(id).into_owned()),
             deliveries: letter.deliveries,
             length: letter.length,
             truncated: !letter.is_whole(),

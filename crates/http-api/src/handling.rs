@@ -2,10 +2,10 @@
 
 use closure_machine::Act;
 use genesys_types::{Span, Time};
-use ghost_report::quoted;
 use http::StatusCode;
 use orchestrator::{Note, Operation, Record, Word};
 use serde::Serialize;
+use shown_text::quoted;
 use utoipa::ToSchema;
 
 use crate::{

@@ -111,11 +111,8 @@ pub(crate) fn act_refused(error: ActError, id: &str) -> Problem {
                 .closure(id.to_owned())
         }
         ActError::Claimed(word) => {
-            let why = word
-                .text
-                .as_ref()
-                .map(|text| format!(": {}", ghost_report::quoted(text)))
-                .unwrap_or_default();
+            let why =
+                word.text.as_ref().map(|text| format!(": {}", shown_text::quoted(text))).unwrap_or_default();
             let detail = format!("{} sees to it since {}{why}.", word.by, Stamp(word.at));
             Problem::new(&kinds::CLAIMED, detail).closure(id.to_owned()).fix(format!(
                 "Speak with {}, or take it over with {{\"takeOver\": true}}, or `closeout claim {id} --take-over`.",

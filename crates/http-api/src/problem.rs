@@ -94,7 +94,7 @@ pub(crate) struct ProblemView<'a> {
 
 /// A sentence that may quote what somebody sent: it can be shown anywhere.
 fn spelt(sentence: Cow<'static, str>) -> Cow<'static, str> {
-    match ghost_report::on_one_line(&sentence) {
+    match shown_text::on_one_line(&sentence) {
         Cow::Owned(spelt) => spelt.into(),
         Cow::Borrowed(_) => sentence,
     }

@@ -112,7 +112,7 @@ fn without_quotes(mut explanation: Value, timeline: &Value) -> Value {
         fields.remove("text");
         let headline = fields.get("headline").and_then(Value::as_str).unwrap_or_default();
         let said_in =
-            |reason: &str| headline.contains(reason) || headline.contains(&ghost_report::quoted(reason));
+            |reason: &str| headline.contains(reason) || headline.contains(&shown_text::quoted(reason));
         if quoted.iter().any(|reason| said_in(reason)) {
             fields.insert("headline".to_owned(), json!(LEFT_OUT));
         }

@@ -6,8 +6,8 @@ mod style;
 use std::io::Write as _;
 
 use clap::ValueEnum;
-pub use ghost_report::{on_one_line, spelt_out};
 use serde_json::Value;
+pub use shown_text::{on_one_line, spelt_out};
 
 pub use self::{
     listing::{Column, Listing, pairs},

@@ -5,8 +5,8 @@ use closure_machine::{
     WrapperStage,
 };
 use genesys_types::WrapUp;
-use ghost_report::quoted;
 use orchestrator::{Answered, TimelineLine, closure_id, names};
+use shown_text::quoted;
 
 use super::{
     Case,

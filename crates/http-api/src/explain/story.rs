@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use genesys_types::Time;
-use ghost_report::quoted;
 use orchestrator::{Answered, Asks, Entry, Fitting, HeardLine, OperatorLine, Seen, TimelineLine};
+use shown_text::quoted;
 
 use super::words;
 use crate::spans::Stamp;
