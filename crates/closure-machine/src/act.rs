@@ -90,13 +90,18 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Reads, or looks up, now instead of later.
+    /// Reads, or looks up, now instead of later. The intervals between two looks at a ghost begin anew: an operator who looks often
+    /// does not put off the next look that comes by itself.
     fn verify(&mut self) -> Result<(), Rejected> {
         match (&self.next.step, self.next.turn) {
             (
                 Step::Resolving | Step::Verifying | Step::AwaitingConfirmation | Step::Ghost(_),
                 Turn::Due { at },
             ) => {
+                if let Step::Ghost(ghost) = &mut self.next.step {
+                    ghost.looks = 0;
+                    self.next.haunted = Some(*ghost);
+                }
                 self.due(Time::min(at, self.now));
                 Ok(())
             }

@@ -150,7 +150,7 @@ pub struct Ghost {
     pub reason: GhostReason,
     /// Since when.
     pub since: Time,
-    /// How often it was looked at since.
+    /// How often it was looked at since; anew from a look that an operator has ordered. By it the intervals grow.
     pub looks: u16,
 }
 

@@ -34,6 +34,20 @@ fn a_ghost_can_be_looked_at_now() {
 }
 
 #[test]
+fn a_look_that_an_operator_orders_puts_the_next_one_off_no_further_than_the_second() {
+    let mut story = Story::begin().becomes_a_ghost();
+    for _ in 0..8 {
+        story = story.wakes().sees(guest_is_on());
+    }
+    for _ in 0..4 {
+        story = story.later(30).acts(Act::Verify).asked(Request::Read).sees(guest_is_on());
+    }
+    let story = story.is("ghost: no_confirmation").wakes_between(600, 750);
+    let began = story.now.since(story.closure.accepted_at);
+    assert_eq!(story.haunted().map(|(_, age)| age < began), Some(true), "it is as old as before");
+}
+
+#[test]
 fn a_closure_that_waits_for_an_event_can_be_looked_at_now() {
     Story::begin().closes_the_guest().acts(Act::Verify).asked(Request::Read).forbids(Act::Verify);
 }
