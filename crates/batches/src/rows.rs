@@ -224,6 +224,12 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
 }
 
 fn csv(text: &str) -> Result<Vec<Row>, Unreadable> {
+    if let Some(line) = never_closed(text) {
+        return Err(Unreadable::Broken(format!(
+            "a quote opens in line {line} and never closes, so all that follows would be one cell: close it, or write it twice where it \
+             belongs to the text"
+        )));
+    }
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let broken = |error: csv::Error| Unreadable::Broken(format!("it is not CSV: {error}"));
     let headings = reader.headers().map_err(broken)?.clone();
@@ -287,6 +293,15 @@ fn without_comments(text: &str) -> String {
         }
     }
     kept
+}
+
+/// The line from which on everything stands between quotes.
+fn never_closed(text: &str) -> Option<usize> {
+    let mut opened = None;
+    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+        opened = ends_quoted(line, opened.is_some()).then(|| opened.unwrap_or(number));
+    }
+    opened
 }
 
 /// Whether the quotes of a cell are open at the end of a line, at whose beginning they were so or not.
@@ -396,6 +411,20 @@ mod tests {
             bad.2 = false;
             assert_eq!(places(Format::Csv, &table.join(end)), [row(7, "a,x"), bad, row(10, "c,y")]);
         }
+    }
+
+    #[test]
+    fn a_quote_that_never_closes_swallows_no_rows_unseen() {
+        let heading = "conversationId,label.team";
+        for (rows, line) in
+            [("a,\"x\nb,y\nc,z\n", 2), ("a,x\nb,y\n\"c,z", 4), ("a,\"x \"\" y\"\nb,\"\"\"\nc,z\n", 3)]
+        {
+            let refused = read(Format::Csv, format!("{heading}\n{rows}").as_bytes()).unwrap_err();
+            let Unreadable::Broken(why) = refused else { panic!("{refused:?}") };
+            assert!(why.contains(&format!("a quote opens in line {line} and never closes")), "{why}");
+        }
+        let closed = "a,\"x\ny\"\nb,5\"\n";
+        assert_eq!(read(Format::Csv, format!("{heading}\n{closed}").as_bytes()).unwrap().len(), 2);
     }
 
     #[test]
