@@ -164,8 +164,8 @@ const SETTLE: (Act, &str) = (
 );
 const SETTLE_WITHOUT_EVENT: (Act, &str) = (
     Act::Resolve,
-    "A read shows the guest gone, but the policy wants an event: settle it by your word. Nothing is asked of Genesys. The \
-     reason is kept.",
+    "A read shows the guest gone, but the policy wants an event: settle it by your word. Nothing is asked of Genesys, so the \
+     conversation itself stays there as it is. The reason is kept.",
 );
 const CALL_OFF: (Act, &str) = (Act::Cancel, "Call it off and leave the conversation as it is.");
 
@@ -176,7 +176,7 @@ fn acts(case: &Case<'_>) -> Vec<(Act, &'static str)> {
         Step::Ghost(_) if case.record.closure.conversation.is_none() => vec![LOOK_UP, SETTLE, CALL_OFF],
         Step::Ghost(ghost) => match ghost.reason {
             GhostReason::NoConfirmation if standing::read_shows_the_end(case) => {
-                vec![SETTLE_WITHOUT_EVENT, FORCE, CALL_OFF]
+                vec![SETTLE_WITHOUT_EVENT, FORCE, LOOK_WITHOUT_PROOF, CALL_OFF]
             }
             GhostReason::NoConfirmation if case.policy.evidence == Evidence::WebhookOnly => {
                 vec![LOOK_WITHOUT_PROOF, AGAIN, FORCE, SETTLE, CALL_OFF]

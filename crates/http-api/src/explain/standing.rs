@@ -11,7 +11,7 @@ use shown_text::quoted;
 use super::{
     Case,
     hold::{self, Hold, Standing},
-    story::reads_in_place,
+    story::{answered, reads_in_place},
     words,
 };
 use crate::target;
@@ -33,9 +33,23 @@ pub(super) fn headline(case: &Case<'_>, lines: &[TimelineLine]) -> String {
             "An operator ordered the teardown: Genesys is asked to disconnect everybody.".to_owned()
         }
         Step::Blocked(block) => blocked(&block.why),
-        Step::Ghost(ghost) => ghost_words(case, ghost.reason, lines),
+        Step::Ghost(ghost) => {
+            let mut said = ghost_words(case, ghost.reason, lines);
+            if let Some(failure) = failed_look(lines) {
+                said.push_str(" The latest look showed nothing. ");
+                said.push_str(&failure);
+            }
+            said
+        }
         Step::Ended(ending) => ended(case, ending.end, lines),
     }
+}
+
+/// What became of the latest call, where it was a read that showed nothing.
+fn failed_look(lines: &[TimelineLine]) -> Option<String> {
+    let latest = lines.iter().rev().find_map(|line| line.entry.answered.as_ref())?;
+    let showed_nothing = latest.request == "read" && latest.saw.is_none() && latest.reply != "not_found";
+    showed_nothing.then(|| answered(latest))
 }
 
 /// What the closure looks for, in words.
@@ -277,7 +291,13 @@ fn ended_how(case: &Case<'_>, end: End, lines: &[TimelineLine]) -> String {
         End::Failed(reason) => failed(case, reason),
         End::Cancelled => format!("Cancelled{}. Whatever was asked of Genesys before stays done.", ordered()),
         End::Resolved => {
-            format!("Settled{}. That is an operator's word; there is no other proof.", ordered())
+            let shown_closed = case.record.closure.wrapper_accepted || case.record.closure.ended.is_some();
+            let open = if shown_closed {
+                ""
+            } else {
+                " Nothing shows that the conversation itself is closed at Genesys."
+            };
+            format!("Settled{}. That is an operator's word; there is no other proof.{open}", ordered())
         }
     }
 }

@@ -100,7 +100,8 @@ fn answered_in_place(answered: &Answered) -> String {
     }
 }
 
-fn answered(answered: &Answered) -> String {
+/// What Genesys answered a call.
+pub(super) fn answered(answered: &Answered) -> String {
     let what = words::request(&answered.request);
     let facts = facts(answered);
     if let Some(saw) = &answered.saw {

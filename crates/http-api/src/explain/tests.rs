@@ -201,6 +201,23 @@ fn a_wrap_up_that_was_not_given_says_why() {
 }
 
 #[test]
+fn a_ghost_says_so_where_the_latest_look_failed() {
+    let failed = Answered { request: "read".to_owned(), ..answered("not_sent", None) };
+    let entry = |answered| Entry { to: "ghost".to_owned(), answered: Some(answered), ..Entry::default() };
+    let failed = line("replied", entry(failed));
+    let headline = explain(&ghost(GhostReason::NoConfirmation), std::slice::from_ref(&failed)).headline;
+    assert!(
+        headline.ends_with(
+            "gone. The latest look showed nothing. Genesys could not be reached; the read never left (45 ms)."
+        ),
+        "{headline}"
+    );
+    let close = line("replied", entry(answered("accepted", Some(202))));
+    let later = explain(&ghost(GhostReason::NoConfirmation), &[failed, close]).headline;
+    assert!(!later.contains("The latest look"), "{later}");
+}
+
+#[test]
 fn every_ghost_says_what_is_missing_since_when_and_offers_what_fits() {
     for (reason, words, first) in [
         (GhostReason::NoConfirmation, "nothing shows that the guest is gone", "verify"),
@@ -288,8 +305,12 @@ fn every_end_says_how_it_came_and_lacks_nothing() {
     let explanation = explain(&resolved, &lines);
     assert_eq!(
         explanation.headline,
-        "Settled by ana: \"seen\". That is an operator's word; there is no other proof."
+        "Settled by ana: \"seen\". That is an operator's word; there is no other proof. Nothing shows that the conversation \
+         itself is closed at Genesys."
     );
+    let shown = Some(Proof { source: ProofSource::ReadBack, at: NOW, before_asking: false });
+    let ended = Record { closure: Closure { ended: shown, ..resolved.closure.clone() }, ..resolved };
+    assert!(explain(&ended, &lines).headline.ends_with("there is no other proof."), "a read showed its end");
     assert_eq!(explanation.story[0].says, "ana ordered resolve: \"seen\".");
 }
 
@@ -521,7 +542,9 @@ fn a_ghost_whose_policy_takes_no_read_is_settled_where_a_read_shows_the_end() {
         "{}",
         explanation.headline
     );
-    assert_eq!(acts(&explanation), ["resolve", "force", "cancel"]);
+    assert_eq!(acts(&explanation), ["resolve", "force", "verify", "cancel"]);
+    let settle = explanation.next[0].what();
+    assert!(settle.contains("the conversation itself stays there as it is"), "{settle}");
 }
 
 #[test]
