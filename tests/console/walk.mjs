@@ -262,6 +262,11 @@ async function aBatchIsShownBeforeItRuns() {
   await page.reload();
   assert.equal(await page.locator("tbody .state.good").count(), 3);
   await page.goto(`${server}/console/batches`);
+  await page.getByLabel("Ids of conversations").fill(`conversationId,label.shift\n${await conversation()},night\n`);
+  await page.getByTestId("rows").getByRole("button", { name: "Preview" }).click();
+  await page.waitForURL("**/console/batches/bt_*");
+  await page.getByRole("heading", { name: "Close 1 session", exact: true }).waitFor();
+  await page.goto(`${server}/console/batches`);
   await page.getByLabel("Open for at least").fill("1");
   await page.getByTestId("scan").getByRole("button", { name: "Look" }).click();
   await page.waitForURL("**/console/batches/bt_*");
@@ -358,9 +363,17 @@ async function manyAreActedOnAtOnce() {
   await until("both are called off", async () => (await stateOf(one.id)) === "cancelled" && (await stateOf(two.id)) === "cancelled");
   const third = await ghost();
   await page.goto(`${server}/console/closures?state=ghost&since=1h`);
-  await page.getByLabel("What to do").last().selectOption("resolve");
-  await page.getByRole("button", { name: "Preview a batch of all that match" }).click();
-  await page.waitForURL("**/console/batches/bt_*");
+  const batchOfAll = async act => {
+    await page.getByLabel("What to do").last().selectOption(act);
+    await page.getByRole("button", { name: "Preview a batch of all that match" }).click();
+    await page.waitForURL("**/console/batches/bt_*");
+    return page.getByTestId("consequence").textContent();
+  };
+  assert.match(await batchOfAll("force"), /torn down with everybody in it, an agent included/);
+  await judge(page, "a batch that forces");
+  await page.screenshot({ path: path.join(shots, "batch-force.png"), fullPage: true });
+  await page.goto(`${server}/console/closures?state=ghost&since=1h`);
+  assert.match(await batchOfAll("resolve"), /Nothing is asked of Genesys/);
   await page.getByLabel("Why; it is kept").fill("all of them");
   await page.getByRole("button", { name: /^Resolve \d+ closures?$/ }).click();
   await until("all are resolved", async () => (await stateOf(third.id)) === "resolved");

@@ -10,7 +10,10 @@ use tower::ServiceExt as _;
 use crate::refusal::Refusal;
 
 const JSON: &str = "application/json";
-const TEXT: &str = "text/plain";
+/// Ids as they stand in a mail.
+pub(crate) const TEXT: &str = "text/plain";
+/// A table with headings.
+pub(crate) const CSV: &str = "text/csv";
 
 /// The HTTP interface.
 #[derive(Debug, Clone)]
@@ -43,9 +46,10 @@ impl Api {
         &self,
         key: &SecretString,
         path: &str,
+        kind: &'static str,
         text: &str,
     ) -> Result<Value, Refusal> {
-        self.ask(key, Method::POST, path, (TEXT, text.to_owned()), None).await
+        self.ask(key, Method::POST, path, (kind, text.to_owned()), None).await
     }
 
     async fn ask(

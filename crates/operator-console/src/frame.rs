@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{
     Console,
     assets::{self, Asset},
-    origin, parts,
+    live, origin, parts,
     prose::Prose,
     refusal::Refusal,
     session::{Session, Told},
@@ -177,9 +177,10 @@ impl Visitor {
 }
 
 impl Frame {
-    /// The same page, which is told of what changes on what `path` answers.
-    pub(crate) fn watching(mut self, path: &str) -> Self {
-        self.live = format!("/console/live?{}", parts::query([("on", path)]));
+    /// The same page, which is told of what changes on what `path` answers, and has answered so when it was made.
+    pub(crate) fn watching(mut self, path: &str, answer: &Value) -> Self {
+        let mark = live::mark(answer);
+        self.live = format!("/console/live?{}", parts::query([("on", path), ("since", &mark)]));
         self
     }
 

@@ -1,7 +1,12 @@
 //! What moves by itself: one stream for each open page, which tells how many ghosts there are and how much of what the page shows
 //! has changed. It never touches the rows that are shown: the operator asks for the new ones. How far a batch is it tells as it goes on.
 
-use std::{collections::BTreeMap, convert::Infallible, time::Duration};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    time::Duration,
+};
 
 use askama::Template;
 use axum::{
@@ -35,7 +40,7 @@ struct News {
 }
 
 /// What a page shows, as far as it can be told whether it still does.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Shown {
     /// Versions or states by id.
     rows: BTreeMap<String, String>,
@@ -47,15 +52,24 @@ struct Watch {
     visitor: Visitor,
     /// What is watched, where it is something that pages watch.
     path: Option<String>,
+    /// The mark of what the page was made of, where it says so.
+    since: Option<String>,
     /// Leave to be here.
     _leave: Leave,
     first: Option<Shown>,
+    /// Whether something was otherwise already when it was first looked.
+    is_late: bool,
     told: Option<News>,
     quiet: u32,
     over: bool,
 }
 
-/// `GET /console/live?on=PATH`. Who is not logged in, or has too many already, is told so in the stream: a browser that is led elsewhere
+/// The mark of what an answer shows: it is another one when that changes.
+pub(crate) fn mark(answer: &Value) -> String {
+    Shown::of(answer).mark()
+}
+
+/// `GET /console/live?on=PATH&since=MARK`. Who is not logged in, or has too many already, is told so in the stream: a browser that is led elsewhere
 /// would come again and again.
 pub(crate) async fn stream(visitor: Result<Visitor, Response>) -> Response {
     let Ok(visitor) = visitor else { return events(Body::from(OVER)) };
@@ -63,9 +77,19 @@ pub(crate) async fn stream(visitor: Result<Visitor, Response>) -> Response {
         return (StatusCode::TOO_MANY_REQUESTS, "There are too many streams.").into_response();
     };
     let query = form::fields(visitor.uri.query().unwrap_or_default().as_bytes()).unwrap_or_default();
-    let path = query.into_iter().find(|(name, _)| name == "on").map(|(_, path)| path);
-    let path = path.filter(|path| is_watched(path));
-    let watch = Watch { visitor, path, _leave: leave, first: None, told: None, quiet: 0, over: false };
+    let field = |wanted| query.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+    let (path, since) = (field("on").filter(|path| is_watched(path)), field("since"));
+    let watch = Watch {
+        visitor,
+        path,
+        since,
+        _leave: leave,
+        first: None,
+        is_late: false,
+        told: None,
+        quiet: 0,
+        over: false,
+    };
     events(Body::from_stream(stream::unfold(watch, |mut watch| async move {
         if watch.over {
             return None;
@@ -144,8 +168,16 @@ impl Watch {
     async fn looked(&mut self) -> (usize, Option<Progress>) {
         let Some(path) = &self.path else { return (0, None) };
         let found = self.visitor.look(path).await;
+        if found.is_null() {
+            return self.told.as_ref().map_or((0, None), |told| (told.changed, told.progress.clone()));
+        }
         let now = Shown::of(&found);
-        (self.first.get_or_insert_with(|| now.clone()).changes(&now), Progress::of(&found))
+        let first = self.first.get_or_insert_with(|| {
+            // What happened before the stream began, or while it was cut, is told as well.
+            self.is_late = self.since.as_ref().is_some_and(|since| *since != now.mark());
+            now.clone()
+        });
+        (first.changes(&now).max(usize::from(self.is_late)), Progress::of(&found))
     }
 }
 
@@ -160,6 +192,12 @@ impl Shown {
             Some((id.to_owned(), state))
         };
         Self { rows: items.iter().filter_map(entry).collect(), has_more: answer["nextCursor"].is_string() }
+    }
+
+    fn mark(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        format!("{:x}", hasher.finish())
     }
 
     /// How many changes lead from this to what is there now. Of a list with more behind it, one that comes and one that is pushed out are
@@ -232,6 +270,17 @@ mod tests {
             .map(|(id, version)| json!({ "id": format!("cl_{id}"), "version": version }))
             .collect();
         Shown::of(&json!({ "items": items, "nextCursor": has_more.then_some("after") }))
+    }
+
+    #[test]
+    fn a_mark_is_that_of_what_is_shown() {
+        let batch = |settled: u32| mark(&json!({ "id": "bt_1", "state": "running", "settled": settled }));
+        assert_eq!(batch(3), batch(3));
+        assert_ne!(batch(3), batch(4));
+        let versions = |of: u32, more: bool| list(&[(1, of)], more).mark();
+        assert_eq!(versions(2, false), versions(2, false));
+        assert_ne!(versions(2, false), versions(3, false), "another version");
+        assert_ne!(versions(2, false), versions(2, true), "more behind it");
     }
 
     #[test]

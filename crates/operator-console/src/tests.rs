@@ -211,7 +211,10 @@ async fn a_form_does_nothing_unless_a_page_of_the_session_sent_it_and_the_role_a
     assert_eq!(*acts.lock().unwrap(), ["/v1/closures/cl_1/verify"]);
     let (_, _, page) =
         send(&allowed, Request::get("/console/closures/cl_1").header("cookie", &cookie), "").await;
-    assert!(page.contains("The conversation is read now."), "{page}");
+    assert!(
+        page.contains("The conversation is being read; what that shows comes into the timeline."),
+        "{page}"
+    );
 
     for (options, key, why) in [
         (Options::default(), "ck_read", "Your role is read"),
@@ -369,6 +372,24 @@ async fn the_stream_tells_at_once_how_many_ghosts_there_are() {
     let mut body = response.into_body().into_data_stream();
     let first = futures_util::StreamExt::next(&mut body).await.unwrap().unwrap();
     assert_eq!(String::from_utf8(first.to_vec()).unwrap(), "data: <span data-ghosts-now=\"1\"></span>\n\n");
+}
+
+#[tokio::test]
+async fn the_stream_tells_of_what_happened_before_it_began() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_read").await;
+    let (_, _, page) =
+        send(&console, Request::get("/console/batches/bt_1").header("cookie", &cookie), "").await;
+    let live = page.split("data-live=\"").nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&");
+    assert!(live.starts_with("/console/live?on=%2Fv1%2Fbatches%2Fbt_1&since="), "{live}");
+    for (address, is_told) in [(live.clone(), false), (format!("{live}0"), true)] {
+        let request = Request::get(&address).header("host", "127.0.0.1:8080").header("cookie", &cookie);
+        let response = console.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let mut body = response.into_body().into_data_stream();
+        let first = futures_util::StreamExt::next(&mut body).await.unwrap().unwrap();
+        let told = String::from_utf8(first.to_vec()).unwrap();
+        assert_eq!(told.contains("1 changed."), is_told, "{address}: {told}");
+    }
 }
 
 #[tokio::test]

@@ -45,6 +45,8 @@ struct Batch {
     /// What executing it does, such as `Retry 3 closures`.
     deed: String,
     is_act: bool,
+    /// What is to be known before it is executed, where that is grave.
+    consequence: Option<&'static str>,
     problem: Option<String>,
     to_close: u64,
     progress: Option<Progress>,
@@ -94,7 +96,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
     let settled_well = settled_well(batch["act"].as_str());
     let token = some(&batch["confirmToken"]);
     let next = some(&rows["nextCursor"]);
-    let frame = visitor.frame("batches", &format!("Batch {id}"), &path).await.watching(&path);
+    let frame = visitor.frame("batches", &format!("Batch {id}"), &path).await.watching(&path, &batch);
     let shown = Batch {
         frame: frame.showing([&items_path]),
         organisation: text(&batch["organisation"]),
@@ -109,6 +111,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
         is_scan: batch["scan"].is_object(),
         deed: deed(batch["act"].as_str(), queued),
         is_act: batch["act"].is_string(),
+        consequence: consequence(batch["act"].as_str()),
         problem: some(&batch["scan"]["problem"]),
         to_close: queued,
         progress: Progress::of(&batch),
@@ -146,6 +149,21 @@ fn deed(act: Option<&str>, number: u64) -> String {
         Some(_) | None => ("Close", "session"),
     };
     format!("{verb} {number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// What is to be known before an act is executed that nobody takes back.
+fn consequence(act: Option<&str>) -> Option<&'static str> {
+    match act {
+        Some("force") => Some(
+            "Each of these conversations is torn down with everybody in it, an agent included. Genesys gives it a wrap-up code of its \
+             own, and callbacks that are scheduled on it are lost. Nothing takes that back.",
+        ),
+        Some("resolve") => Some(
+            "Nothing is asked of Genesys: a session that is open there stays open, and is not looked at any more.",
+        ),
+        Some("cancel") => Some("Nothing more is asked of Genesys: a session that is open there stays open."),
+        Some(_) | None => None,
+    }
 }
 
 /// What a row is called for which was done what was asked. The interface says `closed`, whatever the act was.
@@ -237,6 +255,18 @@ mod tests {
             "It runs already: ann executed it before, for another reason."
         );
         assert_eq!(executed(&batch("paused"), "stuck"), "It is paused.");
+    }
+
+    #[test]
+    fn what_nobody_takes_back_is_said_before_it_is_executed() {
+        for (act, words) in [
+            ("force", "torn down with everybody in it, an agent included"),
+            ("resolve", "Nothing is asked of Genesys"),
+            ("cancel", "stays open"),
+        ] {
+            assert!(consequence(Some(act)).is_some_and(|said| said.contains(words)), "{act}");
+        }
+        assert_eq!([consequence(Some("verify")), consequence(Some("retry")), consequence(None)], [None; 3]);
     }
 
     #[test]

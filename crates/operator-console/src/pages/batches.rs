@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    api::{CSV, TEXT},
     form::Sent,
     frame::{self, Frame, Page, Visitor},
     pages::{
@@ -101,7 +102,7 @@ async fn shown(visitor: &Visitor, status: StatusCode, typed: Typed) -> Page {
         several => several.to_vec(),
     };
     let shown = Batches {
-        frame: if cursor.is_empty() { frame.watching(&data) } else { frame },
+        frame: if cursor.is_empty() { frame.watching(&data, &found) } else { frame },
         rows: items(&found).iter().map(Row::of).collect(),
         next: next_page("/console/batches", &found, asked.pairs()),
         wrong,
@@ -155,7 +156,7 @@ pub(crate) async fn preview(sent: Sent) -> Response {
     };
     let (api, key) = (&visitor.console.api, &visitor.session.key);
     let answered = match body {
-        Wanted::Rows(rows) => api.post_text(key, &path, rows).await,
+        Wanted::Rows(rows) => api.post_text(key, &path, kind_of(rows), rows).await,
         Wanted::Other(body) => api.post(key, &path, &body, None).await,
     };
     match answered {
@@ -191,10 +192,18 @@ async fn refused(sent: &Sent, status: StatusCode, why: &str) -> Response {
 
 /// What a form asks for.
 enum Wanted<'a> {
-    /// Ids of conversations as they were pasted: the interface reads them, and names the lines of those that are none.
+    /// Ids of conversations, or a table, as they were pasted: the interface reads them, and names the lines of those that are none.
     Rows(&'a str),
     /// Anything else, as the interface takes it.
     Other(Value),
+}
+
+/// What was pasted: a table begins with a heading that only a table has.
+fn kind_of(rows: &str) -> &'static str {
+    let says_something = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let first = rows.lines().find(says_something).unwrap_or_default();
+    let mut headings = first.split(',').map(|heading| heading.trim().trim_matches('"'));
+    if headings.any(|heading| heading == "conversationId") { CSV } else { TEXT }
 }
 
 /// What the form asks for, or why it cannot be asked for.
@@ -260,4 +269,24 @@ fn scan(sent: &Sent) -> Result<Value, String> {
         }
     }
     Ok(json!({ "scan": scan }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_told_from_ids_by_its_heading() {
+        let id = "3fe5ae52-1b74-4dd3-a5a4-50d7b2a3e09f";
+        for table in [
+            "conversationId\n",
+            "# stuck\n\n label.team , \"conversationId\"\r\n",
+            "conversationId,label.team\na,b",
+        ] {
+            assert_eq!(kind_of(table), CSV, "{table:?}");
+        }
+        for ids in [id.to_owned(), format!("{id}, {id}"), format!("{id}\nconversationId"), String::new()] {
+            assert_eq!(kind_of(&ids), TEXT, "{ids:?}");
+        }
+    }
 }

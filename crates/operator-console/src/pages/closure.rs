@@ -82,7 +82,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
     let conversation = text(&closure["conversationId"]);
     let same = visitor.look(&format!("/v1/conversations/{}/closures", segment(&conversation))).await;
     let title = format!("{} · {}", text(&closure["state"]).replace('_', " "), conversation);
-    let frame = visitor.frame("closures", &title, &path).await.watching(&path);
+    let frame = visitor.frame("closures", &title, &path).await.watching(&path, &closure);
     let shown = Closure {
         frame: frame.showing([&explain_path, &timeline_path]),
         version: text(&closure["version"]),
@@ -233,7 +233,7 @@ pub(crate) async fn act(Path(id): Path<String>, sent: Sent) -> Response {
             let done = match name {
                 "retry" => "It begins again.",
                 "cancel" => "It is called off.",
-                "verify" => "The conversation is read now.",
+                "verify" => "The conversation is being read; what that shows comes into the timeline.",
                 "force" => {
                     "The conversation is torn down, as you said; that the guest is gone is shown by an event or a read."
                 }

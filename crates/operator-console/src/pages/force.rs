@@ -41,7 +41,7 @@ pub(crate) async fn page(Path(id): Path<String>, visitor: Visitor) -> Page {
     let frame = visitor.frame("closures", &format!("Force · {conversation}"), &path).await;
     let offered = Advice::all(&explanation).into_iter().find(|one| one.is_of_act("force"));
     let shown = Force {
-        frame: frame.watching(&path).showing([&explain_path]),
+        frame: frame.watching(&path, &closure).showing([&explain_path]),
         version: text(&closure["version"]),
         state: State::of(&closure["state"]),
         organisation: text(&closure["organisation"]),

@@ -101,6 +101,9 @@ struct Source {
     fault: Option<String>,
 }
 
+/// Of what changes here the page is told.
+const WATCHED: &str = "/v1/ghosts?limit=50";
+
 /// `GET /console`
 pub(crate) async fn moved() -> Redirect {
     Redirect::permanent("/")
@@ -113,6 +116,7 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
     }
     let standing = visitor.get("/readyz?verbose=true").await?;
     let summary = visitor.get("/v1/ghosts/summary").await?;
+    let watched = visitor.look(WATCHED).await;
     let ghosts = visitor.get(&format!("/v1/ghosts?sort=acceptedAt&limit={SHOWN}")).await?;
     let adapters = visitor.look("/v1/adapters").await;
     let sources = visitor.look("/v1/sources").await;
@@ -145,7 +149,7 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
         adapters: items(&adapters).iter().map(Adapter::of).collect(),
         sources: items(&sources).iter().map(Source::of).collect(),
         open: all.iter().filter_map(|one| one["open"].as_u64()).sum(),
-        frame: frame.watching("/v1/ghosts?limit=50"),
+        frame: frame.watching(WATCHED, &watched),
     };
     Ok(frame::show(&home))
 }

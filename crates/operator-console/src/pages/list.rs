@@ -171,7 +171,7 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
     let frame = visitor.frame("closures", "Closures", &data).await;
     let status = asked::status(wrong.as_ref());
     let list = List {
-        frame: if is_later || wrong.is_some() { frame } else { frame.watching(&data) },
+        frame: if is_later || wrong.is_some() { frame } else { frame.watching(&data, &found) },
         states: asked::choices(filter.value("state"), &STATES),
         reasons: match of_ghosts {
             true => asked::choices(filter.value("reason"), &GHOST_REASONS),

@@ -83,7 +83,7 @@ pub(crate) async fn page(visitor: Visitor) -> Page {
     let status = asked::status(wrong.as_ref());
     let frame = visitor.frame("sources", "Sources", "/v1/sources").await.showing([&data]);
     let shown = Sources {
-        frame: if cursor.is_empty() && wrong.is_none() { frame.watching(&data) } else { frame },
+        frame: if cursor.is_empty() && wrong.is_none() { frame.watching(&data, &letters) } else { frame },
         sources: items(&sources).iter().map(Source::of).collect(),
         letters: items(&letters).iter().map(Letter::of).collect(),
         states: STATES.map(|(name, words)| (name, words, name == chosen)).into(),
