@@ -145,6 +145,7 @@ pub enum ClientCommand {
     /// Request closures
     Close(Box<CloseArgs>),
     /// Show closures
+    #[command(visible_alias = "show")]
     Get(OneArgs),
     /// List closures
     List(ListArgs),

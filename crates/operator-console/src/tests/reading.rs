@@ -75,6 +75,10 @@ async fn the_first_page_names_the_act_and_leads_to_where_it_is_pressed() {
     assert!(home.contains(&way), "what is to be done elsewhere first, and what can be pressed: {home}");
     let closure = page("/console/closures/cl_1").await;
     assert!(closure.contains("<li id=\"act-force\" class=\"grave\">"), "{closure}");
+    let (cookie, _) = log_in(&console, "ck_read").await;
+    let home = send(&console, Request::get("/").header("cookie", &cookie), "").await.2;
+    let told = format!("{hostile} Resolve: settle by your word</td>");
+    assert!(home.contains(&told), "whoever only looks is told, and not led to it: {home}");
 }
 
 #[tokio::test]
