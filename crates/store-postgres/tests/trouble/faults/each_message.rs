@@ -18,7 +18,12 @@ async fn one_message_is_lost_or_unanswered_and_all_that_was_answered_is_there() 
         let mut refused = 0;
         for message in 0..messages {
             let told = breaks(&breaker, &mut scene, &[message], how).await;
-            assert!(told.late <= 1, "{how:?} at message {message}: {} late refusals", told.late);
+            assert!(
+                told.late <= 1,
+                "{how:?} at message {message}: {} late refusals, at last \"{}\"",
+                told.late,
+                told.why
+            );
             refused += told.refused;
             assert!(breaker.is_sound(), "{how:?} at message {message} never came");
         }
