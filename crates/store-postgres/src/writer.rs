@@ -48,6 +48,10 @@ const TRIES: usize = 8;
 const OWN_WITHIN: Duration = Duration::from_secs(5);
 const OWN_EVERY: Duration = Duration::from_millis(50);
 
+/// How long a sole owner whose connection was lost waits for its own session before to let go: the server ends that at once, but not
+/// in the middle of a sync, which takes a second and more on a disk that others use.
+const OWN_AGAIN_WITHIN: Duration = Duration::from_secs(3);
+
 /// Something to write, and whom to answer.
 enum Change {
     Commit(Box<Commit>, oneshot::Sender<Result<(), CommitRefused>>),
@@ -295,7 +299,7 @@ impl Desk {
         let (client, ending) = connector.session_and_ending().await?;
         let ready = async {
             self.connector.end_lost_sessions(&client).await?;
-            if self.sole_owner && !self.owned(&client, PAUSE * 5).await? {
+            if self.sole_owner && !self.owned(&client, OWN_AGAIN_WITHIN).await? {
                 return Err(Trouble::not_owner());
             }
             Statements::prepare(&client, self.connector.instance()).await
