@@ -106,7 +106,7 @@ pub(crate) async fn enter(State(console): State<Console>, headers: HeaderMap, bo
             with_cookie(Redirect::to(&next).into_response(), &headers, Some(&id))
         }
         Err(Refusal { status: status @ StatusCode::UNAUTHORIZED, .. }) => {
-            let wrong = "This key is not known here. It begins with ck_ and stands in no configuration in clear; ask whoever made it.";
+            let wrong = "This key is not known here. A key begins with ck_, and only whoever made it has it: the service keeps no more than a digest. Ask them for yours, or for a new one.";
             shown(&console, &headers, status, &next, Some(wrong.to_owned()))
         }
         Err(refusal) => shown(&console, &headers, refusal.status, &next, Some(refusal.detail)),
