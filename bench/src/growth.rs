@@ -81,17 +81,18 @@ pub async fn measure_growth(
 ) -> anyhow::Result<GrowthFigures> {
     let mut scene = Scene::open(subject, setup).await?;
     let (mut plans, mut sizes) = (Vec::new(), Vec::<AtSize>::new());
+    let GrowthPlan { unfinished, limit, .. } = plan;
     let mut ended = 0;
     for size in sizes_up_to(plan.up_to) {
-        run(&mut scene, &mut plans, size.saturating_sub(ended), &plan).await?;
+        close_more(&mut scene, &mut plans, size.saturating_sub(ended), unfinished, limit).await?;
         ended = ended.max(size);
         scene.service.kill().await?;
         scene.service.restart().await?;
         let resident_ready = scene.service.usage()?.resident;
         // The first closures of a process open connections and fill caches.
         let warm_up = plan.count / 8;
-        run(&mut scene, &mut plans, warm_up, &plan).await?;
-        let load = run(&mut scene, &mut plans, plan.count, &plan).await?;
+        close_more(&mut scene, &mut plans, warm_up, unfinished, limit).await?;
+        let load = close_more(&mut scene, &mut plans, plan.count, unfinished, limit).await?;
         eprintln!("{ended} in the store: {:.0} closures a second", load.outcome.per_second);
         let first = sizes.first().map_or(&load, |first| &first.load);
         sizes.push(AtSize {
@@ -108,20 +109,21 @@ pub async fn measure_growth(
     Ok(GrowthFigures { sizes, proof: prove(&scene, &all, plan.limit).await? })
 }
 
-/// Closes so many closures of their own.
-async fn run(
+/// Closes so many that were not closed before, and notes with which plan.
+pub async fn close_more(
     scene: &mut Scene,
     plans: &mut Vec<LoadPlan>,
     count: u64,
-    plan: &GrowthPlan,
+    unfinished: usize,
+    limit: Duration,
 ) -> anyhow::Result<LoadFigures> {
     let load = LoadPlan {
         seed: plans.len() as u64 + 1,
         count,
-        unfinished: plan.unfinished,
+        unfinished,
         completion: Completion::WrapperClosed,
-        patience: plan.limit,
-        limit: plan.limit,
+        patience: limit,
+        limit,
     };
     plans.push(load.clone());
     let figures = measure_load(scene, load).await?;

@@ -30,6 +30,7 @@ mod run;
 mod service;
 mod signature;
 mod slow;
+mod soak;
 mod stub;
 mod waiting;
 mod webhooks;
@@ -40,12 +41,13 @@ use growth::{GrowthPlan, measure_growth};
 use measure::{Proof, measure_kills, measure_load, prove};
 use options::{
     Act, GrowthOptions, LoadOptions, Options, Output, OverloadOptions, PagesOptions, RunOptions,
-    SceneOptions, SlowOptions, StubOptions, Until, WaitingOptions, WebhooksOptions,
+    SceneOptions, SlowOptions, SoakOptions, StubOptions, Until, WaitingOptions, WebhooksOptions,
 };
 use overload::{OverloadPlan, measure_overload};
 use pages::{PagesPlan, measure_pages};
 use run::{Sizes, plan};
 use service::{Scene, Setup, Subject};
+use soak::{SoakPlan, measure_soak};
 use stub::{HookTarget, Stub};
 use waiting::{WaitingPlan, measure_waiting};
 
@@ -99,6 +101,7 @@ async fn act(act: Act) -> anyhow::Result<bool> {
         Act::Webhooks(options) => webhooks(options).await,
         Act::Overload(options) => overload(options).await,
         Act::Growth(options) => growth(options).await,
+        Act::Soak(options) => soak(options).await,
         Act::Pages(options) => pages(options).await,
         Act::Stub(options) => serve_stub(options).await,
         Act::Bare(options) => {
@@ -198,6 +201,19 @@ async fn growth(options: GrowthOptions) -> anyhow::Result<bool> {
         limit: options.limit,
     };
     let figures = measure_growth(&service, &setup, plan).await?;
+    println!("{}", serde_json::to_string_pretty(&figures)?);
+    Ok(none_broken(&figures.broken_promises()))
+}
+
+async fn soak(options: SoakOptions) -> anyhow::Result<bool> {
+    let (service, setup) = scene(options.scene);
+    let plan = SoakPlan {
+        count: options.count,
+        parts: options.parts,
+        unfinished: run::UNFINISHED,
+        limit: options.limit,
+    };
+    let figures = measure_soak(&service, &setup, plan).await?;
     println!("{}", serde_json::to_string_pretty(&figures)?);
     Ok(none_broken(&figures.broken_promises()))
 }

@@ -36,6 +36,8 @@ pub enum Act {
     Overload(OverloadOptions),
     /// Lets a store grow, and prints whether closing stays as fast and as small as JSON.
     Growth(GrowthOptions),
+    /// Closes many closures in one process, and prints whether its memory stays as it was as JSON.
+    Soak(SoakOptions),
     /// Fills a store, and times the console's pages and the lists of the interface on it.
     Pages(PagesOptions),
     /// Serves the stub of the remote side until it is interrupted.
@@ -204,6 +206,22 @@ pub struct GrowthOptions {
     #[arg(long, value_name = "N", default_value_t = 7_200, value_parser = clap::value_parser!(u64).range(1..))]
     pub count: u64,
     /// How long each load may take.
+    #[arg(long, value_name = "TIME", default_value = "1200s", value_parser = duration)]
+    pub limit: Duration,
+}
+
+/// The options of `soak`.
+#[derive(Debug, Args)]
+pub struct SoakOptions {
+    #[command(flatten)]
+    pub scene: SceneOptions,
+    /// How many closures are closed.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..))]
+    pub count: u64,
+    /// In how many parts; after each the process is left alone until its memory stands still.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(4..=200))]
+    pub parts: u32,
+    /// How long each part may take.
     #[arg(long, value_name = "TIME", default_value = "1200s", value_parser = duration)]
     pub limit: Duration,
 }

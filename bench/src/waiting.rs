@@ -141,7 +141,7 @@ async fn idle_cpu(service: &Service) -> anyhow::Result<f64> {
 }
 
 /// Reads the resident memory until it no longer moves.
-async fn settled_memory(service: &Service) -> anyhow::Result<u64> {
+pub async fn settled_memory(service: &Service) -> anyhow::Result<u64> {
     let mut last = service.usage()?.resident;
     let mut agreeing = 0;
     for _ in 0..MOST_READINGS {

@@ -1,0 +1,120 @@
+//! Whether one process that closes many closures takes as much memory at the end as at the beginning.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::growth::close_more;
+use crate::measure::{Proof, prove};
+use crate::service::{Scene, Setup, Subject};
+use crate::waiting::settled_memory;
+
+/// By how much the line through all readings may rise from one end to the other, of their mean.
+const FLAT: f64 = 0.01;
+
+/// How much is closed.
+#[derive(Debug, Clone, Copy)]
+pub struct SoakPlan {
+    /// Closures in all.
+    pub count: u64,
+    /// In how many parts.
+    pub parts: u32,
+    /// How many of them are unfinished at once.
+    pub unfinished: usize,
+    /// How long each part may take.
+    pub limit: Duration,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SoakFigures {
+    /// The memory after each part.
+    pub readings: Vec<Reading>,
+    /// By how much the line through all readings but the first rises, of their mean: the first part fills pools and caches.
+    pub slope: f64,
+    /// What the stub and the store say in the end.
+    pub proof: Proof,
+}
+
+/// The process at rest.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reading {
+    /// Closures that it has closed.
+    pub closed: u64,
+    /// Resident memory, in bytes, once it stood still.
+    pub resident: u64,
+    /// Closures a second in the part before.
+    pub per_second: f64,
+}
+
+impl SoakFigures {
+    /// What was not kept of: memory that does not rise, and every closure closed once.
+    pub fn broken_promises(&self) -> Vec<String> {
+        let mut broken = self.proof.broken_promises(true);
+        if self.slope >= FLAT {
+            broken.push(format!(
+                "memory rises by {:.1} % from one end to the other, must be less than {:.0} %",
+                self.slope * 100.0,
+                FLAT * 100.0
+            ));
+        }
+        broken
+    }
+}
+
+/// Closes so many in one process, part by part.
+pub async fn measure_soak(subject: &Subject, setup: &Setup, plan: SoakPlan) -> anyhow::Result<SoakFigures> {
+    let mut scene = Scene::open(subject, setup).await?;
+    let (mut plans, mut readings, mut closed) = (Vec::new(), Vec::new(), 0);
+    for part in 1..=u64::from(plan.parts) {
+        let count = plan.count * part / u64::from(plan.parts) - closed;
+        let load = close_more(&mut scene, &mut plans, count, plan.unfinished, plan.limit).await?;
+        closed += count;
+        let resident = settled_memory(&scene.service).await?;
+        let per_second = load.outcome.per_second;
+        eprintln!("{closed} closed: {} KiB, {per_second:.0} closures a second", resident / 1024);
+        readings.push(Reading { closed, resident, per_second });
+    }
+    let all: Vec<_> = plans.iter().map(|plan| (plan, plan.count)).collect();
+    let proof = prove(&scene, &all, plan.limit).await?;
+    Ok(SoakFigures { slope: slope(&readings[1..]), readings, proof })
+}
+
+/// By how much the line of least squares rises from the first reading to the last one, of their mean.
+fn slope(readings: &[Reading]) -> f64 {
+    let number = readings.len() as f64;
+    let mean = |of: fn(&Reading) -> u64| readings.iter().map(|one| of(one) as f64).sum::<f64>() / number;
+    let (closed, resident) = (mean(|one| one.closed), mean(|one| one.resident));
+    let (mut above, mut below) = (0.0, 0.0);
+    for one in readings {
+        let along = one.closed as f64 - closed;
+        above += along * (one.resident as f64 - resident);
+        below += along * along;
+    }
+    let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return 0.0 };
+    if below == 0.0 { 0.0 } else { above / below * (last.closed - first.closed) as f64 / resident }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readings(resident: &[u64]) -> Vec<Reading> {
+        (1..)
+            .zip(resident)
+            .map(|(part, &resident)| Reading { closed: part * 50, resident, per_second: 1.0 })
+            .collect()
+    }
+
+    #[test]
+    fn a_slope_is_that_of_the_line_and_not_of_its_ends() {
+        let about =
+            |slope: f64, wanted: f64| assert!((slope - wanted).abs() < 1e-6, "{slope} and not {wanted}");
+        about(slope(&readings(&[100, 100, 100])), 0.0);
+        about(slope(&readings(&[100, 110, 120])), 20.0 / 110.0);
+        about(slope(&readings(&[100, 130, 70, 100])), -0.18);
+        about(slope(&readings(&[100])), 0.0);
+    }
+}
