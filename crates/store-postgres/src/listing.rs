@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use deadpool_postgres::ClientWrapper;
-use store::{ClosureKey, Filter, HELD, Millis, Order, QueueTally, Row, Tally};
+use store::{ClosureKey, Filter, HELD, Millis, Order, Part, QueueTally, Row, Tally, page, parts};
 use tokio_postgres::Row as Columns;
 use uuid::Uuid;
 
@@ -28,64 +28,8 @@ pub(crate) async fn list(
         .iter()
         .map(|(one, part)| list_part(&mut query, one, *part, order, after, limit))
         .collect();
-    let mut page = all(client, &selects.join(" UNION ALL "), &query.values(), record::row).await?;
-    page.sort_by_key(|row| (row.created_at, row.key));
-    if order == Order::NewestFirst {
-        page.reverse();
-    }
-    page.truncate(limit);
-    Ok(page)
-}
-
-/// Which rows a statement looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    All,
-    /// Those that the index by state holds.
-    AtRest,
-    /// The others.
-    Moving,
-    /// Those that the index by queue holds.
-    Held,
-    /// Those that the index by reason holds.
-    Reasoned,
-    /// All, found by their source.
-    Sourced,
-}
-
-/// The questions that together answer a filter, each by one index in its order: a page of each holds the page of all.
-fn parts(filter: &Filter) -> Vec<(Filter, Part)> {
-    let by_id = filter.conversation.is_some() || filter.participant.is_some();
-    if by_id || !filter.labels.is_empty() {
-        return vec![(filter.clone(), Part::All)];
-    }
-    // Each of these indexes is in order of acceptance within one queue, reason, state or source.
-    let of_queues = !filter.queues.is_empty()
-        && !filter.states.is_empty()
-        && filter.states.iter().all(|state| state == HELD);
-    if of_queues {
-        let of_queue = |queue| (Filter { queues: vec![queue], ..filter.clone() }, Part::Held);
-        return each(&filter.queues).map(of_queue).collect();
-    }
-    let moving = (filter.clone(), Part::Moving);
-    if !filter.reasons.is_empty() {
-        let of_reason = |reason| (Filter { reasons: vec![reason], ..filter.clone() }, Part::Reasoned);
-        return each(&filter.reasons).map(of_reason).chain([moving]).collect();
-    }
-    if !filter.states.is_empty() {
-        let of_state = |state| (Filter { states: vec![state], ..filter.clone() }, Part::AtRest);
-        return each(&filter.states).map(of_state).chain([moving]).collect();
-    }
-    let part = if filter.source.is_some() { Part::Sourced } else { Part::All };
-    vec![(filter.clone(), part)]
-}
-
-/// Every one once, however often it was named.
-fn each<T: Clone + Ord>(named: &[T]) -> impl Iterator<Item = T> {
-    let mut named = named.to_vec();
-    named.sort_unstable();
-    named.dedup();
-    named.into_iter()
+    let found = all(client, &selects.join(" UNION ALL "), &query.values(), record::row).await?;
+    Ok(page(found, order, limit))
 }
 
 fn list_part(

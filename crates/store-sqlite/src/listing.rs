@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params_from_iter, types::Value};
-use store::{ClosureKey, Filter, HELD, Millis, Order, QueueTally, Row, Tally};
+use store::{ClosureKey, Filter, HELD, Millis, Order, Part, QueueTally, Row, Tally, page, parts};
 use uuid::Uuid;
 
 use crate::{
@@ -21,72 +21,16 @@ pub(crate) fn list(
     limit: usize,
 ) -> rusqlite::Result<Vec<Row>> {
     let moment = moment(connection)?;
-    let mut page = Vec::new();
+    let mut found = Vec::new();
     for (one, part) in parts(filter) {
         let (sql, values) = list_query(&one, part, order, after, limit);
         let mut rows = connection.prepare_cached(&sql)?;
         for row in rows.query_map(params_from_iter(&values), record::row)? {
-            page.push(row?);
+            found.push(row?);
         }
     }
     moment.end()?;
-    page.sort_by_key(|row| (row.created_at, row.key));
-    if order == Order::NewestFirst {
-        page.reverse();
-    }
-    page.truncate(limit);
-    Ok(page)
-}
-
-/// Which rows a statement looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
-    All,
-    /// Those that the index by state holds.
-    AtRest,
-    /// The few others.
-    Moving,
-    /// Those that the index by queue holds.
-    Held,
-    /// Those that the index by reason holds.
-    Reasoned,
-    /// All, found by their source.
-    Sourced,
-}
-
-/// The questions that together answer a filter, each by one index in its order: a page of each holds the page of all.
-fn parts(filter: &Filter) -> Vec<(Filter, Part)> {
-    let by_id = filter.conversation.is_some() || filter.participant.is_some();
-    if by_id || !filter.labels.is_empty() {
-        return vec![(filter.clone(), Part::All)];
-    }
-    // Each of these indexes is in order of acceptance within one queue, reason, state or source.
-    let of_queues = !filter.queues.is_empty()
-        && !filter.states.is_empty()
-        && filter.states.iter().all(|state| state == HELD);
-    if of_queues {
-        let of_queue = |queue| (Filter { queues: vec![queue], ..filter.clone() }, Part::Held);
-        return each(&filter.queues).map(of_queue).collect();
-    }
-    let moving = (filter.clone(), Part::Moving);
-    if !filter.reasons.is_empty() {
-        let of_reason = |reason| (Filter { reasons: vec![reason], ..filter.clone() }, Part::Reasoned);
-        return each(&filter.reasons).map(of_reason).chain([moving]).collect();
-    }
-    if !filter.states.is_empty() {
-        let of_state = |state| (Filter { states: vec![state], ..filter.clone() }, Part::AtRest);
-        return each(&filter.states).map(of_state).chain([moving]).collect();
-    }
-    let part = if filter.source.is_some() { Part::Sourced } else { Part::All };
-    vec![(filter.clone(), part)]
-}
-
-/// Every one once, however often it was named.
-fn each<T: Clone + Ord>(named: &[T]) -> impl Iterator<Item = T> {
-    let mut named = named.to_vec();
-    named.sort_unstable();
-    named.dedup();
-    named.into_iter()
+    Ok(page(found, order, limit))
 }
 
 pub(crate) fn list_query(

@@ -1,13 +1,9 @@
 //! Every question is answered by an index, and in the index's order, however large the tables grow.
 
 use rusqlite::Connection;
-use store::{AuditFilter, Filter, Order, conformance::samples};
+use store::{AuditFilter, Filter, Order, Part, conformance::samples};
 
-use crate::{
-    audit, batches, dead_letters, deliveries, file, finder,
-    listing::{self, Part},
-    read,
-};
+use crate::{audit, batches, dead_letters, deliveries, file, finder, listing, read};
 
 /// What SQLite will do for a statement, one step a line.
 fn plan(connection: &Connection, sql: &str) -> String {

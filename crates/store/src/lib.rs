@@ -30,6 +30,7 @@ mod deliveries;
 mod memory;
 mod model;
 mod parcel;
+mod parts;
 mod port;
 mod shape;
 
@@ -41,4 +42,5 @@ pub use deliveries::{DeliveryFilter, DeliveryRow};
 pub use memory::MemoryStore;
 pub use model::*;
 pub use parcel::{Counts, Parcel};
+pub use parts::{Part, page, parts};
 pub use port::*;
