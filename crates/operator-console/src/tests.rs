@@ -360,18 +360,22 @@ async fn whoever_logs_in_again_takes_the_place_of_the_session_before() {
     assert_eq!((page(&before).await, page(&after).await), (StatusCode::SEE_OTHER, StatusCode::OK));
 }
 
-#[tokio::test]
-async fn the_stream_tells_at_once_how_many_ghosts_there_are() {
-    let (console, _) = console(Options::default());
-    let (cookie, _) = log_in(&console, "ck_read").await;
-    let request = Request::get("/console/live?on=%2Fv1%2Fghosts")
-        .header("host", "127.0.0.1:8080")
-        .header("cookie", &cookie);
+/// What a stream tells first.
+async fn first_news(console: Router, cookie: &str, address: &str) -> String {
+    let request = Request::get(address).header("host", "127.0.0.1:8080").header("cookie", cookie);
     let response = console.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
     let mut body = response.into_body().into_data_stream();
     let first = futures_util::StreamExt::next(&mut body).await.unwrap().unwrap();
-    assert_eq!(String::from_utf8(first.to_vec()).unwrap(), "data: <span data-ghosts-now=\"1\"></span>\n\n");
+    String::from_utf8(first.to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn the_stream_tells_at_once_how_many_ghosts_there_are() {
+    let (console, _) = console(Options::default());
+    let (cookie, _) = log_in(&console, "ck_read").await;
+    let told = first_news(console, &cookie, "/console/live?on=%2Fv1%2Fghosts").await;
+    assert_eq!(told, "data: <span data-ghosts-now=\"1\"></span>\n\n");
 }
 
 #[tokio::test]
@@ -383,11 +387,7 @@ async fn the_stream_tells_of_what_happened_before_it_began() {
     let live = page.split("data-live=\"").nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&");
     assert!(live.starts_with("/console/live?on=%2Fv1%2Fbatches%2Fbt_1&since="), "{live}");
     for (address, is_told) in [(live.clone(), false), (format!("{live}0"), true)] {
-        let request = Request::get(&address).header("host", "127.0.0.1:8080").header("cookie", &cookie);
-        let response = console.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-        let mut body = response.into_body().into_data_stream();
-        let first = futures_util::StreamExt::next(&mut body).await.unwrap().unwrap();
-        let told = String::from_utf8(first.to_vec()).unwrap();
+        let told = first_news(console.clone(), &cookie, &address).await;
         assert_eq!(told.contains("1 changed."), is_told, "{address}: {told}");
     }
 }
@@ -399,13 +399,7 @@ async fn the_stream_of_a_batch_tells_how_far_it_is() {
     let (_, _, page) =
         send(&console, Request::get("/console/batches/bt_1").header("cookie", &cookie), "").await;
     let shown = page.split("<div id=\"progress\">").nth(1).unwrap().split("</div>").next().unwrap();
-    let request = Request::get("/console/live?on=%2Fv1%2Fbatches%2Fbt_1")
-        .header("host", "127.0.0.1:8080")
-        .header("cookie", &cookie);
-    let response = console.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-    let mut body = response.into_body().into_data_stream();
-    let first = futures_util::StreamExt::next(&mut body).await.unwrap().unwrap();
-    let told = String::from_utf8(first.to_vec()).unwrap();
+    let told = first_news(console, &cookie, "/console/live?on=%2Fv1%2Fbatches%2Fbt_1").await;
     let told: Vec<_> = told.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
     let told = told.join("\n");
     assert!(told.contains(&format!("<div data-for=\"progress\" hidden>{shown}</div>")), "{told}");
