@@ -160,6 +160,17 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
+fn every_crate_has_its_line_in_the_page_of_the_architecture() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../ARCHITECTURE.md")).unwrap();
+    let table: String = page.lines().filter(|line| line.starts_with("| ")).collect();
+    // Those beside the product stand there by their folders.
+    let folder = |name: &'static str| name.strip_prefix("closeout-").unwrap_or(name);
+    let names = ARROWS.iter().map(|(name, _)| folder(name));
+    let missing: Vec<_> = names.filter(|name| !table.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md says nothing of {missing:?}");
+}
+
+#[test]
 fn crates_use_only_what_lies_below_them() {
     let found = dependencies();
     let ours: BTreeSet<&str> = found.keys().map(String::as_str).collect();
