@@ -68,6 +68,11 @@ impl HttpPool {
         }
     }
 
+    /// Closes the connections that nobody uses at this moment.
+    pub fn close_idle(&self) {
+        self.idle().clear();
+    }
+
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, NoAnswer> {
         let mut connection = match self.idle_connection().await {
             Some(connection) => connection,

@@ -82,6 +82,14 @@ impl Process {
         self.child.kill().await.context("cannot kill the child")
     }
 
+    /// How many sockets the process holds open, those that it listens on too.
+    pub fn sockets(&self) -> anyhow::Result<usize> {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.pid)).context("the process has ended")?;
+        // One that was closed since has no name to read any more.
+        let names = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        Ok(names.filter(|name| name.to_string_lossy().starts_with("socket:")).count())
+    }
+
     /// Reads what the process has used, from `/proc`.
     pub fn usage(&self) -> anyhow::Result<Usage> {
         let folder = PathBuf::from(format!("/proc/{}", self.pid));

@@ -166,6 +166,11 @@ impl Service {
         self.process.usage()
     }
 
+    /// How many sockets the current process holds open, those that it listens on too.
+    pub fn sockets(&self) -> anyhow::Result<usize> {
+        self.process.sockets()
+    }
+
     /// Fails with the end of the log when the process has ended by itself.
     pub fn check_alive(&mut self) -> anyhow::Result<()> {
         self.process.check_alive()

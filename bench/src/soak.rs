@@ -1,8 +1,10 @@
 //! Whether one process that closes many closures takes as much memory at the end as at the beginning.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use serde::Serialize;
+use tokio::time::sleep;
 
 use crate::growth::close_more;
 use crate::measure::{Proof, prove};
@@ -11,6 +13,12 @@ use crate::waiting::settled_memory;
 
 /// By how much the line through all readings may rise from one end to the other, of their mean.
 const FLAT: f64 = 0.01;
+
+/// How long connections may take to be gone after a part: the service keeps one to Genesys for four seconds without a call.
+const ALONE_WITHIN: Duration = Duration::from_secs(30);
+
+/// The pause between two looks at the connections.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How much is closed.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +45,8 @@ pub struct SoakFigures {
     pub proof: Proof,
 }
 
-/// The process at rest.
+/// The process at rest: nothing is closed, and nobody is connected. A connection takes 18 KiB, and how many there are by the end of a
+/// part is how many were needed at once by chance.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reading {
@@ -68,10 +77,12 @@ impl SoakFigures {
 pub async fn measure_soak(subject: &Subject, setup: &Setup, plan: SoakPlan) -> anyhow::Result<SoakFigures> {
     let mut scene = Scene::open(subject, setup).await?;
     let (mut plans, mut readings, mut closed) = (Vec::new(), Vec::new(), 0);
+    let alone = scene.service.sockets()?;
     for part in 1..=u64::from(plan.parts) {
         let count = plan.count * part / u64::from(plan.parts) - closed;
         let load = close_more(&mut scene, &mut plans, count, plan.unfinished, plan.limit).await?;
         closed += count;
+        wait_until_alone(&scene, alone).await?;
         let resident = settled_memory(&scene.service).await?;
         let per_second = load.outcome.per_second;
         eprintln!("{closed} closed: {} KiB, {per_second:.0} closures a second", resident / 1024);
@@ -80,6 +91,20 @@ pub async fn measure_soak(subject: &Subject, setup: &Setup, plan: SoakPlan) -> a
     let all: Vec<_> = plans.iter().map(|plan| (plan, plan.count)).collect();
     let proof = prove(&scene, &all, plan.limit).await?;
     Ok(SoakFigures { slope: slope(&readings[1..]), readings, proof })
+}
+
+/// Waits until the service has no more sockets than before anybody connected.
+async fn wait_until_alone(scene: &Scene, alone: usize) -> anyhow::Result<()> {
+    scene.stub.close_idle();
+    let begun = Instant::now();
+    while scene.service.sockets()? > alone {
+        ensure!(
+            begun.elapsed() < ALONE_WITHIN,
+            "connections are still open {ALONE_WITHIN:?} after the last closure"
+        );
+        sleep(LOOK).await;
+    }
+    Ok(())
 }
 
 /// By how much the line of least squares rises from the first reading to the last one, of their mean.

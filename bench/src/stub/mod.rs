@@ -84,6 +84,11 @@ impl Stub {
     pub fn release_webhooks(&self) -> usize {
         self.remote.relay.release()
     }
+
+    /// Closes the connections to the service that no webhook is on.
+    pub fn close_idle(&self) {
+        self.remote.relay.close_idle();
+    }
 }
 
 impl Drop for Stub {

@@ -48,12 +48,14 @@ pub struct Relay {
     line: DelayLine<Owed>,
     held: Mutex<Option<Vec<Owed>>>,
     dispatch: mpsc::UnboundedSender<Owed>,
+    pool: HttpPool,
 }
 
 impl Relay {
     /// Starts the relay. It ends when it is dropped; webhooks under way are finished.
     pub fn start(target: &HookTarget, ledger: Arc<Ledger>) -> anyhow::Result<Arc<Self>> {
         let sender = Arc::new(Sender::new(target, ledger)?);
+        let pool = sender.pool.clone();
         let (dispatch, queue) = mpsc::unbounded_channel();
         let due = dispatch.clone();
         let line = DelayLine::start(target.delay, move |owed| {
@@ -61,7 +63,7 @@ impl Relay {
             let _ = due.send(owed);
         })?;
         tokio::spawn(sender.run(queue));
-        Ok(Arc::new(Self { line, held: Mutex::new(None), dispatch }))
+        Ok(Arc::new(Self { line, held: Mutex::new(None), dispatch, pool }))
     }
 
     /// Owes the webhook for a conversation.
@@ -86,6 +88,11 @@ impl Relay {
             let _ = self.dispatch.send(owed);
         }
         count
+    }
+
+    /// Closes the connections to the receiver that no webhook is on.
+    pub fn close_idle(&self) {
+        self.pool.close_idle();
     }
 }
 
