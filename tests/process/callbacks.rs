@@ -25,14 +25,14 @@ use crate::command_line::command;
 const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
 
 /// A receiver: what it got, and how it answers; with status 0 never.
-struct Receiver {
+pub(crate) struct Receiver {
     place: String,
     got: Arc<Mutex<Vec<(HeaderMap, String)>>>,
     status: Arc<AtomicU16>,
 }
 
 impl Receiver {
-    async fn listen() -> Self {
+    pub(crate) async fn listen() -> Self {
         let got = Arc::new(Mutex::new(Vec::new()));
         let status = Arc::new(AtomicU16::new(204));
         let (keep, answer) = (Arc::clone(&got), Arc::clone(&status));
@@ -50,18 +50,18 @@ impl Receiver {
         Self { place, got, status }
     }
 
-    fn tables(&self, more: &str) -> SceneOptions {
+    pub(crate) fn tables(&self, more: &str) -> SceneOptions {
         let callbacks =
             format!("[callbacks]\nallowed_hosts = [\"{}\"]\nsecret = \"{SECRET}\"\n{more}", self.place);
         SceneOptions { callbacks, ..SceneOptions::default() }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/closed?order=8812", self.place)
     }
 
     /// Every request that was got, its signature verified: the `webhook-id` and the event.
-    fn verified(&self) -> Vec<(String, Value)> {
+    pub(crate) fn verified(&self) -> Vec<(String, Value)> {
         let verifier =
             WebhookSignature::new(Scheme::StandardWebhooks, vec![SecretString::from(SECRET.to_owned())])
                 .unwrap();

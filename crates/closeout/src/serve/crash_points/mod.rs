@@ -2,7 +2,8 @@
 //! process die as by `kill -9`.
 //!
 //! `CLOSEOUT_CRASH_POINTS` names a folder. Every point that is passed is appended to its file `passed`, as *conversation*, tab, *point*. Where
-//! its file `wanted` holds the same line, the line is appended to `crashed`, and the process kills itself.
+//! its file `wanted` holds the same line, the line is appended to `crashed`, and the process kills itself. What is of no one
+//! conversation, as a look-up, what is owed to a callback, or a batch, has the nil UUID in its place.
 //!
 //! A point is named by what happens there, by whether it is before or after it, and, from the second time in the life of this process
 //! on, by how often it was passed: `call close_participant, after`, `commit replied closing_wrapper, before, 2`.
@@ -27,6 +28,9 @@ use self::{pointed_remote::PointedRemote, pointed_store::PointedStore};
 
 /// The variable that names the folder.
 const VARIABLE: &str = "CLOSEOUT_CRASH_POINTS";
+
+/// In place of the conversation where something is of none, or of several.
+const OF_NONE: Uuid = Uuid::nil();
 
 /// Where the process may die.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! A remote side that passes points before and after each call on a conversation.
+//! A remote side that passes points before and after each call.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use genesys_client::{Class, OpenPage, OpenQuery, Quota, WrapUpCode};
 use genesys_types::{ConversationId, QueueId};
 use orchestrator::{CallDetails, Outcome, Permit, ReadTogether, Remote};
 
-use super::Points;
+use super::{OF_NONE, Points};
 
 pub(super) struct PointedRemote {
     pub(super) inner: Arc<dyn Remote>,
@@ -63,7 +63,10 @@ impl Remote for PointedRemote {
     }
 
     async fn look_up(&self, permit: Permit, target: &Target) -> Outcome {
-        self.inner.look_up(permit, target).await
+        self.points.pass(OF_NONE, "call look_up", "before");
+        let answer = self.inner.look_up(permit, target).await;
+        self.points.pass(OF_NONE, "call look_up", "after");
+        answer
     }
 
     fn page_of(&self, conversation: ConversationId) -> Option<String> {
@@ -96,7 +99,10 @@ impl Remote for PointedRemote {
         query: &OpenQuery,
         page: usize,
     ) -> Result<OpenPage, Outcome> {
-        self.inner.open_conversations(permit, query, page).await
+        self.points.pass(OF_NONE, "call open_conversations", "before");
+        let answer = self.inner.open_conversations(permit, query, page).await;
+        self.points.pass(OF_NONE, "call open_conversations", "after");
+        answer
     }
 
     async fn wrap_up_code(
@@ -105,6 +111,9 @@ impl Remote for PointedRemote {
         queue: Option<QueueId>,
         name: &str,
     ) -> Result<WrapUpCode, Outcome> {
-        self.inner.wrap_up_code(permit, queue, name).await
+        self.points.pass(OF_NONE, "call wrap_up_code", "before");
+        let answer = self.inner.wrap_up_code(permit, queue, name).await;
+        self.points.pass(OF_NONE, "call wrap_up_code", "after");
+        answer
     }
 }

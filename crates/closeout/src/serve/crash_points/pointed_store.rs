@@ -1,4 +1,4 @@
-//! A store that passes points before and after each commit of a conversation.
+//! A store that passes points before and after whatever it makes durable.
 
 use std::sync::Arc;
 
@@ -10,26 +10,44 @@ use store::{
 };
 use uuid::Uuid;
 
-use super::Points;
+use super::{OF_NONE, Points};
 
 pub(super) struct PointedStore {
     pub(super) inner: Arc<dyn Store>,
     pub(super) points: Arc<Points>,
 }
 
-/// The conversation of a commit, and what it is; `None` where it is of no conversation.
-fn named(commit: &Commit) -> Option<(Uuid, String)> {
+/// The conversation of a commit, or [`OF_NONE`], and what it is.
+fn named(commit: &Commit) -> (Uuid, String) {
     let Some((row, _)) = &commit.closure else {
-        return Some((commit.inbox.as_ref()?.conversation?, "commit event".to_owned()));
+        let conversation = commit.inbox.as_ref().and_then(|event| event.conversation);
+        let what = if commit.inbox.is_some() { "commit event" } else { "commit key" };
+        return (conversation.unwrap_or(OF_NONE), what.to_owned());
     };
     let kinds: Vec<_> = commit.lines.iter().map(|line| line.kind.as_str()).collect();
-    Some((row.conversation?, format!("commit {} {}", kinds.join("+"), row.state)))
+    (row.conversation.unwrap_or(OF_NONE), format!("commit {} {}", kinds.join("+"), row.state))
+}
+
+impl PointedStore {
+    /// Makes something durable that is of no one conversation.
+    async fn around<T, E>(
+        &self,
+        what: &str,
+        write: impl Future<Output = Result<T, E>> + Send,
+    ) -> Result<T, E> {
+        self.points.pass(OF_NONE, what, "before");
+        let done = write.await;
+        if done.is_ok() {
+            self.points.pass(OF_NONE, what, "after");
+        }
+        done
+    }
 }
 
 #[async_trait]
 impl Store for PointedStore {
     async fn commit(&self, commit: Commit) -> Result<(), CommitRefused> {
-        let Some((conversation, what)) = named(&commit) else { return self.inner.commit(commit).await };
+        let (conversation, what) = named(&commit);
         self.points.pass(conversation, &what, "before");
         let done = self.inner.commit(commit).await;
         if done.is_ok() {
@@ -102,7 +120,7 @@ impl Store for PointedStore {
     }
 
     async fn move_cursor(&self, name: &str, position: u64) -> Result<(), StoreUnavailable> {
-        self.inner.move_cursor(name, position).await
+        self.around("move cursor", self.inner.move_cursor(name, position)).await
     }
 
     async fn owe(
@@ -111,7 +129,7 @@ impl Store for PointedStore {
         position: u64,
         deliveries: Vec<DeliveryRow>,
     ) -> Result<(), StoreUnavailable> {
-        self.inner.owe(reader, position, deliveries).await
+        self.around("owe", self.inner.owe(reader, position, deliveries)).await
     }
 
     async fn due_deliveries(
@@ -123,7 +141,7 @@ impl Store for PointedStore {
     }
 
     async fn put_delivery(&self, delivery: DeliveryRow) -> Result<(), StoreUnavailable> {
-        self.inner.put_delivery(delivery).await
+        self.around("put delivery", self.inner.put_delivery(delivery)).await
     }
 
     async fn delivery(&self, key: Uuid) -> Result<Option<DeliveryRow>, StoreUnavailable> {
@@ -140,7 +158,7 @@ impl Store for PointedStore {
     }
 
     async fn put_batch(&self, batch: BatchRow, items: Vec<BatchItem>) -> Result<(), StoreUnavailable> {
-        self.inner.put_batch(batch, items).await
+        self.around("put batch", self.inner.put_batch(batch, items)).await
     }
 
     async fn change_batch(
@@ -149,7 +167,7 @@ impl Store for PointedStore {
         batch: BatchRow,
         items: Vec<BatchItem>,
     ) -> Result<bool, StoreUnavailable> {
-        self.inner.change_batch(from, batch, items).await
+        self.around("change batch", self.inner.change_batch(from, batch, items)).await
     }
 
     async fn batch(&self, key: Uuid) -> Result<Option<BatchRow>, StoreUnavailable> {
@@ -180,7 +198,7 @@ impl Store for PointedStore {
     }
 
     async fn take_over(&self, limit: usize) -> Result<Vec<Row>, StoreUnavailable> {
-        self.inner.take_over(limit).await
+        self.around("take over", self.inner.take_over(limit)).await
     }
 
     async fn holds(&self, office: &str) -> Result<bool, StoreUnavailable> {
@@ -188,15 +206,15 @@ impl Store for PointedStore {
     }
 
     async fn lease(&self, budget: &str, ask: Ask) -> Result<Lease, StoreUnavailable> {
-        self.inner.lease(budget, ask).await
+        self.around("lease", self.inner.lease(budget, ask)).await
     }
 
     async fn bury(&self, letter: DeadLetterRow) -> Result<(), StoreUnavailable> {
-        self.inner.bury(letter).await
+        self.around("bury", self.inner.bury(letter)).await
     }
 
     async fn put_dead_letter(&self, letter: DeadLetterRow) -> Result<(), StoreUnavailable> {
-        self.inner.put_dead_letter(letter).await
+        self.around("put dead letter", self.inner.put_dead_letter(letter)).await
     }
 
     async fn dead_letter(&self, key: Uuid) -> Result<Option<DeadLetterRow>, StoreUnavailable> {
@@ -221,7 +239,7 @@ impl Store for PointedStore {
     }
 
     async fn put_audit(&self, act: AuditRow) -> Result<(), StoreUnavailable> {
-        self.inner.put_audit(act).await
+        self.around("put audit", self.inner.put_audit(act)).await
     }
 
     async fn audit(
@@ -238,7 +256,7 @@ impl Store for PointedStore {
     }
 
     async fn set_switch(&self, name: &str, on: bool) -> Result<(), StoreUnavailable> {
-        self.inner.set_switch(name, on).await
+        self.around("set switch", self.inner.set_switch(name, on)).await
     }
 
     async fn key(&self, scope: &str, key: &str) -> Result<Option<KeyEntry>, StoreUnavailable> {
@@ -250,7 +268,7 @@ impl Store for PointedStore {
     }
 
     async fn quarantine(&self, record: Quarantined) -> Result<(), StoreUnavailable> {
-        self.inner.quarantine(record).await
+        self.around("quarantine", self.inner.quarantine(record)).await
     }
 
     async fn quarantined(&self) -> Result<Vec<Quarantined>, StoreUnavailable> {
@@ -263,7 +281,7 @@ impl Store for PointedStore {
         inbox_before: Millis,
         limit: usize,
     ) -> Result<u64, StoreUnavailable> {
-        self.inner.prune(rows_before, inbox_before, limit).await
+        self.around("prune", self.inner.prune(rows_before, inbox_before, limit)).await
     }
 
     async fn close(&self) -> Result<(), StoreUnavailable> {

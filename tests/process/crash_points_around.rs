@@ -1,0 +1,234 @@
+//! The service dies before and after whatever else it makes durable or asks, around the closures themselves: look-ups, lists of wrap-up
+//! codes, scans, batches, what is owed to a callback, acts of operators. Nothing is lost by it, and nothing is done twice.
+//!
+//! A round does one of each. A first one without a death tells which points it passes; then there is a round for each of them in
+//! which the process dies there (`crates/closeout/src/serve/crash_points`).
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use closeout_tests::{Scene, SceneOptions};
+use genesys_simulator::{AgentPresence, NewConversation};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::callbacks::Receiver;
+
+/// How long a round may take, a death and a start included.
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// Two days: long enough for a scan to look at a conversation.
+const STUCK_MS: u64 = 48 * 3_600_000;
+
+/// What a round passes whatever it does, or the test says too little.
+const AT_LEAST: [&str; 9] = [
+    "call look_up, before",
+    "call look_up, after",
+    "call wrap_up_code, after",
+    "call open_conversations, after",
+    "owe, before",
+    "put delivery, before",
+    "put batch, after",
+    "put audit, before",
+    "set switch, after",
+];
+
+struct Stage {
+    scene: Scene,
+    receiver: Receiver,
+    points: PathBuf,
+    client: reqwest::Client,
+    /// How many conversations were to be closed so far.
+    closing: usize,
+}
+
+/// What a round has begun.
+struct Round {
+    sought: String,
+    wrapped_up: String,
+    batch: String,
+    scan: String,
+}
+
+impl Stage {
+    async fn begin() -> Self {
+        let points = tempfile::tempdir().unwrap().keep();
+        let receiver = Receiver::listen().await;
+        let options = SceneOptions {
+            closing: "confirm_within = \"1s\"\ndeadline = \"30s\"\n".to_owned(),
+            lookup: "look_for = \"20s\"".to_owned(),
+            environment: vec![("CLOSEOUT_CRASH_POINTS".to_owned(), points.display().to_string())],
+            ..receiver.tables("")
+        };
+        let scene = Scene::begin_with(options, |builder| builder.analytics_lag(Duration::ZERO)).await;
+        let left = AgentPresence::Left;
+        let stuck =
+            NewConversation { open_for_ms: Some(STUCK_MS), agent: left, ..NewConversation::default() };
+        scene.simulator.create(&stuck).unwrap();
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
+        Self { scene, receiver, points, client, closing: 0 }
+    }
+
+    fn lines(&self, file: &str) -> BTreeSet<String> {
+        let text = fs::read_to_string(self.points.join(file)).unwrap_or_default();
+        let of_none = format!("{}\t", Uuid::nil());
+        text.lines().filter_map(|line| line.strip_prefix(&of_none)).map(str::to_owned).collect()
+    }
+
+    /// The process is to die at this point, or nowhere.
+    async fn die_at(&mut self, point: Option<&str>) {
+        let line = point.map(|point| format!("{}\t{point}", Uuid::nil()));
+        fs::write(self.points.join("wanted"), line.unwrap_or_default()).unwrap();
+        self.scene.kill();
+        self.live().await;
+    }
+
+    /// Starts the service where it has died. It dies once at a point: that is what was wanted of it.
+    async fn live(&mut self) {
+        while self.scene.has_died() {
+            if !self.lines("crashed").is_empty() {
+                fs::write(self.points.join("wanted"), "").unwrap();
+            }
+            self.scene.start_or_die().await;
+        }
+    }
+
+    /// Asks until there is an answer, as whoever sends a command does. The key makes it the same one each time.
+    async fn tell(&mut self, method: &str, path: &str, key: &str, body: &Value) -> (u16, Value) {
+        let give_up = Instant::now() + WITHIN;
+        loop {
+            self.live().await;
+            let mut request = self
+                .client
+                .request(method.parse().unwrap(), format!("{}{path}", self.scene.base))
+                .bearer_auth(self.scene.environment()[1].1);
+            if !key.is_empty() {
+                request = request.header("Idempotency-Key", key);
+            }
+            if !body.is_null() {
+                request = request.json(body);
+            }
+            if let Ok(answer) = request.send().await
+                && !answer.status().is_server_error()
+            {
+                let status = answer.status().as_u16();
+                if let Ok(text) = answer.text().await {
+                    return (status, serde_json::from_str(&text).unwrap_or(Value::Null));
+                }
+            }
+            assert!(Instant::now() < give_up, "{method} {path}: no answer: {}", self.scene.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn get(&mut self, path: &str) -> Value {
+        self.tell("GET", path, "", &Value::Null).await.1
+    }
+
+    async fn begin_round(&mut self, number: usize) -> Round {
+        let guest = format!("customer-{number}");
+        let sought = NewConversation { external_id: Some(guest.clone()), ..NewConversation::default() };
+        self.scene.simulator.create(&sought).unwrap();
+        let owing =
+            NewConversation { wrap_up_required: true, wrap_up_blocks: true, ..NewConversation::default() };
+        let owing = self.scene.simulator.create(&owing.agent(AgentPresence::WrapUp)).unwrap()[0];
+        let rows = self.scene.simulator.create(&NewConversation::default().count(2)).unwrap();
+        self.closing += 4;
+
+        let paused = self.tell("POST", "/v1/outgoing/pause", "", &json!({ "reason": "a test" })).await;
+        assert_eq!(paused.0, 200, "{}", paused.1);
+        let resumed = self.tell("POST", "/v1/outgoing/resume", "", &json!({ "reason": "a test" })).await;
+        assert_eq!(resumed.0, 200, "{}", resumed.1);
+        let command = json!({ "target": { "externalId": guest } });
+        let (status, sought) = self.tell("POST", "/v1/closures", &guest, &command).await;
+        assert!(status < 300, "{sought}");
+        let command = json!({
+            "conversationId": owing.conversation_id,
+            "policy": { "wrapUp": { "name": "Closed by backend" } },
+            "callback": { "url": self.receiver.url(), "on": ["closed"] },
+        });
+        let plan = json!({ "dryRun": true, "conversationId": command["conversationId"], "policy": command["policy"] });
+        let (status, plan) = self.tell("POST", "/v1/closures", "", &plan).await;
+        assert_eq!(status, 200, "{plan}");
+        let (status, wrapped_up) =
+            self.tell("POST", "/v1/closures", &format!("owing-{number}"), &command).await;
+        assert!(status < 300, "{wrapped_up}");
+        let rows: Vec<_> = rows.iter().map(|row| json!({ "conversationId": row.conversation_id })).collect();
+        let (status, batch) = self.tell("POST", "/v1/batches", "", &json!(rows)).await;
+        assert!(status < 300, "{batch}");
+        let execute = format!("/v1/batches/{}/execute", id(&batch));
+        let body = json!({ "confirmToken": batch["confirmToken"], "reason": "a test" });
+        let (status, executed) = self.tell("POST", &execute, "", &body).await;
+        assert_eq!(status, 202, "{executed}");
+        let (status, scan) = self.tell("POST", "/v1/batches", "", &json!({ "scan": {} })).await;
+        assert_eq!(status, 202, "{scan}");
+        Round { sought: id(&sought), wrapped_up: id(&wrapped_up), batch: id(&batch), scan: id(&scan) }
+    }
+
+    /// Waits until all that a round has begun came to its end, and says whether that is the right one.
+    async fn end(&mut self, round: &Round) {
+        let give_up = Instant::now() + WITHIN;
+        loop {
+            let sought = self.get(&format!("/v1/closures/{}", round.sought)).await;
+            let wrapped_up = self.get(&format!("/v1/closures/{}", round.wrapped_up)).await;
+            let batch = self.get(&format!("/v1/batches/{}", round.batch)).await;
+            let scan = self.get(&format!("/v1/batches/{}", round.scan)).await;
+            let told = self.get(&format!("/v1/deliveries?closure={}", round.wrapped_up)).await;
+            let states = [&sought["state"], &wrapped_up["state"], &batch["state"], &scan["state"]];
+            let delivered = told["items"][0]["result"] == "delivered";
+            if states == ["closed", "closed", "finished", "preview"] && delivered {
+                assert_eq!(batch["progress"]["closed"], 2, "{batch}");
+                assert_eq!(told["items"].as_array().unwrap().len(), 1, "one event is owed once: {told}");
+                return;
+            }
+            assert!(
+                Instant::now() < give_up,
+                "not there yet: {states:?}, {told}; {sought} {wrapped_up} {batch} {scan} {}",
+                self.scene.log()
+            );
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+}
+
+fn id(answer: &Value) -> String {
+    answer["id"].as_str().unwrap_or_else(|| panic!("{answer} has no id")).to_owned()
+}
+
+#[tokio::test]
+async fn a_death_at_any_point_around_closures_loses_nothing_and_does_nothing_twice() {
+    let mut stage = Stage::begin().await;
+    let round = stage.begin_round(0).await;
+    stage.end(&round).await;
+    let first = |point: &&String| point.ends_with(", before") || point.ends_with(", after");
+    let points: Vec<String> = stage.lines("passed").iter().filter(first).cloned().collect();
+    for point in AT_LEAST {
+        assert!(points.iter().any(|passed| passed == point), "{point} is none of {points:#?}");
+    }
+    let mut died = Vec::new();
+    for (number, point) in (1..).zip(&points) {
+        fs::remove_file(stage.points.join("crashed")).ok();
+        stage.die_at(Some(point)).await;
+        let round = stage.begin_round(number).await;
+        stage.end(&round).await;
+        died.extend(stage.lines("crashed"));
+    }
+    println!("{} deaths at {} points: {died:#?}", died.len(), points.len());
+    assert_eq!(died, points, "each point is passed in each round");
+
+    let deliveries: BTreeSet<_> = stage.receiver.verified().into_iter().map(|(event, _)| event).collect();
+    assert_eq!(deliveries.len(), points.len() + 1, "one event for each round, however often it was told");
+    let all = stage.scene.closures().await;
+    assert_eq!(all.len(), stage.closing, "each command is one closure");
+    let acts = stage.get("/v1/audit?limit=500").await;
+    let acts = acts["items"].as_array().unwrap();
+    let executed = acts.iter().filter(|act| act["action"] == "batch.execute").count();
+    assert!(executed > points.len(), "each is in the audit: {executed}");
+    let verdict = stage.scene.simulator.verdict();
+    assert!(verdict.clean, "{verdict:#?}");
+    fs::remove_dir_all(&stage.points).unwrap();
+}
