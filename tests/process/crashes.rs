@@ -1,9 +1,9 @@
 //! Kill, restart, stop.
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
 use closeout_tests::{Scene, SceneOptions, wait_until};
-use genesys_simulator::{ChaosSpec, NewConversation, Preset};
+use genesys_simulator::{AgentPresence, ChaosSpec, GuestState, NewConversation, Preset};
 use serde_json::json;
 
 #[tokio::test]
@@ -72,4 +72,56 @@ async fn the_same_key_after_a_crash_answers_with_the_same_closure() {
     scene.start().await;
     let second = ask(&scene).await;
     assert_eq!(first["id"], second["id"]);
+}
+
+/// Longer than the confirmation is waited for, a call may take (10 s), a request may take to come (10 s), and the deadline of each closure.
+const STOPPED_FOR: Duration = Duration::from_secs(12);
+
+#[tokio::test]
+async fn stopped_past_every_time_out_and_woken_the_service_misses_no_ghost_and_makes_none() {
+    let closing = "confirm_within = \"1s\"\ndeadline = \"8s\"\nstale_read_gap = \"500ms\"\n".to_owned();
+    let scene = Scene::begin(SceneOptions { closing, requests: Some(60), ..SceneOptions::default() }).await;
+    let make = |wanted: NewConversation| scene.simulator.create(&wanted.count(15)).unwrap();
+    let chaos = |preset| NewConversation { chaos: Some(ChaosSpec::of(preset)), ..NewConversation::default() };
+    let closing = [
+        make(chaos(Preset::LostWebhook)),
+        make(chaos(Preset::AcceptedButOpen)),
+        make(NewConversation::default()),
+    ];
+    let owing =
+        NewConversation { wrap_up_required: true, wrap_up_blocks: true, ..NewConversation::default() };
+    let staying = make(owing.agent(AgentPresence::WrapUp));
+    let mut ids = Vec::new();
+    for made in closing.iter().flatten().chain(&staying) {
+        let closure = scene.close(made.conversation_id, "0s").await;
+        ids.push(closure["id"].as_str().unwrap().to_owned());
+    }
+    let signal = |name: &str| {
+        let sent = Command::new("kill").args([name, &scene.process().to_string()]).status();
+        assert!(sent.unwrap().success());
+    };
+    signal("-STOP");
+    tokio::time::sleep(STOPPED_FOR).await;
+    signal("-CONT");
+    // What came on a connection whose time was over meanwhile is cut off, as any idle one.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let unfinished = scene.count(&["accepted", "verifying", "closing_participant", "awaiting_confirmation"]);
+    assert!(unfinished.await > 0, "it was stopped in the midst of it");
+    let mut ghosts = 0;
+    for (made, id) in closing.iter().flatten().zip(&ids) {
+        let closure = scene.settled(id, &["closed", "ghost"]).await;
+        // Whose first close had no effect may have no time left for a second one: then the guest is there, and the ghost is right.
+        let gone = scene.simulator.guest_state(made.conversation_id) == Some(GuestState::Disconnected);
+        assert_eq!(closure["state"], if gone { "closed" } else { "ghost" }, "{closure}");
+        ghosts += u64::from(!gone);
+    }
+    for id in &ids[ids.len() - staying.len()..] {
+        let closure = scene.settled(id, &["closed", "ghost"]).await;
+        assert_eq!(closure["reason"], "wrapup_pending", "{closure}");
+        ghosts += 1;
+    }
+    let verdict = scene.simulator.verdict();
+    assert!(verdict.clean, "{verdict:?}");
+    assert_eq!(verdict.conversations_open, ghosts, "{verdict:?}");
+    assert!(ghosts <= 2 * 15, "those without a fault, and those whose event is lost, are closed");
 }
