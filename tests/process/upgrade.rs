@@ -15,7 +15,7 @@ use std::{
 };
 
 use closeout_tests::{Scene, SceneOptions, database};
-use genesys_simulator::{ChaosSpec, FaultRule, NewConversation, Preset};
+use genesys_simulator::{ChaosSpec, FaultRule, GuestState, NewConversation, Preset};
 use jiff::{Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -94,11 +94,12 @@ async fn go_on(store: &Path, kept: &[Kept]) {
         let _ = fs::remove_file(format!("{}{ending}", file.display()));
     }
     database::restore(&file, &fs::read_to_string(store).unwrap());
-    // The guests have left since.
-    for Kept { conversation_id, .. } in kept {
+    // The guests have left since, but for those whom nobody has asked to yet: this version closes them from the beginning.
+    let is_untouched = |state: &str| state == "scheduled";
+    for Kept { conversation_id, state, .. } in kept {
         let gone = NewConversation {
             conversation_id: Some(*conversation_id),
-            ended: true,
+            ended: !is_untouched(state),
             ..NewConversation::default()
         };
         scene.simulator.create(&gone).unwrap();
@@ -111,6 +112,10 @@ async fn go_on(store: &Path, kept: &[Kept]) {
         let closure = scene.settled(id, may_be).await;
         assert_eq!(closure["conversationId"], json!(conversation_id), "{closure}");
         let told = timeline(&scene, id).await;
+        if is_untouched(state) {
+            assert_eq!(closure["state"], "closed", "{closure}");
+            assert_eq!(scene.simulator.guest_state(*conversation_id), Some(GuestState::Disconnected));
+        }
         if was_over {
             let now = (closure["state"].as_str().unwrap(), closure["version"].as_u64().unwrap(), told);
             assert_eq!(now, (state.as_str(), *version, *lines), "{}: {closure}", store.display());
