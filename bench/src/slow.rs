@@ -19,7 +19,13 @@ use crate::driver::Latency;
 use crate::http_pool::HttpPool;
 use crate::service::{Scene, Setup, Subject};
 
-/// How long a connection of the crowd is watched; the service's own limit is 10 s.
+/// How long a connection of the crowd may stay, from before it was opened. The service's own limit is 9 s from when it was accepted.
+const CUT_WITHIN: Duration = Duration::from_secs(10);
+
+/// What 99 of 100 honest requests may take meanwhile, in milliseconds.
+const HONEST_P99_MS: f64 = 500.0;
+
+/// How long a connection of the crowd is watched.
 const WATCHED: Duration = Duration::from_secs(30);
 
 /// The pause between two honest requests, each on a connection of its own.
@@ -68,10 +74,10 @@ pub struct CrowdFigures {
 }
 
 impl CrowdFigures {
-    /// What was not kept of: each is cut within 10 s (and 5 s for a loaded machine), and every honest request is answered.
+    /// What was not kept of: each is cut within 10 s, and every honest request is answered, 99 of 100 within half a second.
     pub fn broken_promises(&self) -> Vec<String> {
         let mut broken = Vec::new();
-        if self.never_cut > 0 || self.longest_seconds > 15.0 {
+        if self.never_cut > 0 || self.longest_seconds > CUT_WITHIN.as_secs_f64() {
             let (never, longest) = (self.never_cut, self.longest_seconds);
             broken.push(format!("{:?}: {never} were never cut, one stayed {longest:.1} s", self.kind));
         }
@@ -80,6 +86,9 @@ impl CrowdFigures {
                 "{:?}: {} of {} honest requests failed",
                 self.kind, self.honest_failed, self.honest
             ));
+        }
+        if self.latency.p99_ms > HONEST_P99_MS {
+            broken.push(format!("{:?}: p99 of honest requests was {:.0} ms", self.kind, self.latency.p99_ms));
         }
         broken
     }

@@ -2,7 +2,7 @@
 
 use std::{process::Command, time::Duration};
 
-use closeout_tests::{Scene, SceneOptions, wait_until};
+use closeout_tests::{Scene, SceneOptions, database, wait_until};
 use genesys_simulator::{AgentPresence, ChaosSpec, GuestState, NewConversation, Preset};
 use serde_json::json;
 
@@ -72,6 +72,38 @@ async fn the_same_key_after_a_crash_answers_with_the_same_closure() {
     scene.start().await;
     let second = ask(&scene).await;
     assert_eq!(first["id"], second["id"]);
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_set_aside_and_keeps_no_other_back() {
+    let mut scene = Scene::begin(SceneOptions::default()).await;
+    let lossy =
+        NewConversation { chaos: Some(ChaosSpec::of(Preset::LostWebhook)), ..NewConversation::default() };
+    let made = scene.simulator.create(&lossy.count(10)).unwrap();
+    let mut ids = Vec::new();
+    for made in &made {
+        ids.push(scene.close(made.conversation_id, "0s").await["id"].as_str().unwrap().to_owned());
+    }
+    scene.kill();
+    database::spoil(&scene.folder.path().join("closeout.db"), made[3].conversation_id);
+    scene.start().await;
+    for (number, id) in ids.iter().enumerate() {
+        if number != 3 {
+            scene.settled(id, &["closed"]).await;
+        }
+    }
+    for path in ["", "/timeline", "/explain"] {
+        let (status, problem) = scene.ask("GET", &format!("/v1/closures/{}{path}", ids[3]), None).await;
+        assert_eq!((status, &problem["code"]), (500, &json!("unreadable_record")), "{problem}");
+    }
+    let (_, readiness) = scene.ask("GET", "/readyz?verbose", None).await;
+    assert!(readiness.to_string().contains("\"quarantined\":1"), "{readiness}");
+    assert!(scene.log().contains(&ids[3]), "the log names it");
+    // Whoever asks for its conversation again has a closure that begins with a read, and knows what is left to do.
+    let again = scene.close(made[3].conversation_id, "20s").await;
+    assert_eq!(again["state"], "closed", "{again}");
+    let verdict = scene.simulator.verdict();
+    assert!(verdict.clean, "{verdict:?}");
 }
 
 /// Longer than the confirmation is waited for, a call may take (10 s), a request may take to come (10 s), and the deadline of each closure.

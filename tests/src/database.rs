@@ -69,3 +69,10 @@ pub fn closures(file: &Path) -> Vec<(Uuid, Uuid, String, u64)> {
         .collect::<Result<_, _>>()
         .unwrap()
 }
+
+/// Spoils what is stored of the closure of a conversation, as a disk or a hand may: its body is bytes that mean nothing.
+pub fn spoil(file: &Path, conversation: Uuid) {
+    let connection = Connection::open(file).unwrap();
+    let spoilt = "UPDATE closures SET body = x'ff00ff00' WHERE conversation = ?1";
+    assert_eq!(connection.execute(spoilt, [&conversation.as_bytes()[..]]).unwrap(), 1);
+}
