@@ -19,7 +19,8 @@ use crate::driver::Latency;
 use crate::http_pool::HttpPool;
 use crate::service::{Scene, Setup, Subject};
 
-/// How long a connection of the crowd may stay, from before it was opened. The service's own limit is 9 s from when it was accepted.
+/// How long a connection of the crowd may stay, from before it was opened. The service's own limits are 9 s for a head,
+/// from when it was accepted, and 8 s for a body behind it.
 const CUT_WITHIN: Duration = Duration::from_secs(10);
 
 /// What 99 of 100 honest requests may take meanwhile, in milliseconds.

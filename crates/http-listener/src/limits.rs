@@ -12,7 +12,7 @@ pub struct Limits {
     /// is there as a whole. It also ends idle connections. Default: 9 s, so that a crowd which takes a second to be accepted is
     /// gone within ten.
     pub head_within: Duration,
-    /// Time from a request's head until its body is there as a whole, counted while somebody reads it. Default: 9 s, for the same reason.
+    /// Time from a request's head until its body is there as a whole, counted while somebody reads it. Default: 8 s: it begins after the head.
     pub body_within: Duration,
     /// How long a client may leave an answer unread before the connection is cut; any byte that it takes starts the
     /// time anew. Default: 30 s.
@@ -30,7 +30,7 @@ impl Default for Limits {
         Self {
             connections: 4_096,
             head_within: Duration::from_secs(9),
-            body_within: Duration::from_secs(9),
+            body_within: Duration::from_secs(8),
             write_stalls_for: Duration::from_secs(30),
             head_bytes: 16 * 1_024,
             headers: 64,
