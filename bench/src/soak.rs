@@ -3,16 +3,29 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::{Request, StatusCode};
+use http_body_util::Full;
 use serde::Serialize;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::driver::LoadPlan;
 use crate::growth::close_more;
+use crate::http_pool::HttpPool;
 use crate::measure::{Proof, prove};
 use crate::service::{Scene, Setup, Subject};
 use crate::waiting::settled_memory;
 
 /// By how much the line through all readings may rise from one end to the other, of their mean.
 const FLAT: f64 = 0.01;
+
+/// How many reads of the store are asked for at once, far more than it has connections to read with.
+const READS: u64 = 32;
+
+/// How long one of them may take.
+const READ_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long connections may take to be gone after a part: the service keeps one to Genesys for four seconds without a call.
 const ALONE_WITHIN: Duration = Duration::from_secs(30);
@@ -82,6 +95,9 @@ pub async fn measure_soak(subject: &Subject, setup: &Setup, plan: SoakPlan) -> a
         let count = plan.count * part / u64::from(plan.parts) - closed;
         let load = close_more(&mut scene, &mut plans, count, plan.unfinished, plan.limit).await?;
         closed += count;
+        if part == 1 {
+            fill_caches(&scene, &plans[0]).await?;
+        }
         wait_until_alone(&scene, alone).await?;
         let resident = settled_memory(&scene.service).await?;
         let per_second = load.outcome.per_second;
@@ -91,6 +107,28 @@ pub async fn measure_soak(subject: &Subject, setup: &Setup, plan: SoakPlan) -> a
     let all: Vec<_> = plans.iter().map(|plan| (plan, plan.count)).collect();
     let proof = prove(&scene, &all, plan.limit).await?;
     Ok(SoakFigures { slope: slope(&readings[1..]), readings, proof })
+}
+
+/// Has every connection with which the store reads opened, and its cache filled: while closures are closed that comes when a few reads
+/// happen to fall together, after a hundred thousand of them or never.
+async fn fill_caches(scene: &Scene, load: &LoadPlan) -> anyhow::Result<()> {
+    let pool = HttpPool::new(scene.service.address(), READ_WITHIN);
+    let mut reads = JoinSet::new();
+    for number in 0..READS {
+        let history = format!("/v1/conversations/{}/closures", load.conversation(number + 1));
+        for address in ["/v1/closures?limit=500".to_owned(), history] {
+            let request = Request::get(&address)
+                .header(AUTHORIZATION, format!("Bearer {}", scene.service.token()))
+                .body(Full::new(Bytes::new()))?;
+            let pool = pool.clone();
+            reads.spawn(async move { (address, pool.send(request).await.map(|answer| answer.status)) });
+        }
+    }
+    while let Some(read) = reads.join_next().await {
+        let (address, status) = read?;
+        ensure!(status.as_ref().is_ok_and(StatusCode::is_success), "{address} was answered with {status:?}");
+    }
+    Ok(())
 }
 
 /// Waits until the service has no more sockets than before anybody connected.
