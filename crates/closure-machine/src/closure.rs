@@ -44,7 +44,8 @@ pub struct Closure {
     pub first_asked_at: Option<Time>,
     /// How often the guest's close was asked in rounds that count.
     pub rounds: u8,
-    /// How many closes, of the guest or since its proof of the wrapper, were refused or had an unclear outcome.
+    /// How many closes, of the guest or since its proof of the wrapper, were refused or had an unclear outcome, and how many wrap-ups
+    /// had one.
     pub refused: u8,
     /// How many calls in a row failed in passing.
     pub faults: u8,
@@ -52,7 +53,7 @@ pub struct Closure {
     pub wrapper_asks: u8,
     /// Whether a close of the wrapper was accepted.
     pub wrapper_accepted: bool,
-    /// Whether a wrap-up was set or skipped on behalf of the agent; that is done once at most.
+    /// Whether a wrap-up was set or skipped on behalf of the agent; that is done once at most, as far as is known.
     pub wrap_up_tried: bool,
     /// Whether an operator forced the end.
     pub forced: bool,

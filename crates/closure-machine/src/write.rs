@@ -96,11 +96,16 @@ impl Draft<'_> {
         self.go_at(look, at);
     }
 
-    /// A wrap-up was given or skipped, or not. Either way the wrapper's close is tried once more.
+    /// A wrap-up was given or skipped, and the wrapper's close is tried once more. Where it is not known whether it was, a read comes
+    /// first, as after every call of an unclear outcome; whether it is to be given again is for Genesys to demand.
     pub(crate) fn wrap_up_answered(&mut self, request: Request, reply: &Reply) {
         match reply {
-            Reply::Accepted(_) | Reply::Saw(_) | Reply::LookedUp(_) | Reply::Unknown | Reply::Conflict => {
+            Reply::Accepted(_) | Reply::Saw(_) | Reply::LookedUp(_) | Reply::Conflict => {
                 self.go(Step::ClosingWrapper(WrapperStage::Ask));
+            }
+            Reply::Unknown => {
+                self.next.wrap_up_tried = false;
+                self.wrapper_outcome_unclear();
             }
             Reply::NotFound | Reply::WrapUpRequired | Reply::NoWrapUpCode | Reply::Rejected => {
                 self.haunt(GhostReason::WrapUpPending);

@@ -3,7 +3,7 @@
 use closure_machine::{
     Act, AgentConnected,
     Announcement::{Accepted, Blocked, Failed, GhostDetected},
-    Order, Reply, Request, WrapUpPolicy,
+    Order, Policy, Reply, Request, WrapUpPolicy,
 };
 use genesys_types::{QueueId, Snapshot, Span, WrapUp, WrapUpCodeId};
 
@@ -235,6 +235,43 @@ fn a_configured_wrap_up_is_given_once() {
         asked.clone().answers(Reply::Forbidden(None)).is("blocked: permission").wakes().asked(GIVE_WRAP_UP);
         asked.answers(Reply::RateLimited(Span::from_secs(1))).wakes().asked(GIVE_WRAP_UP);
     }
+}
+
+#[test]
+fn a_wrap_up_whose_fate_is_unknown_is_read_for_and_given_again_where_it_is_demanded_again() {
+    let unknown = Story::under(|policy| policy.wrap_up = WrapUpPolicy::Skip)
+        .sees(owing())
+        .answers(Reply::WrapUpRequired)
+        .asked(GIVE_WRAP_UP)
+        .answers(Reply::Unknown)
+        .asked_nothing()
+        .wakes()
+        .asked(Request::Read);
+    unknown.clone().sees(all_is_over()).is("already_closed");
+    let again = unknown.sees(owing()).wakes().asked(Request::Read).sees(owing()).asked(CLOSE_WRAPPER);
+    again.clone().accepted().is("closed");
+    let given = again.answers(Reply::WrapUpRequired).asked(GIVE_WRAP_UP);
+    given.clone().accepted().asked(CLOSE_WRAPPER).accepted().is("closed");
+    given.accepted().asked(CLOSE_WRAPPER).answers(Reply::WrapUpRequired).is("ghost: wrapup_pending");
+}
+
+#[test]
+fn wrap_ups_that_are_cut_off_again_and_again_come_to_an_end() {
+    let mut story = Story::under(|policy| policy.wrap_up = WrapUpPolicy::Skip)
+        .sees(owing())
+        .answers(Reply::WrapUpRequired)
+        .asked(GIVE_WRAP_UP);
+    let most = u32::from(Policy::default().max_attempts);
+    for cut in 1.. {
+        assert!(cut <= most, "it goes on and on");
+        story = story.answers(Reply::Unknown);
+        if cut == most {
+            break;
+        }
+        story = story.wakes().asked(Request::Read).sees(owing()).wakes().sees(owing()).asked(CLOSE_WRAPPER);
+        story = story.answers(Reply::WrapUpRequired).asked(GIVE_WRAP_UP);
+    }
+    story.asked_nothing().is("ghost: unreachable");
 }
 
 #[test]
