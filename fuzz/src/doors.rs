@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use callbacks::{AllowedHosts, Callbacks, NoAdapters, NoAdvice, Setup};
+use callbacks::{AllowedHosts, Callbacks, HttpPost, NoAdapters, NoAdvice, Setup};
 use closeout::config::{self, Variables};
 use event_bodies::Decoder as BodyDecoder;
 use genesys_client::{Dialect, Region};
@@ -103,9 +103,9 @@ fn reader() -> &'static CommandReader {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let _inside = runtime.enter();
         let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(SystemClock::default()));
-        let callbacks =
-            Callbacks::start(setup, store, clock, Arc::new(NoAdapters), Arc::new(NoAdvice), stopped);
-        CommandReader::new(callbacks.expect("nothing is posted"))
+        let post = HttpPost::new(setup.allowed.clone(), setup.timeout).expect("nothing is posted");
+        let (ears, advisor, post) = (Arc::new(NoAdapters), Arc::new(NoAdvice), Arc::new(post));
+        CommandReader::new(Callbacks::start(setup, store, clock, ears, advisor, post, stopped))
     })
 }
 

@@ -4,5 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 
 mod canaries;
+mod crash_points;
 mod crashes;
 mod operators;

@@ -6,15 +6,12 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
-    path::PathBuf,
     time::{Duration, Instant},
 };
 
-use closeout_tests::{Scene, SceneOptions};
+use closeout_tests::{CrashPoints, Scene, SceneOptions};
 use genesys_simulator::{AgentPresence, NewConversation};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::callbacks::Receiver;
 
@@ -25,12 +22,16 @@ const WITHIN: Duration = Duration::from_secs(60);
 const STUCK_MS: u64 = 48 * 3_600_000;
 
 /// What a round passes whatever it does, or the test says too little.
-const AT_LEAST: [&str; 9] = [
+const AT_LEAST: [&str; 13] = [
     "call look_up, before",
     "call look_up, after",
     "call wrap_up_code, after",
     "call open_conversations, after",
+    "login, before",
+    "login, after",
     "owe, before",
+    "post callback, before",
+    "post callback, after",
     "put delivery, before",
     "put batch, after",
     "put audit, before",
@@ -40,7 +41,7 @@ const AT_LEAST: [&str; 9] = [
 struct Stage {
     scene: Scene,
     receiver: Receiver,
-    points: PathBuf,
+    points: CrashPoints,
     client: reqwest::Client,
     /// How many conversations were to be closed so far.
     closing: usize,
@@ -56,12 +57,12 @@ struct Round {
 
 impl Stage {
     async fn begin() -> Self {
-        let points = tempfile::tempdir().unwrap().keep();
+        let points = CrashPoints::begin();
         let receiver = Receiver::listen().await;
         let options = SceneOptions {
             closing: "confirm_within = \"1s\"\ndeadline = \"30s\"\n".to_owned(),
             lookup: "look_for = \"20s\"".to_owned(),
-            environment: vec![("CLOSEOUT_CRASH_POINTS".to_owned(), points.display().to_string())],
+            environment: vec![points.environment()],
             ..receiver.tables("")
         };
         let scene = Scene::begin_with(options, |builder| builder.analytics_lag(Duration::ZERO)).await;
@@ -73,35 +74,18 @@ impl Stage {
         Self { scene, receiver, points, client, closing: 0 }
     }
 
-    fn lines(&self, file: &str) -> BTreeSet<String> {
-        let text = fs::read_to_string(self.points.join(file)).unwrap_or_default();
-        let of_none = format!("{}\t", Uuid::nil());
-        text.lines().filter_map(|line| line.strip_prefix(&of_none)).map(str::to_owned).collect()
-    }
-
-    /// The process is to die at this point, or nowhere.
-    async fn die_at(&mut self, point: Option<&str>) {
-        let line = point.map(|point| format!("{}\t{point}", Uuid::nil()));
-        fs::write(self.points.join("wanted"), line.unwrap_or_default()).unwrap();
+    /// A new life, in which the process is to die at this point.
+    async fn die_at(&mut self, point: &str) {
+        self.points.die_at(point);
         self.scene.kill();
-        self.live().await;
-    }
-
-    /// Starts the service where it has died. It dies once at a point: that is what was wanted of it.
-    async fn live(&mut self) {
-        while self.scene.has_died() {
-            if !self.lines("crashed").is_empty() {
-                fs::write(self.points.join("wanted"), "").unwrap();
-            }
-            self.scene.start_or_die().await;
-        }
+        self.points.revive(&mut self.scene).await;
     }
 
     /// Asks until there is an answer, as whoever sends a command does. The key makes it the same one each time.
     async fn tell(&mut self, method: &str, path: &str, key: &str, body: &Value) -> (u16, Value) {
         let give_up = Instant::now() + WITHIN;
         loop {
-            self.live().await;
+            self.points.revive(&mut self.scene).await;
             let mut request = self
                 .client
                 .request(method.parse().unwrap(), format!("{}{path}", self.scene.base))
@@ -190,7 +174,7 @@ impl Stage {
                 "not there yet: {states:?}, {told}; {sought} {wrapped_up} {batch} {scan} {}",
                 self.scene.log()
             );
-            tokio::time::sleep(Duration::from_millis(30)).await;
+            tokio::time::sleep(Duration::from_millis(150)).await;
         }
     }
 }
@@ -204,18 +188,16 @@ async fn a_death_at_any_point_around_closures_loses_nothing_and_does_nothing_twi
     let mut stage = Stage::begin().await;
     let round = stage.begin_round(0).await;
     stage.end(&round).await;
-    let first = |point: &&String| point.ends_with(", before") || point.ends_with(", after");
-    let points: Vec<String> = stage.lines("passed").iter().filter(first).cloned().collect();
+    let points = stage.points.passed();
     for point in AT_LEAST {
         assert!(points.iter().any(|passed| passed == point), "{point} is none of {points:#?}");
     }
     let mut died = Vec::new();
     for (number, point) in (1..).zip(&points) {
-        fs::remove_file(stage.points.join("crashed")).ok();
-        stage.die_at(Some(point)).await;
+        stage.die_at(point).await;
         let round = stage.begin_round(number).await;
         stage.end(&round).await;
-        died.extend(stage.lines("crashed"));
+        died.extend(stage.points.died_at());
     }
     println!("{} deaths at {} points: {died:#?}", died.len(), points.len());
     assert_eq!(died, points, "each point is passed in each round");
@@ -230,5 +212,4 @@ async fn a_death_at_any_point_around_closures_loses_nothing_and_does_nothing_twi
     assert!(executed > points.len(), "each is in the audit: {executed}");
     let verdict = stage.scene.simulator.verdict();
     assert!(verdict.clean, "{verdict:#?}");
-    fs::remove_dir_all(&stage.points).unwrap();
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test may end where it stands")]
 
+mod crash_points;
 pub mod database;
 mod nats;
 mod port;
@@ -9,6 +10,7 @@ mod program;
 mod scene;
 mod search;
 
+pub use crash_points::CrashPoints;
 pub use nats::{Nats, PATIENCE, publish};
 pub use port::free_port;
 pub use program::{Ended, program, run};

@@ -262,15 +262,25 @@ impl Scene {
 
     /// Sends a request; answers with status and body (`null` where there is none).
     pub async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        self.try_ask(method, path, body).await.unwrap()
+    }
+
+    /// The same of a service that may die meanwhile.
+    pub async fn try_ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> reqwest::Result<(u16, Value)> {
         let method = method.parse().unwrap();
         let mut request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(KEY);
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let answer = request.send().await.unwrap();
+        let answer = request.send().await?;
         let status = answer.status().as_u16();
-        let text = answer.text().await.unwrap();
-        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+        let text = answer.text().await?;
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
     }
 
     /// Asks for the close of a conversation and waits until the closure has ended or `wait` has passed.

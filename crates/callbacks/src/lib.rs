@@ -38,7 +38,7 @@ pub use event::{Announced, every_event, usual_events};
 pub use fate::Outcome;
 pub use news::News;
 pub use place::{EventPlace, InvalidEventId};
-pub use post::{Letter, Post};
+pub use post::{HttpPost, Letter, Post};
 pub use records::Records;
 pub use service::{Callbacks, NotTaken};
 pub use setup::{Format, Receiver, Setup};

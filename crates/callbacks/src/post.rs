@@ -46,10 +46,15 @@ pub trait Post: Send + Sync + 'static {
 /// Posts by HTTP: no redirects, no proxy, no address that is not allowed. A client for each port, because whoever looks a name
 /// up is not told for which port.
 #[derive(Debug)]
-pub(crate) struct HttpPost(BTreeMap<u16, Client>);
+pub struct HttpPost(BTreeMap<u16, Client>);
 
 impl HttpPost {
-    pub(crate) fn new(allowed: AllowedHosts, timeout: Duration) -> Result<Self, reqwest::Error> {
+    /// Posts to these hosts, each time within `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there are no certificates to trust, or no client can be made.
+    pub fn new(allowed: AllowedHosts, timeout: Duration) -> Result<Self, reqwest::Error> {
         let (ports, allowed) = (allowed.ports(), Arc::new(allowed));
         let client = |port| {
             let client = Client::builder()

@@ -22,7 +22,7 @@ use crate::{
     delivery::{Owed, counted},
     fate::{Outcome, fate},
     outbox::{Outbox, Place},
-    post::{HttpPost, Letter, Post},
+    post::{Letter, Post},
     setup::{Format, Setup},
     silence::{Ears, Held},
 };
@@ -69,24 +69,7 @@ pub enum NotTaken {
 
 impl Callbacks {
     /// Begins to tell, until `stop`. Where no host is allowed nothing runs, and what is owed waits.
-    ///
-    /// # Errors
-    ///
-    /// Fails when there are no certificates to trust, or no client can be made.
     pub fn start(
-        setup: Setup,
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        ears: Arc<dyn Ears>,
-        advisor: Arc<dyn Advisor>,
-        stop: CancellationToken,
-    ) -> Result<Self, reqwest::Error> {
-        let post = HttpPost::new(setup.allowed.clone(), setup.timeout)?;
-        Ok(Self::posting_by(setup, store, clock, ears, advisor, Arc::new(post), stop))
-    }
-
-    /// The same, posting in another way than by HTTP.
-    pub fn posting_by(
         setup: Setup,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,

@@ -134,8 +134,7 @@ impl World {
         let shared = Arc::clone(&store) as Arc<dyn Store>;
         let post = Arc::clone(&receivers) as Arc<dyn Post>;
         let heard = Arc::clone(&ears) as Arc<dyn Ears>;
-        let callbacks =
-            Callbacks::posting_by(setup, shared, clock, heard, Arc::new(NoAdvice), post, stop.clone());
+        let callbacks = Callbacks::start(setup, shared, clock, heard, Arc::new(NoAdvice), post, stop.clone());
         Self { store, ears, receivers, callbacks, stop }
     }
 
@@ -374,7 +373,7 @@ fn a_command_is_told_why_its_callback_cannot_be_taken() {
         let _guard = runtime.enter();
         let clock = Arc::new(VirtualClock(Instant::now()));
         let (ears, post) = (Arc::new(NoAdapters), Arc::new(Receivers::default()));
-        Callbacks::posting_by(setup, store, clock, ears, Arc::new(NoAdvice), post, CancellationToken::new())
+        Callbacks::start(setup, store, clock, ears, Arc::new(NoAdvice), post, CancellationToken::new())
             .check(url)
     };
     assert_eq!(check(setup(&["shop.example"]), "https://shop.example/a"), Ok(()));
@@ -468,9 +467,9 @@ async fn a_real_receiver_gets_signed_events_and_a_chat_its_line() {
     let key = announce_at(&store, None, &[], &[ghost, CLOSED], now).await;
     let clock = Arc::new(orchestrator::SystemClock::default());
     let stop = CancellationToken::new();
+    let post = Arc::new(HttpPost::new(setup.allowed.clone(), setup.timeout).unwrap());
     let callbacks =
-        Callbacks::start(setup, store, clock, Arc::new(NoAdapters), Arc::new(NoAdvice), stop.clone())
-            .unwrap();
+        Callbacks::start(setup, store, clock, Arc::new(NoAdapters), Arc::new(NoAdvice), post, stop.clone());
     let end = Instant::now() + Duration::from_secs(10);
     while got.lock().unwrap().len() < 2 {
         assert!(Instant::now() < end, "{:?}", callbacks.list(&DeliveryFilter::default(), None, 9).await);

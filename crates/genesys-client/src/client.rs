@@ -14,7 +14,7 @@ use crate::{
     conversation,
     json::{Object, Text, parse},
     monotonic_clock,
-    token::Tokens,
+    token::{LoginMoment, Tokens},
     wrap_up::Lists,
 };
 
@@ -134,6 +134,12 @@ impl Client {
     /// When the credentials cannot be sent; the old ones then stay.
     pub fn replace_credentials(&self, credentials: &Credentials) -> Result<(), ConfigError> {
         self.inner.caller.tokens.replace(credentials)
+    }
+
+    /// Tells `watcher` of every login from now on, for a test that ends the process there. It must not wait. The first one that is
+    /// given stays.
+    pub fn watch_logins(&self, watcher: impl Fn(LoginMoment) + Send + Sync + 'static) {
+        self.inner.caller.tokens.watch(Box::new(watcher));
     }
 
     /// Reads a conversation: `GET /api/v2/conversations/{conversationId}`.

@@ -47,4 +47,5 @@ pub use quota::{
 };
 pub use read_many::{MOST_READ_TOGETHER, Over, OverLeg};
 pub use region::{InvalidRegion, Region};
+pub use token::LoginMoment;
 pub use wrap_up::{AgentLeg, NotGiven, WrapUpCode};

@@ -1,7 +1,7 @@
 //! The access token: fetched once for all who need it, renewed early, replaced when it is refused.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -42,11 +42,24 @@ pub(crate) struct Bearer {
     generation: u64,
 }
 
+/// A moment in the life of a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginMoment {
+    /// A token is about to be asked for.
+    Before,
+    /// The login service has answered, or has failed to.
+    After,
+}
+
+/// Who is told of logins.
+type Watcher = Box<dyn Fn(LoginMoment) + Send + Sync>;
+
 /// Keeps the token of one organisation.
 pub(crate) struct Tokens {
     http: reqwest::Client,
     url: Url,
     timeout: Duration,
+    watcher: OnceLock<Watcher>,
     /// Held by the one who refreshes.
     refreshing: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -97,7 +110,8 @@ impl Tokens {
             last_failure: None,
             hold: None,
         };
-        Ok(Self { http, url, timeout, refreshing: tokio::sync::Mutex::new(()), state: Mutex::new(state) })
+        let (refreshing, watcher) = (tokio::sync::Mutex::new(()), OnceLock::new());
+        Ok(Self { http, url, timeout, watcher, refreshing, state: Mutex::new(state) })
     }
 
     /// Puts other credentials in place. Calls that are under way with the old token repeat with the new one.
@@ -168,7 +182,9 @@ impl Tokens {
             }
             (Arc::clone(&state.credentials), state.generation)
         };
+        self.tell(LoginMoment::Before);
         let fetched = self.fetch(&credentials).await;
+        self.tell(LoginMoment::After);
         self.lock().conclude(generation, fetched)
     }
 
@@ -201,6 +217,18 @@ impl Tokens {
         }
         let (kind, message, code) = refusal(status, retry_after, &body.unwrap_or_default());
         Err(Fault { code, ..fault(kind, message) })
+    }
+
+    /// Tells this one of every login from now on. Only the first that asks is told.
+    pub(crate) fn watch(&self, watcher: Watcher) {
+        // A second one would have to replace the first under the hands of a login.
+        let _ = self.watcher.set(watcher);
+    }
+
+    fn tell(&self, moment: LoginMoment) {
+        if let Some(watcher) = self.watcher.get() {
+            watcher(moment);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -303,7 +303,7 @@ async fn serve(
         &CancellationToken::new(),
     );
     let reporter = Reporter { world: outside.world.clone(), clock: Arc::clone(&clock) };
-    let callbacks = Callbacks::posting_by(
+    let callbacks = Callbacks::start(
         reports::setup(),
         store,
         clock,

@@ -25,7 +25,7 @@ mod telemetry;
 use std::{collections::HashMap, net::SocketAddr, path::Path, sync::Arc};
 
 use batches::Batches;
-use callbacks::Callbacks;
+use callbacks::{Callbacks, HttpPost, Post};
 use genesys_client::{Client, Dialect, DialectClient};
 use genesys_types::Organisation;
 use http_api::{
@@ -168,15 +168,15 @@ impl Service {
         let public_url = settings.callbacks.public_url.clone();
         let (kept, acts) = (Arc::clone(&store), Arc::clone(&store));
         let traces = trace(settings.traces, &store, &orchestrator)?;
-        let callbacks = Callbacks::start(settings.callbacks, store, clock, ears, advisor, stop.clone())
-            .map_err(|error| {
-                Failure::new(Exit::Unexpected, format!("callbacks cannot be posted: {error}"))
-            })?;
+        let post = poster(&settings.callbacks)?;
+        let callbacks = Callbacks::start(settings.callbacks, store, clock, ears, advisor, post, stop.clone());
         let herald = Arc::new(Herald(callbacks.clone()));
         let batches =
             Batches::start(rows, orchestrator.clone(), reader, herald, settings.scans, stop.clone());
         let commands = Arc::new(CommandReader::new(callbacks.clone()));
         let opened = sources::open(settings.sources).await?;
+        #[cfg(debug_assertions)]
+        let opened = crash_points::sources(opened);
         let sources = Sources::start(kept, orchestrator.clone(), commands, opened, public_url, &stop);
         let api = http_api::router(ApiState {
             orchestrator: orchestrator.clone(),
@@ -356,6 +356,8 @@ fn clients(settings: &Settings) -> Result<HashMap<Organisation, Client>, Failure
         let name = organisation.client.organisation.clone();
         let client = Client::new(organisation.client.clone())
             .map_err(|error| Failure::usage(format!("the organisation {name} cannot be used: {error}")))?;
+        #[cfg(debug_assertions)]
+        crash_points::logins(&client);
         Ok((name, client))
     };
     settings.organisations.iter().map(client).collect()
@@ -387,6 +389,15 @@ async fn orchestrate(
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
         Failure::usage(format!("{error}{cause}"))
     })
+}
+
+fn poster(settings: &callbacks::Setup) -> Result<Arc<dyn Post>, Failure> {
+    let post = HttpPost::new(settings.allowed.clone(), settings.timeout)
+        .map_err(|error| Failure::new(Exit::Unexpected, format!("callbacks cannot be posted: {error}")))?;
+    #[cfg(debug_assertions)]
+    return Ok(crash_points::post(Arc::new(post)));
+    #[cfg(not(debug_assertions))]
+    Ok(Arc::new(post))
 }
 
 /// The remote side of an organisation. Whatever is not the published API is told at every start.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use callbacks::{AllowedHosts, Body, Callbacks, NoAdapters, NoAdvice, Setup};
+use callbacks::{AllowedHosts, Body, Callbacks, HttpPost, NoAdapters, NoAdvice, Setup};
 use orchestrator::{SystemClock, delivery_id};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -58,7 +58,8 @@ pub(super) async fn callbacks(store: &Arc<MemoryStore>) -> Callbacks {
     stopped.cancel();
     let store = Arc::clone(store) as Arc<dyn Store>;
     let clock = Arc::new(SystemClock::default());
-    Callbacks::start(setup, store, clock, Arc::new(NoAdapters), Arc::new(NoAdvice), stopped).unwrap()
+    let post = Arc::new(HttpPost::new(setup.allowed.clone(), setup.timeout).unwrap());
+    Callbacks::start(setup, store, clock, Arc::new(NoAdapters), Arc::new(NoAdvice), post, stopped)
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,9 @@
 //! A point is named by what happens there, by whether it is before or after it, and, from the second time in the life of this process
 //! on, by how often it was passed: `call close_participant, after`, `commit replied closing_wrapper, before, 2`.
 
+mod pointed_post;
 mod pointed_remote;
+mod pointed_source;
 mod pointed_store;
 
 use std::{
@@ -20,11 +22,17 @@ use std::{
     time::Duration,
 };
 
+use callbacks::Post;
+use genesys_client::{Client, LoginMoment};
 use orchestrator::Remote;
+use queue::Source;
 use store::Store;
 use uuid::Uuid;
 
-use self::{pointed_remote::PointedRemote, pointed_store::PointedStore};
+use self::{
+    pointed_post::PointedPost, pointed_remote::PointedRemote, pointed_source::PointedSource,
+    pointed_store::PointedStore,
+};
 
 /// The variable that names the folder.
 const VARIABLE: &str = "CLOSEOUT_CRASH_POINTS";
@@ -93,4 +101,36 @@ pub(super) fn remote(inner: Arc<dyn Remote>) -> Arc<dyn Remote> {
         Some(points) => Arc::new(PointedRemote { inner, points }),
         None => inner,
     }
+}
+
+/// What posts callbacks, with its points where a test asks for them.
+pub(super) fn post(inner: Arc<dyn Post>) -> Arc<dyn Post> {
+    match Points::of_environment() {
+        Some(points) => Arc::new(PointedPost { inner, points }),
+        None => inner,
+    }
+}
+
+/// The sources of commands, with their points where a test asks for them.
+pub(super) fn sources(
+    opened: Vec<(intake::Setup, Arc<dyn Source>)>,
+) -> Vec<(intake::Setup, Arc<dyn Source>)> {
+    let Some(points) = Points::of_environment() else { return opened };
+    let pointed = |(setup, inner)| {
+        let points = Arc::clone(&points);
+        (setup, Arc::new(PointedSource { inner, points }) as Arc<dyn Source>)
+    };
+    opened.into_iter().map(pointed).collect()
+}
+
+/// Gives a client's logins their points where a test asks for them.
+pub(super) fn logins(client: &Client) {
+    let Some(points) = Points::of_environment() else { return };
+    client.watch_logins(move |moment| {
+        let when = match moment {
+            LoginMoment::Before => "before",
+            LoginMoment::After => "after",
+        };
+        points.pass(OF_NONE, "login", when);
+    });
 }

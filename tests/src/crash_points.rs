@@ -1,0 +1,59 @@
+//! Where the service is to die, and where it has: the other end of `crates/closeout/src/serve/crash_points`.
+
+use std::{collections::BTreeSet, fs};
+
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::scene::Scene;
+
+/// The points of one service, those of no one conversation.
+#[derive(Debug)]
+pub struct CrashPoints(TempDir);
+
+impl CrashPoints {
+    /// Points of which nothing is known yet.
+    pub fn begin() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    /// What has a service of the debug build pass them.
+    pub fn environment(&self) -> (String, String) {
+        ("CLOSEOUT_CRASH_POINTS".to_owned(), self.0.path().display().to_string())
+    }
+
+    fn lines(&self, file: &str) -> BTreeSet<String> {
+        let text = fs::read_to_string(self.0.path().join(file)).unwrap_or_default();
+        let of_none = format!("{}\t", Uuid::nil());
+        text.lines().filter_map(|line| line.strip_prefix(&of_none)).map(str::to_owned).collect()
+    }
+
+    /// Those that were passed so far: each by its first passing in a life, and by its second, where there was one.
+    pub fn passed(&self) -> Vec<String> {
+        let one_of_two = |point: &String| {
+            [", before", ", after", ", before, 2", ", after, 2"].iter().any(|end| point.ends_with(end))
+        };
+        self.lines("passed").into_iter().filter(one_of_two).collect()
+    }
+
+    /// Where the service has died since it was last told where to.
+    pub fn died_at(&self) -> Option<String> {
+        self.lines("crashed").into_iter().next()
+    }
+
+    /// From its next start on the service is to die at this point, once.
+    pub fn die_at(&self, point: &str) {
+        let _ = fs::remove_file(self.0.path().join("crashed"));
+        fs::write(self.0.path().join("wanted"), format!("{}\t{point}", Uuid::nil())).unwrap();
+    }
+
+    /// Starts the service wherever it has died. It dies once at a point: that is all that was wanted of it.
+    pub async fn revive(&self, scene: &mut Scene) {
+        while scene.has_died() {
+            if self.died_at().is_some() {
+                fs::write(self.0.path().join("wanted"), "").unwrap();
+            }
+            scene.start_or_die().await;
+        }
+    }
+}
