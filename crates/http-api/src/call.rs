@@ -18,12 +18,12 @@ use crate::{
     access::Caller,
     audit::Trail,
     batches,
+    documents::Documents,
     events::Outbox,
     health::StoreCheck,
     json::Node,
     problem::{Problem, kinds},
     query::Query,
-    reference::Page,
     state::ApiState,
 };
 
@@ -38,12 +38,8 @@ pub(crate) struct Shared {
     pub(crate) api: ApiState,
     /// The configured organisations, sorted.
     pub(crate) organisations: Vec<Organisation>,
-    /// `/openapi.json`, written once.
-    pub(crate) description: Bytes,
-    /// `/asyncapi.json`, written once.
-    pub(crate) asyncapi: Bytes,
-    /// `/docs`, written once.
-    pub(crate) reference: Page,
+    /// What describes this API.
+    pub(crate) documents: Documents,
     /// The latest check of the store.
     pub(crate) store_check: StoreCheck,
     /// What streams of events share.

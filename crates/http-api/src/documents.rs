@@ -1,5 +1,7 @@
 //! The documents beside `/openapi.json`: the schemas of the events that are told, and AsyncAPI for queues and callbacks.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Map, Value};
@@ -7,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::{
     call::{Answer, Call, bytes_answer},
     openapi,
+    reference::Page,
 };
 
 /// The schemas of every event, as they are served.
@@ -18,6 +21,37 @@ const ASYNCAPI: &str = include_str!("../documents/asyncapi.json");
 /// The schema of a command's body, as `/openapi.json` has it.
 const COMMAND: &str = "ClosureRequest";
 
+/// What describes this API, each written when it is asked for the first time: most processes never are.
+pub(crate) struct Documents {
+    version: &'static str,
+    description: OnceLock<Bytes>,
+    asyncapi: OnceLock<Bytes>,
+    reference: OnceLock<Page>,
+}
+
+impl Documents {
+    /// Those of this version of the program.
+    pub(crate) fn of(version: &'static str) -> Self {
+        let (description, asyncapi, reference) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { version, description, asyncapi, reference }
+    }
+
+    /// `/openapi.json`.
+    pub(crate) fn description(&self) -> &Bytes {
+        self.description.get_or_init(|| openapi::description(self.version))
+    }
+
+    /// `/asyncapi.json`.
+    pub(crate) fn asyncapi(&self) -> &Bytes {
+        self.asyncapi.get_or_init(|| written(self.version, self.description()))
+    }
+
+    /// `/docs`.
+    pub(crate) fn reference(&self) -> &Page {
+        self.reference.get_or_init(|| Page::of(self.description(), EVENTS))
+    }
+}
+
 /// `GET /schemas/events.json`.
 pub(crate) async fn events(call: Call) -> Answer {
     call.query()?.finish()?;
@@ -27,11 +61,12 @@ pub(crate) async fn events(call: Call) -> Answer {
 /// `GET /asyncapi.json`.
 pub(crate) async fn asyncapi(call: Call) -> Answer {
     call.query()?.finish()?;
-    Ok(bytes_answer(StatusCode::OK, call.shared.asyncapi.clone()))
+    Ok(bytes_answer(StatusCode::OK, call.shared.documents.asyncapi().clone()))
 }
 
-/// Writes the AsyncAPI document: with the schemas of the events, and of a command with all that it refers to.
-pub(crate) fn written(version: &str) -> Bytes {
+/// Writes the AsyncAPI document: with the schemas of the events, and of a command with all that it refers to in the description
+/// of HTTP.
+fn written(version: &str, description: &[u8]) -> Bytes {
     let mut document: Value = read(ASYNCAPI);
     document["info"]["version"] = Value::from(version);
     let schemas = document["components"]["schemas"].as_object_mut();
@@ -40,7 +75,7 @@ pub(crate) fn written(version: &str) -> Bytes {
     moved(&mut events);
     let events = events["$defs"].as_object().cloned().unwrap_or_default();
     schemas.extend(events);
-    let described: Value = read(&String::from_utf8_lossy(&openapi::description(version)));
+    let described: Value = read(&String::from_utf8_lossy(description));
     let described = described["components"]["schemas"].as_object().cloned().unwrap_or_default();
     take(COMMAND, &described, schemas);
     Bytes::from(serde_json::to_vec_pretty(&document).expect("a document has no key that is not a text"))
@@ -116,7 +151,7 @@ mod tests {
 
     #[test]
     fn every_reference_of_the_asyncapi_document_leads_somewhere() {
-        let document: Value = serde_json::from_slice(&written("1.2.3")).unwrap();
+        let document: Value = serde_json::from_slice(Documents::of("1.2.3").asyncapi()).unwrap();
         assert_eq!(document["info"]["version"], "1.2.3");
         let text = document.to_string();
         let mut references = 0;

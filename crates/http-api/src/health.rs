@@ -260,7 +260,7 @@ pub(crate) async fn version(call: Call) -> Answer {
 /// `GET /openapi.json`.
 pub(crate) async fn description(call: Call) -> Answer {
     call.query()?.finish()?;
-    Ok(bytes_answer(StatusCode::OK, call.shared.description.clone()))
+    Ok(bytes_answer(StatusCode::OK, call.shared.documents.description().clone()))
 }
 
 /// `GET /metrics`: of a key that does not see all organisations, without the series of the others.

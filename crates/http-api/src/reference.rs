@@ -28,7 +28,7 @@ pub(crate) struct Page {
 /// `GET /docs`.
 pub(crate) async fn page(call: Call) -> Answer {
     call.query()?.finish()?;
-    let Page { html, policy } = &call.shared.reference;
+    let Page { html, policy } = call.shared.documents.reference();
     let mut response = Response::new(axum::body::Body::from(html.clone()));
     let headers = response.headers_mut();
     for (name, value) in [

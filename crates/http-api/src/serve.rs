@@ -17,13 +17,11 @@ use crate::{
     access::Need,
     audit::{self, Trail, UnderWay},
     call::{Answer, Call, Shared, read_file, read_json, read_rest},
-    documents,
+    documents::Documents,
     events::Outbox,
     health::{self, StoreCheck},
-    openapi,
     outcome::{overloaded, stopping},
     problem::{Problem, kinds},
-    reference::Page,
     route::{Method, Route},
     routes::ROUTES,
     state::ApiState,
@@ -35,13 +33,10 @@ use crate::{
 pub fn router(state: ApiState) -> Router {
     let mut organisations = state.orchestrator.organisations();
     organisations.sort();
-    let description = openapi::description(state.version.version);
-    let asyncapi = documents::written(state.version.version);
-    let reference = Page::of(&description, documents::EVENTS);
+    let documents = Documents::of(state.version.version);
     let store_check = StoreCheck::default();
     let outbox = Outbox::default();
-    let shared =
-        Arc::new(Shared { api: state, organisations, description, asyncapi, reference, store_check, outbox });
+    let shared = Arc::new(Shared { api: state, organisations, documents, store_check, outbox });
     let mut router = Router::new();
     for route in ROUTES {
         let filter = match route.method {
