@@ -37,8 +37,9 @@ async fn what_a_queue_tells_of_guests_is_in_dead_letters_alone_and_its_secret_no
 
     let [_, (_, key)] = scene.environment();
     let secrets = [TOKEN, key].map(str::to_owned);
-    let mut search = Search::of(secrets.into_iter().chain(PERSONAL.map(str::to_owned)));
-    search_the_interface(&scene, &mut search, &id, &made.conversation_id.to_string()).await;
+    let conversation = made.conversation_id.to_string();
+    let mut search = Search::of(secrets.into_iter().chain(PERSONAL.map(str::to_owned)), &conversation);
+    search_the_interface(&scene, &mut search, &id, &conversation).await;
     search_the_console(&scene, &mut search).await;
     search_the_command_line(&scene, &mut search, &id).await;
     for arguments in [&["sources", "list"][..], &["dead", "list", "-o", "json"]] {
@@ -48,7 +49,7 @@ async fn what_a_queue_tells_of_guests_is_in_dead_letters_alone_and_its_secret_no
     assert_eq!(scene.terminate(), 0);
     let log = scene.log();
     search.look("the log", log.as_bytes());
-    assert!(log.contains("TRACE") && log.contains(&made.conversation_id.to_string()), "everything is logged");
+    assert!(log.contains("TRACE") && log.contains(&conversation), "everything is logged");
     assert!(search.places > 60, "only {} places were searched", search.places);
     // The store holds dead letters as they came, and the broker's secret not.
     search.needles.retain(|needle| !PERSONAL.contains(&needle.as_str()));

@@ -22,7 +22,7 @@ use webhook_signature::{Scheme, WebhookSignature};
 
 use crate::command_line::command;
 
-const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
+pub(crate) const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
 
 /// A receiver: what it got, and how it answers; with status 0 never.
 pub(crate) struct Receiver {
@@ -58,6 +58,11 @@ impl Receiver {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}/closed?order=8812", self.place)
+    }
+
+    /// Every request that was got, head and body, as text.
+    pub(crate) fn got(&self) -> Vec<String> {
+        self.got.lock().unwrap().iter().map(|(headers, body)| format!("{headers:?}\n{body}")).collect()
     }
 
     /// Every request that was got, its signature verified: the `webhook-id` and the event.

@@ -16,7 +16,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use webhook_signature::{Scheme, WebhookSignature};
 
-const CALLBACK_SECRET: &str = "whsec_Q0FOQVJZLWNhbmFyeS1DQU5BUlktY2FuYXJ5";
+use crate::callbacks::{Receiver, SECRET};
+
+/// What a producer says of a closure, and is to be told again: it is given by the same doors as what is planted.
+const LABEL: &str = "canarylabel";
 
 /// What a guest is called, and what a guest wrote. Each is one word, which no page writes in another way.
 const PERSONAL: [&str; 5] =
@@ -32,14 +35,9 @@ fn hook_secret(scene: &Scene) -> String {
     secret.expose_secret().to_owned()
 }
 
-fn options() -> SceneOptions {
-    SceneOptions {
-        environment: vec![("RUST_LOG".to_owned(), "trace".to_owned())],
-        callbacks: format!(
-            "[callbacks]\nallowed_hosts = [\"127.0.0.1:9\"]\nsecret = \"{CALLBACK_SECRET}\"\n"
-        ),
-        ..SceneOptions::default()
-    }
+fn options(receiver: &Receiver) -> SceneOptions {
+    let everything = vec![("RUST_LOG".to_owned(), "trace".to_owned())];
+    SceneOptions { environment: everything, ..receiver.tables("") }
 }
 
 /// A guest with all that one tells of oneself.
@@ -122,7 +120,8 @@ async fn knock(scene: &Scene) {
 
 #[tokio::test]
 async fn planted_secrets_and_personal_data_are_found_nowhere() {
-    let mut scene = Scene::begin(options()).await;
+    let receiver = Receiver::listen().await;
+    let mut scene = Scene::begin(options(&receiver)).await;
     let guest = guest();
     let agent = guest.clone().agent(AgentPresence::Connected);
     let made = scene.simulator.create(&guest).unwrap()[0];
@@ -130,8 +129,8 @@ async fn planted_secrets_and_personal_data_are_found_nowhere() {
     let conversation = made.conversation_id.to_string();
     let wish = json!({
         "conversationId": conversation,
-        "callback": { "url": "http://127.0.0.1:9/closed" },
-        "labels": { "team": "checkout" },
+        "callback": { "url": receiver.url() },
+        "labels": { "team": LABEL },
     });
     let (status, closure) = scene.ask("POST", "/v1/closures?wait=20s", Some(wish)).await;
     assert_eq!((status, &closure["state"]), (200, &json!("closed")), "{closure}");
@@ -145,7 +144,7 @@ async fn planted_secrets_and_personal_data_are_found_nowhere() {
     let secrets = [
         hook_secret(&scene),
         key.to_owned(),
-        CALLBACK_SECRET.to_owned(),
+        SECRET.to_owned(),
         genesys_simulator::DEFAULT_CLIENT_SECRET.to_owned(),
     ];
     let configured = fs::read_to_string(scene.configuration()).unwrap();
@@ -153,7 +152,9 @@ async fn planted_secrets_and_personal_data_are_found_nowhere() {
         assert!(configured.contains(secret.as_str()), "what is searched for is what was planted");
     }
     let words = PERSONAL.into_iter().chain(OF_CALLERS).map(str::to_owned);
-    let mut search = Search::of(secrets.into_iter().chain(words));
+    let mut search = Search::of(secrets.into_iter().chain(words), LABEL);
+    let told = wait_until(Duration::from_secs(20), || async { receiver.got().pop() });
+    search.look_at_what_was_told(&told.await.unwrap());
     let id = closure["id"].as_str().unwrap();
     search_the_interface(&scene, &mut search, id, &conversation).await;
     search_the_console(&scene, &mut search).await;
@@ -170,7 +171,9 @@ async fn a_ghost_and_the_notification_socket_tell_nothing_of_guests_and_secrets(
     let confirm =
         format!("[[confirm]]\nname = \"socket\"\nkind = \"notifications\"\nqueues = [\"{DEFAULT_QUEUE}\"]\n");
     let closing = "confirm_within = \"1s\"\ndeadline = \"4s\"\nstale_read_gap = \"500ms\"\n".to_owned();
-    let mut scene = Scene::begin(SceneOptions { confirm: Some(confirm), closing, ..options() }).await;
+    let receiver = Receiver::listen().await;
+    let options = SceneOptions { confirm: Some(confirm), closing, ..options(&receiver) };
+    let mut scene = Scene::begin(options).await;
     scene.simulator.set_webhooks(Vec::new()).unwrap();
     let listens = wait_until(Duration::from_secs(20), || async {
         let (_, ready) = scene.ask("GET", "/readyz?verbose", None).await;
@@ -183,7 +186,13 @@ async fn a_ghost_and_the_notification_socket_tell_nothing_of_guests_and_secrets(
     let never = ChaosSpec::none().with(FaultRule::new(Preset::AcceptedButOpen).times(u32::MAX));
     let stuck = NewConversation { chaos: Some(never), ..guest() };
     let made = scene.simulator.create(&stuck).unwrap()[0];
-    let asked = scene.close(made.conversation_id, "0s").await;
+    let wish = json!({
+        "conversationId": made.conversation_id,
+        "callback": { "url": receiver.url(), "on": ["ghost"] },
+        "labels": { "team": LABEL },
+    });
+    let (status, asked) = scene.ask("POST", "/v1/closures", Some(wish)).await;
+    assert_eq!(status, 202, "{asked}");
     let id = asked["id"].as_str().unwrap().to_owned();
     scene.settled(&id, &["ghost"]).await;
     let (status, claimed) = scene.ask("POST", &format!("/v1/ghosts/{id}/claim"), Some(json!({}))).await;
@@ -199,10 +208,11 @@ async fn a_ghost_and_the_notification_socket_tell_nothing_of_guests_and_secrets(
     assert!(!channels.is_empty(), "a socket has an address, which is a secret");
 
     let [_, (_, key)] = scene.environment();
-    let secrets =
-        [key.to_owned(), CALLBACK_SECRET.to_owned(), genesys_simulator::DEFAULT_CLIENT_SECRET.to_owned()];
+    let secrets = [key.to_owned(), SECRET.to_owned(), genesys_simulator::DEFAULT_CLIENT_SECRET.to_owned()];
     let words = PERSONAL.into_iter().map(str::to_owned);
-    let mut search = Search::of(secrets.into_iter().chain(words).chain(channels));
+    let mut search = Search::of(secrets.into_iter().chain(words).chain(channels), LABEL);
+    let told = wait_until(Duration::from_secs(20), || async { receiver.got().pop() });
+    search.look_at_what_was_told(&told.await.unwrap());
     search_the_interface(&scene, &mut search, &id, &made.conversation_id.to_string()).await;
     search_the_console(&scene, &mut search).await;
     search_the_command_line(&scene, &mut search, &id).await;

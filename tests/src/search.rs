@@ -17,12 +17,28 @@ pub struct Search {
     pub needles: Vec<String>,
     /// How many places were searched.
     pub places: usize,
+    /// A text that was given in the same way as those that were planted, and that belongs where they do not.
+    wanted: String,
+    /// How many places held it.
+    found: usize,
 }
 
 impl Search {
-    /// Begins to look for these.
-    pub fn of(needles: impl IntoIterator<Item = String>) -> Self {
-        Self { needles: needles.into_iter().collect(), places: 0 }
+    /// Begins to look for these. Whatever is searched has to hold `wanted` somewhere, or the search does not see what is there.
+    pub fn of(needles: impl IntoIterator<Item = String>, wanted: &str) -> Self {
+        Self { needles: needles.into_iter().collect(), places: 0, wanted: wanted.to_owned(), found: 0 }
+    }
+
+    /// Looks at what a receiver of callbacks was sent, head and body.
+    pub fn look_at_what_was_told(&mut self, told: &str) {
+        self.look("a callback", told.as_bytes());
+        self.has_seen("what was told");
+    }
+
+    /// The search of `what` is over.
+    fn has_seen(&mut self, what: &str) {
+        assert!(self.found > 0, "{} is nowhere in {what}: it could not be searched", self.wanted);
+        self.found = 0;
     }
 
     /// Looks at one place.
@@ -30,6 +46,7 @@ impl Search {
         self.places += 1;
         // Everything planted is ASCII, so it is found in what is no text, too.
         let text = String::from_utf8_lossy(bytes);
+        self.found += usize::from(text.contains(&self.wanted));
         for needle in &self.needles {
             if let Some((before, behind)) = text.split_once(needle.as_str()) {
                 let before: String =
@@ -68,6 +85,7 @@ pub async fn search_the_interface(scene: &Scene, search: &mut Search, closure: &
         let request = reqwest::Client::new().get(format!("{}{filled}", scene.base)).bearer_auth(key);
         search.look(&filled, &fetch(request).await);
     }
+    search.has_seen("the interface");
 }
 
 /// Every page of the console that links lead to.
@@ -92,6 +110,7 @@ pub async fn search_the_console(scene: &Scene, search: &mut Search) {
         ahead.extend(links.filter(|link| link.starts_with('/')).map(|link| link.replace("&#38;", "&")));
     }
     assert!(known.len() > 10, "there are more pages than {known:?}");
+    search.has_seen("the console");
 }
 
 /// What the command line prints for operators, and exports.
@@ -110,6 +129,7 @@ pub async fn search_the_command_line(scene: &Scene, search: &mut Search, closure
         search.look(&format!("closeout {arguments:?}"), ended.stdout.as_bytes());
         search.look(&format!("closeout {arguments:?} on stderr"), ended.stderr.as_bytes());
     }
+    search.has_seen("the command line");
 }
 
 /// Everything in the folder but the two files that were given the secrets.
@@ -126,4 +146,5 @@ pub fn search_the_files(scene: &Scene, search: &mut Search) {
     for file in ["closeout.db", "service.log"] {
         assert!(names.iter().any(|name| name == file), "{file} is not in {names:?}");
     }
+    search.has_seen("the files");
 }
