@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use genesys_types::{ConversationId, Organisation, Time};
+use genesys_types::{Organisation, Time};
 use intake::{Asked, Commands, Refusal};
 use orchestrator::Said;
 use queue::{
@@ -135,17 +135,17 @@ impl Source for ShakySource {
     }
 }
 
-/// Reads the id of a conversation.
+/// Reads the id of a conversation, or of its guest.
 pub(crate) struct Ids;
 
 impl Commands for Ids {
     fn read(&self, _: &Organisation, body: &[u8], _: Time) -> Result<Asked, Refusal> {
-        let id = std::str::from_utf8(body).ok().and_then(|text| text.parse::<ConversationId>().ok());
-        let Some(conversation) = id else {
+        let Some(subject) = std::str::from_utf8(body).ok().and_then(people::named) else {
             let detail = "It is no conversation.".to_owned();
             return Err(Refusal { reason: "invalid_json", field: None, detail });
         };
-        let digest = [u8::try_from(conversation.uuid().as_u128() >> 32 & 0xff).unwrap_or_default(); 32];
-        Ok(Asked { command: people::asked(conversation), said: Said::default(), digest, dry_run: false })
+        let mut digest = [0; 32];
+        digest.iter_mut().zip(body).for_each(|(digest, byte)| *digest = *byte);
+        Ok(Asked { command: people::asked(subject), said: Said::default(), digest, dry_run: false })
     }
 }

@@ -13,6 +13,9 @@ use crate::clock::BEGINNING;
 /// So many past states can be shown by a stale read.
 const REMEMBERED: usize = 4;
 
+/// What external ids begin with.
+const EXTERNAL: &str = "guest-";
+
 /// One leg of the guest.
 #[derive(Debug, Clone)]
 pub(crate) struct GuestLeg {
@@ -43,8 +46,13 @@ pub(crate) struct Conversation {
 }
 
 impl Conversation {
+    /// The id of the conversation of this number.
+    pub(crate) fn id_of(number: u32) -> ConversationId {
+        ConversationId::from_uuid(numbered(0x01, number, 0))
+    }
+
     pub(crate) fn new(number: u32) -> Self {
-        let id = ConversationId::from_uuid(numbered(0x01, number, 0));
+        let id = Self::id_of(number);
         let past = VecDeque::new();
         let mut new =
             Self { id, number, guests: Vec::new(), agent: None, ended_at: None, stuck: false, past };
@@ -140,6 +148,16 @@ impl Conversation {
         };
         let legs = self.guests.iter().map(guest).chain(self.agent.map(agent));
         Snapshot { ended_at: self.ended_at.map(time), legs: legs.collect() }
+    }
+
+    /// Under which id another system knows its guest.
+    pub(crate) fn external_id(&self) -> String {
+        format!("{EXTERNAL}{}", self.number)
+    }
+
+    /// The conversation whose guest another system knows under this id.
+    pub(crate) fn known_by(external_id: &str) -> Option<ConversationId> {
+        external_id.strip_prefix(EXTERNAL)?.parse().ok().map(Self::id_of)
     }
 
     /// What a read shows that is answered from an older state, this many changes ago.

@@ -1,6 +1,6 @@
 //! What Genesys does with calls, and what goes wrong on the way.
 
-use closure_machine::{Reply, Request, WrapperClose};
+use closure_machine::{Candidate, Findings, Reply, Request, WrapperClose};
 use genesys_client::{RateHeaders, Sent};
 use genesys_types::{ConversationId, ParticipantId, Span};
 use store::Millis;
@@ -18,7 +18,7 @@ use crate::{
 const WINDOW: (u32, Millis) = (300, 60_000);
 
 /// The longest time that a call or a reply is late.
-const LATE: Millis = 9_000;
+pub(crate) const LATE: Millis = 9_000;
 
 /// A call on its way.
 pub(crate) struct Call {
@@ -47,7 +47,8 @@ impl World {
             return false;
         }
         self.note(at, Told::Left { replica, conversation, request });
-        if let Some(truth) = self.conversations.get(&conversation) {
+        // A lookup that is made for a producer who waits is written down with what it found.
+        if let Some(truth) = self.conversations.get(&conversation).filter(|_| request != Request::LookUp) {
             self.witness.leaves(at, truth, request);
         }
         if self.fails(chances.call_lost) {
@@ -68,18 +69,17 @@ impl World {
         self.note(self.now, Told::Arrived { conversation, request });
         let rate = self.counted();
         let chances = self.plan.chances;
-        if rate.count > rate.allowed {
-            let retry_after = Span::from_secs(rate.reset_seconds.unwrap_or(1));
-            return self.answers(call, refusal(Reply::RateLimited(retry_after), rate));
+        if let Some(retry_after) = rate.refuses() {
+            return self.answers(call, with_rate(Reply::RateLimited(retry_after), rate));
         }
         if self.fails(chances.refused) {
             let reply = self.some_refusal();
-            return self.answers(call, refusal(reply, rate));
+            return self.answers(call, with_rate(reply, rate));
         }
         let misreported = self.fails(chances.misreported);
         let reply = self.performs(&call);
         let reply = if misreported { self.some_failure() } else { reply };
-        self.answers(call, refusal(reply, rate));
+        self.answers(call, with_rate(reply, rate));
     }
 
     /// Does what a call asks; answers as an honest Genesys would.
@@ -87,6 +87,11 @@ impl World {
         let chances = self.plan.chances;
         let Some(truth) = self.conversations.get(&call.conversation) else { return Reply::NotFound };
         let shown = truth.snapshot();
+        if call.request == Request::LookUp {
+            let open = Candidate { conversation: truth.id, started_at: None, queue: None };
+            let found = !truth.is_over() && !self.fails(chances.stale_read);
+            return Reply::LookedUp(Findings::Open(found.then_some(open).into_iter().collect()));
+        }
         if call.request == Request::Read {
             if !self.fails(chances.stale_read) {
                 return Reply::Saw(shown);
@@ -166,7 +171,7 @@ impl World {
     }
 
     /// Counts a request in the present window.
-    fn counted(&mut self) -> Counted {
+    pub(crate) fn counted(&mut self) -> Counted {
         let (allowed, length) = WINDOW;
         let (began, count) = self.window;
         let present = self.now - self.now % length;
@@ -176,7 +181,7 @@ impl World {
     }
 
     /// Refusals without an effect.
-    fn some_refusal(&mut self) -> Reply {
+    pub(crate) fn some_refusal(&mut self) -> Reply {
         match self.dice.u8(..16) {
             0..=2 => Reply::RateLimited(Span::from_secs(self.dice.u32(1..8))),
             3..=6 => Reply::Failed,
@@ -251,14 +256,21 @@ impl World {
 }
 
 #[derive(Clone, Copy)]
-struct Counted {
+pub(crate) struct Counted {
     count: u32,
     allowed: u32,
     reset_seconds: Option<u32>,
 }
 
+impl Counted {
+    /// After which time to ask again, where no more is allowed.
+    pub(crate) fn refuses(self) -> Option<Span> {
+        (self.count > self.allowed).then(|| Span::from_secs(self.reset_seconds.unwrap_or(1)))
+    }
+}
+
 /// An answer with what the quota learns of it.
-fn refusal(reply: Reply, rate: Counted) -> Answered {
+pub(crate) fn with_rate(reply: Reply, rate: Counted) -> Answered {
     let headers = RateHeaders {
         count: Some(rate.count),
         allowed: Some(rate.allowed),
@@ -283,9 +295,10 @@ fn refusal(reply: Reply, rate: Counted) -> Answered {
     Answered { reply, sent }
 }
 
-fn name(reply: &Reply) -> &'static str {
+pub(crate) fn name(reply: &Reply) -> &'static str {
     match reply {
-        Reply::LookedUp(_) => "looked up",
+        Reply::LookedUp(Findings::Open(found)) if found.is_empty() => "found nothing",
+        Reply::LookedUp(_) => "found the conversation",
         Reply::Saw(snapshot) if snapshot.ended_at.is_some() => "saw its end",
         Reply::Saw(snapshot) if snapshot.guest_legs().all(|leg| leg.state.is_over()) => "saw no guest",
         Reply::Saw(_) => "saw a guest",

@@ -6,7 +6,12 @@ use genesys_types::{ConversationId, Snapshot};
 use store::Millis;
 use tokio::sync::oneshot;
 
-use crate::{genesys::Call, hooks::Post, world::Strike};
+use crate::{
+    genesys::Call,
+    hooks::Post,
+    together::{AnsweredMany, Many},
+    world::Strike,
+};
 
 /// What comes back to a replica that made a call.
 #[derive(Debug, Clone)]
@@ -24,6 +29,10 @@ pub(crate) enum Happening {
     Answers(Call, Answered),
     /// A close takes effect.
     Effect(Call),
+    /// A read of many conversations reaches Genesys.
+    ManyArrive(Many),
+    /// Its answer reaches whoever asked.
+    ManyAnswered(Many, AnsweredMany),
     /// The guest leaves by itself.
     GuestLeaves(ConversationId),
     /// The guest comes back.

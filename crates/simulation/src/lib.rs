@@ -33,6 +33,7 @@ mod replica;
 mod reports;
 mod shaky;
 mod story;
+mod together;
 mod trace;
 mod witness;
 mod world;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use closure_machine::{Act, Command as Asked, Subject};
-use genesys_types::{ConversationId, Organisation};
+use closure_machine::{Act, Command as Asked, Subject, Target};
+use genesys_types::Organisation;
 use orchestrator::{Operation, ProducerKey, Said, Submission};
 use queue::{Headers, Outgoing};
 use store::{ClosureKey, Millis};
 
-use crate::{happening::Happening, trace::Told, world::World};
+use crate::{conversation::Conversation, happening::Happening, trace::Told, world::World};
 
 /// Whose keys those of producers by HTTP are, and those of messages.
 pub(crate) const PRODUCER: &str = "producer";
@@ -21,7 +21,8 @@ const PRODUCER_WAITS: Millis = 5_000;
 /// One command of a producer.
 #[derive(Debug, Clone)]
 pub(crate) struct Command {
-    pub(crate) conversation: ConversationId,
+    /// What is to be closed.
+    pub(crate) subject: Subject,
     pub(crate) by_queue: bool,
     /// The closure that answers for it, once its producer knows.
     pub(crate) acknowledged: Option<ClosureKey>,
@@ -55,18 +56,30 @@ pub(crate) fn key_of(command: u32) -> String {
 }
 
 /// What a message of the broker says.
-pub(crate) fn message(command: u32, conversation: ConversationId) -> Outgoing {
+pub(crate) fn message(command: u32, subject: &Subject) -> Outgoing {
+    let body = match subject {
+        Subject::Conversation(conversation) => conversation.to_string(),
+        Subject::Sought(Target::ExternalId(id) | Target::Attribute { value: id, .. }) => id.to_string(),
+    };
     Outgoing {
         id: Some(key_of(command)),
         headers: Headers::default(),
         reply_to: None,
-        body: Bytes::from(conversation.to_string()),
+        body: Bytes::from(body),
     }
 }
 
-/// What is to be closed.
-pub(crate) fn asked(conversation: ConversationId) -> Asked {
-    Asked { subject: Subject::Conversation(conversation), participant: None, not_before: None, follows: 0 }
+/// What a message names: a conversation, or its guest.
+pub(crate) fn named(body: &str) -> Option<Subject> {
+    if let Ok(conversation) = body.parse() {
+        return Some(Subject::Conversation(conversation));
+    }
+    Conversation::known_by(body).map(|_| Subject::Sought(Target::ExternalId(body.into())))
+}
+
+/// What is asked of the driver.
+pub(crate) fn asked(subject: Subject) -> Asked {
+    Asked { subject, participant: None, not_before: None, follows: 0 }
 }
 
 impl World {
@@ -76,12 +89,12 @@ impl World {
         if known.acknowledged.is_some() {
             return None;
         }
-        let conversation = known.conversation;
+        let subject = known.subject.clone();
         self.plan(self.now + PRODUCER_WAITS, Happening::Commands(command));
         self.note(self.now, Told::Asked { replica, command });
         Some(Submission {
             organisation: organisation(),
-            command: asked(conversation),
+            command: asked(subject),
             said: Said::default(),
             source: Arc::from("http"),
             key: Some(ProducerKey {

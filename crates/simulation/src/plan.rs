@@ -34,6 +34,11 @@ pub(crate) struct Plan {
     pub(crate) outages: u32,
     pub(crate) acts: u32,
     pub(crate) forgeries: u32,
+    /// How many commands in a thousand name the guest in place of the conversation.
+    pub(crate) by_guest: u32,
+    /// Whether many conversations can be read with one request. Then all are asked for at once, and wait for proof long enough for
+    /// such a read.
+    pub(crate) reads_together: bool,
     pub(crate) mistake: Option<Mistake>,
 }
 
@@ -41,9 +46,15 @@ impl Plan {
     pub(crate) fn draw(dice: &mut Rng, mistake: Option<Mistake>) -> Self {
         let mut few = |most: u32| if dice.bool() { dice.u32(0..=most) } else { 0 };
         let (crashes, standstills, cuts, outages) = (few(6), few(4), few(3), few(2));
-        let (acts, forgeries) = (few(12), few(12));
+        let (acts, forgeries, by_guest) = (few(12), few(12), few(400));
+        let reads_together = dice.u8(..6) == 0;
+        let mut policy = policy(dice, mistake);
+        if reads_together {
+            policy.confirm_within = Span::from_secs(16);
+            policy.deadline = Span::from_secs(60);
+        }
         Self {
-            policy: policy(dice, mistake),
+            policy,
             conversations: dice.usize(20..=26),
             max_open: if dice.u8(..4) == 0 { dice.usize(3..=8) } else { 1_000 },
             chances: Chances::draw(dice),
@@ -53,6 +64,8 @@ impl Plan {
             outages,
             acts,
             forgeries,
+            by_guest,
+            reads_together,
             mistake,
         }
     }
@@ -78,6 +91,8 @@ fn policy(dice: &mut Rng, mistake: Option<Mistake>) -> Policy {
         participant_grace: Span::from_secs(8),
         stale_read_gap: Span::from_secs(3),
         call_timeout: Span::from_secs(6),
+        lookup_timeout: Span::from_secs(6),
+        lookup_grace: Span::from_secs(30),
         look_again: Span::from_secs(15),
         look_again_most: Span::from_secs(45),
         give_up_after: Span::from_secs(180),

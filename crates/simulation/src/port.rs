@@ -4,12 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use closure_machine::{Reply, Request, Target};
-use genesys_client::{Class, Quota, Sent};
+use genesys_client::{Class, Over, Quota, Sent};
 use genesys_types::ConversationId;
-use orchestrator::{CallDetails, CallFacts, Outcome, Permit, Remote};
+use orchestrator::{CallDetails, CallFacts, Outcome, Permit, ReadTogether, Remote};
 use tokio::{sync::oneshot, time::timeout};
 
-use crate::{clock::ReplicaClock, happening::Answered, plan::CLIENT_WAITS, world::Shared};
+use crate::{
+    clock::ReplicaClock, conversation::Conversation, happening::Answered, plan::CLIENT_WAITS,
+    together::AT_MOST, world::Shared,
+};
 
 /// How long to wait for a permit where only the end of a call can change the answer.
 const UNTIL_A_CALL_ENDS: Duration = Duration::from_millis(500);
@@ -56,6 +59,33 @@ impl Port {
     }
 }
 
+impl Port {
+    async fn ask_for_many(
+        &self,
+        permit: &mut genesys_client::Permit,
+        conversations: &[ConversationId],
+    ) -> Result<Vec<Over>, Reply> {
+        let (tell, answer) = oneshot::channel();
+        permit.sent();
+        if !self.world.lock().many_leave(self.clock.at(), self.replica, conversations, tell) {
+            permit.settle(Sent::NotSent);
+            return Err(Reply::NotSent);
+        }
+        let patience = Duration::from_millis(CLIENT_WAITS.unsigned_abs());
+        let (shown, sent) = match timeout(patience, answer).await {
+            Ok(Ok(answered)) => answered,
+            Ok(Err(_)) => {
+                // Lost: nobody will answer, and the client does not know.
+                tokio::time::sleep(patience).await;
+                (Err(Reply::Unknown), Sent::Unanswered)
+            }
+            Err(_) => (Err(Reply::Unknown), Sent::Unanswered),
+        };
+        permit.settle(sent);
+        shown
+    }
+}
+
 #[async_trait]
 impl Remote for Port {
     fn try_permit(&self, class: Class) -> Result<Permit, Duration> {
@@ -92,7 +122,31 @@ impl Remote for Port {
         Outcome { reply, facts: CallFacts { requests: permit.requests().made(), ..CallFacts::default() } }
     }
 
-    async fn look_up(&self, _: Permit, _: &Target) -> Outcome {
-        Outcome { reply: Reply::Rejected, facts: CallFacts::default() }
+    async fn look_up(&self, permit: Permit, target: &Target) -> Outcome {
+        let (Target::ExternalId(id) | Target::Attribute { value: id, .. }) = target;
+        let Some(conversation) = Conversation::known_by(id) else {
+            return Outcome { reply: Reply::Rejected, facts: CallFacts::default() };
+        };
+        let mut permit = permit.into_inner::<genesys_client::Permit>().expect("the permit is of this port");
+        let reply = self.ask(&mut permit, conversation, Request::LookUp).await;
+        Outcome { reply, facts: CallFacts { requests: permit.requests().made(), ..CallFacts::default() } }
+    }
+
+    fn reads_together(&self) -> usize {
+        if self.world.lock().plan.reads_together { AT_MOST } else { 0 }
+    }
+
+    async fn read_together(
+        &self,
+        permit: Permit,
+        conversations: &[ConversationId],
+    ) -> Result<ReadTogether, Outcome> {
+        let mut permit = permit.into_inner::<genesys_client::Permit>().expect("the permit is of this port");
+        let shown = self.ask_for_many(&mut permit, conversations).await;
+        let facts = CallFacts { requests: permit.requests().made(), ..CallFacts::default() };
+        match shown {
+            Ok(over) => Ok(ReadTogether { over, facts }),
+            Err(reply) => Err(Outcome { reply, facts }),
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use closure_machine::{Evidence, Step};
+use closure_machine::{Evidence, Step, Subject, Target};
 use fastrand::Rng;
 use queue::MemoryQueue;
 use store::{MemoryStore, Millis};
@@ -34,6 +34,9 @@ const HELD: Duration = Duration::from_secs(8);
 /// For how long replicas run at least and at most, while things fail, before they see what the others did.
 const SHORTEST_SLICE: Millis = 3;
 pub(crate) const LONGEST_SLICE: Millis = 80;
+
+/// Within which time all commands are given where conversations can be read together.
+const ALL_AT_ONCE: Millis = 1_500;
 
 /// How a story ended in which everything held.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -224,6 +227,8 @@ impl Story {
             Happening::Arrives(call) => world().call_arrives(call),
             Happening::Answers(call, answered) => world().answer_arrives(call, answered),
             Happening::Effect(call) => world().takes_effect(&call),
+            Happening::ManyArrive(many) => world().many_arrive(many),
+            Happening::ManyAnswered(many, answered) => world().many_answered(many, answered),
             Happening::GuestLeaves(conversation) => world().guest_leaves(conversation, None),
             Happening::GuestComes(conversation) => world().guest_comes(conversation),
             Happening::AgentLeaves(conversation) => {
@@ -260,11 +265,11 @@ impl Story {
             },
             Happening::Publishes(command) => {
                 let mut world = world();
-                let conversation = usize::try_from(command).ok().and_then(|at| world.commands.get(at));
-                if let Some(conversation) = conversation.map(|command| command.conversation) {
+                let known = usize::try_from(command).ok().and_then(|at| world.commands.get(at));
+                if let Some(message) = known.map(|known| people::message(command, &known.subject)) {
                     let at = world.now;
                     world.note(at, Told::Published { command });
-                    self.outside.queue.publish(people::message(command, conversation));
+                    self.outside.queue.publish(message);
                 }
             }
             Happening::Operates => {
@@ -341,6 +346,8 @@ impl Story {
             Happening::Arrives(_)
             | Happening::Answers(..)
             | Happening::Effect(_)
+            | Happening::ManyArrive(_)
+            | Happening::ManyAnswered(..)
             | Happening::GuestLeaves(_)
             | Happening::GuestComes(_)
             | Happening::AgentLeaves(_)
@@ -368,7 +375,7 @@ fn populate(world: &mut World) {
         let agent = Agent { connected: world.dice.bool(), owes_a_wrap_up: world.dice.bool() };
         truth.agent = (world.dice.u8(..5) == 0).then_some(agent);
         truth.stuck = world.dice.u8(..20) == 0;
-        let conversation = truth.id;
+        let (conversation, guest) = (truth.id, truth.external_id());
         world.conversations.insert(conversation, truth);
         let perhaps = |world: &mut World, one_in: u8, happening: Happening| {
             let at = world.dice.i64(0..FAULTS_LAST);
@@ -384,7 +391,12 @@ fn populate(world: &mut World) {
         perhaps(world, 4, Happening::Notifies(conversation));
         let commands = if world.dice.u8(..5) == 0 { 2 } else { 1 };
         for _ in 0..commands {
-            command(world, conversation);
+            let by_guest = world.plan.by_guest;
+            let subject = match crate::chances::happens(&mut world.dice, by_guest) {
+                true => Subject::Sought(Target::ExternalId(guest.as_str().into())),
+                false => Subject::Conversation(conversation),
+            };
+            command(world, subject);
         }
     }
     let conversations: Vec<_> = world.conversations.keys().copied().collect();
@@ -415,11 +427,12 @@ fn at_some_time(world: &mut World, happening: Happening) {
     world.plan(at, happening);
 }
 
-fn command(world: &mut World, conversation: genesys_types::ConversationId) {
+fn command(world: &mut World, subject: Subject) {
     let number = u32::try_from(world.commands.len()).unwrap_or_default();
     let by_queue = world.dice.bool();
-    world.commands.push(Command { conversation, by_queue, acknowledged: None });
-    let at = world.dice.i64(0..FAULTS_LAST * 2 / 3);
+    world.commands.push(Command { subject, by_queue, acknowledged: None });
+    let within = if world.plan.reads_together { ALL_AT_ONCE } else { FAULTS_LAST * 2 / 3 };
+    let at = world.dice.i64(0..within);
     if !by_queue {
         return world.plan(at, Happening::Commands(number));
     }

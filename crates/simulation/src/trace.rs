@@ -72,6 +72,15 @@ pub(crate) enum Told {
         reply: &'static str,
         heard: bool,
     },
+    ReadsMany {
+        replica: usize,
+        conversations: usize,
+    },
+    ManyAnswered {
+        reply: &'static str,
+        over: usize,
+        heard: bool,
+    },
     LegEnded {
         conversation: ConversationId,
         leg: u32,

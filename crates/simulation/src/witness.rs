@@ -310,6 +310,11 @@ impl Witness {
         self.reports.iter().find(|(_, told)| !**told).map(|(position, _)| *position)
     }
 
+    /// A replica is told that the whole ended.
+    pub(crate) fn told_of_the_end(&mut self, conversation: ConversationId) {
+        self.ended.insert(conversation);
+    }
+
     /// A replica is told that a leg ended.
     pub(crate) fn told_of(&mut self, leg: CommunicationId) {
         self.evidence.insert(leg);

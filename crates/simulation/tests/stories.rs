@@ -19,7 +19,7 @@ const SEEDS: &str = "SIMULATION_SEEDS";
 const SEEDS_BY_DEFAULT: u64 = 300;
 
 /// What has to be in some story.
-const SEEN: [&str; 30] = [
+const SEEN: [&str; 34] = [
     "a crash",
     "a standstill",
     "a closure taken over",
@@ -35,6 +35,10 @@ const SEEN: [&str; 30] = [
     "saw a guest",
     "saw no guest",
     "saw its end",
+    "found the conversation",
+    "found nothing",
+    "read together",
+    "proof by a read together",
     "accepted",
     "400",
     "400 wrap-up",
