@@ -105,7 +105,8 @@ async fn act(act: Act) -> anyhow::Result<bool> {
         Act::Pages(options) => pages(options).await,
         Act::Stub(options) => serve_stub(options).await,
         Act::Bare(options) => {
-            bare::serve(options.listen, options.genesys, &options.hook_secret).await?;
+            bare::serve(options.listen, options.genesys, &options.hook_secret, options.store.as_deref())
+                .await?;
             Ok(true)
         }
         Act::Child { .. } => anyhow::bail!("a child is started before the runtime"),
@@ -130,7 +131,11 @@ async fn run_all(options: RunOptions) -> anyhow::Result<bool> {
 
 async fn load(options: LoadOptions) -> anyhow::Result<bool> {
     let (service, setup) = scene(options.scene);
-    let subject = if options.bare { Subject::Bare } else { service };
+    let subject = match (options.bare, options.bare_durable) {
+        (true, _) => Subject::Bare,
+        (_, true) => Subject::BareDurable,
+        _ => service,
+    };
     let completion = match options.until {
         Until::Wrapper => Completion::WrapperClosed,
         Until::Wait => Completion::LongPoll,

@@ -42,7 +42,7 @@ pub enum Act {
     Pages(PagesOptions),
     /// Serves the stub of the remote side until it is interrupted.
     Stub(StubOptions),
-    /// Serves the bare-HTTP ceiling until it is interrupted.
+    /// Serves the ceiling until it is interrupted.
     Bare(BareOptions),
     /// Becomes a program that ends with its parent.
     #[command(hide = true)]
@@ -85,7 +85,7 @@ pub struct RunOptions {
     /// Small sizes: shows that everything works, in under a minute.
     #[arg(long)]
     pub quick: bool,
-    /// Measures only the ceiling.
+    /// Measures only the ceilings.
     #[arg(long)]
     pub only_bare: bool,
     /// Closures at 256 unfinished.
@@ -110,9 +110,12 @@ pub struct RunOptions {
 pub struct LoadOptions {
     #[command(flatten)]
     pub scene: SceneOptions,
-    /// Loads the bare-HTTP ceiling in place of the service.
+    /// Loads the bare exchanges in place of the service: no state, no store.
     #[arg(long)]
     pub bare: bool,
+    /// Loads the ceiling in place of the service: the bare exchanges, and four durable writes a closure.
+    #[arg(long, conflicts_with = "bare")]
+    pub bare_durable: bool,
     /// How many closures to request.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub count: u64,
@@ -123,7 +126,7 @@ pub struct LoadOptions {
     #[arg(long, value_enum, default_value_t = Until::Wrapper)]
     pub until: Until,
     /// Kills the service this often and starts it again.
-    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "bare")]
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["bare", "bare_durable"])]
     pub kill_every: Option<Duration>,
     /// Number of kills; the load goes on past its count until the last one.
     #[arg(long, value_name = "N", default_value_t = 5)]
@@ -271,6 +274,9 @@ pub struct BareOptions {
     /// The secret that webhooks are signed with.
     #[arg(long, env = "BENCH_HOOK_SECRET", hide_env_values = true)]
     pub hook_secret: String,
+    /// A new file in which four steps of each closure are made durable; without it nothing is kept.
+    #[arg(long, value_name = "FILE")]
+    pub store: Option<PathBuf>,
 }
 
 /// How a report is printed.

@@ -88,12 +88,16 @@ pub struct Report {
     pub machine: Machine,
     /// The stub's delay before a webhook, in milliseconds.
     pub webhook_delay_ms: f64,
-    /// The ceiling.
+    /// The exchanges alone.
     pub bare: SubjectFigures,
+    /// The ceiling: the exchanges, and four durable writes a closure that share transactions.
+    pub bare_durable: SubjectFigures,
     /// The service.
     pub service: Option<SubjectFigures>,
     /// Closures per second of the service, as a share of the ceiling.
     pub share_of_ceiling: Option<f64>,
+    /// The same, as a share of the exchanges alone.
+    pub share_of_exchanges: Option<f64>,
     /// Waiting closures.
     pub waiting: Vec<WaitingFigures>,
     /// The run with kills.
@@ -102,7 +106,7 @@ pub struct Report {
     pub broken_promises: Vec<String>,
 }
 
-/// Measures the ceiling, then the service if there is one. `say` is told what begins.
+/// Measures the exchanges alone, the ceiling, then the service if there is one. `say` is told what begins.
 pub async fn run(
     service: Option<&Subject>,
     setup: &Setup,
@@ -110,15 +114,21 @@ pub async fn run(
     say: &dyn Fn(&str),
 ) -> anyhow::Result<Report> {
     let machine = Machine::read();
-    say("the bare-HTTP ceiling");
+    say("the bare exchanges");
     let bare = measure_subject(&Subject::Bare, setup, sizes).await?;
+    say("the ceiling: exchanges and durable writes");
+    let bare_durable = measure_subject(&Subject::BareDurable, setup, sizes).await?;
+    let mut broken_promises = broken_of("bare", &bare);
+    broken_promises.extend(broken_of("ceiling", &bare_durable));
     let mut report = Report {
         machine,
         webhook_delay_ms: setup.webhook_delay.as_secs_f64() * 1_000.0,
-        broken_promises: broken_of("bare", &bare),
+        broken_promises,
         bare,
+        bare_durable,
         service: None,
         share_of_ceiling: None,
+        share_of_exchanges: None,
         waiting: Vec::new(),
         kills: None,
     };
@@ -139,8 +149,11 @@ impl Report {
         say("the service");
         let figures = measure_subject(program, setup, sizes).await?;
         self.broken_promises.extend(broken_of("service", &figures));
-        let ceiling = self.bare.at_256.outcome.per_second;
-        self.share_of_ceiling = Some(figures.at_256.outcome.per_second / ceiling);
+        let share_of = |other: &SubjectFigures| {
+            Some(figures.at_256.outcome.per_second / other.at_256.outcome.per_second)
+        };
+        self.share_of_ceiling = share_of(&self.bare_durable);
+        self.share_of_exchanges = share_of(&self.bare);
         self.service = Some(figures);
 
         for waiting in &sizes.waiting {

@@ -1,4 +1,4 @@
-//! The program under test: the service with its own store on disk, or the bare ceiling.
+//! The program under test: the service with its own store on disk, or a ceiling.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -33,8 +33,10 @@ const TMPFS_MAGIC: u64 = 0x0102_1994;
 pub enum Subject {
     /// The service: the path of its program.
     Closeout(PathBuf),
-    /// The bare ceiling, out of this very program.
+    /// The bare exchanges, out of this very program.
     Bare,
+    /// The same with four durable writes a closure, which share transactions.
+    BareDurable,
 }
 
 /// How the service is set up for a measurement.
@@ -104,20 +106,22 @@ impl Service {
         let token = format!("bench-{}", uuid::Uuid::new_v4());
         let log = folder.path().join("log.txt");
         let launch = match subject {
-            Subject::Bare => Launch {
-                program: std::env::current_exe().context("cannot find this program")?,
-                arguments: [
-                    "bare",
-                    "--listen",
-                    &address.to_string(),
-                    "--genesys",
-                    &format!("http://{genesys}"),
-                ]
-                .map(Into::into)
-                .to_vec(),
-                environment: vec![("BENCH_HOOK_SECRET".to_owned(), secret.to_owned())],
-                log,
-            },
+            Subject::Bare | Subject::BareDurable => {
+                let mut arguments =
+                    ["bare", "--listen", &address.to_string(), "--genesys", &format!("http://{genesys}")]
+                        .map(Into::into)
+                        .to_vec();
+                if matches!(subject, Subject::BareDurable) {
+                    ensure_on_disk(folder.path())?;
+                    arguments.extend(["--store".into(), folder.path().join("bare.db").into()]);
+                }
+                Launch {
+                    program: std::env::current_exe().context("cannot find this program")?,
+                    arguments,
+                    environment: vec![("BENCH_HOOK_SECRET".to_owned(), secret.to_owned())],
+                    log,
+                }
+            }
             Subject::Closeout(program) => {
                 ensure_on_disk(folder.path())?;
                 let config = folder.path().join("closeout.toml");

@@ -1,10 +1,14 @@
-//! The bare-HTTP ceiling: the exchanges of a closure on axum and reqwest, with no state and no store.
+//! The ceiling: the exchanges of a closure on axum and reqwest, with nothing else, or with the writes that durability asks for.
 //!
 //! It answers 202 to a submit, reads the conversation, closes the participant, takes the signed webhook and closes the
-//! wrapper: the same five exchanges and one HMAC that a closure costs the service. It remembers nothing, so it
-//! proves nothing; it only shows how fast this machine can exchange these messages.
+//! wrapper: the same five exchanges and one HMAC that a closure costs the service. With a file it makes four steps of each
+//! durable on the way, as the service must, and decides nothing by them. It proves nothing; it only shows how fast this machine
+//! can exchange, and write down, these messages.
+
+mod writes;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +25,8 @@ use uuid::Uuid;
 use crate::listen::listen;
 use crate::signature::{HubKey, SIGNATURE_HEADER};
 
+use writes::{Step, Writes};
+
 /// The path that takes webhooks.
 pub const HOOK_PATH: &str = "/hooks/stub";
 
@@ -33,6 +39,7 @@ struct Bare {
     client: reqwest::Client,
     token: String,
     key: HubKey,
+    writes: Option<Writes>,
 }
 
 #[derive(Deserialize)]
@@ -52,8 +59,13 @@ struct Participant {
     purpose: String,
 }
 
-/// Serves until the process ends. `genesys` is the base URL of the stub.
-pub async fn serve(address: SocketAddr, genesys: String, secret: &str) -> anyhow::Result<()> {
+/// Serves until the process ends. `genesys` is the base URL of the stub; `store` is a new file for durable writes.
+pub async fn serve(
+    address: SocketAddr,
+    genesys: String,
+    secret: &str,
+    store: Option<&Path>,
+) -> anyhow::Result<()> {
     let client = reqwest::Client::builder()
         .no_proxy()
         .tcp_nodelay(true)
@@ -62,7 +74,8 @@ pub async fn serve(address: SocketAddr, genesys: String, secret: &str) -> anyhow
         .build()
         .context("cannot prepare the HTTP client")?;
     let token = log_in(&client, &genesys).await.context("cannot log in")?;
-    let bare = Arc::new(Bare { genesys, client, token, key: HubKey::new(secret) });
+    let writes = store.map(Writes::open).transpose()?;
+    let bare = Arc::new(Bare { genesys, client, token, key: HubKey::new(secret), writes });
     let router = Router::new()
         .route("/readyz", get(StatusCode::OK))
         .route("/v1/closures", post(submit))
@@ -94,6 +107,9 @@ async fn submit(State(bare): State<Arc<Bare>>, body: Bytes) -> StatusCode {
     let Ok(named) = serde_json::from_slice::<Named>(&body) else {
         return StatusCode::UNPROCESSABLE_ENTITY;
     };
+    if !bare.keeps(named.conversation_id, Step::Accepted).await {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
     tokio::spawn(async move {
         if let Err(error) = bare.close_participant(named.conversation_id).await {
             eprintln!("the participant was not closed: {error:#}");
@@ -110,6 +126,9 @@ async fn confirm(State(bare): State<Arc<Bare>>, headers: HeaderMap, body: Bytes)
     let Ok(named) = serde_json::from_slice::<Named>(&body) else {
         return StatusCode::BAD_REQUEST;
     };
+    if !bare.keeps(named.conversation_id, Step::ClosingWrapper).await {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
     tokio::spawn(async move {
         if let Err(error) = bare.close_wrapper(named.conversation_id).await {
             eprintln!("the wrapper was not closed: {error:#}");
@@ -119,6 +138,13 @@ async fn confirm(State(bare): State<Arc<Bare>>, headers: HeaderMap, body: Bytes)
 }
 
 impl Bare {
+    /// Makes a step durable where there is a file; false when that failed.
+    async fn keeps(&self, conversation: Uuid, step: Step) -> bool {
+        let Some(writes) = &self.writes else { return true };
+        let written = writes.write(conversation, step).await;
+        written.inspect_err(|error| eprintln!("not written: {error:#}")).is_ok()
+    }
+
     async fn close_participant(&self, conversation: Uuid) -> anyhow::Result<()> {
         let url = format!("{}/api/v2/conversations/{conversation}", self.genesys);
         let answer = self.client.get(url).bearer_auth(&self.token).send().await?.error_for_status()?;
@@ -128,6 +154,9 @@ impl Bare {
             bail!("the conversation has no guest");
         };
         let guest = guest.id;
+        if !self.keeps(conversation, Step::ClosingParticipant).await {
+            bail!("the intent was not written");
+        }
         self.disconnect(format!(
             "{}/api/v2/conversations/messages/{conversation}/participants/{guest}",
             self.genesys
@@ -136,7 +165,11 @@ impl Bare {
     }
 
     async fn close_wrapper(&self, conversation: Uuid) -> anyhow::Result<()> {
-        self.disconnect(format!("{}/api/v2/conversations/messages/{conversation}", self.genesys)).await
+        self.disconnect(format!("{}/api/v2/conversations/messages/{conversation}", self.genesys)).await?;
+        if !self.keeps(conversation, Step::Closed).await {
+            bail!("the end was not written");
+        }
+        Ok(())
     }
 
     async fn disconnect(&self, url: String) -> anyhow::Result<()> {
