@@ -10,4 +10,5 @@ mod fleet;
 #[path = "../../crates/store-postgres/tests/trouble/proxy.rs"]
 mod proxy;
 mod setting;
+mod stored;
 mod words;

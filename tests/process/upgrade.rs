@@ -7,25 +7,15 @@
 //! RECORD_STORED=1 cargo test -p closeout-tests --test process upgrade
 //! ```
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
-use closeout_tests::{Scene, SceneOptions, database};
-use genesys_simulator::{ChaosSpec, FaultRule, GuestState, NewConversation, Preset};
+use closeout_tests::{Scene, SceneOptions, database, stored};
+use genesys_simulator::{ChaosSpec, FaultRule, NewConversation, Preset};
 use jiff::{Timestamp, ToSpan as _};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 /// The variable that has the store of this version written down.
 const RECORD: &str = "RECORD_STORED";
-
-/// States that are not left by themselves.
-const OVER: [&str; 6] = ["closed", "already_closed", "failed", "cancelled", "resolved", "ghost"];
 
 /// States that a closure of the recording is in.
 const STATES: [&str; 8] = [
@@ -39,22 +29,6 @@ const STATES: [&str; 8] = [
     "resolved",
 ];
 
-/// A closure of a store that was kept.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Kept {
-    id: String,
-    conversation_id: Uuid,
-    state: String,
-    version: u64,
-    /// How many lines its timeline has.
-    lines: usize,
-}
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/stored")
-}
-
 fn options(points: Option<&Path>) -> SceneOptions {
     let closing = "confirm_within = \"10s\"\ndeadline = \"60s\"\nstale_read_gap = \"200ms\"\n".to_owned();
     let variable = |points: &Path| ("CLOSEOUT_CRASH_POINTS".to_owned(), points.display().to_string());
@@ -65,67 +39,24 @@ fn options(points: Option<&Path>) -> SceneOptions {
     }
 }
 
-async fn timeline(scene: &Scene, id: &str) -> usize {
-    let (status, timeline) = scene.ask("GET", &format!("/v1/closures/{id}/timeline"), None).await;
-    assert_eq!(status, 200, "{timeline}");
-    timeline["items"].as_array().unwrap().len()
-}
-
 #[tokio::test]
 async fn a_store_of_each_released_version_is_gone_on_with() {
     if std::env::var_os(RECORD).is_some() {
         record().await;
     }
-    let mut stores: Vec<_> = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    stores.retain(|path| path.extension().is_some_and(|extension| extension == "sql"));
-    assert!(!stores.is_empty(), "no version has left a store");
-    for store in stores {
-        let kept: Vec<Kept> =
-            serde_json::from_str(&fs::read_to_string(store.with_extension("json")).unwrap()).unwrap();
-        go_on(&store, &kept).await;
-    }
-}
-
-async fn go_on(store: &Path, kept: &[Kept]) {
-    let mut scene = Scene::begin(options(None)).await;
-    scene.kill();
-    let file = scene.folder.path().join("closeout.db");
-    for ending in ["", "-wal", "-shm"] {
-        let _ = fs::remove_file(format!("{}{ending}", file.display()));
-    }
-    database::restore(&file, &fs::read_to_string(store).unwrap());
-    // The guests have left since, but for those whom nobody has asked to yet: this version closes them from the beginning.
-    let is_untouched = |state: &str| state == "scheduled";
-    for Kept { conversation_id, state, .. } in kept {
-        let gone = NewConversation {
-            conversation_id: Some(*conversation_id),
-            ended: !is_untouched(state),
-            ..NewConversation::default()
-        };
-        scene.simulator.create(&gone).unwrap();
-    }
-    scene.start().await;
-    for Kept { id, state, version, lines, conversation_id } in kept {
-        let was_over = OVER.contains(&state.as_str()) && state != "ghost";
-        // A ghost that has been given up meanwhile stays one.
-        let may_be = if was_over || state == "ghost" { &OVER[..] } else { &OVER[..2] };
-        let closure = scene.settled(id, may_be).await;
-        assert_eq!(closure["conversationId"], json!(conversation_id), "{closure}");
-        let told = timeline(&scene, id).await;
-        if is_untouched(state) {
-            assert_eq!(closure["state"], "closed", "{closure}");
-            assert_eq!(scene.simulator.guest_state(*conversation_id), Some(GuestState::Disconnected));
+    for (store, kept) in stored::stores_like(".sqlite.sql") {
+        println!("{}", store.display());
+        let mut scene = Scene::begin(options(None)).await;
+        scene.kill();
+        let file = scene.folder.path().join("closeout.db");
+        for ending in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(format!("{}{ending}", file.display()));
         }
-        if was_over {
-            let now = (closure["state"].as_str().unwrap(), closure["version"].as_u64().unwrap(), told);
-            assert_eq!(now, (state.as_str(), *version, *lines), "{}: {closure}", store.display());
-        } else if state != "ghost" {
-            assert!(told > *lines, "its timeline goes on: {closure}");
-        }
+        database::restore(&file, &fs::read_to_string(store).unwrap());
+        stored::meanwhile(&scene, &kept);
+        scene.start().await;
+        stored::has_gone_on(&scene, &kept).await;
     }
-    assert_eq!(scene.closures().await.len(), kept.len(), "{}", store.display());
-    let verdict = scene.simulator.verdict();
-    assert_eq!(verdict.repeated_closes + verdict.repeated_wrapper_closes, 0, "{verdict:?}");
 }
 
 /// Lets this version come to every state that it can be killed in, kills it, and writes down what it left.
@@ -175,7 +106,7 @@ async fn record() {
     let mut lines = BTreeMap::new();
     for closure in &before {
         let id = closure["id"].as_str().unwrap();
-        lines.insert(id.to_owned(), timeline(&scene, id).await);
+        lines.insert(id.to_owned(), stored::timeline(&scene, id).await);
     }
     // Whether it is answered before the process dies is of no account.
     let client = reqwest::Client::new();
@@ -188,20 +119,26 @@ async fn record() {
     }
     let text = database::dump(&scene.folder.path().join("closeout.db"));
     let stored = database::closures(&scene.folder.path().join("closeout.db"));
-    let kept: Vec<Kept> = stored
+    let kept: Vec<stored::Kept> = stored
         .into_iter()
         .map(|(key, conversation_id, state, version)| {
             let known = before.iter().find(|closure| closure["conversationId"] == json!(conversation_id));
             let id = known.map(|closure| closure["id"].as_str().unwrap().to_owned());
             let id = id.unwrap_or_else(|| orchestrator::closure_id(key));
-            Kept { lines: lines.get(&id).copied().unwrap_or_default(), id, conversation_id, state, version }
+            stored::Kept {
+                lines: lines.get(&id).copied().unwrap_or_default(),
+                id,
+                conversation_id,
+                state,
+                version,
+            }
         })
         .collect();
     for state in STATES {
         assert!(kept.iter().any(|closure| closure.state == state), "none is {state}: {kept:#?}");
     }
     let version = env!("CARGO_PKG_VERSION");
-    fs::write(folder().join(format!("{version}.sql")), text).unwrap();
+    fs::write(stored::stores().join(format!("{version}.sqlite.sql")), text).unwrap();
     let kept = serde_json::to_string_pretty(&kept).unwrap();
-    fs::write(folder().join(format!("{version}.json")), format!("{kept}\n")).unwrap();
+    fs::write(stored::stores().join(format!("{version}.json")), format!("{kept}\n")).unwrap();
 }

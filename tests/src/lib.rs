@@ -9,6 +9,7 @@ mod port;
 mod program;
 mod scene;
 mod search;
+pub mod stored;
 
 pub use crash_points::CrashPoints;
 pub use nats::{Nats, PATIENCE, publish};
