@@ -361,3 +361,40 @@ async fn what_still_runs_after_the_grace_is_cut() {
     timeout(BOUND, server.served).await.expect("serving ends").unwrap().unwrap();
     assert_eq!(until_closed(&mut client).await, "");
 }
+
+/// With the limits that the service has unless it is told otherwise. That they are shorter than ten seconds is looked at, not timed.
+#[tokio::test]
+async fn by_default_whoever_sends_too_little_is_cut() {
+    let limits = Limits::default();
+    assert!(limits.head_within.max(limits.body_within) < BOUND, "{limits:?}");
+    let server = start(limits);
+    let cut = async |begins: &str, goes_on: Option<&str>| {
+        let mut client = server.connect().await;
+        let begun = Instant::now();
+        client.write_all(begins.as_bytes()).await.unwrap();
+        let mut pace = interval(SHORT);
+        let mut some = [0; 1_024];
+        loop {
+            assert!(begun.elapsed() < 6 * BOUND, "never cut after {begins:?}");
+            tokio::select! {
+                read = client.read(&mut some) => if matches!(read, Ok(0) | Err(_)) { break },
+                _ = pace.tick() => if let Some(more) = goes_on { let _ = client.write_all(more.as_bytes()).await; },
+            }
+        }
+        begun.elapsed()
+    };
+    let body = "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n";
+    let (silent, one_byte, half_a_head, head, slow_body) = tokio::join!(
+        cut("", None),
+        cut("G", None),
+        cut("GET / HTTP/1.1\r\nhost: a", None),
+        cut("GET / HTTP/1.1\r\n", Some("a: b\r\n")),
+        cut(body, Some("b")),
+    );
+    for (who, after) in
+        [("silent", silent), ("one byte", one_byte), ("half a head", half_a_head), ("head", head)]
+    {
+        assert!(after >= limits.head_within, "{who} was cut after {after:?}");
+    }
+    assert!(slow_body >= limits.body_within, "cut after {slow_body:?}");
+}
