@@ -1,9 +1,9 @@
-//! Crash points, in debug builds only: the moments before and after each commit and each call, at which a test can have the
-//! process die as by `kill -9`.
+//! Crash points, in debug builds only: the moments before and after each commit, each call, each login, each post of a callback and
+//! whatever a broker is told, at which a test can have the process die as by `kill -9`.
 //!
 //! `CLOSEOUT_CRASH_POINTS` names a folder. Every point that is passed is appended to its file `passed`, as *conversation*, tab, *point*. Where
 //! its file `wanted` holds the same line, the line is appended to `crashed`, and the process kills itself. What is of no one
-//! conversation, as a look-up, what is owed to a callback, or a batch, has the nil UUID in its place.
+//! conversation, as a login, a look-up, what is owed to a callback, or a batch, has the nil UUID in its place.
 //!
 //! A point is named by what happens there, by whether it is before or after it, and, from the second time in the life of this process
 //! on, by how often it was passed: `call close_participant, after`, `commit replied closing_wrapper, before, 2`.
