@@ -50,6 +50,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = parse();
+    if matches!(cli.command, Command::Serve(_)) {
+        do_without_huge_pages();
+    }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -67,6 +70,15 @@ fn main() -> ExitCode {
     // Nothing that is durable hangs on a task that is still asleep.
     runtime.shutdown_background();
     code
+}
+
+/// A process that runs for months is not to take memory that it does not need. A kernel may give every process pages of 2 MiB of
+/// which a part is used: at 256 unfinished closures this one was a quarter larger by them, and no faster (ADR 38). The allocator
+/// is built not to ask for them.
+fn do_without_huge_pages() {
+    // A kernel that knows no such pages needs not be told.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 /// One core is left to the thread that writes the store: on two cores, two workers beside it took 6 % more time for each

@@ -32,10 +32,10 @@ const CHECKPOINT_PAGES: i64 = 16_384;
 const LOG_LIMIT: i64 = 256 << 20;
 
 /// Memory for pages on the writing connection, in KiB (negative is how SQLite tells KiB from pages).
-const WRITER_CACHE: i64 = -4_096;
+const WRITER_CACHE: i64 = -3_072;
 
 /// Memory for pages on each reading connection, in KiB.
-const READER_CACHE: i64 = -1_024;
+const READER_CACHE: i64 = -512;
 
 /// The statements that a connection keeps prepared; more than the store has.
 const STATEMENTS: usize = 96;

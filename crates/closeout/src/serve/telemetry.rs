@@ -8,8 +8,9 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 const SECONDS: [f64; 16] =
     [0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0, 600.0];
 
-/// How often samples are moved into their histograms when nobody reads the page.
-const UPKEEP: Duration = Duration::from_secs(5);
+/// How often samples are moved into their histograms when nobody reads the page. Until then each takes 24 bytes: at 2,000 closures a
+/// second that is 200 KB.
+const UPKEEP: Duration = Duration::from_secs(1);
 
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
