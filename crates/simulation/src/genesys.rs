@@ -47,7 +47,8 @@ impl World {
             return false;
         }
         self.note(at, Told::Left { replica, conversation, request });
-        // A lookup that is made for a producer who waits is written down with what it found.
+        // A lookup changes nothing: one that is made for a producer who waits is written down with what it found, and
+        // nobody holds the others against their intents.
         if let Some(truth) = self.conversations.get(&conversation).filter(|_| request != Request::LookUp) {
             self.witness.leaves(at, truth, request);
         }

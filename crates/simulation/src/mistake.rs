@@ -21,6 +21,10 @@ pub enum Mistake {
     SettledAtOnce,
     /// A call whose answer does not come is made again without a word.
     CallMadeTwice,
+    /// A lookup is answered with what another one has found.
+    LookupsMixedUp,
+    /// A read of many conversations does not tell that the guest is there again.
+    GuestOverlooked,
     /// A mistake in the machine.
     #[cfg(feature = "mutants")]
     Machine(closure_machine::Mutation),
@@ -28,7 +32,7 @@ pub enum Mistake {
 
 impl Mistake {
     /// All that lie around the machine.
-    pub const AROUND: [Self; 9] = [
+    pub const AROUND: [Self; 11] = [
         Self::StaleWriterWins,
         Self::InboxForgets,
         Self::KeysForgotten,
@@ -38,5 +42,7 @@ impl Mistake {
         Self::HookBelievesAnybody,
         Self::SettledAtOnce,
         Self::CallMadeTwice,
+        Self::LookupsMixedUp,
+        Self::GuestOverlooked,
     ];
 }

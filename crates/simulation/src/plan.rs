@@ -48,8 +48,10 @@ impl Plan {
         let (crashes, standstills, cuts, outages) = (few(6), few(4), few(3), few(2));
         let (acts, forgeries, by_guest) = (few(12), few(12), few(400));
         let reads_together = dice.u8(..6) == 0;
-        let mut policy = policy(dice, mistake);
+        let (mut policy, mut chances) = (policy(dice, mistake), Chances::draw(dice));
         if reads_together {
+            // So many are read together that it pays where nearly all wait for proof.
+            chances.event_lost = 900;
             policy.confirm_within = Span::from_secs(16);
             policy.deadline = Span::from_secs(60);
         }
@@ -57,7 +59,7 @@ impl Plan {
             policy,
             conversations: dice.usize(20..=26),
             max_open: if dice.u8(..4) == 0 { dice.usize(3..=8) } else { 1_000 },
-            chances: Chances::draw(dice),
+            chances,
             crashes,
             standstills,
             cuts,

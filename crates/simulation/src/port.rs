@@ -3,16 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use closure_machine::{Reply, Request, Target};
+use closure_machine::{Findings, Reply, Request, Target};
 use genesys_client::{Class, Over, Quota, Sent};
 use genesys_types::ConversationId;
 use orchestrator::{CallDetails, CallFacts, Outcome, Permit, ReadTogether, Remote};
 use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
-    clock::ReplicaClock, conversation::Conversation, happening::Answered, plan::CLIENT_WAITS,
-    together::AT_MOST, world::Shared,
+    clock::ReplicaClock, conversation::Conversation, happening::Answered, plan::CLIENT_WAITS, world::Shared,
 };
+
+/// How many conversations one request reads: few enough that some stories need two for all of theirs.
+const AT_MOST: usize = 15;
 
 /// How long to wait for a permit where only the end of a call can change the answer.
 const UNTIL_A_CALL_ENDS: Duration = Duration::from_millis(500);
@@ -57,6 +59,15 @@ impl Port {
             }
         }
     }
+}
+
+/// What a lookup has found, and another one should have been answered.
+fn of_another(reply: Reply) -> Reply {
+    let Reply::LookedUp(Findings::Open(mut found)) = reply else { return reply };
+    for candidate in &mut found {
+        candidate.conversation = Conversation::id_of(0);
+    }
+    Reply::LookedUp(Findings::Open(found))
 }
 
 impl Port {
@@ -128,7 +139,10 @@ impl Remote for Port {
             return Outcome { reply: Reply::Rejected, facts: CallFacts::default() };
         };
         let mut permit = permit.into_inner::<genesys_client::Permit>().expect("the permit is of this port");
-        let reply = self.ask(&mut permit, conversation, Request::LookUp).await;
+        let mut reply = self.ask(&mut permit, conversation, Request::LookUp).await;
+        if self.world.lock().plan.mistake == Some(crate::Mistake::LookupsMixedUp) {
+            reply = of_another(reply);
+        }
         Outcome { reply, facts: CallFacts { requests: permit.requests().made(), ..CallFacts::default() } }
     }
 
@@ -144,8 +158,12 @@ impl Remote for Port {
         let mut permit = permit.into_inner::<genesys_client::Permit>().expect("the permit is of this port");
         let shown = self.ask_for_many(&mut permit, conversations).await;
         let facts = CallFacts { requests: permit.requests().made(), ..CallFacts::default() };
+        let overlooks = self.world.lock().plan.mistake == Some(crate::Mistake::GuestOverlooked);
         match shown {
-            Ok(over) => Ok(ReadTogether { over, facts }),
+            Ok(mut over) => {
+                over.iter_mut().for_each(|over| over.guest_is_there &= !overlooks);
+                Ok(ReadTogether { over, facts })
+            }
             Err(reply) => Err(Outcome { reply, facts }),
         }
     }

@@ -8,7 +8,7 @@ use closure_machine::Turn;
 use futures_util::FutureExt as _;
 use store::{
     Ask, AuditFilter, AuditRow, BatchFilter, BatchItem, BatchRow, ClosureKey, Commit, CommitRefused,
-    DeadLetterFilter, DeadLetterRow, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Lease,
+    DeadLetterFilter, DeadLetterRow, DeliveryFilter, DeliveryRow, Filter, InboxEntry, KeyEntry, Lease, Line,
     MemoryStore, Millis, Order, PlacedLine, Quarantined, QueueTally, Row, Store, StoreUnavailable, Tally,
 };
 use uuid::Uuid;
@@ -122,6 +122,9 @@ impl ShakyStore {
         if let (Some((row, _)), Some(state)) = (&commit.closure, state) {
             world.owners.insert(row.key, self.life);
             world.trace.saw(state);
+            if commit.lines.iter().any(|line| line.kind == "heard" && says(line, READ_TOGETHER)) {
+                world.trace.saw("proof by a read together");
+            }
             let told =
                 Told::Committed { replica: self.life.0, closure: row.key, version: row.version, state };
             world.note(at, told);
@@ -178,6 +181,13 @@ fn spoilt(mut commit: Commit, mistake: Option<Mistake>) -> Commit {
         _ => {}
     }
     commit
+}
+
+/// The type of an event that a read of many conversations brought.
+const READ_TOGETHER: &str = "analytics/conversations/details/query";
+
+fn says(line: &Line, text: &str) -> bool {
+    line.body.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
 /// What a stale writer writes over the version that is stored.

@@ -13,9 +13,6 @@ use crate::{
     world::World,
 };
 
-/// How many conversations one request reads.
-pub(crate) const AT_MOST: usize = 100;
-
 /// What comes back: what is over, or a reply in place of it; and what the quota learns.
 pub(crate) type AnsweredMany = (Result<Vec<Over>, Reply>, genesys_client::Sent);
 
@@ -37,6 +34,7 @@ impl World {
         let at = at.max(self.now);
         let chances = self.plan.chances;
         if self.fails(chances.not_sent) {
+            self.note(at, Told::ReadsManyNotSent { replica });
             return false;
         }
         self.note(at, Told::ReadsMany { replica, conversations: conversations.len() });
@@ -80,10 +78,8 @@ impl World {
             return;
         }
         self.trace.saw(reply);
-        for over in shown.unwrap_or_default() {
-            if !over.guest_is_there && !over.legs.is_empty() {
-                self.trace.saw("proof by a read together");
-            }
+        // While the guest is shown there, nothing is proven.
+        for over in shown.unwrap_or_default().into_iter().filter(|over| !over.guest_is_there) {
             over.legs.iter().for_each(|leg| self.witness.told_of(leg.communication));
             if over.ended_at.is_some() {
                 self.witness.told_of_the_end(over.conversation);

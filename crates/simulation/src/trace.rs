@@ -76,6 +76,9 @@ pub(crate) enum Told {
         replica: usize,
         conversations: usize,
     },
+    ReadsManyNotSent {
+        replica: usize,
+    },
     ManyAnswered {
         reply: &'static str,
         over: usize,

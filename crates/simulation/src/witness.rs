@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use closure_machine::{Closure, End, GhostReason, Order, Policy, Request, Step, Turn, check};
+use closure_machine::{Closure, End, GhostReason, Order, Policy, Request, Step, Target, Turn, check};
 use genesys_types::{CommunicationId, ConversationId, Snapshot};
 use orchestrator::{Record, names};
 use store::{ClosureKey, Commit, Line, Millis};
@@ -128,6 +128,7 @@ impl Witness {
         let next = record.closure;
         self.columns(row, &next);
         self.one_open(row, &next);
+        self.is_sought(row, &next);
         if let Some(before) = &before {
             let left = before.closure.has_ended() && before.closure.step != next.step;
             self.holds(!left, "I6", || format!("the end {:?} was left", before.closure.step));
@@ -182,6 +183,15 @@ impl Witness {
         }
         self.holds(other.is_none(), "I4", || format!("two closures of {conversation} are open"));
         self.open.insert(place, row.key);
+    }
+
+    /// A closure whose command named the guest is of the conversation of that guest.
+    fn is_sought(&mut self, row: &store::Row, next: &Closure) {
+        let Some((sought, conversation)) = next.sought.as_ref().zip(next.conversation) else { return };
+        let (Target::ExternalId(id) | Target::Attribute { value: id, .. }) = &sought.target;
+        self.holds(Conversation::known_by(id) == Some(conversation), "target", || {
+            format!("{} is to close the conversation of {id}, and would close {conversation}", row.key)
+        });
     }
 
     fn ghosts(&mut self, before: Option<&Row>, next: &Closure, lines: &[Line]) -> Option<GhostReason> {
