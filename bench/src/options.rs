@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "closeout-bench", version, max_term_width = 100)]
 pub struct Options {
-    /// Threads of driver and stub, or of the ceiling; half of the cores by default.
+    /// Threads of driver and stub, or of a bare program; half of the cores by default.
     #[arg(long, global = true, value_name = "N", value_parser = at_least_one)]
     pub threads: Option<usize>,
     /// What to do.
@@ -42,7 +42,7 @@ pub enum Act {
     Pages(PagesOptions),
     /// Serves the stub of the remote side until it is interrupted.
     Stub(StubOptions),
-    /// Serves the ceiling until it is interrupted.
+    /// Serves a bare program until it is interrupted.
     Bare(BareOptions),
     /// Becomes a program that ends with its parent.
     #[command(hide = true)]
@@ -85,7 +85,7 @@ pub struct RunOptions {
     /// Small sizes: shows that everything works, in under a minute.
     #[arg(long)]
     pub quick: bool,
-    /// Measures only the ceilings.
+    /// Measures only the bare programs.
     #[arg(long)]
     pub only_bare: bool,
     /// Closures at 256 unfinished.

@@ -86,7 +86,7 @@ fn below(report: &Report) -> String {
     let machine = &report.machine;
     let mut text = format!(
         "{} · {} cores · {} MiB · Linux {} · {} · load before {}\n\
-         the stub sends each webhook {:.1} ms after the participant's close (mean of the ceiling's run: {:.2} ms)\n",
+         the stub sends each webhook {:.1} ms after the participant's close (mean of the bare exchanges' run: {:.2} ms)\n",
         machine.cpu,
         machine.cores,
         machine.memory_mib,

@@ -1,4 +1,4 @@
-//! The program under test: the service with its own store on disk, or a ceiling.
+//! The program under test: the service with its own store on disk, or a bare one.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;

@@ -101,9 +101,9 @@ fn runs(process: &str) -> bool {
 #[test]
 fn the_child_dies_with_the_driver() {
     // A killed driver cannot clear its folder away.
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let driver = Command::new(BENCH)
-        .args(["load", "--bare", "--count", "1000000", "--unfinished", "1", "--limit", "60s"])
+        .args(["load", "--bare-durable", "--count", "1000000", "--unfinished", "1", "--limit", "60s"])
         .arg("--folder")
         .arg(folder.path())
         .stdout(Stdio::null())
@@ -114,9 +114,11 @@ fn the_child_dies_with_the_driver() {
     let child = wait_for("the driver has a child", || {
         let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
         let child = children.split_ascii_whitespace().next()?.to_owned();
-        // Once it is the bare ceiling, it has tied itself to the driver.
+        // Once it is the bare program, it has tied itself to the driver.
         let command = std::fs::read_to_string(format!("/proc/{child}/cmdline")).ok()?;
-        (command.split('\0').nth(1) == Some("bare")).then_some(child)
+        let is_it = command.split('\0').nth(1) == Some("bare");
+        assert!(!is_it || command.contains("--store"), "durable writes have a file: {command}");
+        is_it.then_some(child)
     });
     driver.0.kill().unwrap();
     driver.0.wait().unwrap();

@@ -1,4 +1,5 @@
-//! The ceiling: the exchanges of a closure on axum and reqwest, with nothing else, or with the writes that durability asks for.
+//! The bare program: the exchanges of a closure on axum and reqwest, with nothing else, or, as the ceiling, with the writes that
+//! durability asks for.
 //!
 //! It answers 202 to a submit, reads the conversation, closes the participant, takes the signed webhook and closes the
 //! wrapper: the same five exchanges and one HMAC that a closure costs the service. With a file it makes four steps of each
