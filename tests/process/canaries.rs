@@ -154,7 +154,8 @@ async fn planted_secrets_and_personal_data_are_found_nowhere() {
     let words = PERSONAL.into_iter().chain(OF_CALLERS).map(str::to_owned);
     let mut search = Search::of(secrets.into_iter().chain(words), LABEL);
     let told = wait_until(Duration::from_secs(20), || async { receiver.got().pop() });
-    search.look_at_what_was_told(&told.await.unwrap());
+    assert!(told.await.is_some(), "nothing was told: {}", scene.log());
+    search.look_at_what_was_told(&receiver.got().concat());
     let id = closure["id"].as_str().unwrap();
     search_the_interface(&scene, &mut search, id, &conversation).await;
     search_the_console(&scene, &mut search).await;
@@ -212,7 +213,8 @@ async fn a_ghost_and_the_notification_socket_tell_nothing_of_guests_and_secrets(
     let words = PERSONAL.into_iter().map(str::to_owned);
     let mut search = Search::of(secrets.into_iter().chain(words).chain(channels), LABEL);
     let told = wait_until(Duration::from_secs(20), || async { receiver.got().pop() });
-    search.look_at_what_was_told(&told.await.unwrap());
+    assert!(told.await.is_some(), "nothing was told: {}", scene.log());
+    search.look_at_what_was_told(&receiver.got().concat());
     search_the_interface(&scene, &mut search, &id, &made.conversation_id.to_string()).await;
     search_the_console(&scene, &mut search).await;
     search_the_command_line(&scene, &mut search, &id).await;

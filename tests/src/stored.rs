@@ -41,7 +41,7 @@ pub fn stores_like(ending: &str) -> Vec<(PathBuf, Vec<Kept>)> {
     let names = fs::read_dir(stores()).unwrap().map(|entry| entry.unwrap().path());
     let kept = |path: PathBuf| {
         let version = path.file_name()?.to_str()?.strip_suffix(ending)?.to_owned();
-        let known = fs::read_to_string(stores().join(format!("{version}.json"))).ok()?;
+        let known = fs::read_to_string(stores().join(format!("{version}.json"))).unwrap();
         Some((path, serde_json::from_str(&known).unwrap()))
     };
     let found: Vec<_> = names.filter_map(kept).collect();

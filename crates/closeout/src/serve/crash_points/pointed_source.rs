@@ -1,4 +1,5 @@
-//! A source of commands that passes points before and after it takes messages, settles them, or publishes an ending.
+//! A source of commands that passes points after it has received messages, and before and after it settles them or publishes an
+//! ending.
 
 use std::{sync::Arc, time::Duration};
 
