@@ -55,5 +55,6 @@ async fn what_a_queue_tells_of_guests_is_in_dead_letters_alone_and_its_secret_no
     search.needles.retain(|needle| !PERSONAL.contains(&needle.as_str()));
     let stored = std::fs::read(scene.folder.path().join("closeout.db")).unwrap();
     search.look("closeout.db", &stored);
-    assert!(stored.windows(phone.len()).any(|window| window == phone.as_bytes()), "it is searched as it is");
+    let source = b"source:orders";
+    assert!(stored.windows(source.len()).any(|window| window == source), "the commands' keys are in it");
 }
