@@ -41,23 +41,24 @@ impl Port {
             permit.settle(Sent::NotSent);
             return Reply::NotSent;
         }
-        let patience = Duration::from_millis(CLIENT_WAITS.unsigned_abs());
-        match timeout(patience, answer).await {
-            Ok(Ok(Answered { reply, sent })) => {
-                permit.settle(sent);
-                reply
-            }
-            Ok(Err(_)) => {
-                // Lost: nobody will answer, and the client does not know.
-                tokio::time::sleep(patience).await;
-                permit.settle(Sent::Unanswered);
-                Reply::Unknown
-            }
-            Err(_) => {
-                permit.settle(Sent::Unanswered);
-                Reply::Unknown
-            }
+        let unanswered = Answered { reply: Reply::Unknown, sent: Sent::Unanswered };
+        let Answered { reply, sent } = in_time(answer).await.unwrap_or(unanswered);
+        permit.settle(sent);
+        reply
+    }
+}
+
+/// What comes while the client waits.
+async fn in_time<T>(answer: oneshot::Receiver<T>) -> Option<T> {
+    let patience = Duration::from_millis(CLIENT_WAITS.unsigned_abs());
+    match timeout(patience, answer).await {
+        Ok(Ok(answered)) => Some(answered),
+        Ok(Err(_)) => {
+            // Lost: nobody will answer, and the client does not know.
+            tokio::time::sleep(patience).await;
+            None
         }
+        Err(_) => None,
     }
 }
 
@@ -82,16 +83,7 @@ impl Port {
             permit.settle(Sent::NotSent);
             return Err(Reply::NotSent);
         }
-        let patience = Duration::from_millis(CLIENT_WAITS.unsigned_abs());
-        let (shown, sent) = match timeout(patience, answer).await {
-            Ok(Ok(answered)) => answered,
-            Ok(Err(_)) => {
-                // Lost: nobody will answer, and the client does not know.
-                tokio::time::sleep(patience).await;
-                (Err(Reply::Unknown), Sent::Unanswered)
-            }
-            Err(_) => (Err(Reply::Unknown), Sent::Unanswered),
-        };
+        let (shown, sent) = in_time(answer).await.unwrap_or((Err(Reply::Unknown), Sent::Unanswered));
         permit.settle(sent);
         shown
     }
