@@ -121,6 +121,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("closeout-bench", &[]),
     ("closeout-tests", &["genesys-simulator"]),
+    ("genesys-client-tests", &[]),
+    ("orchestrator-tests", &[]),
 ];
 
 /// Crates that neither wait, read a clock nor log: what they may use of others.

@@ -118,7 +118,7 @@ pub fn reply_with(status: u16, headers: &[(&str, &str)], body: impl Into<Body>) 
 }
 
 pub fn sample(name: &str) -> String {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/genesys/samples/rest/");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../tests/fixtures/genesys/samples/rest/");
     std::fs::read_to_string(format!("{folder}{name}")).unwrap()
 }
 
