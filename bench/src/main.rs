@@ -202,6 +202,7 @@ async fn growth(options: GrowthOptions) -> anyhow::Result<bool> {
     let plan = GrowthPlan {
         up_to: options.up_to,
         count: options.count,
+        rounds: options.rounds,
         unfinished: run::UNFINISHED,
         limit: options.limit,
     };

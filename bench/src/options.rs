@@ -205,8 +205,11 @@ pub struct GrowthOptions {
     /// The largest number of closures in the store: 1,000, ten times as many, and so on up to it.
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub up_to: u64,
-    /// How many closures are measured at each size.
-    #[arg(long, value_name = "N", default_value_t = 7_200, value_parser = clap::value_parser!(u64).range(1..))]
+    /// How often each size is measured, in turn with a store of 1,000; the median counts.
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
+    /// How many closures are measured each time.
+    #[arg(long, value_name = "N", default_value_t = 4_000, value_parser = clap::value_parser!(u64).range(8..))]
     pub count: u64,
     /// How long each load may take.
     #[arg(long, value_name = "TIME", default_value = "1200s", value_parser = duration)]
