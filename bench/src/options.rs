@@ -225,7 +225,7 @@ pub struct SoakOptions {
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..))]
     pub count: u64,
     /// In how many parts; after each the process is left alone until its memory stands still.
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(4..=200))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(4..=1_000))]
     pub parts: u32,
     /// How long each part may take.
     #[arg(long, value_name = "TIME", default_value = "1200s", value_parser = duration)]

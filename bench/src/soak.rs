@@ -52,7 +52,7 @@ pub struct SoakPlan {
 pub struct SoakFigures {
     /// The memory after each part.
     pub readings: Vec<Reading>,
-    /// By how much the line through all readings but the first rises, of their mean: the first part fills pools and caches.
+    /// By how much the line through all readings after the first tenth rises, of their mean: the first closures fill pools and caches.
     pub slope: f64,
     /// What the stub and the store say in the end.
     pub proof: Proof,
@@ -106,7 +106,9 @@ pub async fn measure_soak(subject: &Subject, setup: &Setup, plan: SoakPlan) -> a
     }
     let all: Vec<_> = plans.iter().map(|plan| (plan, plan.count)).collect();
     let proof = prove(&scene, &all, plan.limit).await?;
-    Ok(SoakFigures { slope: slope(&readings[1..]), readings, proof })
+    let filled =
+        readings.iter().filter(|reading| reading.closed * 10 >= plan.count).copied().collect::<Vec<_>>();
+    Ok(SoakFigures { slope: slope(&filled), readings, proof })
 }
 
 /// Has every connection with which the store reads opened, and its cache filled: while closures are closed that comes when a few reads
