@@ -190,6 +190,7 @@ async fn overload(options: OverloadOptions) -> anyhow::Result<bool> {
         times: options.times,
         lasts: options.lasts,
         on_their_way: options.on_their_way,
+        heed: options.heed,
         limit: options.limit,
     };
     let figures = measure_overload(&service, &setup, plan).await?;
@@ -201,8 +202,8 @@ async fn growth(options: GrowthOptions) -> anyhow::Result<bool> {
     let (service, setup) = scene(options.scene);
     let plan = GrowthPlan {
         up_to: options.up_to,
-        count: options.count,
         rounds: options.rounds,
+        count: options.count,
         unfinished: run::UNFINISHED,
         limit: options.limit,
     };

@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use uuid::Uuid;
 
 /// How long a request may go without an answer.
@@ -35,8 +35,10 @@ pub struct OfferPlan {
     pub per_second: f64,
     /// For how long.
     pub lasts: Duration,
-    /// The most requests without an answer at once.
+    /// The most requests without an answer at once: so many senders are there.
     pub on_their_way: usize,
+    /// Whether a sender that is refused sends nothing for as long as `Retry-After` says.
+    pub heed: bool,
 }
 
 /// What was answered to the requests.
@@ -72,7 +74,7 @@ pub struct Offered {
 pub struct Offering {
     /// How many were sent.
     pub sent: u64,
-    /// How many were due and not sent, because too many were without an answer.
+    /// How many were due and not sent, because too many were without an answer, or as their senders heeded one.
     pub not_sent: u64,
     due: Arc<Due>,
     connections: JoinSet<Offered>,
@@ -84,12 +86,14 @@ struct Due {
     token: Box<str>,
     now: Semaphore,
     on_their_way: AtomicUsize,
+    heed: bool,
 }
 
 /// What one request came to.
 enum Fate {
     Accepted,
-    Shed,
+    /// Refused, for so long.
+    Shed(Duration),
     Otherwise(String),
 }
 
@@ -97,7 +101,8 @@ impl Offering {
     /// Sends so many requests a second for so long.
     pub async fn made(address: SocketAddr, token: &str, plan: OfferPlan) -> Self {
         let now = Semaphore::new(0);
-        let due = Arc::new(Due { address, token: token.into(), now, on_their_way: AtomicUsize::new(0) });
+        let (token, on_their_way) = (token.into(), AtomicUsize::new(0));
+        let due = Arc::new(Due { address, token, now, on_their_way, heed: plan.heed });
         let mut connections = JoinSet::new();
         for _ in 0..plan.on_their_way {
             connections.spawn(Arc::clone(&due).ask_by_one_connection());
@@ -125,7 +130,7 @@ impl Offering {
     /// Waits for the answers that are still to come, at most 30 s.
     pub async fn answered(mut self) -> anyhow::Result<Offered> {
         while self.due.on_their_way.load(Ordering::Relaxed) > 0 {
-            tokio::time::sleep(PACE).await;
+            sleep(PACE).await;
         }
         self.due.now.close();
         let mut all = Offered::default();
@@ -158,7 +163,16 @@ impl Due {
                 connection = None;
             }
             let took_us = u32::try_from(begun.elapsed().as_micros()).unwrap_or(u32::MAX);
+            let pause = match fate {
+                // As clients do that are many, each waits somewhat longer than it is told to.
+                Some(Fate::Shed(time)) if self.heed => Some(time.mul_f64(1.0 + fastrand::f64())),
+                _ => None,
+            };
             offered.note(fate, conversation, took_us);
+            // A sender that waits is not there for what is due meanwhile.
+            if let Some(pause) = pause {
+                sleep(pause).await;
+            }
             self.on_their_way.fetch_sub(1, Ordering::Relaxed);
         }
         offered
@@ -215,9 +229,17 @@ fn first_answer(read: &[u8]) -> io::Result<Option<(Fate, usize)>> {
     }
     let fate = match answer.code {
         Some(200 | 202) => Fate::Accepted,
-        Some(503) if header(RETRY_AFTER.as_str()).is_some() => Fate::Shed,
-        other => {
-            Fate::Otherwise(format!("{} {}", other.unwrap_or_default(), answer.reason.unwrap_or_default()))
+        code => {
+            let seconds = header(RETRY_AFTER.as_str())
+                .and_then(|header| str::from_utf8(header.value).ok()?.parse::<u64>().ok());
+            match (code, seconds) {
+                (Some(503), Some(seconds)) => Fate::Shed(Duration::from_secs(seconds)),
+                (code, _) => Fate::Otherwise(format!(
+                    "{} {}",
+                    code.unwrap_or_default(),
+                    answer.reason.unwrap_or_default()
+                )),
+            }
         }
     };
     Ok(Some((fate, head + body)))
@@ -232,7 +254,7 @@ impl Offered {
                 self.accepted.insert(conversation);
                 self.accepted_us.push(took_us);
             }
-            Some(Fate::Shed) => {
+            Some(Fate::Shed(_)) => {
                 answers.shed += 1;
                 self.refused_us.push(took_us);
             }
@@ -267,7 +289,10 @@ mod tests {
         let (fate, length) = first_answer(read.as_bytes()).unwrap()?;
         let name = match fate {
             Fate::Accepted => "accepted",
-            Fate::Shed => "shed",
+            Fate::Shed(time) => {
+                assert_eq!(time, Duration::from_secs(1));
+                "shed"
+            }
             Fate::Otherwise(_) => "otherwise",
         };
         Some((name, length))
@@ -300,7 +325,7 @@ mod tests {
         let mut all = Offered::default();
         for (number, fate) in [
             Some(Fate::Accepted),
-            Some(Fate::Shed),
+            Some(Fate::Shed(Duration::from_secs(1))),
             Some(Fate::Otherwise("429 Too Many Requests".to_owned())),
             Some(Fate::Otherwise("500".to_owned())),
             None,

@@ -192,6 +192,9 @@ pub struct OverloadOptions {
     /// How many requests may be without an answer at once; what would be more is counted, and not sent.
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = at_least_one)]
     pub on_their_way: usize,
+    /// Whoever is refused sends nothing for as long as Retry-After says, as producers are asked to; without it nobody heeds it.
+    #[arg(long)]
+    pub heed: bool,
     /// How long all that was accepted may take to end.
     #[arg(long, value_name = "TIME", default_value = "180s", value_parser = duration)]
     pub limit: Duration,
@@ -202,7 +205,7 @@ pub struct OverloadOptions {
 pub struct GrowthOptions {
     #[command(flatten)]
     pub scene: SceneOptions,
-    /// The largest number of closures in the store: 1,000, ten times as many, and so on up to it.
+    /// The largest number of closures in the store: 10,000, ten times as many, and so on up to it.
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub up_to: u64,
     /// How often each size is measured, in turn with a store of 1,000; the median counts.
@@ -300,11 +303,12 @@ pub enum Until {
     Wait,
 }
 
-/// Reads `2.5ms`, `2s` or `1m`.
 /// The service's program as it is built along with this one.
 fn beside() -> PathBuf {
     std::env::current_exe().unwrap_or_default().with_file_name("closeout")
 }
+
+/// Reads `2.5ms`, `2s` or `1m`.
 
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());

@@ -32,6 +32,8 @@ pub struct OverloadPlan {
     pub lasts: Duration,
     /// The most requests without an answer at once.
     pub on_their_way: usize,
+    /// Whether whoever is refused sends nothing for as long as `Retry-After` says.
+    pub heed: bool,
     /// How long all that was accepted may take to end.
     pub limit: Duration,
 }
@@ -126,6 +128,7 @@ pub async fn measure_overload(
         per_second: peak_per_second * f64::from(plan.times),
         lasts: plan.lasts,
         on_their_way: plan.on_their_way,
+        heed: plan.heed,
     };
     let offering = Offering::made(scene.service.address(), scene.service.token(), offer).await;
     let after = CpuTime::of(&scene)?;

@@ -102,7 +102,9 @@ public sealed class CloseoutClient(HttpClient http)
             }
             var problem = (await answer.Content.ReadFromJsonAsync<Problem>())!;
             if (!problem.Retryable || attempt == Attempts) throw new RefusedException(problem);
-            await Task.Delay(answer.Headers.RetryAfter?.Delta ?? TimeSpan.FromSeconds(Math.Pow(2, attempt) / 4));
+            // Never all at the same moment: whoever was refused together would come together again.
+            var asked = answer.Headers.RetryAfter?.Delta ?? TimeSpan.FromSeconds(Math.Pow(2, attempt) / 4);
+            await Task.Delay(asked * (1 + Random.Shared.NextDouble()));
         }
     }
 }

@@ -147,7 +147,8 @@ export class Closeout {
         const again = error instanceof Unreachable || (error instanceof Refused && error.problem.retryable);
         if (!again || attempt >= this.attempts) throw error;
         const asked = error instanceof Refused ? error.retryAfterSeconds : undefined;
-        await sleep(1000 * (asked ?? 0.25 * 2 ** attempt * (0.5 + Math.random())));
+        // Never all at the same moment: whoever was refused together would come together again.
+        await sleep(1000 * (asked ?? 0.125 * 2 ** attempt) * (1 + Math.random()));
       }
     }
   }

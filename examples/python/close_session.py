@@ -166,7 +166,8 @@ class Closeout:
                 if not retryable or attempt == ATTEMPTS:
                     raise
                 asked = getattr(error, "retry_after", None)
-                pause = asked if asked is not None else random.uniform(0.5, 1) * 0.5 * 2**attempt
+                # Never all at the same moment: whoever was refused together would come together again.
+                pause = asked * random.uniform(1, 2) if asked is not None else random.uniform(0.5, 1) * 0.5 * 2**attempt
                 time.sleep(min(pause, 30))
         raise AssertionError("the last attempt answers or raises")
 

@@ -65,7 +65,9 @@ def request_closure(event_id, request, context):
                 raise NotAccepted(f"{problem['code']}: {problem['detail']} {problem['fix']}") from error
         except (OSError, http.client.HTTPException) as error:
             problem = {"code": "unreachable", "detail": str(error), "fix": "Check CLOSEOUT_SERVER and the network."}
-        pause = float(retry_after) if (retry_after or "").isdigit() else random.uniform(0.25, 0.5) * 2**attempt
+        # Never all at the same moment: whoever was refused together would come together again.
+        asked = float(retry_after) if (retry_after or "").isdigit() else 2**attempt / 4
+        pause = asked * random.uniform(1, 2)
         if attempt == ATTEMPTS or pause > time_left(context):
             raise NotAccepted(f"{problem['code']}: {problem['detail']} {problem['fix']}")
         time.sleep(pause)
