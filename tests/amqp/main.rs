@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 
 mod commands;
+mod crash_points;
 mod rabbit;

@@ -136,6 +136,11 @@ impl Queues {
 
     /// A service that takes commands out of both queues.
     pub async fn scene(&self) -> Scene {
+        Scene::begin(self.options()).await
+    }
+
+    /// The options of such a service.
+    pub fn options(&self) -> SceneOptions {
         let url = setting("CLOSEOUT_TEST_AMQP").replace("guest:guest@", "");
         let table = |name: &str, queue: &str, decoder: &str| {
             format!(
@@ -145,13 +150,12 @@ impl Queues {
             )
         };
         let tables = [table("orders", &self.orders, "auto"), table("tasks", &self.tasks, "celery")];
-        Scene::begin(SceneOptions {
+        SceneOptions {
             closing: "confirm_within = \"1s\"\ndeadline = \"5m\"\nstale_read_gap = \"500ms\"\n".to_owned(),
             callbacks: tables.concat(),
             environment: vec![("BROKER_PASSWORD".to_owned(), "guest".to_owned())],
             ..SceneOptions::default()
-        })
-        .await
+        }
     }
 
     /// How many messages wait in a queue; nothing while the broker is away.
@@ -166,13 +170,16 @@ impl Queues {
         let enough = u32::try_from(at_least).unwrap();
         let there = wait_until(PATIENCE, || async { (self.waiting(queue).await? >= enough).then_some(()) });
         assert!(there.await.is_some(), "only {:?} of {at_least} in {queue}", self.waiting(queue).await);
-        let channel = channel().await.unwrap();
-        let mut all = Vec::new();
-        while let Some(message) =
-            channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await.unwrap()
-        {
-            all.push((message.delivery.properties.clone(), message.delivery.data.clone()));
-        }
-        all
+        take_all(&channel().await.unwrap(), queue).await
     }
+}
+
+/// Takes all that is in a queue now.
+pub async fn take_all(channel: &Channel, queue: &str) -> Vec<(BasicProperties, Vec<u8>)> {
+    let mut all = Vec::new();
+    while let Some(message) = channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await.unwrap()
+    {
+        all.push((message.delivery.properties.clone(), message.delivery.data.clone()));
+    }
+    all
 }

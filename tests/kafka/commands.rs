@@ -58,8 +58,7 @@ async fn all_is_well(shop: &Shop, scene: &Scene, conversations: &[Uuid]) {
     let told = shop.told(TOPICS[2], move |all| known(all).len() >= number).await;
     assert_eq!(known(&told), (0..number).map(|number| format!("order-{number}")).collect());
     let emptied = wait_until(PATIENCE, || async {
-        let (_, sources) = scene.ask("GET", "/v1/sources", None).await;
-        let source = sources["items"].as_array()?.iter().find(|source| source["name"] == "orders")?.clone();
+        let source = scene.source("orders").await?;
         (source["waiting"] == 0 && source["inHand"] == 0).then_some(())
     });
     assert!(emptied.await.is_some(), "{:?}", scene.ask("GET", "/v1/sources", None).await);

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod commands;
+mod crash_points;
 mod gate;
 mod operators;
 mod proving;

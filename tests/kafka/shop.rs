@@ -92,6 +92,11 @@ impl Shop {
 
     /// A service that takes the shop's commands, read in this way.
     pub async fn scene(&self, decoder: &str) -> Scene {
+        Scene::begin(self.options(decoder)).await
+    }
+
+    /// The options of such a service.
+    pub fn options(&self, decoder: &str) -> SceneOptions {
         let brokers: Vec<_> = self.brokers.split(',').collect();
         let (own, [topic, ended, _]) = (&self.own, TOPICS);
         let login = if self.is_asked {
@@ -104,13 +109,12 @@ impl Shop {
              group = \"{own}closeout\"\ndecoder = \"{decoder}\"\nresults = \"{own}{ended}\"\n\
              replies = [\"{own}closures.reply-*\"]\n{login}"
         );
-        Scene::begin(SceneOptions {
+        SceneOptions {
             closing: "confirm_within = \"2s\"\ndeadline = \"5m\"\nstale_read_gap = \"500ms\"\n".to_owned(),
             callbacks: table,
             environment: vec![("BROKER_PASSWORD".to_owned(), PASSWORD.to_owned())],
             ..SceneOptions::default()
-        })
-        .await
+        }
     }
 
     /// Sends a command as a careful producer does: again, until the brokers have it.
@@ -135,6 +139,23 @@ impl Shop {
     pub async fn told(&self, topic: &str, is_enough: impl Fn(&[Told]) -> bool + Send + 'static) -> Vec<Told> {
         let (client, topic) = (client(&self.brokers, self.is_asked), self.topic(topic));
         tokio::task::spawn_blocking(move || read(client, &topic, is_enough)).await.unwrap()
+    }
+
+    /// Whether the service's group has come to the end of each partition of commands, as the brokers know it.
+    pub async fn has_no_command_left(&self) -> bool {
+        let (mut client, topic) = (client(&self.brokers, self.is_asked), self.topic(TOPICS[0]));
+        client.set("group.id", format!("{}closeout", self.own));
+        let look = move || {
+            let reader: BaseConsumer = client.create().unwrap();
+            let mut all = TopicPartitionList::new();
+            all.add_partition_range(&topic, 0, PARTITIONS - 1);
+            let committed = reader.committed_offsets(all, PATIENCE).unwrap();
+            committed.elements().iter().all(|partition| {
+                let (_, end) = reader.fetch_watermarks(&topic, partition.partition(), PATIENCE).unwrap();
+                partition.offset() == Offset::Offset(end) || end == 0
+            })
+        };
+        tokio::task::spawn_blocking(look).await.unwrap()
     }
 }
 

@@ -6,6 +6,7 @@
 mod aws;
 mod bridge;
 mod commands;
+mod crash_points;
 mod crashes;
 mod evidence;
 mod matrix;

@@ -62,6 +62,11 @@ impl Orders {
 
     /// A service that takes commands out of the three queues, with SQS at this address. `notices` is how it reads what SNS sends.
     pub async fn scene(&self, endpoint: &str, notices: &str) -> Scene {
+        Scene::begin(self.options(endpoint, notices)).await
+    }
+
+    /// The options of such a service.
+    pub fn options(&self, endpoint: &str, notices: &str) -> SceneOptions {
         let table = |of: &str, decoder: &str| {
             format!(
                 "[[source]]\nname = \"{of}\"\nkind = \"sqs\"\nqueue_url = \"{}\"\nregion = \"{REGION}\"\n\
@@ -74,13 +79,12 @@ impl Orders {
         };
         let tables = [table("orders", "auto"), table("events", "eventbridge"), table("notices", notices)];
         let environment = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
-        Scene::begin(SceneOptions {
+        SceneOptions {
             closing: "confirm_within = \"2s\"\ndeadline = \"5m\"\nstale_read_gap = \"500ms\"\n".to_owned(),
             callbacks: tables.concat(),
             environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             ..SceneOptions::default()
-        })
-        .await
+        }
     }
 
     /// Sends a command to the queue of orders, under an id of the shop's.
@@ -117,19 +121,32 @@ impl Orders {
         }
     }
 
+    /// Whether a queue holds nothing, visible or hidden.
+    pub async fn is_empty(&self, of: &str) -> bool {
+        self.api.number_in(&self.url(of)).await == 0
+    }
+
     /// Takes out of a queue what comes, bodies and attributes, until it is enough.
     pub async fn told(&self, of: &str, is_enough: impl Fn(&[(Value, Value)]) -> bool) -> Vec<(Value, Value)> {
-        let asked = json!({ "QueueUrl": self.url(of), "MaxNumberOfMessages": 10, "WaitTimeSeconds": 1,
-            "VisibilityTimeout": 3600, "MessageAttributeNames": ["All"] });
         let (mut all, until) = (Vec::new(), Instant::now() + PATIENCE);
         while !is_enough(&all) {
             assert!(Instant::now() < until, "{} in {of} are not enough", all.len());
-            let answer = self.api.sqs("ReceiveMessage", asked.clone()).await;
-            all.extend(answer["Messages"].as_array().into_iter().flatten().map(|one| {
-                let body = one["Body"].as_str().unwrap();
-                (serde_json::from_str(body).unwrap(), one["MessageAttributes"].clone())
-            }));
+            all.extend(self.told_within(of, Duration::from_secs(1)).await);
         }
         all
+    }
+
+    /// Takes out of a queue some of what is there, or comes within this time, of whole seconds.
+    pub async fn told_within(&self, of: &str, time: Duration) -> Vec<(Value, Value)> {
+        let asked = json!({ "QueueUrl": self.url(of), "MaxNumberOfMessages": 10, "WaitTimeSeconds": time.as_secs(),
+            "VisibilityTimeout": 3600, "MessageAttributeNames": ["All"] });
+        let answer = self.api.sqs("ReceiveMessage", asked).await;
+        let messages = answer["Messages"].as_array().into_iter().flatten();
+        messages
+            .map(|one| {
+                let body = one["Body"].as_str().unwrap();
+                (serde_json::from_str(body).unwrap(), one["MessageAttributes"].clone())
+            })
+            .collect()
     }
 }

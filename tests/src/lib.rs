@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test may end where it stands")]
 
+mod broker_deaths;
 mod crash_points;
 pub mod database;
 mod nats;
@@ -11,6 +12,7 @@ mod scene;
 mod search;
 pub mod stored;
 
+pub use broker_deaths::{Shop, die_around_calls, die_around_each_call};
 pub use crash_points::CrashPoints;
 pub use nats::{Nats, PATIENCE, publish};
 pub use port::free_port;

@@ -311,6 +311,12 @@ impl Scene {
         assert!(grown.await.is_some(), "only {}: {}", self.closures().await.len(), self.log());
     }
 
+    /// A source as the service shows it; nothing when there is nobody to do so.
+    pub async fn source(&self, name: &str) -> Option<Value> {
+        let (_, sources) = self.try_ask("GET", "/v1/sources", None).await.ok()?;
+        sources["items"].as_array()?.iter().find(|source| source["name"] == name).cloned()
+    }
+
     /// How many closures are in one of these states.
     pub async fn count(&self, states: &[&str]) -> usize {
         let mut number = 0;
