@@ -309,7 +309,6 @@ fn beside() -> PathBuf {
 }
 
 /// Reads `2.5ms`, `2s` or `1m`.
-
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let seconds_in_unit = match &text[digits.len()..] {
