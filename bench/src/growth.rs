@@ -164,7 +164,11 @@ async fn in_small_store(subject: &Subject, setup: &Setup, plan: &GrowthPlan) -> 
     let mut scene = Scene::open(subject, setup).await?;
     let mut plans = Vec::new();
     close_more(&mut scene, &mut plans, SMALL, plan.unfinished, plan.limit).await?;
-    in_new_process(&mut scene, &mut plans, plan).await
+    let measured = in_new_process(&mut scene, &mut plans, plan).await?;
+    let all: Vec<_> = plans.iter().map(|plan| (plan, plan.count)).collect();
+    let broken = prove(&scene, &all, plan.limit).await?.broken_promises(true);
+    ensure!(broken.is_empty(), "a small store has not kept its promises: {broken:?}");
+    Ok(measured)
 }
 
 /// Starts a new process on the store, and measures it once it is warm.
@@ -182,7 +186,7 @@ async fn in_new_process(
 }
 
 /// The middle one, or the mean of the two in the middle.
-fn median(mut of: Vec<f64>) -> f64 {
+pub fn median(mut of: Vec<f64>) -> f64 {
     of.sort_by(f64::total_cmp);
     match (of.get((of.len().saturating_sub(1)) / 2), of.get(of.len() / 2)) {
         (Some(below), Some(above)) => f64::midpoint(*below, *above),

@@ -12,13 +12,13 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::driver::LoadPlan;
-use crate::growth::close_more;
+use crate::growth::{close_more, median};
 use crate::http_pool::HttpPool;
 use crate::measure::{Proof, prove};
 use crate::service::{Scene, Setup, Subject};
 use crate::waiting::settled_memory;
 
-/// By how much the line through all readings may rise from one end to the other, of their mean.
+/// By how much the readings may rise from one end to the other, of their median.
 const FLAT: f64 = 0.01;
 
 /// How many reads of the store are asked for at once, far more than it has connections to read with.
@@ -52,7 +52,7 @@ pub struct SoakPlan {
 pub struct SoakFigures {
     /// The memory after each part.
     pub readings: Vec<Reading>,
-    /// By how much the line through all readings after the first tenth rises, of their mean: the first closures fill pools and caches.
+    /// By how much the readings after the first tenth rise, of their median: the first closures fill pools and caches.
     pub slope: f64,
     /// What the stub and the store say in the end.
     pub proof: Proof,
@@ -106,8 +106,12 @@ pub async fn measure_soak(subject: &Subject, setup: &Setup, plan: SoakPlan) -> a
     }
     let all: Vec<_> = plans.iter().map(|plan| (plan, plan.count)).collect();
     let proof = prove(&scene, &all, plan.limit).await?;
-    let filled =
-        readings.iter().filter(|reading| reading.closed * 10 >= plan.count).copied().collect::<Vec<_>>();
+    let filled = readings
+        .iter()
+        .skip(1)
+        .filter(|reading| reading.closed * 10 > plan.count)
+        .copied()
+        .collect::<Vec<_>>();
     Ok(SoakFigures { slope: slope(&filled), readings, proof })
 }
 
@@ -147,19 +151,22 @@ async fn wait_until_alone(scene: &Scene, alone: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// By how much the line of least squares rises from the first reading to the last one, of their mean.
+/// By how much the readings rise from the first to the last one, of their median: the median of the slopes between every two of them
+/// (Theil and Sen). A reading taken when the allocator has just given back what it held lies by a fifth below its neighbours, and
+/// would draw a line of least squares wherever it comes.
 fn slope(readings: &[Reading]) -> f64 {
-    let number = readings.len() as f64;
-    let mean = |of: fn(&Reading) -> u64| readings.iter().map(|one| of(one) as f64).sum::<f64>() / number;
-    let (closed, resident) = (mean(|one| one.closed), mean(|one| one.resident));
-    let (mut above, mut below) = (0.0, 0.0);
-    for one in readings {
-        let along = one.closed as f64 - closed;
-        above += along * (one.resident as f64 - resident);
-        below += along * along;
-    }
     let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return 0.0 };
-    if below == 0.0 { 0.0 } else { above / below * (last.closed - first.closed) as f64 / resident }
+    let slopes = readings.iter().enumerate().flat_map(|(place, one)| {
+        let behind = &readings[place + 1..];
+        let rise = |later: &Reading| later.resident as f64 - one.resident as f64;
+        behind.iter().map(move |later| rise(later) / (later.closed - one.closed) as f64)
+    });
+    let slopes: Vec<_> = slopes.collect();
+    if slopes.is_empty() {
+        return 0.0;
+    }
+    let resident = median(readings.iter().map(|one| one.resident as f64).collect());
+    median(slopes) * (last.closed - first.closed) as f64 / resident
 }
 
 #[cfg(test)]
@@ -174,12 +181,13 @@ mod tests {
     }
 
     #[test]
-    fn a_slope_is_that_of_the_line_and_not_of_its_ends() {
+    fn a_slope_is_that_of_most_readings() {
         let about =
             |slope: f64, wanted: f64| assert!((slope - wanted).abs() < 1e-6, "{slope} and not {wanted}");
         about(slope(&readings(&[100, 100, 100])), 0.0);
         about(slope(&readings(&[100, 110, 120])), 20.0 / 110.0);
-        about(slope(&readings(&[100, 130, 70, 100])), -0.18);
+        about(slope(&readings(&[100, 110, 60, 130, 140])), 40.0 / 110.0);
+        about(slope(&readings(&[100, 100, 100, 100, 60])), 0.0);
         about(slope(&readings(&[100])), 0.0);
     }
 }
