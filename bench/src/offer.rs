@@ -85,7 +85,10 @@ struct Due {
     address: SocketAddr,
     token: Box<str>,
     now: Semaphore,
+    /// Senders without an answer, and those that wait as they were told.
     on_their_way: AtomicUsize,
+    /// The latter alone.
+    waiting: AtomicUsize,
     heed: bool,
 }
 
@@ -101,8 +104,8 @@ impl Offering {
     /// Sends so many requests a second for so long.
     pub async fn made(address: SocketAddr, token: &str, plan: OfferPlan) -> Self {
         let now = Semaphore::new(0);
-        let (token, on_their_way) = (token.into(), AtomicUsize::new(0));
-        let due = Arc::new(Due { address, token, now, on_their_way, heed: plan.heed });
+        let (on_their_way, waiting) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let due = Arc::new(Due { address, token: token.into(), now, on_their_way, waiting, heed: plan.heed });
         let mut connections = JoinSet::new();
         for _ in 0..plan.on_their_way {
             connections.spawn(Arc::clone(&due).ask_by_one_connection());
@@ -129,7 +132,8 @@ impl Offering {
 
     /// Waits for the answers that are still to come, at most 30 s.
     pub async fn answered(mut self) -> anyhow::Result<Offered> {
-        while self.due.on_their_way.load(Ordering::Relaxed) > 0 {
+        let waiting = || self.due.waiting.load(Ordering::Relaxed);
+        while self.due.on_their_way.load(Ordering::Relaxed) > waiting() {
             sleep(PACE).await;
         }
         self.due.now.close();
@@ -171,7 +175,9 @@ impl Due {
             offered.note(fate, conversation, took_us);
             // A sender that waits is not there for what is due meanwhile.
             if let Some(pause) = pause {
+                self.waiting.fetch_add(1, Ordering::Relaxed);
                 sleep(pause).await;
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
             }
             self.on_their_way.fetch_sub(1, Ordering::Relaxed);
         }

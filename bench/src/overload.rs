@@ -52,7 +52,7 @@ pub struct OverloadFigures {
     pub peak_resident_before: u64,
     /// Requests sent a second under overload, whatever came of those before.
     pub offered_per_second: f64,
-    /// Requests that were due and not sent, because too many were without an answer.
+    /// Requests that were due and not sent, because too many were without an answer, or as their senders waited as they were told.
     pub not_sent: u64,
     /// Wrappers closed a second under overload.
     pub closed_per_second: f64,

@@ -167,8 +167,8 @@ class Closeout:
                     raise
                 asked = getattr(error, "retry_after", None)
                 # Never all at the same moment: whoever was refused together would come together again.
-                pause = asked * random.uniform(1, 2) if asked is not None else random.uniform(0.5, 1) * 0.5 * 2**attempt
-                time.sleep(min(pause, 30))
+                pause = asked if asked is not None else 2**attempt / 4
+                time.sleep(min(pause, 30) * random.uniform(1, 2))
         raise AssertionError("the last attempt answers or raises")
 
     def ask(self, method, path, body, headers, wait):
