@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::shop::{Shop, TOPICS};
 
-/// Those that a group of consumers has to do with. It misses a member that died after six seconds, and what the service says to a
-/// topic has no part in that.
+/// Those that a group of consumers has to do with, in which a member that died is missed only after six seconds. Endings are told by
+/// the same code before every broker, and it dies around that before the others.
 const POINTS: [&str; 3] = ["receive messages, after", "settle messages, before", "settle messages, after"];
 
 /// How long a look at a topic takes.

@@ -17,12 +17,15 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(150);
 
 /// What a round passes whatever it does, or the test says too little.
-const AT_LEAST: [&str; 5] = [
+const AT_LEAST: [&str; 8] = [
     "receive messages, after",
+    "bury, before",
+    "bury, after",
     "settle messages, before",
     "settle messages, after",
     "publish ending, before",
     "publish ending, after",
+    "publish ending, after, 2",
 ];
 
 /// How many commands a round sends, one of them malformed.
