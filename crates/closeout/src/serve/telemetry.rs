@@ -60,6 +60,7 @@ mod tests {
             "closeout_store_write_duration_seconds",
             "closeout_time_to_confirm_seconds",
             "closeout_genesys_request_duration_seconds",
+            "whatever_else",
         ];
         metrics::with_local_recorder(&recorder, || {
             for name in names {
