@@ -81,7 +81,11 @@ deny *WHAT:
 transitions:
     UPDATE=1 cargo test -p closure-machine --test machine transitions
 
-# Every figure of the README, on this machine.
-bench *ARGS:
+# Every figure of the README, on this machine, in five minutes.
+figures *ARGS:
     cargo build --profile dist -p closeout -p closeout-bench
     target/dist/closeout-bench run {{ARGS}}
+
+# Every figure of docs/performance.md, on this machine, in an hour and a half.
+bench *FOLDER:
+    bench/all {{FOLDER}}
