@@ -47,6 +47,13 @@ impl CrashPoints {
         fs::write(self.0.path().join("wanted"), format!("{}\t{point}", Uuid::nil())).unwrap();
     }
 
+    /// Begins a life that is not to end, in which the service can be asked what became of all that.
+    pub async fn live_on(&self, scene: &mut Scene) {
+        self.die_at("nowhere");
+        scene.kill();
+        self.revive(scene).await;
+    }
+
     /// Starts the service wherever it has died. It dies once at a point: that is all that was wanted of it.
     pub async fn revive(&self, scene: &mut Scene) {
         while scene.has_died() {
