@@ -70,7 +70,7 @@ fn hooks() -> &'static [WebhookSignature] {
     })
 }
 
-/// A delivery to hooks of every scheme: verified, and its body read by every decoder, as if it had been.
+/// A delivery to hooks of every scheme but one: verified, and its body read by every decoder, as if it had been.
 pub fn delivery(data: &[u8]) -> bool {
     let (head, body) = message(data);
     let mut taken = false;

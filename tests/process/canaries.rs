@@ -51,7 +51,7 @@ fn guest() -> NewConversation {
 }
 
 /// Posts a body to the hook of the relay, signed with its secret; answers the status.
-async fn deliver(scene: &Scene, body: &str) -> u16 {
+pub async fn deliver(scene: &Scene, body: &str) -> u16 {
     let secret = SecretString::from(hook_secret(scene));
     let hook = WebhookSignature::new(Scheme::HubSha256Base64, vec![secret]).unwrap();
     let now = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();

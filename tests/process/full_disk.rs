@@ -3,8 +3,11 @@
 use std::{process::Command, time::Duration};
 
 use closeout_tests::{Scene, SceneOptions, wait_until};
-use genesys_simulator::NewConversation;
+use genesys_simulator::{JournalKind, JournalQuery, NewConversation};
 use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::canaries::deliver;
 
 /// For how long the disk takes nothing.
 const OUTAGE: Duration = Duration::from_secs(60);
@@ -33,12 +36,17 @@ async fn a_full_disk_is_told_and_outlived_without_a_restart() {
 
     // Not even the head of SQLite's log can be written: one that has been moved into the database begins anew.
     limit(process, "16");
-    for conversation in conversations.by_ref().take(COMMANDS as usize) {
+    let mut calls = None;
+    for (number, conversation) in conversations.by_ref().take(COMMANDS as usize).enumerate() {
         let (status, answer) = submit(&scene, &conversation.to_string()).await;
         assert_eq!(status, 503, "{answer}");
         assert!(answer["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{answer}");
+        assert_eq!(deliver(&scene, &event(number)).await, 503, "an event that is not kept is not taken");
         tokio::time::sleep(OUTAGE / COMMANDS).await;
+        // What was on its way when the disk was full has come back by the first of these.
+        calls.get_or_insert_with(|| calls_made(&scene));
     }
+    assert_eq!(Some(calls_made(&scene)), calls, "nothing is asked that could not be written down before");
     assert_eq!(scene.ask("GET", "/readyz", None).await.0, 503, "a balancer is told");
     assert_eq!(scene.ask("GET", "/livez", None).await.0, 200, "a restart would not help");
 
@@ -50,6 +58,7 @@ async fn a_full_disk_is_told_and_outlived_without_a_restart() {
     });
     let back = back.await.unwrap_or_else(|| panic!("no command is taken again: {}", scene.log()));
     taken.push(back["id"].as_str().unwrap().to_owned());
+    assert_eq!(deliver(&scene, &event(0)).await, 204, "sent again it is taken");
     for id in &taken {
         scene.settled(id, &["closed"]).await;
     }
@@ -61,6 +70,19 @@ async fn a_full_disk_is_told_and_outlived_without_a_restart() {
 async fn submit(scene: &Scene, conversation: &str) -> (u16, Value) {
     let command = json!({ "conversationId": conversation });
     scene.ask("POST", "/v1/closures", Some(command)).await
+}
+
+/// An event of a conversation that nobody asked to close.
+fn event(number: usize) -> String {
+    json!({ "eventId": format!("e-{number}"), "conversationId": Uuid::from_u128(number as u128 + 1), "state": "parked" })
+        .to_string()
+}
+
+/// How many calls have reached the simulator.
+fn calls_made(scene: &Scene) -> usize {
+    let calls =
+        JournalQuery { kind: Some(JournalKind::Call), limit: Some(10_000), ..JournalQuery::default() };
+    scene.simulator.journal(&calls).entries.len()
 }
 
 /// Limits the size up to which the process may write any file, in bytes: its writes then fail as on a full disk.
