@@ -1,13 +1,70 @@
-//! A service that dies between the commit and the deletion.
+//! A service that dies around what it tells the queue, and between the commit and the deletion.
 
-use closeout_tests::wait_until;
+use std::time::Duration;
+
+use closeout_tests::{CrashPoints, Scene, wait_until};
 use genesys_simulator::NewConversation;
 
 use crate::{
-    aws::Aws,
+    aws::{Aws, address},
     bridge::{By, Proxy},
-    setting::{PATIENCE, came_in, emptied, is_proven_by_the_queue, received, scene},
+    setting::{PATIENCE, came_in, emptied, is_proven_by_the_queue, options, received, scene},
 };
+
+/// A message that was received by a process that died is hidden for a minute; a closure waits for it longer than that.
+const CLOSING: &str = "evidence = \"webhook_only\"\nconfirm_within = \"150s\"\ndeadline = \"6m\"\n";
+
+/// A round with a death in it, with a message that is hidden for a minute.
+const ROUND: Duration = Duration::from_secs(240);
+
+/// What a round passes.
+const POINTS: [&str; 3] = ["receive evidence, after", "delete evidence, before", "delete evidence, after"];
+
+/// Closes a conversation, whatever the service dies of meanwhile, and waits until the queue holds nothing.
+async fn round(aws: &Aws, points: &CrashPoints, scene: &mut Scene) {
+    let made = scene.simulator.create(&NewConversation::default()).unwrap()[0];
+    let closure = scene.close(made.conversation_id, "0s").await;
+    let path = format!("/v1/closures/{}", closure["id"].as_str().unwrap());
+    let until = std::time::Instant::now() + ROUND;
+    loop {
+        points.revive(scene).await;
+        let shown = scene.try_ask("GET", &path, None).await.ok();
+        if let Some((200, closure)) = shown
+            && !closure["timings"]["endedAt"].is_null()
+            && aws.left().await == 0
+        {
+            is_proven_by_the_queue(&closure);
+            return;
+        }
+        assert!(std::time::Instant::now() < until, "{path}, {} left: {}", aws.left().await, scene.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_death_before_or_after_whatever_the_queue_is_told_loses_no_event_and_doubles_none() {
+    let aws = Aws::begin().await;
+    let points = CrashPoints::begin();
+    let mut options = options(&aws, By::EventBridge, &address(), CLOSING).await;
+    options.environment.push(points.environment());
+    let mut scene = Scene::begin(options).await;
+    round(&aws, &points, &mut scene).await;
+    for point in POINTS {
+        assert!(points.passed().iter().any(|passed| passed == point), "{point}: {:#?}", points.passed());
+        points.die_at(point);
+        scene.kill();
+        points.revive(&mut scene).await;
+        round(&aws, &points, &mut scene).await;
+        let dead = wait_until(PATIENCE, || async { points.died_at() });
+        assert_eq!(dead.await.as_deref(), Some(point));
+    }
+    points.live_on(&mut scene).await;
+    let all = scene.closures().await;
+    assert_eq!(all.len(), POINTS.len() + 1, "each command is one closure");
+    assert!(all.iter().all(|closure| closure["state"] == "closed"), "{all:?}");
+    let verdict = scene.simulator.verdict();
+    assert!(verdict.clean, "{verdict:?}");
+}
 
 #[tokio::test]
 async fn killed_before_the_deletion_the_message_comes_again_and_has_no_second_effect() {

@@ -26,20 +26,24 @@ pub async fn scene(aws: &Aws, by: By, endpoint: &str) -> Scene {
 
 /// The same, with these lines for `[closing]`.
 pub async fn scene_with(aws: &Aws, by: By, endpoint: &str, closing: &str) -> Scene {
+    Scene::begin(options(aws, by, endpoint, closing).await).await
+}
+
+/// The options of such a service.
+pub async fn options(aws: &Aws, by: By, endpoint: &str, closing: &str) -> SceneOptions {
     let confirm = format!(
         "[[confirm]]\nname = \"eventbridge\"\nkind = \"sqs\"\nqueue_url = \"{}\"\nregion = \"{REGION}\"\n\
          endpoint = \"{endpoint}\"\nevent_source = \"{OURS}\"\n",
         aws.queue_url()
     );
     let environment = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
-    Scene::begin(SceneOptions {
+    SceneOptions {
         closing: closing.to_owned(),
         confirm: Some(confirm),
         relay_to: Some(bridge::from_genesys(aws.clone(), by).await),
         environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         ..SceneOptions::default()
-    })
-    .await
+    }
 }
 
 /// AWS, and the service before it.

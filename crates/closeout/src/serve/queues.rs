@@ -26,7 +26,9 @@ impl Queues {
         let mut running = Vec::new();
         for Queue { setup, place } in queues {
             let (name, organisation) = (setup.name.clone(), setup.organisation.clone());
-            let queue = Arc::new(SqsQueue::at(place).await);
+            let queue: Arc<dyn evidence_sqs::Queue> = Arc::new(SqsQueue::at(place).await);
+            #[cfg(debug_assertions)]
+            let queue = super::crash_points::queue(queue);
             let adapter = Adapter::start(orchestrator.clone(), queue, setup, stop.clone());
             running.push((name, organisation, adapter));
         }

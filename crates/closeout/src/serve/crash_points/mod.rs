@@ -1,5 +1,5 @@
 //! Crash points, in debug builds only: the moments before and after each commit, each call, each login, each post of a callback and
-//! whatever a broker is told, at which a test can have the process die as by `kill -9`.
+//! whatever a broker or a queue of evidence is told, at which a test can have the process die as by `kill -9`.
 //!
 //! `CLOSEOUT_CRASH_POINTS` names a folder. Every point that is passed is appended to its file `passed`, as *conversation*, tab, *point*. Where
 //! its file `wanted` holds the same line, the line is appended to `crashed`, and the process kills itself. What is of no one
@@ -9,6 +9,7 @@
 //! on, by how often it was passed: `call close_participant, after`, `commit replied closing_wrapper, before, 2`.
 
 mod pointed_post;
+mod pointed_queue;
 mod pointed_remote;
 mod pointed_source;
 mod pointed_store;
@@ -23,6 +24,7 @@ use std::{
 };
 
 use callbacks::Post;
+use evidence_sqs::Queue;
 use genesys_client::{Client, LoginMoment};
 use orchestrator::Remote;
 use queue::Source;
@@ -30,8 +32,8 @@ use store::Store;
 use uuid::Uuid;
 
 use self::{
-    pointed_post::PointedPost, pointed_remote::PointedRemote, pointed_source::PointedSource,
-    pointed_store::PointedStore,
+    pointed_post::PointedPost, pointed_queue::PointedQueue, pointed_remote::PointedRemote,
+    pointed_source::PointedSource, pointed_store::PointedStore,
 };
 
 /// The variable that names the folder.
@@ -107,6 +109,14 @@ pub(super) fn remote(inner: Arc<dyn Remote>) -> Arc<dyn Remote> {
 pub(super) fn post(inner: Arc<dyn Post>) -> Arc<dyn Post> {
     match Points::of_environment() {
         Some(points) => Arc::new(PointedPost { inner, points }),
+        None => inner,
+    }
+}
+
+/// A queue of evidence, with its points where a test asks for them.
+pub(super) fn queue(inner: Arc<dyn Queue>) -> Arc<dyn Queue> {
+    match Points::of_environment() {
+        Some(points) => Arc::new(PointedQueue { inner, points }),
         None => inner,
     }
 }
