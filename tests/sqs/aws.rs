@@ -1,5 +1,6 @@
 //! What the tests ask of AWS: a queue with its dead-letter queue, and a rule by which EventBridge fills it.
 
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -92,8 +93,14 @@ impl Aws {
 
     /// Makes a received message visible at once, as when the time for which it is hidden has passed.
     pub async fn show(&self, receipt: &str) {
+        assert!(self.show_if_hidden(receipt).await, "{receipt} is not the receipt of a hidden message");
+    }
+
+    /// The same, if it is hidden; whether it was.
+    pub async fn show_if_hidden(&self, receipt: &str) -> bool {
         let body = json!({ "QueueUrl": self.queue_url(), "ReceiptHandle": receipt, "VisibilityTimeout": 0 });
-        self.api.sqs("ChangeMessageVisibility", body).await;
+        let (status, _) = self.api.ask("sqs", "AmazonSQS.ChangeMessageVisibility", "1.0", body).await;
+        status.is_success()
     }
 }
 
@@ -126,6 +133,12 @@ impl Api {
     }
 
     async fn call(&self, service: &str, target: &str, version: &str, body: Value) -> Value {
+        let (status, text) = self.ask(service, target, version, body).await;
+        assert!(status.is_success(), "{target}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    async fn ask(&self, service: &str, target: &str, version: &str, body: Value) -> (StatusCode, String) {
         let answer = self
             .0
             .post(format!("{}/", address()))
@@ -136,10 +149,7 @@ impl Api {
             .send()
             .await
             .unwrap();
-        let status = answer.status();
-        let text = answer.text().await.unwrap();
-        assert!(status.is_success(), "{target}: {status} {text}");
-        serde_json::from_str(&text).unwrap_or(Value::Null)
+        (answer.status(), answer.text().await.unwrap())
     }
 }
 

@@ -92,7 +92,12 @@ impl Proxy {
     }
 }
 
+/// Whoever asked may die meanwhile: what the double answers then is noted all the same.
 async fn pass(State(proxy): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> Response {
+    tokio::spawn(forward(proxy, headers, body)).await.unwrap()
+}
+
+async fn forward(proxy: Arc<Inner>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers["x-amz-target"].to_str().unwrap().to_owned();
     if target.ends_with(".DeleteMessageBatch") && proxy.deletions_held.load(Ordering::SeqCst) {
         proxy.held.fetch_add(1, Ordering::SeqCst);

@@ -1,33 +1,37 @@
 //! A service that dies around what it tells the queue, and between the commit and the deletion.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use closeout_tests::{CrashPoints, Scene, wait_until};
 use genesys_simulator::NewConversation;
 
 use crate::{
-    aws::{Aws, address},
+    aws::Aws,
     bridge::{By, Proxy},
-    setting::{PATIENCE, came_in, emptied, is_proven_by_the_queue, options, received, scene},
+    setting::{CLOSING, PATIENCE, came_in, emptied, is_proven_by_the_queue, options, received, scene},
 };
-
-/// A message that was received by a process that died is hidden for a minute; a closure waits for it longer than that.
-const CLOSING: &str = "evidence = \"webhook_only\"\nconfirm_within = \"150s\"\ndeadline = \"6m\"\n";
-
-/// A round with a death in it, with a message that is hidden for a minute.
-const ROUND: Duration = Duration::from_secs(240);
 
 /// What a round passes.
 const POINTS: [&str; 3] = ["receive evidence, after", "delete evidence, before", "delete evidence, after"];
 
+/// How often what is hidden is made visible.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// Closes a conversation, whatever the service dies of meanwhile, and waits until the queue holds nothing.
-async fn round(aws: &Aws, points: &CrashPoints, scene: &mut Scene) {
+async fn round(aws: &Aws, proxy: &Proxy, points: &CrashPoints, scene: &mut Scene) {
     let made = scene.simulator.create(&NewConversation::default()).unwrap()[0];
     let closure = scene.close(made.conversation_id, "0s").await;
     let path = format!("/v1/closures/{}", closure["id"].as_str().unwrap());
-    let until = std::time::Instant::now() + ROUND;
+    let (until, mut looked) = (Instant::now() + PATIENCE, Instant::now());
     loop {
         points.revive(scene).await;
+        // What a dead process had received, or was about to, comes again after a minute, or now.
+        if looked.elapsed() > LOOK {
+            for receipt in proxy.receipts() {
+                aws.show_if_hidden(&receipt).await;
+            }
+            looked = Instant::now();
+        }
         let shown = scene.try_ask("GET", &path, None).await.ok();
         if let Some((200, closure)) = shown
             && !closure["timings"]["endedAt"].is_null()
@@ -36,7 +40,7 @@ async fn round(aws: &Aws, points: &CrashPoints, scene: &mut Scene) {
             is_proven_by_the_queue(&closure);
             return;
         }
-        assert!(std::time::Instant::now() < until, "{path}, {} left: {}", aws.left().await, scene.log());
+        assert!(Instant::now() < until, "{path}, {} left: {}", aws.left().await, scene.log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -45,16 +49,17 @@ async fn round(aws: &Aws, points: &CrashPoints, scene: &mut Scene) {
 async fn a_death_before_or_after_whatever_the_queue_is_told_loses_no_event_and_doubles_none() {
     let aws = Aws::begin().await;
     let points = CrashPoints::begin();
-    let mut options = options(&aws, By::EventBridge, &address(), CLOSING).await;
+    let proxy = Proxy::begin().await;
+    let mut options = options(&aws, By::EventBridge, &proxy.address, CLOSING).await;
     options.environment.push(points.environment());
     let mut scene = Scene::begin(options).await;
-    round(&aws, &points, &mut scene).await;
+    round(&aws, &proxy, &points, &mut scene).await;
     for point in POINTS {
         assert!(points.passed().iter().any(|passed| passed == point), "{point}: {:#?}", points.passed());
         points.die_at(point);
         scene.kill();
         points.revive(&mut scene).await;
-        round(&aws, &points, &mut scene).await;
+        round(&aws, &proxy, &points, &mut scene).await;
         let dead = wait_until(PATIENCE, || async { points.died_at() });
         assert_eq!(dead.await.as_deref(), Some(point));
     }

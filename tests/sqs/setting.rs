@@ -17,7 +17,7 @@ pub const OURS: &str = "aws.partner/genesys.com/cloud/32aa07aa-db1b-4987-abd0-94
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Events prove, reads do not, and a guest may take its time.
-const CLOSING: &str = "evidence = \"webhook_only\"\nconfirm_within = \"30s\"\ndeadline = \"90s\"\n";
+pub const CLOSING: &str = "evidence = \"webhook_only\"\nconfirm_within = \"30s\"\ndeadline = \"90s\"\n";
 
 /// The service before a queue of its own, with SQS at this address.
 pub async fn scene(aws: &Aws, by: By, endpoint: &str) -> Scene {
