@@ -113,17 +113,14 @@ pub async fn measure_growth(
         let mut rounds = Vec::new();
         for round in 0..plan.rounds {
             // Whichever comes first may find the machine otherwise than the second does.
-            let small_first = round % 2 == 1;
-            let mut small = None;
-            if small_first {
-                small = Some(in_small_store(subject, setup, &plan).await?);
-            }
-            let large = in_new_process(&mut scene, &mut plans, &plan).await?;
-            in_store += plan.warm_up() + plan.count;
-            let small = match small {
-                Some(small) => small,
-                None => in_small_store(subject, setup, &plan).await?,
+            let (large, small) = if round % 2 == 0 {
+                let large = in_new_process(&mut scene, &mut plans, &plan).await?;
+                (large, in_small_store(subject, setup, &plan).await?)
+            } else {
+                let small = in_small_store(subject, setup, &plan).await?;
+                (in_new_process(&mut scene, &mut plans, &plan).await?, small)
             };
+            in_store += plan.warm_up() + plan.count;
             let per_second = [&large, &small].map(|one| one.load.outcome.per_second);
             eprintln!(
                 "{ended} in the store: {:.0} closures a second, and {:.0} with a small one",

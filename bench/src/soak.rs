@@ -152,7 +152,7 @@ async fn wait_until_alone(scene: &Scene, alone: usize) -> anyhow::Result<()> {
 }
 
 /// By how much the readings rise from the first to the last one, of their median: the median of the slopes between every two of them
-/// (Theil and Sen). A reading taken when the allocator has just given back what it held lies by a fifth below its neighbours, and
+/// (Theil and Sen). A reading taken when the allocator has just given back what it held may lie by a fifth below its neighbours, and
 /// would draw a line of least squares wherever it comes.
 fn slope(readings: &[Reading]) -> f64 {
     let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return 0.0 };
