@@ -253,13 +253,26 @@ fn registers(kind: Kind, folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Whether a register holds a queue. That of quorum queues must have come to rest, too: it was not written for longer than the broker
-/// collects what it writes there (500 ms).
+/// Whether a register holds a queue for good. In the log of Mnesia the declaration alone is not enough: without the line after it that
+/// says `committed`, it is undone when the node starts again. The register of quorum queues must have come to rest, too: it was not
+/// written for longer than the broker collects what it writes there (500 ms).
 fn holds(kind: Kind, register: &Path, queue: &str) -> bool {
-    let rest = || register.metadata().ok()?.modified().ok()?.elapsed().ok();
-    (kind == Kind::Classic || rest().is_some_and(|rest| rest > Duration::from_secs(1)))
-        && std::fs::read(register)
-            .is_ok_and(|bytes| bytes.windows(queue.len()).any(|part| part == queue.as_bytes()))
+    let bytes = std::fs::read(register).unwrap_or_default();
+    let Some(declared) = last(&bytes, queue) else {
+        return false;
+    };
+    match kind {
+        Kind::Classic => !register.ends_with("LATEST.LOG") || last(&bytes[declared..], "committed").is_some(),
+        Kind::Quorum => {
+            let rest = register.metadata().and_then(|file| file.modified()).ok().map(|at| at.elapsed());
+            matches!(rest, Some(Ok(rest)) if rest > Duration::from_secs(1))
+        }
+    }
+}
+
+/// Where a text stands last.
+fn last(bytes: &[u8], text: &str) -> Option<usize> {
+    bytes.windows(text.len()).rposition(|part| part == text.as_bytes())
 }
 
 async fn broker_does(folder: &str, act: &'static str) {
