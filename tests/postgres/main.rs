@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 
 mod away;
+mod crash_points;
 mod crashes;
 mod fleet;
 #[expect(dead_code, reason = "the store's own tests make more use of it")]

@@ -1,86 +1,12 @@
 //! Reports out: a receiver on loopback is told of closures, signed, also when the service is killed meanwhile.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU16, Ordering},
-    },
-    time::{Duration, UNIX_EPOCH},
-};
+use std::time::Duration;
 
-use axum::{
-    Router,
-    http::{HeaderMap, StatusCode},
-    routing::post,
-};
-use closeout_tests::{Scene, SceneOptions, run, wait_until};
+use closeout_tests::{RECEIVER_SECRET, Receiver, Scene, SceneOptions, run, wait_until};
 use genesys_simulator::{ChaosSpec, FaultRule, NewConversation, Preset};
-use secrecy::SecretString;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use webhook_signature::{Scheme, WebhookSignature};
 
 use crate::command_line::command;
-
-pub(crate) const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
-
-/// A receiver: what it got, and how it answers; with status 0 never.
-pub(crate) struct Receiver {
-    place: String,
-    got: Arc<Mutex<Vec<(HeaderMap, String)>>>,
-    status: Arc<AtomicU16>,
-}
-
-impl Receiver {
-    pub(crate) async fn listen() -> Self {
-        let got = Arc::new(Mutex::new(Vec::new()));
-        let status = Arc::new(AtomicU16::new(204));
-        let (keep, answer) = (Arc::clone(&got), Arc::clone(&status));
-        let take = move |headers: HeaderMap, body: String| async move {
-            keep.lock().unwrap().push((headers, body));
-            match answer.load(Ordering::SeqCst) {
-                0 => std::future::pending().await,
-                status => StatusCode::from_u16(status).unwrap(),
-            }
-        };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let place = listener.local_addr().unwrap().to_string();
-        let router = Router::new().route("/closed", post(take));
-        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { place, got, status }
-    }
-
-    pub(crate) fn tables(&self, more: &str) -> SceneOptions {
-        let callbacks =
-            format!("[callbacks]\nallowed_hosts = [\"{}\"]\nsecret = \"{SECRET}\"\n{more}", self.place);
-        SceneOptions { callbacks, ..SceneOptions::default() }
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}/closed?order=8812", self.place)
-    }
-
-    /// Every request that was got, head and body, as text.
-    pub(crate) fn got(&self) -> Vec<String> {
-        self.got.lock().unwrap().iter().map(|(headers, body)| format!("{headers:?}\n{body}")).collect()
-    }
-
-    /// Every request that was got, its signature verified: the `webhook-id` and the event.
-    pub(crate) fn verified(&self) -> Vec<(String, Value)> {
-        let verifier =
-            WebhookSignature::new(Scheme::StandardWebhooks, vec![SecretString::from(SECRET.to_owned())])
-                .unwrap();
-        let now = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
-        let got = self.got.lock().unwrap();
-        got.iter()
-            .map(|(headers, body)| {
-                let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-                verifier.verify(pairs, body.as_bytes(), now).unwrap();
-                (headers["webhook-id"].to_str().unwrap().to_owned(), serde_json::from_str(body).unwrap())
-            })
-            .collect()
-    }
-}
 
 async fn deliveries(scene: &Scene, query: &str, many: usize) -> Vec<Value> {
     let found = wait_until(Duration::from_secs(20), || async {
@@ -132,7 +58,7 @@ async fn a_producer_is_told_of_each_event_that_it_named_once_and_signed() {
 #[tokio::test]
 async fn what_is_owed_is_told_after_a_kill() {
     let receiver = Receiver::listen().await;
-    receiver.status.store(0, Ordering::SeqCst);
+    receiver.answers_with(0);
     let mut scene = Scene::begin(receiver.tables("")).await;
     let made = scene.simulator.create(&NewConversation::default().count(5)).unwrap();
     for made in &made {
@@ -147,7 +73,7 @@ async fn what_is_owed_is_told_after_a_kill() {
         wait_until(Duration::from_secs(10), || async { (receiver.verified().len() >= 4).then_some(()) });
     posted.await.expect("the first ones are posted");
     scene.kill();
-    receiver.status.store(204, Ordering::SeqCst);
+    receiver.answers_with(204);
     scene.start().await;
     let told = deliveries(&scene, "?result=delivered", made.len()).await;
     let ids: std::collections::BTreeSet<_> =
@@ -176,7 +102,7 @@ async fn a_callback_to_a_host_that_is_not_allowed_is_refused() {
 #[tokio::test]
 async fn deliveries_and_adapters_are_seen_and_repeated_from_the_command_line() {
     let receiver = Receiver::listen().await;
-    receiver.status.store(410, Ordering::SeqCst);
+    receiver.answers_with(410);
     let scene = Scene::begin(receiver.tables("")).await;
     let made = scene.simulator.create(&NewConversation::default()).unwrap()[0];
     let callback = json!({ "url": receiver.url(), "on": ["closed"] });
@@ -195,7 +121,7 @@ async fn deliveries_and_adapters_are_seen_and_repeated_from_the_command_line() {
     let shown = command(&scene, &["deliveries", "show", id]).await;
     let at = format!("http://{}/closed\n", receiver.place);
     assert!(shown.stdout.contains(&at) && !shown.stdout.contains("8812"), "no query: {shown:?}");
-    receiver.status.store(204, Ordering::SeqCst);
+    receiver.answers_with(204);
     let again = command(&scene, &["deliveries", "redeliver", id, "-o", "json"]).await;
     let again: Value = serde_json::from_str(&again.stdout).unwrap();
     assert_eq!((&again["id"], &again["result"]), (&json!(id), &json!("waiting")));
@@ -213,7 +139,7 @@ async fn deliveries_and_adapters_are_seen_and_repeated_from_the_command_line() {
 #[tokio::test]
 async fn ghosts_of_a_silent_time_are_told_once_after_it_and_over_a_restart() {
     let receiver = Receiver::listen().await;
-    let secret = format!("secret = \"{SECRET}\"\n");
+    let secret = format!("secret = \"{RECEIVER_SECRET}\"\n");
     let table = format!("[[callback]]\nname = \"events\"\nurl = \"{}\"\n{secret}", receiver.url());
     let mut scene = Scene::begin(SceneOptions {
         lookup: "[ghosts]\nsilent_adapter_after = \"2s\"\n".to_owned(),
@@ -268,7 +194,7 @@ async fn ghosts_of_a_silent_time_are_told_once_after_it_and_over_a_restart() {
 async fn a_table_is_told_what_a_scheduled_scan_has_found_and_how_its_batch_ended() {
     let receiver = Receiver::listen().await;
     let table = format!(
-        "[[callback]]\nname = \"night\"\nurl = \"{}\"\nsecret = \"{SECRET}\"\non = [\"batch_found\", \"batch_finished\"]\n",
+        "[[callback]]\nname = \"night\"\nurl = \"{}\"\nsecret = \"{RECEIVER_SECRET}\"\non = [\"batch_found\", \"batch_finished\"]\n",
         receiver.url()
     );
     let mut scene = Scene::begin(receiver.tables(&table)).await;

@@ -6,8 +6,8 @@ use std::{
 };
 
 use closeout_tests::{
-    Scene, SceneOptions, Search, search_the_command_line, search_the_console, search_the_files,
-    search_the_interface, wait_until,
+    RECEIVER_SECRET, Receiver, Scene, SceneOptions, Search, search_the_command_line, search_the_console,
+    search_the_files, search_the_interface, wait_until,
 };
 use genesys_simulator::{
     AgentPresence, ChaosSpec, DEFAULT_QUEUE, FaultRule, NewConversation, Preset, Signing, SocketAct,
@@ -15,8 +15,6 @@ use genesys_simulator::{
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use webhook_signature::{Scheme, WebhookSignature};
-
-use crate::callbacks::{Receiver, SECRET};
 
 /// What a producer says of a closure, and is to be told again: it is given by the same doors as what is planted.
 const LABEL: &str = "canarylabel";
@@ -144,7 +142,7 @@ async fn planted_secrets_and_personal_data_are_found_nowhere() {
     let secrets = [
         hook_secret(&scene),
         key.to_owned(),
-        SECRET.to_owned(),
+        RECEIVER_SECRET.to_owned(),
         genesys_simulator::DEFAULT_CLIENT_SECRET.to_owned(),
     ];
     let configured = fs::read_to_string(scene.configuration()).unwrap();
@@ -209,7 +207,8 @@ async fn a_ghost_and_the_notification_socket_tell_nothing_of_guests_and_secrets(
     assert!(!channels.is_empty(), "a socket has an address, which is a secret");
 
     let [_, (_, key)] = scene.environment();
-    let secrets = [key.to_owned(), SECRET.to_owned(), genesys_simulator::DEFAULT_CLIENT_SECRET.to_owned()];
+    let secrets =
+        [key.to_owned(), RECEIVER_SECRET.to_owned(), genesys_simulator::DEFAULT_CLIENT_SECRET.to_owned()];
     let words = PERSONAL.into_iter().map(str::to_owned);
     let mut search = Search::of(secrets.into_iter().chain(words).chain(channels), LABEL);
     let told = wait_until(Duration::from_secs(20), || async { receiver.got().pop() });

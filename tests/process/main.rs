@@ -10,7 +10,6 @@ mod canaries;
 mod closing;
 mod command_line;
 mod crash_points;
-mod crash_points_around;
 mod crashes;
 mod demo;
 mod dialects;

@@ -21,6 +21,7 @@ use crate::{
     metrics,
     quota::{Permit, Sent},
     token::{Bearer, Tokens},
+    watch::{Moment, Watch},
 };
 
 /// A request as an operation asks for it.
@@ -56,6 +57,7 @@ pub(crate) struct Caller {
     pub(crate) api: Url,
     pub(crate) tokens: Tokens,
     pub(crate) timeout: Duration,
+    pub(crate) watch: Watch,
 }
 
 /// An answer, successful or not, before it is judged.
@@ -78,9 +80,11 @@ impl Caller {
     /// Runs one operation. It takes no longer than the request time-out, whatever happens.
     pub(crate) async fn run(&self, mut permit: Permit, request: Request) -> Result<Reply, Fault> {
         let started = Instant::now();
-        let outcome = self.exchange(&mut permit, &request, started + self.timeout).await;
-        let took = started.elapsed();
         let operation = request.operation;
+        self.watch.tell(operation, Moment::Before);
+        let outcome = self.exchange(&mut permit, &request, started + self.timeout).await;
+        self.watch.tell(operation, Moment::After);
+        let took = started.elapsed();
         match &outcome {
             Ok(raw) => tracing::debug!(
                 organisation = %self.organisation, operation, status = raw.status.as_u16(), ?took,

@@ -14,7 +14,8 @@ use crate::{
     conversation,
     json::{Object, Text, parse},
     monotonic_clock,
-    token::{LoginMoment, Tokens},
+    token::Tokens,
+    watch::{Moment, Watch},
     wrap_up::Lists,
 };
 
@@ -94,8 +95,9 @@ impl Client {
             return zero("max_in_flight");
         }
         let http = http_client(&config)?;
-        let tokens =
-            Tokens::new(http.clone(), config.region.login(), &config.credentials, config.request_timeout)?;
+        let watch = Watch::default();
+        let (login, timeout) = (config.region.login(), config.request_timeout);
+        let tokens = Tokens::new(http.clone(), login, &config.credentials, timeout, watch.clone())?;
         let seed =
             u64::from_le_bytes(uuid::Uuid::new_v4().as_bytes()[..8].try_into().expect("8 of 16 bytes"));
         let quota = Quota::new(config.quota, monotonic_clock(), seed);
@@ -105,7 +107,8 @@ impl Client {
             http,
             api: config.region.api().clone(),
             tokens,
-            timeout: config.request_timeout,
+            timeout,
+            watch,
         };
         Ok(Self {
             inner: Arc::new(Inner { caller, quota, lookup: config.lookup, lists: Lists::default(), region }),
@@ -136,10 +139,15 @@ impl Client {
         self.inner.caller.tokens.replace(credentials)
     }
 
-    /// Tells `watcher` of every login from now on, for a test that ends the process there. It must not wait. The first one that is
-    /// given stays.
-    pub fn watch_logins(&self, watcher: impl Fn(LoginMoment) + Send + Sync + 'static) {
-        self.inner.caller.tokens.watch(Box::new(watcher));
+    /// Tells `watcher` of every login (`login`) and of every operation by its name from now on, and of what [`Client::tell`] is told, for a
+    /// test that ends the process there. It must not wait. The first one that is given stays.
+    pub fn watch(&self, watcher: impl Fn(&'static str, Moment) + Send + Sync + 'static) {
+        self.inner.caller.watch.begin(Box::new(watcher));
+    }
+
+    /// Tells whoever watches of something that is asked of the organisation by other means, as a socket that is opened.
+    pub fn tell(&self, what: &'static str, moment: Moment) {
+        self.inner.caller.watch.tell(what, moment);
     }
 
     /// Reads a conversation: `GET /api/v2/conversations/{conversationId}`.

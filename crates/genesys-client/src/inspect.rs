@@ -28,6 +28,7 @@ use crate::{
     error_body::{self, Refusal},
     json::{Object, parse},
     token::Tokens,
+    watch::Watch,
 };
 
 /// The namespace that holds the limits of API calls (API.md §1).
@@ -110,9 +111,9 @@ impl Inspector {
     /// When the credentials cannot be sent, or the HTTP client cannot be built.
     pub fn new(config: &ClientConfig) -> Result<Self, ConfigError> {
         let http = http_client(config)?;
-        let tokens =
-            Tokens::new(http.clone(), config.region.login(), &config.credentials, config.request_timeout)?;
-        Ok(Self { http, region: config.region.clone(), tokens, timeout: config.request_timeout })
+        let (login, timeout) = (config.region.login(), config.request_timeout);
+        let tokens = Tokens::new(http.clone(), login, &config.credentials, timeout, Watch::default())?;
+        Ok(Self { http, region: config.region.clone(), tokens, timeout })
     }
 
     /// Knocks at a host's base address by `HEAD`, without credentials. Any answer will do.

@@ -28,6 +28,7 @@ mod quota;
 mod read_many;
 mod region;
 mod token;
+mod watch;
 mod wrap_up;
 
 pub use client::{Answer, Client, Identity};
@@ -47,5 +48,5 @@ pub use quota::{
 };
 pub use read_many::{MOST_READ_TOGETHER, Over, OverLeg};
 pub use region::{InvalidRegion, Region};
-pub use token::LoginMoment;
+pub use watch::Moment;
 pub use wrap_up::{AgentLeg, NotGiven, WrapUpCode};

@@ -1,7 +1,7 @@
 //! The access token: fetched once for all who need it, renewed early, replaced when it is refused.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -18,6 +18,7 @@ use crate::{
     error_body::DEFAULT_RETRY_AFTER,
     fault::{Fault, FaultKind, bounded_word},
     json::{Object, Text, parse},
+    watch::{Moment, Watch},
 };
 
 /// A token is renewed this long before it ends, or a tenth of its life before, whichever is shorter.
@@ -42,24 +43,12 @@ pub(crate) struct Bearer {
     generation: u64,
 }
 
-/// A moment in the life of a login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LoginMoment {
-    /// A token is about to be asked for.
-    Before,
-    /// The login service has answered, or has failed to.
-    After,
-}
-
-/// Who is told of logins.
-type Watcher = Box<dyn Fn(LoginMoment) + Send + Sync>;
-
 /// Keeps the token of one organisation.
 pub(crate) struct Tokens {
     http: reqwest::Client,
     url: Url,
     timeout: Duration,
-    watcher: OnceLock<Watcher>,
+    watch: Watch,
     /// Held by the one who refreshes.
     refreshing: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -100,6 +89,7 @@ impl Tokens {
         login: &Url,
         credentials: &Credentials,
         timeout: Duration,
+        watch: Watch,
     ) -> Result<Self, ConfigError> {
         let url = login.join("oauth/token").expect("a base address takes a relative path");
         let state = State {
@@ -110,8 +100,8 @@ impl Tokens {
             last_failure: None,
             hold: None,
         };
-        let (refreshing, watcher) = (tokio::sync::Mutex::new(()), OnceLock::new());
-        Ok(Self { http, url, timeout, watcher, refreshing, state: Mutex::new(state) })
+        let refreshing = tokio::sync::Mutex::new(());
+        Ok(Self { http, url, timeout, watch, refreshing, state: Mutex::new(state) })
     }
 
     /// Puts other credentials in place. Calls that are under way with the old token repeat with the new one.
@@ -182,9 +172,9 @@ impl Tokens {
             }
             (Arc::clone(&state.credentials), state.generation)
         };
-        self.tell(LoginMoment::Before);
+        self.watch.tell("login", Moment::Before);
         let fetched = self.fetch(&credentials).await;
-        self.tell(LoginMoment::After);
+        self.watch.tell("login", Moment::After);
         self.lock().conclude(generation, fetched)
     }
 
@@ -217,18 +207,6 @@ impl Tokens {
         }
         let (kind, message, code) = refusal(status, retry_after, &body.unwrap_or_default());
         Err(Fault { code, ..fault(kind, message) })
-    }
-
-    /// Tells this one of every login from now on. Only the first that asks is told.
-    pub(crate) fn watch(&self, watcher: Watcher) {
-        // A second one would have to replace the first under the hands of a login.
-        let _ = self.watcher.set(watcher);
-    }
-
-    fn tell(&self, moment: LoginMoment) {
-        if let Some(watcher) = self.watcher.get() {
-            watcher(moment);
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

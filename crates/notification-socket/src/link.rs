@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use event_bodies::Unreadable;
 use evidence_log::{HookResult, Received};
 use futures_util::{SinkExt as _, StreamExt as _};
-use genesys_client::{Channel, Class, Client, Fault, Subscribed};
+use genesys_client::{Channel, Class, Client, Fault, Moment, Subscribed};
 use genesys_types::Time;
 use orchestrator::Delivery;
 use tokio::{
@@ -138,8 +138,10 @@ async fn open(client: &Client, topics: &[Box<str>]) -> Result<(Socket, Channel, 
     let config =
         WebSocketConfig::default().max_message_size(Some(LARGEST_FRAME)).max_frame_size(Some(LARGEST_FRAME));
     let connecting = connect_async_with_config(channel.connect.as_str(), Some(config), true);
-    let (socket, _) = tokio::time::timeout(CONNECT_WITHIN, connecting)
-        .await
+    client.tell("open_socket", Moment::Before);
+    let opened = tokio::time::timeout(CONNECT_WITHIN, connecting).await;
+    client.tell("open_socket", Moment::After);
+    let (socket, _) = opened
         .map_err(|_| Why::Socket("the socket did not stand in time"))?
         .map_err(|_| Why::Socket("the socket could not be opened"))?;
     let permit = client.quota().take(Class::Read).await;

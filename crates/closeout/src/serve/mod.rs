@@ -357,7 +357,7 @@ fn clients(settings: &Settings) -> Result<HashMap<Organisation, Client>, Failure
         let client = Client::new(organisation.client.clone())
             .map_err(|error| Failure::usage(format!("the organisation {name} cannot be used: {error}")))?;
         #[cfg(debug_assertions)]
-        crash_points::logins(&client);
+        crash_points::requests(&client);
         Ok((name, client))
     };
     settings.organisations.iter().map(client).collect()

@@ -1,4 +1,4 @@
-//! Crash points, in debug builds only: the moments before and after each commit, each call, each login, each post of a callback and
+//! Crash points, in debug builds only: the moments before and after each commit, each call, each login, the opening of each socket of notifications, each post of a callback and
 //! whatever a broker or a queue of evidence is told, at which a test can have the process die as by `kill -9`.
 //!
 //! `CLOSEOUT_CRASH_POINTS` names a folder. Every point that is passed is appended to its file `passed`, as *conversation*, tab, *point*. Where
@@ -25,7 +25,7 @@ use std::{
 
 use callbacks::Post;
 use evidence_sqs::Queue;
-use genesys_client::{Client, LoginMoment};
+use genesys_client::{Client, Moment};
 use orchestrator::Remote;
 use queue::Source;
 use store::Store;
@@ -133,14 +133,19 @@ pub(super) fn sources(
     opened.into_iter().map(pointed).collect()
 }
 
-/// Gives a client's logins their points where a test asks for them.
-pub(super) fn logins(client: &Client) {
+/// What is asked of an organisation and is no call of a closure: those have their points in [`PointedRemote`].
+const ASKED: [&str; 4] = ["login", "create_channel", "open_socket", "subscribe"];
+
+/// Gives what else is asked of an organisation its points where a test asks for them.
+pub(super) fn requests(client: &Client) {
     let Some(points) = Points::of_environment() else { return };
-    client.watch_logins(move |moment| {
+    client.watch(move |what, moment| {
         let when = match moment {
-            LoginMoment::Before => "before",
-            LoginMoment::After => "after",
+            Moment::Before => "before",
+            Moment::After => "after",
         };
-        points.pass(OF_NONE, "login", when);
+        if ASKED.contains(&what) {
+            points.pass(OF_NONE, &what.replace('_', " "), when);
+        }
     });
 }

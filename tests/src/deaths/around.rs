@@ -1,4 +1,4 @@
-//! The service dies before and after whatever else it makes durable or asks, around the closures themselves: logins, look-ups, lists
+//! The service dies before and after whatever else it makes durable or asks, around the closures themselves: logins, sockets of notifications, look-ups, lists
 //! of wrap-up codes, scans, batches, what is owed to a callback and its post, acts of operators. Nothing is lost by it, and nothing is done twice.
 //!
 //! A round does one of each. A first one without a death tells which points it passes; then there is a round for each of them in
@@ -9,11 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use closeout_tests::{CrashPoints, Scene, SceneOptions, wait_until};
-use genesys_simulator::{AgentPresence, NewConversation};
+use genesys_simulator::{AgentPresence, DEFAULT_QUEUE, NewConversation};
 use serde_json::{Value, json};
 
-use crate::callbacks::Receiver;
+use super::points::CrashPoints;
+use crate::{
+    receiver::Receiver,
+    scene::{Scene, SceneOptions, wait_until},
+};
 
 /// How long a round may take, a death and a start included.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -22,13 +25,18 @@ const WITHIN: Duration = Duration::from_secs(60);
 const STUCK_MS: u64 = 48 * 3_600_000;
 
 /// What a round passes whatever it does, or the test says too little.
-const AT_LEAST: [&str; 15] = [
+const AT_LEAST: [&str; 20] = [
     "call look_up, before",
     "call look_up, after",
     "call wrap_up_code, after",
     "call open_conversations, after",
     "login, before",
     "login, after",
+    "create channel, before",
+    "create channel, after",
+    "open socket, after",
+    "subscribe, before",
+    "subscribe, after",
     "owe, before",
     "post callback, before",
     "post callback, after",
@@ -39,6 +47,9 @@ const AT_LEAST: [&str; 15] = [
     "put batch, before, 2",
     "set switch, after",
 ];
+
+/// The same of services that share a store.
+const AT_LEAST_SHARED: [&str; 4] = ["take over, before", "take over, after", "lease, before", "lease, after"];
 
 struct Stage {
     scene: Scene,
@@ -58,14 +69,23 @@ struct Round {
 }
 
 impl Stage {
-    async fn begin() -> Self {
+    async fn begin(store: Option<String>) -> Self {
         let points = CrashPoints::begin();
         let receiver = Receiver::listen().await;
+        let mut environment = vec![points.environment()];
+        if store.is_some() {
+            environment.push(("CLOSEOUT_STORE__REPLICAS".to_owned(), "true".to_owned()));
+        }
+        // Events come by the relay as well: what a socket misses while its service is dead is read back in any case.
+        let socket = format!(
+            "[[confirm]]\nname = \"socket\"\nkind = \"notifications\"\nqueues = [\"{DEFAULT_QUEUE}\"]\n"
+        );
         let options = SceneOptions {
             closing: "confirm_within = \"1s\"\ndeadline = \"30s\"\n".to_owned(),
             lookup: "look_for = \"20s\"".to_owned(),
-            environment: vec![points.environment()],
-            ..receiver.tables("")
+            environment,
+            store,
+            ..receiver.tables(&socket)
         };
         let scene = Scene::begin_with(options, |builder| builder.analytics_lag(Duration::ZERO)).await;
         let left = AgentPresence::Left;
@@ -185,13 +205,15 @@ fn id(answer: &Value) -> String {
     answer["id"].as_str().unwrap_or_else(|| panic!("{answer} has no id")).to_owned()
 }
 
-#[tokio::test]
-async fn a_death_at_any_point_around_closures_loses_nothing_and_does_nothing_twice() {
-    let mut stage = Stage::begin().await;
+/// Has the service die once at each point that it passes around closures, and sees that nothing is lost and nothing done twice. With a
+/// store of PostgreSQL it is one of several that share it, and passes what these pass beside.
+pub async fn die_around_closures(store: Option<String>) {
+    let shared: &[&str] = if store.is_some() { &AT_LEAST_SHARED } else { &[] };
+    let mut stage = Stage::begin(store).await;
     let round = stage.begin_round(0).await;
     stage.end(&round).await;
     let points = stage.points.passed();
-    for point in AT_LEAST {
+    for point in AT_LEAST.iter().chain(shared) {
         assert!(points.iter().any(|passed| passed == point), "{point} is none of {points:#?}");
     }
     let mut died = Vec::new();

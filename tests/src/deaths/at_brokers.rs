@@ -8,10 +8,8 @@ use std::{
 use genesys_simulator::NewConversation;
 use serde_json::{Value, json};
 
-use crate::{
-    crash_points::CrashPoints,
-    scene::{Scene, SceneOptions, wait_until},
-};
+use super::points::CrashPoints;
+use crate::scene::{Scene, SceneOptions, wait_until};
 
 /// Far longer than a round takes.
 const PATIENCE: Duration = Duration::from_secs(150);

@@ -1,0 +1,15 @@
+//! The service dies at each of its points, with its state in PostgreSQL.
+
+use closeout_tests::{Pairs, die_around_closures, die_in_each_scenario};
+
+use crate::setting::store;
+
+#[tokio::test]
+async fn a_death_at_any_point_of_a_closure_loses_nothing_and_repeats_nothing() {
+    die_in_each_scenario(Some(store()), Pairs::EachPoint).await;
+}
+
+#[tokio::test]
+async fn a_death_at_any_point_around_closures_loses_nothing_and_does_nothing_twice() {
+    die_around_closures(Some(store())).await;
+}

@@ -1,0 +1,306 @@
+//! The service dies before and after each commit and call of a conversation, in every scenario of the simulator: no command is lost,
+//! every closure comes to an end that says what is so at Genesys, and no call is made that must not be.
+//!
+//! A first run without a death tells which points each scenario passes. Then each pair of scenario and point gets a conversation
+//! of its own, and the process dies when that conversation comes to that point (`crates/closeout/src/serve/crash_points`). Some
+//! conversations are under way at once, so every death also strikes others somewhere.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use genesys_simulator::{ChaosSpec, FaultRule, GuestState, NewConversation, Preset};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::scene::{Scene, SceneOptions};
+
+/// How many conversations are under way at once.
+const TOGETHER: usize = 64;
+
+/// How long such a handful may take, deaths and starts included.
+const WITHIN: Duration = Duration::from_secs(180);
+
+/// At how many pairs of scenario and point the process has to die at least, where it is to die at each: the aim of all this.
+const DEATHS: usize = 500;
+
+/// Fewer pairs for a quick look: so many as this says, of which half have to be passed.
+const PAIRS: &str = "CLOSEOUT_CRASH_PAIRS";
+
+/// Only scenarios with this in their name, for a closer look.
+const SCENARIO: &str = "CLOSEOUT_CRASH_SCENARIO";
+
+fn wanted_pairs() -> Option<usize> {
+    let some = std::env::var_os(SCENARIO).map(|_| usize::MAX);
+    let Ok(number) = std::env::var(PAIRS) else { return some };
+    Some(number.parse().unwrap_or_else(|_| panic!("{PAIRS} is a number, and not {number:?}")))
+}
+
+/// At which pairs of scenario and point the process is to die.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pairs {
+    /// At each.
+    All,
+    /// At each point once, in one of the scenarios that pass it.
+    EachPoint,
+}
+
+/// The states of a closure that still goes on.
+const UNSETTLED: &str = "&state=accepted,scheduled,resolving,verifying,closing_participant,awaiting_confirmation,closing_wrapper,blocked";
+
+/// Two things that go wrong with one conversation.
+const BOTH: [(Preset, Preset); 15] = [
+    (Preset::LostWebhook, Preset::ServerErrorStorm),
+    (Preset::LostWebhook, Preset::RateLimitStorm),
+    (Preset::LostWebhook, Preset::GuestReloads),
+    (Preset::LostWebhook, Preset::AcceptedButOpen),
+    (Preset::LateWebhook, Preset::ServerErrorStorm),
+    (Preset::DuplicateWebhook, Preset::Reordered),
+    (Preset::DuplicateWebhook, Preset::ConflictStorm),
+    (Preset::EarlyWebhook, Preset::ServerErrorStorm),
+    (Preset::EarlyWebhook, Preset::AcceptedButOpen),
+    (Preset::BadSignature, Preset::GuestReloads),
+    (Preset::AcceptedButOpen, Preset::RateLimitStorm),
+    (Preset::ConflictStorm, Preset::AgentConnected),
+    (Preset::TokenExpiry, Preset::WrapupRequired),
+    (Preset::GuestReloads, Preset::ServerErrorStorm),
+    (Preset::RateLimitStorm, Preset::WrapupRequired),
+];
+
+/// A conversation that is to be closed, and where the process is to die for it.
+struct Pair {
+    scenario: String,
+    point: String,
+    conversation: Uuid,
+    /// The id of its closure, once the command was answered.
+    closure: Option<String>,
+}
+
+impl Pair {
+    fn shown(&self) -> String {
+        format!("{}, {}: {} {:?}", self.scenario, self.point, self.conversation, self.closure)
+    }
+}
+
+/// Each scenario: its name, and how its conversations are made.
+fn scenarios() -> Vec<(String, NewConversation)> {
+    let of = |faults: &[Preset]| {
+        let name: Vec<_> = faults.iter().map(|preset| preset.name()).collect();
+        let chaos = faults.iter().fold(ChaosSpec::none(), |all, preset| all.with(FaultRule::new(*preset)));
+        (name.join(" and "), NewConversation { chaos: Some(chaos), ..NewConversation::default() })
+    };
+    let alone = Preset::ALL.iter().map(|preset| of(&[*preset]));
+    let both = BOTH.iter().map(|(one, other)| of(&[*one, *other]));
+    let all = [("clean".to_owned(), NewConversation::default())].into_iter().chain(alone).chain(both);
+    let wanted = std::env::var(SCENARIO).unwrap_or_default();
+    all.filter(|(name, _)| name.contains(&wanted)).collect()
+}
+
+struct Stage {
+    scene: Scene,
+    points: PathBuf,
+    client: reqwest::Client,
+}
+
+impl Stage {
+    async fn begin(store: Option<String>) -> Self {
+        let points = tempfile::tempdir().unwrap().keep();
+        let variable = ("CLOSEOUT_CRASH_POINTS".to_owned(), points.display().to_string());
+        let options = SceneOptions {
+            closing: "confirm_within = \"1s\"\ndeadline = \"4s\"\nstale_read_gap = \"200ms\"\n".to_owned(),
+            environment: vec![variable],
+            store,
+            ..SceneOptions::default()
+        };
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
+        Self { scene: Scene::begin(options).await, points, client }
+    }
+
+    fn lines(&self, file: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.points.join(file)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Sends the command of a pair, unless it was answered before. The key makes it the same command each time.
+    async fn send(&self, pair: &mut Pair) {
+        if pair.closure.is_some() {
+            return;
+        }
+        let sent = self
+            .client
+            .post(format!("{}/v1/closures", self.scene.base))
+            .bearer_auth(self.scene.environment()[1].1)
+            .header("Idempotency-Key", pair.conversation.to_string())
+            .json(&json!({ "conversationId": pair.conversation }))
+            .send()
+            .await;
+        let Ok(answer) = sent else { return };
+        let status = answer.status();
+        if status.is_success()
+            && let Ok(closure) = answer.json::<Value>().await
+        {
+            pair.closure = closure["id"].as_str().map(str::to_owned);
+        } else {
+            assert!(status.is_server_error(), "{status} for {}", pair.scenario);
+        }
+    }
+
+    /// Every closure by id, or those of some states, if the service answers.
+    async fn closures(&self, states: &str) -> Option<BTreeMap<String, Value>> {
+        let mut all = BTreeMap::new();
+        let mut cursor = String::new();
+        loop {
+            let path = format!("{}/v1/closures?limit=500{states}{cursor}", self.scene.base);
+            let answer =
+                self.client.get(path).bearer_auth(self.scene.environment()[1].1).send().await.ok()?;
+            let page: Value = answer.json().await.ok()?;
+            for closure in page["items"].as_array()? {
+                all.insert(closure["id"].as_str()?.to_owned(), closure.clone());
+            }
+            match page["nextCursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return Some(all),
+            }
+        }
+    }
+
+    /// Closes the conversations of some pairs, with a death for each whose point is passed, until all are settled.
+    async fn play(&mut self, pairs: &mut [Pair]) -> BTreeMap<String, Value> {
+        let give_up = Instant::now() + WITHIN;
+        loop {
+            if self.scene.has_died() {
+                let crashed: BTreeSet<String> = self.lines("crashed").into_iter().collect();
+                let wanted: Vec<String> = pairs
+                    .iter()
+                    .filter(|pair| !pair.point.is_empty())
+                    .map(|pair| format!("{}\t{}", pair.conversation, pair.point))
+                    .filter(|line| !crashed.contains(line))
+                    .collect();
+                fs::write(self.points.join("wanted"), wanted.join("\n")).unwrap();
+                self.scene.start_or_die().await;
+                continue;
+            }
+            for pair in &mut *pairs {
+                self.send(pair).await;
+            }
+            if let Some(unsettled) = self.closures(UNSETTLED).await {
+                let settled =
+                    |pair: &Pair| pair.closure.as_ref().is_some_and(|id| !unsettled.contains_key(id));
+                // A ghost may be healed meanwhile, by a proof that comes late.
+                let still = |closures: &BTreeMap<String, Value>, pair: &Pair| {
+                    is_settled(&closures[pair.closure.as_ref().unwrap()])
+                };
+                if pairs.iter().all(settled)
+                    && let Some(closures) = self.closures("").await
+                    && pairs.iter().all(|pair| still(&closures, pair))
+                {
+                    return closures;
+                }
+                let open: Vec<_> = pairs.iter().filter(|pair| !settled(pair)).map(Pair::shown).collect();
+                assert!(Instant::now() < give_up, "not settled: {open:#?}: {}", self.scene.log());
+            }
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+}
+
+/// Whether the answer of the last read before the wrapper's close was lost with the process. To the simulator a leg is known once it has
+/// shown it; of that one the service knows nothing, as if nobody had asked.
+fn what_was_shown_died_with_the_process(timeline: &Value) -> bool {
+    let items = timeline["items"].as_array().unwrap();
+    let close = items.iter().position(|item| item["asks"]["request"] == "close_wrapper").unwrap();
+    let mut reads = items[..close].iter().filter(|item| item["answered"]["request"] == "read");
+    reads.next_back().is_some_and(|read| {
+        read["answered"]["reply"] == "unknown"
+            && read["answered"]["message"] == "the program stopped while the call was in flight"
+    })
+}
+
+/// Whether a closure that is over has its guest gone, and one that is not has its conversation open, as the simulator knows. In between
+/// is an agent who owes a wrap-up.
+fn says_what_is_so(scene: &Scene, pair: &Pair, closure: &Value) -> bool {
+    if matches!(closure["state"].as_str(), Some("closed" | "already_closed")) {
+        return scene.simulator.guest_state(pair.conversation) == Some(GuestState::Disconnected);
+    }
+    let shown = scene.simulator.conversation(pair.conversation).unwrap();
+    shown["conversation"]["endTime"].is_null()
+}
+
+fn is_settled(closure: &Value) -> bool {
+    closure["state"].as_str() == Some("ghost") || !closure["timings"]["endedAt"].is_null()
+}
+
+/// Has the service die at pairs of scenario and point, with its state in a store (`None` for SQLite), and sees that nothing is lost and
+/// nothing repeated.
+pub async fn die_in_each_scenario(store: Option<String>, at: Pairs) {
+    let mut stage = Stage::begin(store).await;
+    let make = |stage: &Stage, scenario: &str, new: &NewConversation, point: String| Pair {
+        scenario: scenario.to_owned(),
+        point,
+        conversation: stage.scene.simulator.create(new).unwrap()[0].conversation_id,
+        closure: None,
+    };
+    let mut first: Vec<Pair> =
+        scenarios().iter().map(|(name, new)| make(&stage, name, new, String::new())).collect();
+    let closures = stage.play(&mut first).await;
+    let passed = stage.lines("passed");
+    let mut pairs = Vec::new();
+    for (pair, (name, new)) in first.iter().zip(scenarios()) {
+        let of_it = format!("{}\t", pair.conversation);
+        let points: BTreeSet<&str> = passed.iter().filter_map(|line| line.strip_prefix(&of_it)).collect();
+        println!("{name}: {} points, {}", points.len(), closures[pair.closure.as_ref().unwrap()]["state"]);
+        pairs.extend(points.into_iter().map(|point| make(&stage, &name, &new, point.to_owned())));
+    }
+    println!("{} pairs", pairs.len());
+
+    let mut ends = BTreeMap::<String, BTreeMap<String, u32>>::new();
+    // Ids of the simulator are drawn, so this is a drawn order: neighbours are of different scenarios.
+    pairs.sort_by_key(|pair| pair.conversation);
+    if at == Pairs::EachPoint {
+        let mut struck = BTreeSet::new();
+        pairs.retain(|pair| struck.insert(pair.point.clone()));
+    }
+    pairs.truncate(wanted_pairs().unwrap_or(usize::MAX));
+    for handful in pairs.chunks_mut(TOGETHER) {
+        stage.scene.kill();
+        let closures = stage.play(handful).await;
+        for pair in &*handful {
+            let closure = &closures[pair.closure.as_ref().unwrap()];
+            assert_eq!(closure["conversationId"], json!(pair.conversation), "{closure}");
+            assert!(says_what_is_so(&stage.scene, pair, closure), "{}: {closure}", pair.shown());
+            let end = closure["state"].as_str().unwrap().to_owned();
+            *ends.entry(pair.scenario.clone()).or_default().entry(end).or_default() += 1;
+        }
+    }
+    println!("{ends:#?}");
+    let died: BTreeSet<String> = stage.lines("crashed").into_iter().collect();
+    println!("{} deaths at {} pairs", died.len(), pairs.len());
+    let verdict = stage.scene.simulator.verdict();
+    println!("{verdict:#?}");
+    let mut early = Vec::new();
+    for offence in verdict.offences.iter().filter(|offence| offence.what.starts_with("wrapper-closed-before"))
+    {
+        let pair = pairs.iter().find(|pair| pair.conversation == offence.conversation_id);
+        let pair = pair.unwrap_or_else(|| panic!("{offence:?}"));
+        let path = format!("/v1/closures/{}/timeline", pair.closure.as_ref().unwrap());
+        let (_, timeline) = stage.scene.ask("GET", &path, None).await;
+        if offence.what != "wrapper-closed-before-guest" || !what_was_shown_died_with_the_process(&timeline) {
+            early.push(format!("{offence:?}, {}: {timeline:#}", pair.shown()));
+        }
+    }
+    fs::remove_dir_all(&stage.points).unwrap();
+
+    let all = stage.closures("").await.expect("the service answers");
+    assert_eq!(all.len(), pairs.len() + first.len(), "each command is one closure");
+    // The others are not passed in a life that another death has changed.
+    assert!(died.len() * 2 >= pairs.len(), "only {} of {} points were passed", died.len(), pairs.len());
+    if wanted_pairs().is_none() && at == Pairs::All {
+        assert!(died.len() >= DEATHS, "only {} deaths at {} pairs", died.len(), pairs.len());
+    }
+    assert!(early.is_empty(), "{early:#?}");
+    assert_eq!(verdict.repeated_closes + verdict.repeated_wrapper_closes, 0, "without a read in between");
+    assert_eq!(verdict.forged_accepted, 0);
+}
