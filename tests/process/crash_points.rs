@@ -9,5 +9,5 @@ async fn a_death_at_any_point_of_any_scenario_loses_nothing_and_repeats_nothing(
 
 #[tokio::test]
 async fn a_death_at_any_point_around_closures_loses_nothing_and_does_nothing_twice() {
-    die_around_closures(None).await;
+    die_around_closures(None, |_| true).await;
 }
