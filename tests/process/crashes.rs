@@ -2,7 +2,7 @@
 
 use std::{process::Command, time::Duration};
 
-use closeout_tests::{Scene, SceneOptions, database, wait_until};
+use closeout_tests::{CrashPoints, Scene, SceneOptions, database, wait_until};
 use genesys_simulator::{AgentPresence, ChaosSpec, GuestState, NewConversation, Preset};
 use serde_json::json;
 
@@ -102,6 +102,35 @@ async fn a_record_that_cannot_be_read_is_set_aside_and_keeps_no_other_back() {
     // Whoever asks for its conversation again has a closure that begins with a read, and knows what is left to do.
     let again = scene.close(made[3].conversation_id, "20s").await;
     assert_eq!(again["state"], "closed", "{again}");
+    let verdict = scene.simulator.verdict();
+    assert!(verdict.clean, "{verdict:?}");
+}
+
+#[tokio::test]
+async fn a_death_while_a_record_is_set_aside_keeps_no_other_back_and_sets_it_aside_again() {
+    let points = CrashPoints::begin();
+    let options = SceneOptions { environment: vec![points.environment()], ..SceneOptions::default() };
+    let mut scene = Scene::begin(options).await;
+    let lossy =
+        NewConversation { chaos: Some(ChaosSpec::of(Preset::LostWebhook)), ..NewConversation::default() };
+    for (number, point) in (1..).zip(["quarantine, before", "quarantine, after"]) {
+        let made = scene.simulator.create(&lossy.clone().count(2)).unwrap();
+        let (spoilt, other) = (made[0].conversation_id, made[1].conversation_id);
+        let spoilt_closure = scene.close(spoilt, "0s").await["id"].as_str().unwrap().to_owned();
+        let other_closure = scene.close(other, "0s").await["id"].as_str().unwrap().to_owned();
+        points.die_at(point);
+        scene.kill();
+        database::spoil(&scene.folder.path().join("closeout.db"), spoilt);
+        points.revive(&mut scene).await;
+        let died = wait_until(Duration::from_secs(20), || async { points.died_at() });
+        assert_eq!(died.await.as_deref(), Some(point), "{}", scene.log());
+        points.revive(&mut scene).await;
+        scene.settled(&other_closure, &["closed"]).await;
+        let (status, problem) = scene.ask("GET", &format!("/v1/closures/{spoilt_closure}"), None).await;
+        assert_eq!((status, &problem["code"]), (500, &json!("unreadable_record")), "{problem}");
+        let (_, readiness) = scene.ask("GET", "/readyz?verbose", None).await;
+        assert!(readiness.to_string().contains(&format!("\"quarantined\":{number}")), "{readiness}");
+    }
     let verdict = scene.simulator.verdict();
     assert!(verdict.clean, "{verdict:?}");
 }

@@ -120,7 +120,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("closeout-bench", &[]),
-    ("closeout-tests", &["genesys-simulator"]),
+    ("closeout-tests", &["genesys-simulator", "webhook-signature"]),
     ("genesys-client-tests", &[]),
     ("orchestrator-tests", &[]),
 ];
