@@ -81,9 +81,10 @@ deny *WHAT:
 transitions:
     UPDATE=1 cargo test -p closure-machine --test machine transitions
 
-# Every figure of the README, on this machine, in five minutes.
+# Every figure of the README, on this machine, in five minutes once the program is built as it is shipped, which takes half an hour.
 figures *ARGS:
-    cargo build --profile dist -p closeout -p closeout-bench
+    deploy/build
+    cargo build --locked --profile dist -p closeout-bench
     target/dist/closeout-bench run {{ARGS}}
 
 # Every figure of docs/performance.md, on this machine, in an hour and a half.

@@ -5,7 +5,7 @@ import pathlib
 import re
 import shutil
 
-from world import CONFIG, DEPLOY, SECRET, TOKENS, demand, run, takes_configuration
+from world import CONFIG, DEPLOY, ROOT, SECRET, TOKENS, demand, run, takes_configuration
 
 UNIT = DEPLOY / "systemd" / "closeout.service"
 # What systemd thinks of the unit, in tenths: 0 is shut off from everything, 100 may do everything, and 20 is still "OK". A service
@@ -138,4 +138,9 @@ def alerts_are_raised(work):
     run(work / "promtool", "test", "rules", work / "alerts-test.yaml")
 
 
-CHECKS = [alerts_are_raised, unit_is_shut_off, unit_speaks_the_program, unit_configuration_is_taken, package_is_built, package_makes_its_user]
+def build_can_be_trained(_):
+    """Build: what trains the program that is shipped has it close conversations with every fault, and ends well"""
+    run(ROOT / "deploy" / "train", os.environ["CLOSEOUT_BIN"], "200")
+
+
+CHECKS = [build_can_be_trained, alerts_are_raised, unit_is_shut_off, unit_speaks_the_program, unit_configuration_is_taken, package_is_built, package_makes_its_user]
