@@ -139,7 +139,7 @@ def alerts_are_raised(work):
 
 
 def build_can_be_trained(_):
-    """Build: what trains the program that is shipped has it close conversations with every fault, and ends well"""
+    """Build: what trains the program that is shipped has it close conversations, with faults, and ends well"""
     run(ROOT / "deploy" / "train", os.environ["CLOSEOUT_BIN"], "200")
 
 
