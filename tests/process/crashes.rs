@@ -109,7 +109,10 @@ async fn a_record_that_cannot_be_read_is_set_aside_and_keeps_no_other_back() {
 #[tokio::test]
 async fn a_death_while_a_record_is_set_aside_keeps_no_other_back_and_sets_it_aside_again() {
     let points = CrashPoints::begin();
-    let options = SceneOptions { environment: vec![points.environment()], ..SceneOptions::default() };
+    // Long enough for the closures to be open when the service is killed.
+    let closing = "confirm_within = \"5s\"\ndeadline = \"30s\"\n".to_owned();
+    let options =
+        SceneOptions { closing, environment: vec![points.environment()], ..SceneOptions::default() };
     let mut scene = Scene::begin(options).await;
     let lossy =
         NewConversation { chaos: Some(ChaosSpec::of(Preset::LostWebhook)), ..NewConversation::default() };

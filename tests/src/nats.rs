@@ -3,7 +3,7 @@
 use std::{
     net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use async_nats::{HeaderMap, jetstream};
@@ -109,6 +109,14 @@ impl Nats {
     pub async fn left(&self) -> Option<u64> {
         let stream = jetstream::new(self.client.clone()).get_stream("CLOSURES").await.ok()?;
         let consumer = stream.consumer_info("closeout").await.ok()?;
+        // Where both have some, they are not the same ones if nothing is given out: what is unsettled would come again to whoever asks
+        // once the time for an acknowledgement is over, and somebody has asked for twice as long.
+        let given_last = consumer.delivered.last_active.map_or(0, |at| at.unix_timestamp());
+        let silent = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap() - given_last;
+        let again_within = i64::try_from(consumer.config.ack_wait.as_secs()).unwrap();
+        if consumer.num_pending == 0 && consumer.num_waiting > 0 && silent > 2 * again_within {
+            return Some(0);
+        }
         let unsettled = consumer.num_pending + u64::try_from(consumer.num_ack_pending).unwrap();
         Some(unsettled.min(stream.cached_info().state.messages))
     }

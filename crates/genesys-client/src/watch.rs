@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 pub enum Moment {
     /// It is about to be asked.
     Before,
-    /// There is an answer, or it is sure that none comes.
+    /// There is an answer, or it is sure that none comes. Of what is given up while it is asked nothing is told.
     After,
 }
 

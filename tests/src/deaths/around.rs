@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use genesys_simulator::{AgentPresence, DEFAULT_QUEUE, NewConversation};
+use genesys_simulator::{AgentPresence, ChaosSpec, DEFAULT_QUEUE, NewConversation, Preset};
 use serde_json::{Value, json};
 
 use super::points::CrashPoints;
@@ -48,8 +48,11 @@ const AT_LEAST: [&str; 20] = [
     "set switch, after",
 ];
 
-/// The same of services that share a store.
-const AT_LEAST_SHARED: [&str; 4] = ["take over, before", "take over, after", "lease, before", "lease, after"];
+/// Where a service that shares its store has taken over what another has left.
+const TAKEN_OVER: &str = "take over, after";
+
+/// What services pass beside that share a store.
+const AT_LEAST_SHARED: [&str; 2] = ["lease, before", "lease, after"];
 
 struct Stage {
     scene: Scene,
@@ -134,6 +137,22 @@ impl Stage {
         }
     }
 
+    /// The service dies with a closure that is open, and its successor as soon as it has taken that over.
+    async fn die_taking_over(&mut self) {
+        let lossy =
+            NewConversation { chaos: Some(ChaosSpec::of(Preset::LostWebhook)), ..NewConversation::default() };
+        let made = self.scene.simulator.create(&lossy).unwrap()[0];
+        let command = json!({ "conversationId": made.conversation_id });
+        let (status, closure) = self.tell("POST", "/v1/closures", "left-open", &command).await;
+        assert!(status < 300, "{closure}");
+        self.closing += 1;
+        self.die_at(TAKEN_OVER).await;
+        let dead = wait_until(WITHIN, || async { self.points.died_at() });
+        assert_eq!(dead.await.as_deref(), Some(TAKEN_OVER), "{}", self.scene.log());
+        self.points.revive(&mut self.scene).await;
+        self.scene.settled(&id(&closure), &["closed"]).await;
+    }
+
     async fn get(&mut self, path: &str) -> Value {
         self.tell("GET", path, "", &Value::Null).await.1
     }
@@ -211,7 +230,8 @@ fn id(answer: &Value) -> String {
 /// Has the service die once at each point that it passes around closures and that `is_meant`, and sees that nothing is lost and nothing
 /// done twice. With a store of PostgreSQL it is one of several that share it, and passes what these pass beside.
 pub async fn die_around_closures(store: Option<String>, is_meant: impl Fn(&str) -> bool) {
-    let shared: &[&str] = if store.is_some() { &AT_LEAST_SHARED } else { &[] };
+    let is_shared = store.is_some();
+    let shared: &[&str] = if is_shared { &AT_LEAST_SHARED } else { &[] };
     let mut stage = Stage::begin(store).await;
     let round = stage.begin_round(0).await;
     stage.end(&round).await;
@@ -230,6 +250,9 @@ pub async fn die_around_closures(store: Option<String>, is_meant: impl Fn(&str) 
         stage.points.revive(&mut stage.scene).await;
     }
     println!("{} deaths at {} points: {died:#?}", died.len(), points.len());
+    if is_shared {
+        stage.die_taking_over().await;
+    }
     assert_eq!(died, points, "each point is passed in each round");
 
     let deliveries: BTreeSet<_> = stage.receiver.verified().into_iter().map(|(event, _)| event).collect();

@@ -182,10 +182,12 @@ impl RabbitMq {
     /// dies in between, a classic queue is gone, and a quorum queue is there and cannot be used.
     async fn is_on_disk(&self, kind: Kind) {
         let until = Instant::now() + BOUND;
-        while !registers(kind, Path::new(&self.broker))
-            .iter()
-            .any(|register| holds(kind, register, &self.queue))
-        {
+        let is_in = |kind| {
+            let registers = registers(kind, Path::new(&self.broker));
+            registers.iter().any(|register| holds(kind, register, &self.queue))
+        };
+        // Every queue is one of Mnesia's, and a quorum queue has a register of its own beside.
+        while !(is_in(Kind::Classic) && (kind == Kind::Classic || is_in(kind))) {
             assert!(Instant::now() < until, "the queue is not written down");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -237,7 +239,7 @@ impl Drop for RabbitMq {
     }
 }
 
-/// The files below a folder in which the broker writes down what queues of a kind there are.
+/// The files below a folder in which the broker writes down what queues there are: Mnesia's, or those of quorum queues alone.
 fn registers(kind: Kind, folder: &Path) -> Vec<PathBuf> {
     let names: &[&str] = match kind {
         Kind::Classic => &["LATEST.LOG", "rabbit_durable_queue.DCD", "rabbit_durable_queue.DCL"],
