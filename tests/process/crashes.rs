@@ -125,8 +125,8 @@ async fn a_death_while_a_record_is_set_aside_keeps_no_other_back_and_sets_it_asi
         scene.kill();
         database::spoil(&scene.folder.path().join("closeout.db"), spoilt);
         points.revive(&mut scene).await;
-        let died = wait_until(Duration::from_secs(20), || async { points.died_at() });
-        assert_eq!(died.await.as_deref(), Some(point), "{}", scene.log());
+        let died = points.death(&mut scene, Duration::from_secs(20)).await;
+        assert_eq!(died.as_deref(), Some(point), "{}", scene.log());
         points.revive(&mut scene).await;
         scene.settled(&other_closure, &["closed"]).await;
         let (status, problem) = scene.ask("GET", &format!("/v1/closures/{spoilt_closure}"), None).await;

@@ -147,8 +147,8 @@ impl Stage {
         assert!(status < 300, "{closure}");
         self.closing += 1;
         self.die_at(TAKEN_OVER).await;
-        let dead = wait_until(WITHIN, || async { self.points.died_at() });
-        assert_eq!(dead.await.as_deref(), Some(TAKEN_OVER), "{}", self.scene.log());
+        let died = self.points.death(&mut self.scene, WITHIN).await;
+        assert_eq!(died.as_deref(), Some(TAKEN_OVER), "{}", self.scene.log());
         self.points.revive(&mut self.scene).await;
         self.scene.settled(&id(&closure), &["closed"]).await;
     }

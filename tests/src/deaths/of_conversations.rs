@@ -86,6 +86,8 @@ struct Pair {
     scenario: String,
     point: String,
     conversation: Uuid,
+    /// Others where it may die as well: the same commit in another state, or with other lines.
+    or_at: Vec<String>,
     /// The id of its closure, once the command was answered.
     closure: Option<String>,
 }
@@ -183,12 +185,15 @@ impl Stage {
         let give_up = Instant::now() + WITHIN;
         loop {
             if self.scene.has_died() {
-                let crashed: BTreeSet<String> = self.lines("crashed").into_iter().collect();
+                let crashed = self.lines("crashed");
+                let has_died = |pair: &&Pair| {
+                    crashed.iter().any(|line| line.starts_with(&pair.conversation.to_string()))
+                };
                 let wanted: Vec<String> = pairs
                     .iter()
-                    .filter(|pair| !pair.point.is_empty())
-                    .map(|pair| format!("{}\t{}", pair.conversation, pair.point))
-                    .filter(|line| !crashed.contains(line))
+                    .filter(|pair| !pair.point.is_empty() && !has_died(pair))
+                    .flat_map(|pair| [&pair.point].into_iter().chain(&pair.or_at).map(move |at| (pair, at)))
+                    .map(|(pair, at)| format!("{}\t{at}", pair.conversation))
                     .collect();
                 fs::write(self.points.path().join("wanted"), wanted.join("\n")).unwrap();
                 self.scene.start_or_die().await;
@@ -244,6 +249,14 @@ fn is_settled(closure: &Value) -> bool {
     closure["state"].as_str() == Some("ghost") || !closure["timings"]["endedAt"].is_null()
 }
 
+/// What a point has in common with those where the same happens in another state: the lines that are committed, before or after, and
+/// how often that was.
+fn alike(point: &str) -> (&str, &str) {
+    let (what, when) = point.split_once(',').unwrap_or((point, ""));
+    let named = what.match_indices(' ').nth(1).map_or(what, |(end, _)| &what[..end]);
+    (named, when)
+}
+
 /// Around what of [`AT_LEAST`] there was no death.
 fn spared(died: &BTreeSet<String>) -> Vec<String> {
     let points: Vec<&str> = died.iter().filter_map(|line| Some(line.split_once('\t')?.1)).collect();
@@ -267,6 +280,7 @@ pub async fn die_in_each_scenario(store: Option<String>, at: Pairs) {
         scenario: scenario.to_owned(),
         point,
         conversation: stage.scene.simulator.create(new).unwrap()[0].conversation_id,
+        or_at: Vec::new(),
         closure: None,
     };
     let mut first: Vec<Pair> =
@@ -292,6 +306,11 @@ pub async fn die_in_each_scenario(store: Option<String>, at: Pairs) {
             *so_far += 1;
             *so_far <= TRIES
         });
+        let points: BTreeSet<String> = pairs.iter().map(|pair| pair.point.clone()).collect();
+        for pair in &mut pairs {
+            let is_alike = |point: &&String| alike(point) == alike(&pair.point) && **point != pair.point;
+            pair.or_at = points.iter().filter(is_alike).cloned().collect();
+        }
     }
     pairs.truncate(wanted_pairs().unwrap_or(usize::MAX));
     for handful in pairs.chunks_mut(TOGETHER) {

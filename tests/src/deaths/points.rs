@@ -1,11 +1,18 @@
 //! Where the service is to die, and where it has: the other end of `crates/closeout/src/serve/crash_points`.
 
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::BTreeSet,
+    fs,
+    time::{Duration, Instant},
+};
 
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::scene::Scene;
+use crate::scene::{Scene, wait_until};
+
+/// How long a process may take to be gone once it has killed itself.
+const DYING: Duration = Duration::from_secs(1);
 
 /// The points of one service, those of no one conversation.
 #[derive(Debug)]
@@ -39,6 +46,17 @@ impl CrashPoints {
     /// Where the service has died since it was last told where to.
     pub fn died_at(&self) -> Option<String> {
         self.lines("crashed").into_iter().next()
+    }
+
+    /// Waits until the service has died at the point that is wanted, and is gone; says at which.
+    pub async fn death(&self, scene: &mut Scene, patience: Duration) -> Option<String> {
+        let died = wait_until(patience, || async { self.died_at() }).await?;
+        // It says so first; and whoever has revived it meanwhile has seen it dead.
+        let give_up = Instant::now() + DYING;
+        while !scene.has_died() && Instant::now() < give_up {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Some(died)
     }
 
     /// From its next start on the service is to die at this point, once.
