@@ -32,6 +32,7 @@ mod signature;
 mod slow;
 mod soak;
 mod stub;
+mod turns;
 mod waiting;
 mod webhooks;
 
@@ -45,7 +46,7 @@ use options::{
 };
 use overload::{OverloadPlan, measure_overload};
 use pages::{PagesPlan, measure_pages};
-use run::{Sizes, plan};
+use run::{Others, Sizes, plan};
 use service::{Scene, Setup, Subject};
 use soak::{SoakPlan, measure_soak};
 use stub::{HookTarget, Stub};
@@ -115,13 +116,17 @@ async fn act(act: Act) -> anyhow::Result<bool> {
 
 async fn run_all(options: RunOptions) -> anyhow::Result<bool> {
     let mut sizes = if options.quick { Sizes::quick() } else { Sizes::full() };
+    sizes.turns = options.turns.unwrap_or(sizes.turns);
     sizes.many = options.count.unwrap_or(sizes.many);
     sizes.single = options.single.unwrap_or(sizes.single);
     sizes.kills = options.kills.unwrap_or(sizes.kills);
     sizes.waiting = options.waiting.unwrap_or(sizes.waiting);
     let (service, setup) = scene(options.scene);
-    let service = (!options.only_bare).then_some(&service);
-    let report = run::run(service, &setup, &sizes, &|what| eprintln!("measuring {what} …")).await?;
+    let others = Others {
+        service: (!options.only_bare).then_some(service),
+        ceiling: options.other_ceiling.map(Subject::Ceiling),
+    };
+    let report = run::run(&others, &setup, &sizes, &|what| eprintln!("measuring {what} …")).await?;
     match options.output {
         Output::Table => print!("{}", report::table(&report)),
         Output::Json => println!("{}", serde_json::to_string_pretty(&report)?),
@@ -131,9 +136,10 @@ async fn run_all(options: RunOptions) -> anyhow::Result<bool> {
 
 async fn load(options: LoadOptions) -> anyhow::Result<bool> {
     let (service, setup) = scene(options.scene);
-    let subject = match (options.bare, options.bare_durable) {
-        (true, _) => Subject::Bare,
-        (_, true) => Subject::BareDurable,
+    let subject = match (options.bare, options.bare_durable, options.other_ceiling) {
+        (true, _, _) => Subject::bare()?,
+        (_, true, _) => Subject::ceiling()?,
+        (_, _, Some(program)) => Subject::Ceiling(program),
         _ => service,
     };
     let completion = match options.until {
@@ -152,6 +158,8 @@ async fn load(options: LoadOptions) -> anyhow::Result<bool> {
     let requested = figures.outcome.requested;
     let proof = prove(&scene, &[(&plan, requested)], std::time::Duration::ZERO).await?;
     println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "load": figures, "proof": proof }))?);
+    // A program that watches itself writes down what it saw when it is asked to end, and not when it is killed.
+    scene.service.end().await?;
     Ok(kept(&proof, false) && figures.outcome.finished == requested)
 }
 

@@ -88,7 +88,13 @@ pub struct RunOptions {
     /// Measures only the bare programs.
     #[arg(long)]
     pub only_bare: bool,
-    /// Closures at 256 unfinished.
+    /// A closeout-bench that was built in another way: its ceiling is loaded in the same turns (see bench/guided-ceiling).
+    #[arg(long, value_name = "FILE")]
+    pub other_ceiling: Option<PathBuf>,
+    /// How often each program is loaded at 256 unfinished, in turn; medians count.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub turns: Option<u32>,
+    /// Closures at 256 unfinished, each time.
     #[arg(long, value_name = "N")]
     pub count: Option<u64>,
     /// Closures at 1 unfinished.
@@ -116,6 +122,9 @@ pub struct LoadOptions {
     /// Loads the ceiling in place of the service: the bare exchanges, and four durable writes a closure.
     #[arg(long, conflicts_with = "bare")]
     pub bare_durable: bool,
+    /// The same out of a closeout-bench that was built in another way.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["bare", "bare_durable"])]
+    pub other_ceiling: Option<PathBuf>,
     /// How many closures to request.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub count: u64,
@@ -126,7 +135,7 @@ pub struct LoadOptions {
     #[arg(long, value_enum, default_value_t = Until::Wrapper)]
     pub until: Until,
     /// Kills the service this often and starts it again.
-    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["bare", "bare_durable"])]
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["bare", "bare_durable", "other_ceiling"])]
     pub kill_every: Option<Duration>,
     /// Number of kills; the load goes on past its count until the last one.
     #[arg(long, value_name = "N", default_value_t = 5)]

@@ -5,13 +5,17 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
 use tokio::process::{Child, Command};
 
 /// How much of the end of a log is shown when a child has failed.
 const LOG_TAIL: usize = 4_000;
+
+/// How long a child may take to end when it is asked to: longer than the service gives what is under way.
+const END_WITHIN: Duration = Duration::from_secs(30);
 
 /// What to start, and where its output goes.
 #[derive(Debug, Clone)]
@@ -80,6 +84,19 @@ impl Process {
     /// Kills the process with SIGKILL and waits for its end.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
         self.child.kill().await.context("cannot kill the child")
+    }
+
+    /// Asks the process to end with SIGINT, and waits until it has; fails when it does not within [`END_WITHIN`].
+    pub async fn end(&mut self) -> anyhow::Result<()> {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).context("no such process")?;
+        self.check_alive()?;
+        kill_process(pid, Signal::INT).context("cannot ask the child to end")?;
+        let ended = tokio::time::timeout(END_WITHIN, self.child.wait()).await;
+        ended
+            .ok()
+            .with_context(|| format!("the child did not end within {END_WITHIN:?}"))?
+            .context("cannot wait for the child")?;
+        Ok(())
     }
 
     /// How many sockets the process holds open, those that it listens on too.

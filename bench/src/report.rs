@@ -3,7 +3,8 @@
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 
-use crate::measure::LoadFigures;
+use crate::driver::Latency;
+use crate::measure::{LoadFigures, Proof};
 use crate::run::{Report, SubjectFigures};
 
 /// What stands where there is no figure.
@@ -23,27 +24,52 @@ pub fn table(report: &Report) -> String {
         let others = [&report.bare_durable, &report.bare].map(|figures| or_none(figure(figures)));
         table.add_row([name.to_owned(), or_none(service)].into_iter().chain(others));
     };
-    row("closures per second, 256 unfinished", &|f| Some(format!("{:.0}", f.at_256.outcome.per_second)));
-    row("p50 / p99 / max at 256, ms", &|f| Some(latency(&f.at_256)));
+    row("closures per second, 256 unfinished", &|f| {
+        Some(format!("{:.0}", f.at_256.median(|load| load.outcome.per_second)))
+    });
+    row("… slowest to fastest turn", &|f| {
+        let (slowest, fastest) = f.at_256.range(|load| load.outcome.per_second)?;
+        Some(format!("{slowest:.0} to {fastest:.0}"))
+    });
+    row("p50 / p99 / max at 256, ms", &|f| {
+        let median = |of: fn(&Latency) -> f64| f.at_256.median(|load| of(&load.outcome.latency));
+        Some(latency(median(|one| one.p50_ms), median(|one| one.p99_ms), median(|one| one.max_ms)))
+    });
+    let latency = |load: &LoadFigures| {
+        let Latency { p50_ms, p99_ms, max_ms } = load.outcome.latency;
+        latency(p50_ms, p99_ms, max_ms)
+    };
     row("p50 / p99 / max at 1, ms", &|f| Some(latency(&f.at_1)));
     row("the same at 256 with ?wait=30s, ms", &|f| f.at_256_long_poll.as_ref().map(latency));
     row("the same at 1 with ?wait=30s, ms", &|f| f.at_1_long_poll.as_ref().map(latency));
-    row("CPU seconds per 1,000 closures at 256", &|f| Some(format!("{:.3}", f.at_256.cpu_seconds_per_1000)));
-    let database = report.service.as_ref().and_then(|figures| figures.at_256.database_cpu_seconds_per_1000);
-    if database.is_some() {
+    row("CPU seconds per 1,000 closures at 256", &|f| {
+        Some(format!("{:.3}", f.at_256.median(|load| load.cpu_seconds_per_1000)))
+    });
+    let of_database = |load: &LoadFigures| load.database_cpu_seconds_per_1000.unwrap_or(f64::NAN);
+    if report.service.as_ref().is_some_and(|figures| !figures.at_256.median(of_database).is_nan()) {
         row("… of the database's processes", &|f| {
-            Some(format!("{:.3}", f.at_256.database_cpu_seconds_per_1000?))
+            Some(f.at_256.median(of_database))
+                .filter(|seconds| !seconds.is_nan())
+                .map(|seconds| format!("{seconds:.3}"))
         });
     }
-    row("peak memory at 256, MiB", &|f| Some(mebibytes(f.at_256.peak_resident)));
+    row("peak memory at 256, MiB", &|f| {
+        Some(format!("{:.1}", f.at_256.median(|load| load.peak_resident as f64) / f64::from(1 << 20)))
+    });
     row("calls per closure", &|f| Some(calls_per_closure(f)));
     if let (Some(ceiling), Some(exchanges)) = (report.share_of_ceiling, report.share_of_exchanges) {
         table.add_row([
-            "as fast as these at 256".to_owned(),
+            "as fast as these at 256, turn by turn".to_owned(),
             NONE.to_owned(),
             format!("{:.0} %", ceiling * 100.0),
             format!("{:.0} %", exchanges * 100.0),
         ]);
+    }
+    if let Some(turns) = &report.other_ceiling {
+        let per_second = format!("{:.0}", turns.median(|load| load.outcome.per_second));
+        table.add_row(["other ceiling, closures per second".to_owned(), NONE.to_owned(), per_second]);
+        let share = report.share_of_other_ceiling.map(|share| format!("{:.0} %", share * 100.0));
+        table.add_row(["as fast as that, turn by turn".to_owned(), NONE.to_owned(), or_none(share)]);
     }
     add_waiting(&mut table, report);
     add_kills(&mut table, report);
@@ -97,7 +123,8 @@ fn below(report: &Report) -> String {
         report.bare.proof.stub.mean_webhook_delay_us as f64 / 1_000.0,
     );
     text.push_str(
-        "ceiling: the bare exchanges, and four fully synced writes a closure that share transactions\n\
+        "at 256: medians of loads of each program in turn, each by a new process; shares turn by turn, of which the median\n\
+         ceiling: the bare exchanges, and four fully synced writes a closure that share transactions\n\
          * of a new process that has read them / of the one that accepted them; each with its share of filled caches\n",
     );
     for broken in &report.broken_promises {
@@ -108,19 +135,16 @@ fn below(report: &Report) -> String {
     text
 }
 
-fn latency(load: &LoadFigures) -> String {
-    let latency = &load.outcome.latency;
-    format!("{:.1} / {:.1} / {:.1}", latency.p50_ms, latency.p99_ms, latency.max_ms)
-}
-
-fn mebibytes(bytes: u64) -> String {
-    format!("{:.1}", bytes as f64 / f64::from(1 << 20))
+fn latency(p50_ms: f64, p99_ms: f64, max_ms: f64) -> String {
+    format!("{p50_ms:.1} / {p99_ms:.1} / {max_ms:.1}")
 }
 
 fn calls_per_closure(figures: &SubjectFigures) -> String {
-    let stub = &figures.proof.stub;
-    let calls = stub.reads + stub.participant_closes + stub.wrapper_closes;
-    format!("{:.3}", calls as f64 / figures.proof.requested.max(1) as f64)
+    let calls = |proof: &Proof| proof.stub.reads + proof.stub.participant_closes + proof.stub.wrapper_closes;
+    let (calls, requested) = figures
+        .proofs()
+        .fold((0, 0), |(made, requested), proof| (made + calls(proof), requested + proof.requested));
+    format!("{:.3}", calls as f64 / requested.max(1) as f64)
 }
 
 fn or_none(text: Option<String>) -> String {

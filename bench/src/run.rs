@@ -5,9 +5,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::driver::{Completion, LoadPlan};
+use crate::growth::median;
 use crate::machine::Machine;
 use crate::measure::{KillFigures, LoadFigures, Proof, measure_kills, measure_load, prove};
 use crate::service::{Scene, Setup, Subject};
+use crate::turns::{TurnPlan, Turns, take_turn};
 use crate::waiting::{WaitingFigures, WaitingPlan, measure_waiting};
 
 /// The number of unfinished closures that the main figures are measured at.
@@ -18,7 +20,9 @@ pub const UNFINISHED: usize = 256;
 pub struct Sizes {
     /// Closures before the first measured one.
     pub warm_up: u64,
-    /// Closures at 256 unfinished.
+    /// Loads at 256 unfinished on each program, in turn.
+    pub turns: u32,
+    /// Closures of each of them.
     pub many: u64,
     /// Closures at 1 unfinished.
     pub single: u64,
@@ -35,11 +39,12 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// The sizes of a published measurement: about four minutes.
+    /// The sizes of a published measurement: about six minutes.
     pub fn full() -> Self {
         Self {
             warm_up: 2_000,
-            many: 50_000,
+            turns: 7,
+            many: 30_000,
             single: 1_000,
             waiting: vec![20_000, 200_000],
             under_kills: 10_000,
@@ -53,6 +58,7 @@ impl Sizes {
     pub fn quick() -> Self {
         Self {
             warm_up: 100,
+            turns: 1,
             many: 2_000,
             single: 50,
             waiting: vec![1_000],
@@ -68,16 +74,23 @@ impl Sizes {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SubjectFigures {
-    /// 256 unfinished, to the close of the wrapper.
-    pub at_256: LoadFigures,
+    /// 256 unfinished, to the close of the wrapper: several times, each by a new process, in turn with the other programs.
+    pub at_256: Turns,
     /// One unfinished, to the close of the wrapper.
     pub at_1: LoadFigures,
     /// 256 unfinished, to the answer of the long poll; only for a program that knows its closures.
     pub at_256_long_poll: Option<LoadFigures>,
     /// One unfinished, to the answer of the long poll.
     pub at_1_long_poll: Option<LoadFigures>,
-    /// What the stub and the store say in the end.
+    /// What the stub and the store say in the end of all but the turns, each of which has its own.
     pub proof: Proof,
+}
+
+impl SubjectFigures {
+    /// What was proven of this program, process by process.
+    pub fn proofs(&self) -> impl Iterator<Item = &Proof> {
+        self.at_256.0.iter().map(|turn| &turn.proof).chain([&self.proof])
+    }
 }
 
 /// Everything that `closeout-bench run` found out.
@@ -94,10 +107,16 @@ pub struct Report {
     pub bare_durable: SubjectFigures,
     /// The service.
     pub service: Option<SubjectFigures>,
-    /// Closures per second of the service, as a share of the ceiling.
+    /// A ceiling that was built in another way, in the same turns.
+    pub other_ceiling: Option<Turns>,
+    /// Closures per second of the service, as shares of the ceiling, turn by turn; empty without the service.
+    pub shares_of_ceiling: Vec<f64>,
+    /// Their median.
     pub share_of_ceiling: Option<f64>,
     /// The same, as a share of the exchanges alone.
     pub share_of_exchanges: Option<f64>,
+    /// The same, as a share of the other ceiling.
+    pub share_of_other_ceiling: Option<f64>,
     /// Waiting closures.
     pub waiting: Vec<WaitingFigures>,
     /// The run with kills.
@@ -106,56 +125,104 @@ pub struct Report {
     pub broken_promises: Vec<String>,
 }
 
-/// Measures the exchanges alone, the ceiling, then the service if there is one. `say` is told what begins.
+/// What is measured beside the bare exchanges and the ceiling.
+#[derive(Debug, Clone)]
+pub struct Others {
+    /// The service.
+    pub service: Option<Subject>,
+    /// A ceiling that was built in another way.
+    pub ceiling: Option<Subject>,
+}
+
+/// Measures the exchanges alone, the ceiling, and what else there is: in turn at 256 unfinished, then each by itself. `say` is told what
+/// begins.
 pub async fn run(
-    service: Option<&Subject>,
+    others: &Others,
     setup: &Setup,
     sizes: &Sizes,
     say: &dyn Fn(&str),
 ) -> anyhow::Result<Report> {
     let machine = Machine::read();
-    say("the bare exchanges");
-    let bare = measure_subject(&Subject::Bare, setup, sizes).await?;
-    say("the ceiling: exchanges and durable writes");
-    let bare_durable = measure_subject(&Subject::BareDurable, setup, sizes).await?;
-    let mut broken_promises = broken_of("bare", &bare);
-    broken_promises.extend(broken_of("ceiling", &bare_durable));
+    let (bare, ceiling) = (Subject::bare()?, Subject::ceiling()?);
+    let mut loads = Loads::default();
+    for turn in 1..=sizes.turns {
+        say(&format!("{UNFINISHED} unfinished, turn {turn} of {}", sizes.turns));
+        for (subject, turns) in [
+            (Some(&bare), &mut loads.bare),
+            (others.ceiling.as_ref(), &mut loads.other_ceiling),
+            // Next to each other, as the one is told as a share of the other.
+            (Some(&ceiling), &mut loads.ceiling),
+            (others.service.as_ref(), &mut loads.service),
+        ] {
+            if let Some(subject) = subject {
+                turns.0.push(take_turn(subject, setup, &sizes.turn()).await?);
+            }
+        }
+    }
+    let share_of =
+        |turns: &Turns| Some(loads.service.shares_of(turns)).filter(|shares| !shares.is_empty()).map(median);
     let mut report = Report {
         machine,
         webhook_delay_ms: setup.webhook_delay.as_secs_f64() * 1_000.0,
-        broken_promises,
-        bare,
-        bare_durable,
+        shares_of_ceiling: loads.service.shares_of(&loads.ceiling),
+        share_of_ceiling: share_of(&loads.ceiling),
+        share_of_exchanges: share_of(&loads.bare),
+        share_of_other_ceiling: share_of(&loads.other_ceiling),
+        other_ceiling: others.ceiling.is_some().then_some(loads.other_ceiling),
+        bare: measure_alone(&bare, setup, sizes, loads.bare).await?,
+        bare_durable: measure_alone(&ceiling, setup, sizes, loads.ceiling).await?,
         service: None,
-        share_of_ceiling: None,
-        share_of_exchanges: None,
         waiting: Vec::new(),
         kills: None,
+        broken_promises: Vec::new(),
     };
-    if let Some(program) = service {
-        report.measure_service(program, setup, sizes, say).await?;
+    if let Some(program) = &others.service {
+        say("one unfinished, and long polls");
+        report.service = Some(measure_alone(program, setup, sizes, loads.service).await?);
+    }
+    let measured = [
+        ("bare", Some(&report.bare)),
+        ("ceiling", Some(&report.bare_durable)),
+        ("service", report.service.as_ref()),
+    ];
+    let broken =
+        measured.into_iter().flat_map(|(name, figures)| figures.map(|figures| broken_of(name, figures)));
+    report.broken_promises = broken.flatten().collect();
+    if let Some(turns) = &report.other_ceiling {
+        let broken = turns.0.iter().flat_map(|turn| turn.proof.broken_promises(false));
+        report.broken_promises.extend(broken.map(|text| format!("other ceiling: {text}")));
+    }
+    if let Some(program) = &others.service {
+        report.measure_restarts(program, setup, sizes, say).await?;
     }
     Ok(report)
 }
 
+/// The turns of each program.
+#[derive(Default)]
+struct Loads {
+    bare: Turns,
+    other_ceiling: Turns,
+    ceiling: Turns,
+    service: Turns,
+}
+
+impl Sizes {
+    fn turn(&self) -> TurnPlan {
+        let plan = |seed, count| plan(seed, count, UNFINISHED, Completion::WrapperClosed, self.limit);
+        TurnPlan { warm_up: plan(1, self.warm_up), load: plan(2, self.many) }
+    }
+}
+
 impl Report {
-    async fn measure_service(
+    /// What closures that wait cost, and what kills do.
+    async fn measure_restarts(
         &mut self,
         program: &Subject,
         setup: &Setup,
         sizes: &Sizes,
         say: &dyn Fn(&str),
     ) -> anyhow::Result<()> {
-        say("the service");
-        let figures = measure_subject(program, setup, sizes).await?;
-        self.broken_promises.extend(broken_of("service", &figures));
-        let share_of = |other: &SubjectFigures| {
-            Some(figures.at_256.outcome.per_second / other.at_256.outcome.per_second)
-        };
-        self.share_of_ceiling = share_of(&self.bare_durable);
-        self.share_of_exchanges = share_of(&self.bare);
-        self.service = Some(figures);
-
         for waiting in &sizes.waiting {
             say(&format!("{waiting} waiting closures"));
             let size = WaitingPlan {
@@ -190,18 +257,22 @@ impl Report {
     }
 }
 
-async fn measure_subject(subject: &Subject, setup: &Setup, sizes: &Sizes) -> anyhow::Result<SubjectFigures> {
+/// One unfinished, and the long polls, by one more process; its turns are those that were taken before.
+async fn measure_alone(
+    subject: &Subject,
+    setup: &Setup,
+    sizes: &Sizes,
+    at_256: Turns,
+) -> anyhow::Result<SubjectFigures> {
     use Completion::{LongPoll, WrapperClosed};
     let mut scene = Scene::open(subject, setup).await?;
     let limit = sizes.limit;
     let warm_up = plan(1, sizes.warm_up, UNFINISHED, WrapperClosed, limit);
-    let many = plan(2, sizes.many, UNFINISHED, WrapperClosed, limit);
     let single = plan(3, sizes.single, 1, WrapperClosed, limit);
-    let mut plans = vec![warm_up.clone(), many.clone(), single.clone()];
+    let mut plans = vec![warm_up.clone(), single.clone()];
     let warmed = measure_load(&mut scene, warm_up).await?;
-    let at_256 = measure_load(&mut scene, many).await?;
     let at_1 = measure_load(&mut scene, single).await?;
-    let mut requested = vec![warmed.outcome.requested, at_256.outcome.requested, at_1.outcome.requested];
+    let mut requested = vec![warmed.outcome.requested, at_1.outcome.requested];
     let (mut at_256_long_poll, mut at_1_long_poll) = (None, None);
     if scene.service.keeps_state() {
         for (seed, count, unfinished, figures) in [
@@ -226,10 +297,11 @@ pub fn plan(seed: u64, count: u64, unfinished: usize, completion: Completion, li
 }
 
 fn broken_of(name: &str, figures: &SubjectFigures) -> Vec<String> {
-    let loads = [Some(&figures.at_256), Some(&figures.at_1)];
+    let turns = figures.at_256.0.iter().map(|turn| &turn.load);
     let polled = [figures.at_256_long_poll.as_ref(), figures.at_1_long_poll.as_ref()];
-    let mut broken = figures.proof.broken_promises(false);
-    for outcome in loads.into_iter().chain(polled).flatten().map(|load| &load.outcome) {
+    let loads = turns.chain([&figures.at_1]).chain(polled.into_iter().flatten());
+    let mut broken: Vec<_> = figures.proofs().flat_map(|proof| proof.broken_promises(false)).collect();
+    for outcome in loads.map(|load| &load.outcome) {
         if outcome.errors > 0 {
             broken.push(errors_of(outcome));
         }

@@ -33,10 +33,22 @@ const TMPFS_MAGIC: u64 = 0x0102_1994;
 pub enum Subject {
     /// The service: the path of its program.
     Closeout(PathBuf),
-    /// The bare exchanges, out of this very program.
-    Bare,
+    /// The bare exchanges: the path of a closeout-bench.
+    Bare(PathBuf),
     /// The same with four durable writes a closure, which share transactions.
-    BareDurable,
+    Ceiling(PathBuf),
+}
+
+impl Subject {
+    /// The bare exchanges out of this very program.
+    pub fn bare() -> anyhow::Result<Self> {
+        Ok(Self::Bare(std::env::current_exe().context("cannot find this program")?))
+    }
+
+    /// The ceiling out of this very program.
+    pub fn ceiling() -> anyhow::Result<Self> {
+        Ok(Self::Ceiling(std::env::current_exe().context("cannot find this program")?))
+    }
 }
 
 /// How the service is set up for a measurement.
@@ -106,17 +118,17 @@ impl Service {
         let token = format!("bench-{}", uuid::Uuid::new_v4());
         let log = folder.path().join("log.txt");
         let launch = match subject {
-            Subject::Bare | Subject::BareDurable => {
+            Subject::Bare(program) | Subject::Ceiling(program) => {
                 let mut arguments =
                     ["bare", "--listen", &address.to_string(), "--genesys", &format!("http://{genesys}")]
                         .map(Into::into)
                         .to_vec();
-                if matches!(subject, Subject::BareDurable) {
+                if matches!(subject, Subject::Ceiling(_)) {
                     ensure_on_disk(folder.path())?;
                     arguments.extend(["--store".into(), folder.path().join("bare.db").into()]);
                 }
                 Launch {
-                    program: std::env::current_exe().context("cannot find this program")?,
+                    program: program.clone(),
                     arguments,
                     environment: vec![("BENCH_HOOK_SECRET".to_owned(), secret.to_owned())],
                     log,
@@ -183,6 +195,11 @@ impl Service {
     /// Kills the process with SIGKILL.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
         self.process.kill().await
+    }
+
+    /// Asks the process to end, and waits until it has.
+    pub async fn end(&mut self) -> anyhow::Result<()> {
+        self.process.end().await
     }
 
     /// Starts the program again on the same store; returns the time until it was ready.

@@ -21,7 +21,7 @@ fn json(output: &Output) -> Value {
 
 #[test]
 fn a_load_on_the_bare_exchanges_costs_three_calls_a_closure_and_breaks_no_promise() {
-    let load = costs_three_calls_a_closure("--bare");
+    let load = costs_three_calls_a_closure(&["--bare"]);
     // No closure can be faster than its webhook.
     assert!(load["latency"]["p50Ms"].as_f64().unwrap() >= 2.5);
     assert!(load["cpuSecondsPer1000"].as_f64().unwrap() > 0.0);
@@ -30,13 +30,14 @@ fn a_load_on_the_bare_exchanges_costs_three_calls_a_closure_and_breaks_no_promis
 
 #[test]
 fn durable_writes_cost_no_call_and_break_no_promise() {
-    costs_three_calls_a_closure("--bare-durable");
+    costs_three_calls_a_closure(&["--bare-durable"]);
 }
 
 /// What the load on a ceiling was like.
-fn costs_three_calls_a_closure(ceiling: &str) -> Value {
+fn costs_three_calls_a_closure(ceiling: &[&str]) -> Value {
     let folder = env!("CARGO_TARGET_TMPDIR");
-    let report = json(&bench(&["load", ceiling, "--count", "300", "--unfinished", "16", "--folder", folder]));
+    let sizes = ["--count", "300", "--unfinished", "16", "--folder", folder];
+    let report = json(&bench(&[&["load"], ceiling, &sizes[..]].concat()));
     let (load, stub) = (&report["load"], &report["proof"]["stub"]);
     assert_eq!(
         (&load["requested"], &load["finished"], &load["errors"]),
@@ -53,13 +54,31 @@ fn costs_three_calls_a_closure(ceiling: &str) -> Value {
 #[test]
 fn the_whole_run_prints_one_table() {
     let sizes = ["--count", "200", "--single", "10"];
-    let output = bench(&[&["run", "--quick", "--only-bare"], &sizes[..]].concat());
+    let in_turn = ["--turns", "2", "--other-ceiling", BENCH];
+    let output = bench(&[&["run", "--quick", "--only-bare"], &sizes[..], &in_turn].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let table = String::from_utf8(output.stdout).unwrap();
-    for line in ["closures per second, 256 unfinished", "calls per closure", "3.000", "Linux"] {
+    for line in [
+        "closures per second, 256 unfinished",
+        "slowest to fastest turn",
+        "calls per closure",
+        "3.000",
+        "Linux",
+    ] {
         assert!(table.contains(line), "{line} is missing in\n{table}");
     }
     assert!(!table.contains("BROKEN"));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("turn 2 of 2"), "{told}");
+}
+
+#[test]
+fn a_ceiling_of_another_build_is_loaded_like_its_own() {
+    costs_three_calls_a_closure(&["--other-ceiling", BENCH]);
+    let output = bench(&["load", "--other-ceiling", "/nowhere/ceiling", "--count", "1"]);
+    assert_eq!(output.status.code(), Some(2));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("cannot start /nowhere/ceiling"), "{errors}");
 }
 
 #[test]
