@@ -127,7 +127,6 @@ async fn a_death_while_a_record_is_set_aside_keeps_no_other_back_and_sets_it_asi
         points.revive(&mut scene).await;
         let died = points.death(&mut scene, Duration::from_secs(20)).await;
         assert_eq!(died.as_deref(), Some(point), "{}", scene.log());
-        points.revive(&mut scene).await;
         scene.settled(&other_closure, &["closed"]).await;
         let (status, problem) = scene.ask("GET", &format!("/v1/closures/{spoilt_closure}"), None).await;
         assert_eq!((status, &problem["code"]), (500, &json!("unreadable_record")), "{problem}");

@@ -60,8 +60,7 @@ async fn a_death_before_or_after_whatever_the_queue_is_told_loses_no_event_and_d
         scene.kill();
         points.revive(&mut scene).await;
         round(&aws, &proxy, &points, &mut scene).await;
-        let dead = wait_until(PATIENCE, || async { points.died_at() });
-        assert_eq!(dead.await.as_deref(), Some(point));
+        assert_eq!(points.death(&mut scene, PATIENCE).await.as_deref(), Some(point));
     }
     points.live_on(&mut scene).await;
     let all = scene.closures().await;

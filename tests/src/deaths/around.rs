@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::points::CrashPoints;
 use crate::{
     receiver::Receiver,
-    scene::{Scene, SceneOptions, wait_until},
+    scene::{Scene, SceneOptions},
 };
 
 /// How long a round may take, a death and a start included.
@@ -149,7 +149,6 @@ impl Stage {
         self.die_at(TAKEN_OVER).await;
         let died = self.points.death(&mut self.scene, WITHIN).await;
         assert_eq!(died.as_deref(), Some(TAKEN_OVER), "{}", self.scene.log());
-        self.points.revive(&mut self.scene).await;
         self.scene.settled(&id(&closure), &["closed"]).await;
     }
 
@@ -245,9 +244,8 @@ pub async fn die_around_closures(store: Option<String>, is_meant: impl Fn(&str) 
         let round = stage.begin_round(number).await;
         stage.end(&round).await;
         // What can be seen of a round may be there a moment before its last point is passed.
-        let dead = wait_until(WITHIN, || async { stage.points.died_at() });
-        died.push(dead.await.unwrap_or_else(|| panic!("{point} was not passed again")));
-        stage.points.revive(&mut stage.scene).await;
+        let dead = stage.points.death(&mut stage.scene, WITHIN).await;
+        died.push(dead.unwrap_or_else(|| panic!("{point} was not passed again")));
     }
     println!("{} deaths at {} points: {died:#?}", died.len(), points.len());
     if is_shared {

@@ -94,8 +94,8 @@ impl<S: Shop> Deaths<'_, S> {
         self.points.revive(&mut self.scene).await;
         self.round().await;
         if AT_LEAST.contains(&point) {
-            let dead = wait_until(PATIENCE, || async { self.points.died_at() });
-            assert!(dead.await.is_some(), "{point} was not passed again");
+            let dead = self.points.death(&mut self.scene, PATIENCE).await;
+            assert!(dead.is_some(), "{point} was not passed again");
         }
         self.points.died_at()
     }

@@ -1,6 +1,7 @@
 //! Where the service is to die, and where it has: the other end of `crates/closeout/src/serve/crash_points`.
 
 use std::{
+    cell::Cell,
     collections::BTreeSet,
     fs,
     time::{Duration, Instant},
@@ -11,26 +12,30 @@ use uuid::Uuid;
 
 use crate::scene::{Scene, wait_until};
 
-/// How long a process may take to be gone once it has killed itself.
-const DYING: Duration = Duration::from_secs(1);
+/// How long a process may take to be gone once it has said that it dies.
+const DYING: Duration = Duration::from_secs(10);
 
 /// The points of one service, those of no one conversation.
 #[derive(Debug)]
-pub struct CrashPoints(TempDir);
+pub struct CrashPoints {
+    folder: TempDir,
+    /// Whether it was dead, and revived, since it was last told where to die.
+    was_dead: Cell<bool>,
+}
 
 impl CrashPoints {
     /// Points of which nothing is known yet.
     pub fn begin() -> Self {
-        Self(TempDir::new().unwrap())
+        Self { folder: TempDir::new().unwrap(), was_dead: Cell::new(false) }
     }
 
     /// What has a service of the debug build pass them.
     pub fn environment(&self) -> (String, String) {
-        ("CLOSEOUT_CRASH_POINTS".to_owned(), self.0.path().display().to_string())
+        ("CLOSEOUT_CRASH_POINTS".to_owned(), self.folder.path().display().to_string())
     }
 
     fn lines(&self, file: &str) -> BTreeSet<String> {
-        let text = fs::read_to_string(self.0.path().join(file)).unwrap_or_default();
+        let text = fs::read_to_string(self.folder.path().join(file)).unwrap_or_default();
         let of_none = format!("{}\t", Uuid::nil());
         text.lines().filter_map(|line| line.strip_prefix(&of_none)).map(str::to_owned).collect()
     }
@@ -48,21 +53,24 @@ impl CrashPoints {
         self.lines("crashed").into_iter().next()
     }
 
-    /// Waits until the service has died at the point that is wanted, and is gone; says at which.
+    /// Waits until the service has died at the point that is wanted, which may have been before, and has it live again; says at which.
     pub async fn death(&self, scene: &mut Scene, patience: Duration) -> Option<String> {
         let died = wait_until(patience, || async { self.died_at() }).await?;
-        // It says so first; and whoever has revived it meanwhile has seen it dead.
+        // It says so first, and is gone a moment later.
         let give_up = Instant::now() + DYING;
-        while !scene.has_died() && Instant::now() < give_up {
+        while !self.was_dead.get() {
+            assert!(Instant::now() < give_up, "it says that it dies, and does not");
             tokio::time::sleep(Duration::from_millis(10)).await;
+            self.revive(scene).await;
         }
         Some(died)
     }
 
     /// From its next start on the service is to die at this point, once.
     pub fn die_at(&self, point: &str) {
-        let _ = fs::remove_file(self.0.path().join("crashed"));
-        fs::write(self.0.path().join("wanted"), format!("{}\t{point}", Uuid::nil())).unwrap();
+        self.was_dead.set(false);
+        let _ = fs::remove_file(self.folder.path().join("crashed"));
+        fs::write(self.folder.path().join("wanted"), format!("{}\t{point}", Uuid::nil())).unwrap();
     }
 
     /// Begins a life that is not to end, in which the service can be asked what became of all that.
@@ -76,7 +84,8 @@ impl CrashPoints {
     pub async fn revive(&self, scene: &mut Scene) {
         while scene.has_died() {
             if self.died_at().is_some() {
-                fs::write(self.0.path().join("wanted"), "").unwrap();
+                self.was_dead.set(true);
+                fs::write(self.folder.path().join("wanted"), "").unwrap();
             }
             scene.start_or_die().await;
         }
