@@ -33,7 +33,9 @@ const SKIP_WRAP_UP: &[u8] = br#"{"wrapupSkipped":true}"#;
 ///
 /// Every operation takes a [`Permit`] of [`Client::quota`], ends within the configured request time-out, follows no
 /// redirect, reads at most 1 MiB, and repeats by itself in two cases only: once with a new token after a 401, and, for
-/// a read, once at once when the connection breaks. Cancelling an operation leaves its outcome unknown.
+/// a read, once at once when the connection breaks. Below it `reqwest` sends a request anew, twice at most, that an HTTP/2 server
+/// has handed back unprocessed (`REFUSED_STREAM`, `GOAWAY` without an error: RFC 9113, section 8.7), whatever it asks for: nobody has
+/// acted on it. Cancelling an operation leaves its outcome unknown.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,

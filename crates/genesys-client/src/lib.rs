@@ -6,7 +6,7 @@
 //!   └─ headers, 429 ─────┴──► Answer (taken) or Fault (what is known of the outcome)
 //! ```
 //!
-//! It never decides what to call, never calls again on its own but for the two harmless cases that [`Client`] names,
+//! It never decides what to call, never calls again on its own but for the harmless cases that [`Client`] names,
 //! and never takes an answer for a proof. Tokens, secrets and bodies enter neither logs nor errors.
 
 mod answer;
