@@ -24,6 +24,7 @@ use crate::{
     json::Node,
     problem::{Problem, kinds},
     query::Query,
+    refusals::Refusals,
     state::ApiState,
 };
 
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) store_check: StoreCheck,
     /// What streams of events share.
     pub(crate) outbox: Outbox,
+    /// The turns of commands that cannot be taken.
+    pub(crate) refusals: Refusals,
 }
 
 /// One request.

@@ -45,6 +45,7 @@ mod problem;
 mod query;
 mod queued;
 mod reference;
+mod refusals;
 mod report;
 mod requests;
 mod route;

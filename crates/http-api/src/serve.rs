@@ -22,6 +22,7 @@ use crate::{
     health::{self, StoreCheck},
     outcome::{overloaded, stopping},
     problem::{Problem, kinds},
+    refusals::Refusals,
     route::{Method, Route},
     routes::ROUTES,
     state::ApiState,
@@ -36,7 +37,8 @@ pub fn router(state: ApiState) -> Router {
     let documents = Documents::of(state.version.version);
     let store_check = StoreCheck::default();
     let outbox = Outbox::default();
-    let shared = Arc::new(Shared { api: state, organisations, documents, store_check, outbox });
+    let refusals = Refusals::of_this_machine();
+    let shared = Arc::new(Shared { api: state, organisations, documents, store_check, outbox, refusals });
     let mut router = Router::new();
     for route in ROUTES {
         let filter = match route.method {
@@ -92,6 +94,7 @@ async fn serve(
     {
         // Unread, it would cost the connection. Whatever is wrong with it is not looked at.
         read_rest(body).await;
+        shared.refusals.turn().await;
         return overloaded(again).into_response();
     }
     let body = match &route.doc.body {

@@ -232,6 +232,49 @@ async fn a_command_that_finds_no_place_is_shed_and_taken_when_the_flood_is_over(
     world.until(taken["id"].as_str().unwrap(), "closed").await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn commands_that_find_no_place_are_refused_in_turn_and_none_waits_longer_than_a_second() {
+    let world = &World::new().await;
+    let wave = |first: u128, number: u128| {
+        let ids: Vec<_> = (first..first + number).map(|number| world.conversation(number)).collect();
+        join_all(ids.into_iter().map(|id| async move {
+            let begun = tokio::time::Instant::now();
+            let answer = world.post("/v1/closures", json!({ "conversationId": id })).await;
+            (answer, begun.elapsed())
+        }))
+    };
+    // As many as are refused in a second.
+    let cores = std::thread::available_parallelism().unwrap().get() as u128;
+    world.store.answer_after(Duration::from_millis(150));
+    let (_, _, (refused, looked)) = tokio::join!(
+        wave(1, FLOOD),
+        async {
+            sleep(Duration::from_millis(100)).await;
+            wave(1_000, FLOOD).await
+        },
+        async {
+            sleep(Duration::from_millis(200)).await;
+            tokio::join!(wave(10_000, 1_000 * cores), async {
+                sleep(Duration::from_millis(10)).await;
+                let begun = tokio::time::Instant::now();
+                world.get("/v1/whoami").await.ok(200);
+                begun.elapsed()
+            })
+        },
+    );
+    let mut waited = Vec::new();
+    for (answer, after) in refused {
+        answer.problem(503, "overloaded");
+        assert_eq!(answer.header("retry-after"), "1");
+        waited.push(after);
+    }
+    waited.sort();
+    assert!(waited[0] < Duration::from_millis(10), "the first are told at once: {:?}", waited[0]);
+    let longest = *waited.last().unwrap();
+    assert!(longest > Duration::from_millis(800) && longest < Duration::from_millis(1_010), "{longest:?}");
+    assert!(looked < Duration::from_millis(10), "nobody else waits: {looked:?}");
+}
+
 /// Keeps the thread busy for so long by the machine's clock, and lets the runtime count it.
 async fn compute(time: Duration) {
     let begun = std::time::Instant::now();
