@@ -6,7 +6,10 @@
 
 use std::{num::NonZeroUsize, sync::Mutex, thread, time::Duration};
 
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep_until},
+};
 
 /// How many refusals a second one core may spend on: a twentieth of its time.
 const A_SECOND_FOR_EACH_CORE: u32 = 1_000;
@@ -24,22 +27,26 @@ pub(crate) struct Refusals {
     apart: Duration,
     /// When the refusals that were given a turn so far have had theirs, one after the other.
     had_by: Mutex<Option<Instant>>,
+    /// How many more may wait: whoever waits holds a connection, and others need some, too.
+    room: Semaphore,
 }
 
 impl Refusals {
-    /// The pace of this machine.
-    pub(crate) fn of_this_machine() -> Self {
+    /// The pace of this machine, for a server with so many connections at once: half of them may wait.
+    pub(crate) fn of_this_machine(connections: usize) -> Self {
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Self::of(u32::try_from(cores).unwrap_or(u32::MAX))
+        Self::of(u32::try_from(cores).unwrap_or(u32::MAX), connections / 2)
     }
 
-    fn of(cores: u32) -> Self {
+    fn of(cores: u32, room: usize) -> Self {
         let a_second = A_SECOND_FOR_EACH_CORE.saturating_mul(cores);
-        Self { apart: Duration::from_secs(1) / a_second, had_by: Mutex::new(None) }
+        let room = Semaphore::new(room.min(Semaphore::MAX_PERMITS));
+        Self { apart: Duration::from_secs(1) / a_second, had_by: Mutex::new(None), room }
     }
 
-    /// Waits until it is this one's turn, at most [`LONGEST`].
+    /// Waits until it is this one's turn, at most [`LONGEST`], and not at all where as many wait as may.
     pub(crate) async fn turn(&self) {
+        let Ok(_place) = self.room.try_acquire() else { return };
         let now = Instant::now();
         let turn = self.next(now);
         if turn > now {
@@ -71,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_told_at_once_and_what_comes_behind_it_in_turn() {
-        let (refusals, now) = (Refusals::of(2), Instant::now());
+        let (refusals, now) = (Refusals::of(2, 0), Instant::now());
         let waits = waits(&refusals, now, 1_200);
         assert!(waits[..200].iter().all(Duration::is_zero), "a tenth of a second's worth");
         assert_eq!(waits[201], MS);
@@ -80,7 +87,7 @@ mod tests {
 
     #[test]
     fn none_waits_longer_than_a_second_however_many_there_are() {
-        let (refusals, now) = (Refusals::of(1), Instant::now());
+        let (refusals, now) = (Refusals::of(1, 0), Instant::now());
         let many = waits(&refusals, now, 100_000);
         assert_eq!(many.iter().max(), Some(&LONGEST));
         // They were told a second later, and with them ends what they took.
@@ -90,10 +97,27 @@ mod tests {
 
     #[test]
     fn who_is_refused_now_and_then_does_not_wait() {
-        let (refusals, begin) = (Refusals::of(1), Instant::now());
+        let (refusals, begin) = (Refusals::of(1, 0), Instant::now());
         for number in 0..1_000 {
             let now = begin + MS * number;
             assert_eq!(refusals.next(now), now, "{number}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn as_many_wait_as_may_and_all_others_are_told_at_once() {
+        let refusals = Refusals::of(1, 500);
+        let begin = Instant::now();
+        let waits = futures_util::future::join_all((0..2_000).map(|_| async {
+            refusals.turn().await;
+            begin.elapsed()
+        }));
+        let waits = waits.await;
+        let waited = waits.iter().filter(|wait| !wait.is_zero()).count();
+        // A hundred had their turn at once, and gave their places back.
+        assert_eq!(waited, 500);
+        assert!(waits.iter().all(|wait| *wait <= LONGEST), "{:?}", waits.iter().max());
+        refusals.turn().await;
+        assert!(begin.elapsed() > Duration::from_millis(500), "places come back, and turns go on");
     }
 }

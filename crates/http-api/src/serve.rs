@@ -37,7 +37,7 @@ pub fn router(state: ApiState) -> Router {
     let documents = Documents::of(state.version.version);
     let store_check = StoreCheck::default();
     let outbox = Outbox::default();
-    let refusals = Refusals::of_this_machine();
+    let refusals = Refusals::of_this_machine(state.connections);
     let shared = Arc::new(Shared { api: state, organisations, documents, store_check, outbox, refusals });
     let mut router = Router::new();
     for route in ROUTES {

@@ -39,6 +39,8 @@ pub struct ApiState {
     pub sources: Sources,
     /// What `/metrics` says.
     pub metrics: MetricsPage,
+    /// How many connections the server takes at once: a part of them may wait to be refused.
+    pub connections: usize,
     /// Ends the streams of events, which would else hold up a stop for as long as it may take.
     pub stop: CancellationToken,
 }

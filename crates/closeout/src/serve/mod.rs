@@ -190,6 +190,7 @@ impl Service {
             batches: batches.clone(),
             sources: sources.clone(),
             metrics: MetricsPage { render: Arc::new(move || metrics.render()), open: false },
+            connections: settings.server.max_connections,
             stop: stop.clone(),
         });
         let sign_on = settings.sign_on.map(|settings| sign_on::lender(settings, &keys)).transpose()?;

@@ -444,6 +444,7 @@ impl World {
             batches,
             sources,
             metrics: MetricsPage { render: Arc::new(|| METRICS.to_owned()), open: false },
+            connections: 1_000_000,
             stop: stop.clone(),
         });
         Self { router, orchestrator, remote, store, queue, keys, configuration, stop }
