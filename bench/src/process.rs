@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 /// How much of the end of a log is shown when a child has failed.
 const LOG_TAIL: usize = 4_000;
 
-/// How long a child may take to end when it is asked to: longer than the service gives what is under way.
+/// How long a child that has nothing left to do may take to end when it is asked to.
 const END_WITHIN: Duration = Duration::from_secs(30);
 
 /// What to start, and where its output goes.
@@ -86,17 +86,14 @@ impl Process {
         self.child.kill().await.context("cannot kill the child")
     }
 
-    /// Asks the process to end with SIGINT, and waits until it has; fails when it does not within [`END_WITHIN`].
-    pub async fn end(&mut self) -> anyhow::Result<()> {
+    /// Asks the process to end with SIGINT, and waits until it has; how it ended. Fails when it does not within [`END_WITHIN`].
+    pub async fn end(&mut self) -> anyhow::Result<ExitStatus> {
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).context("no such process")?;
         self.check_alive()?;
         kill_process(pid, Signal::INT).context("cannot ask the child to end")?;
         let ended = tokio::time::timeout(END_WITHIN, self.child.wait()).await;
-        ended
-            .ok()
-            .with_context(|| format!("the child did not end within {END_WITHIN:?}"))?
-            .context("cannot wait for the child")?;
-        Ok(())
+        let ended = ended.ok().with_context(|| format!("the child did not end within {END_WITHIN:?}"))?;
+        ended.context("cannot wait for the child")
     }
 
     /// How many sockets the process holds open, those that it listens on too.

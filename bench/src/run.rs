@@ -9,7 +9,7 @@ use crate::growth::median;
 use crate::machine::Machine;
 use crate::measure::{KillFigures, LoadFigures, Proof, measure_kills, measure_load, prove};
 use crate::service::{Scene, Setup, Subject};
-use crate::turns::{TurnPlan, Turns, take_turn};
+use crate::turns::{Turn, TurnPlan, Turns, take_turn};
 use crate::waiting::{WaitingFigures, WaitingPlan, measure_waiting};
 
 /// The number of unfinished closures that the main figures are measured at.
@@ -147,13 +147,17 @@ pub async fn run(
     let mut loads = Loads::default();
     for turn in 1..=sizes.turns {
         say(&format!("{UNFINISHED} unfinished, turn {turn} of {}", sizes.turns));
-        for (subject, turns) in [
+        let mut programs = [
             (Some(&bare), &mut loads.bare),
             (others.ceiling.as_ref(), &mut loads.other_ceiling),
-            // Next to each other, as the one is told as a share of the other.
             (Some(&ceiling), &mut loads.ceiling),
             (others.service.as_ref(), &mut loads.service),
-        ] {
+        ];
+        // So that none always comes behind the same other one.
+        if turn % 2 == 0 {
+            programs.reverse();
+        }
+        for (subject, turns) in programs {
             if let Some(subject) = subject {
                 turns.0.push(take_turn(subject, setup, &sizes.turn()).await?);
             }
@@ -177,7 +181,6 @@ pub async fn run(
         broken_promises: Vec::new(),
     };
     if let Some(program) = &others.service {
-        say("one unfinished, and long polls");
         report.service = Some(measure_alone(program, setup, sizes, loads.service).await?);
     }
     let measured = [
@@ -189,8 +192,15 @@ pub async fn run(
         measured.into_iter().flat_map(|(name, figures)| figures.map(|figures| broken_of(name, figures)));
     report.broken_promises = broken.flatten().collect();
     if let Some(turns) = &report.other_ceiling {
-        let broken = turns.0.iter().flat_map(|turn| turn.proof.broken_promises(false));
+        let broken = turns.0.iter().flat_map(broken_in_turn);
         report.broken_promises.extend(broken.map(|text| format!("other ceiling: {text}")));
+    }
+    let turns = [Some(&report.bare.at_256), Some(&report.bare_durable.at_256), report.other_ceiling.as_ref()];
+    let service = report.service.as_ref().map(|figures| &figures.at_256);
+    let loads = turns.into_iter().chain([service]).flatten().flat_map(|turns| &turns.0);
+    let cut = loads.filter(|turn| turn.load.outcome.requested < sizes.many).count();
+    if cut > 0 {
+        report.broken_promises.push(format!("turns cut at {:?}: {cut}", sizes.limit));
     }
     if let Some(program) = &others.service {
         report.measure_restarts(program, setup, sizes, say).await?;
@@ -297,19 +307,28 @@ pub fn plan(seed: u64, count: u64, unfinished: usize, completion: Completion, li
 }
 
 fn broken_of(name: &str, figures: &SubjectFigures) -> Vec<String> {
-    let turns = figures.at_256.0.iter().map(|turn| &turn.load);
+    let turns = figures.at_256.0.iter().flat_map(broken_in_turn);
     let polled = [figures.at_256_long_poll.as_ref(), figures.at_1_long_poll.as_ref()];
-    let loads = turns.chain([&figures.at_1]).chain(polled.into_iter().flatten());
-    let mut broken: Vec<_> = figures.proofs().flat_map(|proof| proof.broken_promises(false)).collect();
-    for outcome in loads.map(|load| &load.outcome) {
-        if outcome.errors > 0 {
-            broken.push(errors_of(outcome));
-        }
-        if outcome.finished + outcome.errors < outcome.requested {
-            broken.push(format!("finished in time: {} of {}", outcome.finished, outcome.requested));
-        }
+    let alone = [Some(&figures.at_1)].into_iter().chain(polled).flatten();
+    let alone = figures.proof.broken_promises(false).into_iter().chain(alone.flat_map(broken_in_load));
+    turns.chain(alone).map(|text| format!("{name}: {text}")).collect()
+}
+
+fn broken_in_turn(turn: &Turn) -> Vec<String> {
+    let loads = [&turn.warm_up, &turn.load].into_iter().flat_map(broken_in_load);
+    turn.proof.broken_promises(false).into_iter().chain(loads).collect()
+}
+
+fn broken_in_load(load: &LoadFigures) -> Vec<String> {
+    let outcome = &load.outcome;
+    let mut broken = Vec::new();
+    if outcome.errors > 0 {
+        broken.push(errors_of(outcome));
     }
-    broken.into_iter().map(|text| format!("{name}: {text}")).collect()
+    if outcome.finished + outcome.errors < outcome.requested {
+        broken.push(format!("finished in time: {} of {}", outcome.finished, outcome.requested));
+    }
+    broken
 }
 
 fn errors_of(outcome: &crate::driver::LoadOutcome) -> String {

@@ -197,9 +197,11 @@ impl Service {
         self.process.kill().await
     }
 
-    /// Asks the process to end, and waits until it has.
+    /// Asks the process to end, and waits until it has. Fails when the service does not end well; a bare program is just interrupted.
     pub async fn end(&mut self) -> anyhow::Result<()> {
-        self.process.end().await
+        let ended = self.process.end().await?;
+        ensure!(ended.success() || !self.keeps_state, "the service ended with {ended}");
+        Ok(())
     }
 
     /// Starts the program again on the same store; returns the time until it was ready.

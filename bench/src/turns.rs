@@ -12,6 +12,8 @@ use crate::service::{Scene, Setup, Subject};
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Turn {
+    /// What the unmeasured closures before it were like.
+    pub warm_up: LoadFigures,
     /// What it was like.
     #[serde(flatten)]
     pub load: LoadFigures,
@@ -28,6 +30,12 @@ impl Turns {
     /// The median of one figure.
     pub fn median(&self, figure: impl Fn(&LoadFigures) -> f64) -> f64 {
         median(self.each(figure))
+    }
+
+    /// The mean of what the stub delayed its webhooks by, in milliseconds; nothing without a load.
+    pub fn mean_webhook_delay_ms(&self) -> Option<f64> {
+        let each = self.0.iter().map(|turn| turn.proof.stub.mean_webhook_delay_us as f64 / 1_000.0);
+        (!self.0.is_empty()).then(|| each.sum::<f64>() / self.0.len() as f64)
     }
 
     /// The smallest and the largest of one figure; nothing without a load.
@@ -61,11 +69,13 @@ pub struct TurnPlan {
 pub async fn take_turn(subject: &Subject, setup: &Setup, plan: &TurnPlan) -> anyhow::Result<Turn> {
     debug_assert_eq!(plan.load.completion, Completion::WrapperClosed, "a long poll is another measurement");
     let mut scene = Scene::open(subject, setup).await?;
-    let warmed = measure_load(&mut scene, plan.warm_up.clone()).await?;
+    let warm_up = measure_load(&mut scene, plan.warm_up.clone()).await?;
     let load = measure_load(&mut scene, plan.load.clone()).await?;
-    let requested = [(&plan.warm_up, warmed.outcome.requested), (&plan.load, load.outcome.requested)];
+    let requested = [(&plan.warm_up, warm_up.outcome.requested), (&plan.load, load.outcome.requested)];
     let proof = prove(&scene, &requested, std::time::Duration::ZERO).await?;
-    Ok(Turn { load, proof })
+    // Before the next one begins, which is not to pay for what this one leaves behind.
+    scene.service.kill().await?;
+    Ok(Turn { warm_up, load, proof })
 }
 
 #[cfg(test)]
@@ -75,25 +85,27 @@ mod tests {
     use crate::stub::StubReport;
 
     fn turns(per_second: &[f64]) -> Turns {
-        let turn = |per_second: &f64| Turn {
-            load: LoadFigures {
-                outcome: LoadOutcome {
-                    requested: 1,
-                    accepted: 1,
-                    finished: 1,
-                    repeated_requests: 0,
-                    errors: 0,
-                    first_error: None,
-                    seconds: 1.0,
-                    per_second: *per_second,
-                    latency: Latency::default(),
-                },
-                cpu_seconds_per_1000: 0.0,
-                database_cpu_seconds_per_1000: None,
-                database_cpu_share: None,
-                peak_resident: 0,
+        let load = |per_second: f64| LoadFigures {
+            outcome: LoadOutcome {
+                requested: 1,
+                accepted: 1,
+                finished: 1,
+                repeated_requests: 0,
+                errors: 0,
+                first_error: None,
+                seconds: 1.0,
+                per_second,
+                latency: Latency::default(),
             },
-            proof: Proof { requested: 1, stub: StubReport::default(), store: Some(StoreVerdict::default()) },
+            cpu_seconds_per_1000: 0.0,
+            database_cpu_seconds_per_1000: None,
+            database_cpu_share: None,
+            peak_resident: 0,
+        };
+        let turn = |per_second: &f64| Turn {
+            warm_up: load(1.0),
+            load: load(*per_second),
+            proof: Proof { requested: 2, stub: StubReport::default(), store: Some(StoreVerdict::default()) },
         };
         Turns(per_second.iter().map(turn).collect())
     }
