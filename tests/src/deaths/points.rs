@@ -15,6 +15,9 @@ use crate::scene::{Scene, wait_until};
 /// How long a process may take to be gone once it has said that it dies.
 const DYING: Duration = Duration::from_secs(10);
 
+/// How long it may take to start one that lives, with the one death that was wanted before.
+const LIVING: Duration = Duration::from_secs(60);
+
 /// The points of one service, those of no one conversation.
 #[derive(Debug)]
 pub struct CrashPoints {
@@ -82,7 +85,9 @@ impl CrashPoints {
 
     /// Starts the service wherever it has died. It dies once at a point: that is all that was wanted of it.
     pub async fn revive(&self, scene: &mut Scene) {
+        let give_up = Instant::now() + LIVING;
         while scene.has_died() {
+            assert!(Instant::now() < give_up, "it dies at each start: {}", scene.log());
             if self.died_at().is_some() {
                 self.was_dead.set(true);
                 fs::write(self.folder.path().join("wanted"), "").unwrap();
