@@ -16,6 +16,7 @@ mod bare;
 mod database;
 mod driver;
 mod growth;
+mod honest;
 mod http_pool;
 mod listen;
 mod machine;

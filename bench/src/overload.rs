@@ -8,6 +8,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::driver::{Completion, Latency, Load, LoadPlan};
+use crate::honest::{Honest, HonestFigures};
 use crate::measure::{Proof, prove_each, wait_until};
 use crate::offer::{Answers, OfferPlan, Offering};
 use crate::process::own_cpu_seconds;
@@ -18,6 +19,9 @@ const WARM_UP: u64 = 2_000;
 
 /// The share of the peak that must still be closed.
 const LEAST_SHARE: f64 = 0.8;
+
+/// The pause between two looks at the list of closures meanwhile, each on a connection of its own.
+const HONEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// How the service is overloaded.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +72,8 @@ pub struct OverloadFigures {
     pub accepted_latency: Latency,
     /// The same of those that were refused.
     pub refused_latency: Latency,
+    /// What an honest client had of it, that only looks.
+    pub honest: HonestFigures,
     /// The most memory of the service until the end of the overload, in bytes.
     pub peak_resident: u64,
     /// Closures that were accepted and had not ended when the last request was sent.
@@ -82,6 +88,7 @@ impl OverloadFigures {
     /// What was not kept of: goodput, refusals that say when to come again, and an end for all that was accepted.
     pub fn broken_promises(&self) -> Vec<String> {
         let mut broken = self.proof.broken_promises(false);
+        broken.extend(self.honest.broken_promises());
         let answers = &self.answers;
         if self.share_of_peak < LEAST_SHARE {
             let percent = self.share_of_peak * 100.0;
@@ -130,11 +137,13 @@ pub async fn measure_overload(
         on_their_way: plan.on_their_way,
         heed: plan.heed,
     };
+    let honest = Honest::begin(scene.service.address(), scene.service.token(), HONEST_PAUSE);
     let offering = Offering::made(scene.service.address(), scene.service.token(), offer).await;
     let after = CpuTime::of(&scene)?;
     let (service_cores, driver_cores) = after.cores_since(&before);
     let seconds = (after.at - before.at).as_secs_f64();
     let closed_meanwhile = ledger.wrappers_closed() - closed_before;
+    let honest = honest.end().await?;
     let (sent, not_sent) = (offering.sent, offering.not_sent);
     let offered = offering.answered().await?;
     scene.service.check_alive()?;
@@ -162,6 +171,7 @@ pub async fn measure_overload(
         answers: offered.answers,
         accepted_latency: Latency::of(offered.accepted_us),
         refused_latency: Latency::of(offered.refused_us),
+        honest,
         peak_resident,
         left_open,
         drained_after_seconds,

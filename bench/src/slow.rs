@@ -1,39 +1,26 @@
 //! A crowd of connections that send too little or too slowly, and what an honest client has of it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
-use bytes::Bytes;
-use http::Request;
-use http_body_util::Full;
 use serde::Serialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{interval, timeout};
 
-use crate::driver::Latency;
-use crate::http_pool::HttpPool;
+use crate::honest::{Honest, HonestFigures};
 use crate::service::{Scene, Setup, Subject};
 
 /// How long a connection of the crowd may stay, from before it was opened. The service's own limits are 9 s for a head,
 /// from when it was accepted, and 8 s for a body behind it.
 const CUT_WITHIN: Duration = Duration::from_secs(10);
 
-/// What 99 of 100 honest requests may take meanwhile, in milliseconds.
-const HONEST_P99_MS: f64 = 500.0;
-
 /// How long a connection of the crowd is watched.
 const WATCHED: Duration = Duration::from_secs(30);
 
 /// The pause between two honest requests, each on a connection of its own.
 const HONEST_PAUSE: Duration = Duration::from_millis(10);
-
-/// How long an honest request may take before it counts as failed.
-const HONEST_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The pause between two bytes of a body that is dribbled.
 const DRIBBLE: Duration = Duration::from_secs(1);
@@ -66,12 +53,8 @@ pub struct CrowdFigures {
     pub never_cut: u64,
     /// The longest that one was there, in seconds.
     pub longest_seconds: f64,
-    /// Honest requests, each on a connection of its own, while the crowd was there.
-    pub honest: u64,
-    /// Those without an answer of 200.
-    pub honest_failed: u64,
-    /// How long they took, from before the connection to the whole answer.
-    pub latency: Latency,
+    /// What an honest client had of it.
+    pub honest: HonestFigures,
 }
 
 impl CrowdFigures {
@@ -82,15 +65,8 @@ impl CrowdFigures {
             let (never, longest) = (self.never_cut, self.longest_seconds);
             broken.push(format!("{:?}: {never} were never cut, one stayed {longest:.1} s", self.kind));
         }
-        if self.honest_failed > 0 || self.honest == 0 {
-            broken.push(format!(
-                "{:?}: {} of {} honest requests failed",
-                self.kind, self.honest_failed, self.honest
-            ));
-        }
-        if self.latency.p99_ms > HONEST_P99_MS {
-            broken.push(format!("{:?}: p99 of honest requests was {:.0} ms", self.kind, self.latency.p99_ms));
-        }
+        let honest = self.honest.broken_promises();
+        broken.extend(honest.into_iter().map(|text| format!("{:?}: {text}", self.kind)));
         broken
     }
 }
@@ -117,8 +93,7 @@ async fn crowd(
     address: SocketAddr,
     token: &str,
 ) -> anyhow::Result<CrowdFigures> {
-    let is_over = Arc::new(AtomicBool::new(false));
-    let honest = tokio::spawn(ask_honestly(address, token.to_owned(), Arc::clone(&is_over)));
+    let honest = Honest::begin(address, token, HONEST_PAUSE);
     let begun = begun(kind, token);
     let mut crowd = JoinSet::new();
     for _ in 0..connections {
@@ -131,17 +106,12 @@ async fn crowd(
             None => never_cut += 1,
         }
     }
-    is_over.store(true, Ordering::SeqCst);
-    let (took, honest_failed) = honest.await?;
-    ensure!(took.len() as u64 >= honest_failed, "there are fewer requests than failures");
     Ok(CrowdFigures {
         kind,
         connections,
         never_cut,
         longest_seconds: longest.as_secs_f64(),
-        honest: took.len() as u64,
-        honest_failed,
-        latency: Latency::of(took),
+        honest: honest.end().await?,
     })
 }
 
@@ -176,23 +146,4 @@ async fn stay(kind: Kind, begun: String, address: SocketAddr) -> Option<Duration
     let staying: Result<std::io::Result<()>, _> = timeout(WATCHED, staying).await;
     // A reset is what a cut looks like with bytes unread.
     staying.ok().map(|_| started.elapsed())
-}
-
-/// Asks for the list of closures on one connection after the other; how long each took in microseconds, and how many failed.
-async fn ask_honestly(address: SocketAddr, token: String, is_over: Arc<AtomicBool>) -> (Vec<u32>, u64) {
-    let (mut took, mut failed) = (Vec::new(), 0);
-    while !is_over.load(Ordering::SeqCst) {
-        let started = Instant::now();
-        let pool = HttpPool::new(address, HONEST_PATIENCE);
-        let request = Request::get("/v1/closures?limit=1")
-            .header("authorization", format!("Bearer {token}"))
-            .body(Full::new(Bytes::new()))
-            .expect("a request of fixed parts");
-        if !pool.send(request).await.is_ok_and(|answer| answer.status == 200) {
-            failed += 1;
-        }
-        took.push(u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX));
-        sleep(HONEST_PAUSE).await;
-    }
-    (took, failed)
 }
