@@ -159,7 +159,9 @@ impl Query {
             (None, true, Part::Held) => ("closures c INDEXED BY closures_queue", accepted),
             (None, true, Part::Reasoned) => ("closures c INDEXED BY closures_reason", accepted),
             (None, true, Part::Sourced) => ("closures c INDEXED BY closures_source", accepted),
-            (None, true, Part::All | Part::AtRest) => ("closures c", accepted),
+            // Left to itself SQLite looks through the whole table for the first page of one organisation.
+            (None, true, Part::All) => ("closures c INDEXED BY closures_created_at", accepted),
+            (None, true, Part::AtRest) => ("closures c INDEXED BY closures_state", accepted),
         };
         let standing = match (part, filter.ended) {
             (Part::Moving, _) => format!("c.standing = {OPEN}"),
