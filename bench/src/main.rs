@@ -200,6 +200,7 @@ async fn overload(options: OverloadOptions) -> anyhow::Result<bool> {
         lasts: options.lasts,
         on_their_way: options.on_their_way,
         heed: options.heed,
+        look_every: options.look_every,
         limit: options.limit,
     };
     let figures = measure_overload(&service, &setup, plan).await?;

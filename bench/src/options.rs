@@ -204,6 +204,9 @@ pub struct OverloadOptions {
     /// Whoever is refused sends nothing for as long as Retry-After says, as producers are asked to; without it nobody heeds it.
     #[arg(long)]
     pub heed: bool,
+    /// The pause between two looks of an honest client at the list of closures.
+    #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = duration)]
+    pub look_every: Duration,
     /// How long all that was accepted may take to end.
     #[arg(long, value_name = "TIME", default_value = "180s", value_parser = duration)]
     pub limit: Duration,

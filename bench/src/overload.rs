@@ -20,9 +20,6 @@ const WARM_UP: u64 = 2_000;
 /// The share of the peak that must still be closed.
 const LEAST_SHARE: f64 = 0.8;
 
-/// The pause between two looks at the list of closures meanwhile, each on a connection of its own.
-const HONEST_PAUSE: Duration = Duration::from_millis(50);
-
 /// How the service is overloaded.
 #[derive(Debug, Clone, Copy)]
 pub struct OverloadPlan {
@@ -38,6 +35,8 @@ pub struct OverloadPlan {
     pub on_their_way: usize,
     /// Whether whoever is refused sends nothing for as long as `Retry-After` says.
     pub heed: bool,
+    /// The pause between two looks of an honest client at the list of closures, each on a connection of its own.
+    pub look_every: Duration,
     /// How long all that was accepted may take to end.
     pub limit: Duration,
 }
@@ -137,7 +136,7 @@ pub async fn measure_overload(
         on_their_way: plan.on_their_way,
         heed: plan.heed,
     };
-    let honest = Honest::begin(scene.service.address(), scene.service.token(), HONEST_PAUSE);
+    let honest = Honest::begin(scene.service.address(), scene.service.token(), plan.look_every);
     let offering = Offering::made(scene.service.address(), scene.service.token(), offer).await;
     let after = CpuTime::of(&scene)?;
     let (service_cores, driver_cores) = after.cores_since(&before);

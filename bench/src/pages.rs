@@ -14,6 +14,7 @@ use crate::driver::{Completion, Latency, LoadPlan};
 use crate::http_pool::{Answer, HttpPool};
 use crate::measure::{Proof, measure_load, prove};
 use crate::service::{Scene, Setup, Subject};
+use crate::waiting::settled_memory;
 
 /// How long one page may take in all.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -23,6 +24,9 @@ const SOON_MS: f64 = 100.0;
 
 /// How much the process may grow while pages are looked at, against what it held before.
 const FLAT: f64 = 0.1;
+
+/// How often each page is asked for before the memory is read: whichever connection the store reads a page with, its cache is filled by then.
+const UNMEASURED: u32 = 5;
 
 /// How much is in the store, and how often each page is looked at.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +49,7 @@ pub struct PagesFigures {
     pub closures: u64,
     /// Each page, in the order in which they were asked for.
     pub pages: Vec<PageFigures>,
-    /// Resident memory of a new process once each page was asked for once, in bytes.
+    /// Resident memory of a new process once each page was asked for some times and it stood still, in bytes.
     pub resident_before: u64,
     /// The same when each was asked for so many times.
     pub resident_after: u64,
@@ -113,10 +117,12 @@ pub async fn measure_pages(
 
     let visitor = Visitor::log_in(&scene).await?;
     let addresses = visitor.addresses(&load.conversation(plan.count / 2).to_string()).await?;
-    for (_, address) in &addresses {
-        visitor.look(address).await?;
+    for _ in 0..UNMEASURED {
+        for (_, address) in &addresses {
+            visitor.look(address).await?;
+        }
     }
-    let resident_before = scene.service.usage()?.resident;
+    let resident_before = settled_memory(&scene.service).await?;
     let mut pages = Vec::new();
     for (shown, address) in addresses {
         let (mut took_us, mut bytes) = (Vec::new(), 0);
@@ -127,7 +133,7 @@ pub async fn measure_pages(
         }
         pages.push(PageFigures { address: shown, bytes, latency: Latency::of(took_us) });
     }
-    let resident_after = scene.service.usage()?.resident;
+    let resident_after = settled_memory(&scene.service).await?;
     let proof = prove(&scene, &[(&load, plan.count)], plan.limit).await?;
     Ok(PagesFigures { closures: plan.count, pages, resident_before, resident_after, proof })
 }
