@@ -89,7 +89,9 @@ async fn what_is_old_goes_as_a_whole_and_what_is_kept_of_its_time_stays() {
     store.commit(samples::insert(&last)).await.expect("it is in order");
     tokio::time::sleep(Duration::from_millis(20)).await;
     while store.prune(now(), 0, 10).await.expect("it answers") > 0 {}
-    assert_eq!(count(&schema, "journal_rest").await, 0);
+    assert_eq!(store.journal(kept).await.expect("it answers"), []);
+    // On a slow machine the line of the other one may have outlived its part by now.
+    assert_eq!(count(&schema, "journal").await, 1, "that of the one that is open");
 }
 
 /// A closure may have ended long ago while the key that answers with it is still in a part that stays.
