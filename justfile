@@ -81,12 +81,12 @@ deny *WHAT:
 transitions:
     UPDATE=1 cargo test -p closure-machine --test machine transitions
 
-# Every figure of the README, on this machine, in five minutes once the program is built as it is shipped, which takes half an hour.
+# Every figure of the README, on this machine, in six minutes once the program is built as it is shipped, which takes half an hour.
 figures *ARGS:
     deploy/build
     cargo build --locked --profile dist -p closeout-bench
     target/dist/closeout-bench run {{ARGS}}
 
-# Every figure of docs/performance.md, on this machine, in an hour and a half.
+# Every figure of docs/performance.md, on this machine, in one or two hours, building and all.
 bench *FOLDER:
     bench/all {{FOLDER}}
