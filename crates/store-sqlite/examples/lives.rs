@@ -1,8 +1,10 @@
 //! Writes the lives of many closures into a store on disk, 256 at a time or as many as one says, and tells what one costs the writer.
 //!
 //! ```sh
-//! cargo run --release -p store-sqlite --example lives -- 50000 [FOLDER [AT_ONCE]]
+//! cargo run --release -p store-sqlite --example lives -- 50000 [FOLDER [AT_ONCE [TIMES]]]
 //! ```
+//!
+//! With TIMES it does so over and over, into the same store, and so tells what a closure costs in a store that grows.
 //!
 //! A life is what a clean closure writes: accepted with an idempotency key and a read under way; the guest's close under way;
 //! the accepted close and its event with the wrapper's close under way; closed. CPU time and bytes written are those of the whole
@@ -25,13 +27,27 @@ async fn main() {
     let count: usize = arguments.next().map_or(50_000, |count| count.parse().expect("a number of closures"));
     let folder = PathBuf::from(arguments.next().unwrap_or_else(|| "target".to_owned()));
     let at_once = arguments.next().map_or(AT_ONCE, |at_once| at_once.parse().expect("how many at once"));
+    let times: usize = arguments.next().map_or(1, |times| times.parse().expect("how many times"));
     let folder = tempfile::tempdir_in(folder).expect("a folder on disk");
     let store = Arc::new(SqliteStore::open(folder.path().join("lives.db")).expect("a new store"));
 
     run(&store, count / 10, at_once).await;
+    for time in 1..=times {
+        measure(&store, count, at_once).await;
+        if times > 1 {
+            println!("closures in the store     {:>9}\n", count / 10 + count * time);
+        }
+    }
+    store.close().await.expect("the log is moved into the database");
+    let kept = fs::metadata(folder.path().join("lives.db")).expect("the store is there").len();
+    println!("bytes kept each           {:>9.0}", kept as f64 / (count / 10 + count * times) as f64);
+}
+
+/// Writes `count` lives and prints what one of them took.
+async fn measure(store: &Arc<SqliteStore>, count: usize, at_once: usize) {
     let (cpu, written, transactions, started) =
         (cpu_seconds(), bytes_written(), store.transactions(), Instant::now());
-    run(&store, count, at_once).await;
+    run(store, count, at_once).await;
     let closures = count as f64;
     println!("closures a second         {:>9.0}", closures / started.elapsed().as_secs_f64());
     println!("CPU microseconds each     {:>9.1}", (cpu_seconds() - cpu) * 1e6 / closures);
@@ -40,9 +56,6 @@ async fn main() {
         "commits in a transaction  {:>9.1}",
         closures * 4.0 / (store.transactions() - transactions) as f64
     );
-    store.close().await.expect("the log is moved into the database");
-    let kept = fs::metadata(folder.path().join("lives.db")).expect("the store is there").len();
-    println!("bytes kept each           {:>9.0}", kept as f64 / (count + count / 10) as f64);
 }
 
 async fn run(store: &Arc<SqliteStore>, count: usize, at_once: usize) {
