@@ -37,7 +37,7 @@ pub(crate) fn commit(
     connection: &Connection,
     commit: &Commit,
     last_position: &mut u64,
-    gathered: &mut Gathered,
+    gathered: &mut Gathered<'_>,
 ) -> Outcome {
     if let Some(flaw) = commit.flaw() {
         return Ok(Err(CommitRefused::malformed(flaw)));
@@ -79,7 +79,7 @@ pub(crate) fn commit(
 fn refused_key(
     connection: &Connection,
     entry: Option<&KeyEntry>,
-    gathered: &Gathered,
+    gathered: &Gathered<'_>,
 ) -> rusqlite::Result<Option<CommitRefused>> {
     let Some(entry) = entry else { return Ok(None) };
     let numbers = gathered.numbered(connection, &Name::Key { scope: &entry.scope, key: &entry.key })?;
@@ -97,7 +97,7 @@ fn refused_attachment(connection: &Connection, commit: &Commit) -> rusqlite::Res
 fn refused_event(
     connection: &Connection,
     entry: Option<&InboxEntry>,
-    gathered: &Gathered,
+    gathered: &Gathered<'_>,
 ) -> rusqlite::Result<Option<CommitRefused>> {
     let Some(entry) = entry else { return Ok(None) };
     let name = Name::Event { adapter: &entry.adapter, event: &entry.event };
@@ -133,7 +133,11 @@ fn write_line(
     Ok(())
 }
 
-fn write_event(connection: &Connection, entry: &InboxEntry, gathered: &mut Gathered) -> rusqlite::Result<()> {
+fn write_event(
+    connection: &Connection,
+    entry: &InboxEntry,
+    gathered: &mut Gathered<'_>,
+) -> rusqlite::Result<()> {
     let mut take = connection.prepare_cached(
         "INSERT INTO inbox (adapter, event, digest, organisation, conversation, received_at, result)
          VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -152,7 +156,7 @@ fn write_event(connection: &Connection, entry: &InboxEntry, gathered: &mut Gathe
     Ok(())
 }
 
-fn write_key(connection: &Connection, entry: &KeyEntry, gathered: &mut Gathered) -> rusqlite::Result<()> {
+fn write_key(connection: &Connection, entry: &KeyEntry, gathered: &mut Gathered<'_>) -> rusqlite::Result<()> {
     let mut keep = connection.prepare_cached(
         "INSERT INTO idempotency_keys (scope, key, digest, closure, attached, used_at)
          VALUES (?, ?, ?, ?, ?, ?)",

@@ -1,14 +1,15 @@
 //! Finds rows by ids that have no order: conversation, participant, event, idempotency key.
 //!
-//! An index over random ids costs a whole page of the log for every entry. Here all of them share one index of three levels:
+//! An index over random ids costs a whole page of the log for every entry. Here all of them share one index of four levels:
 //!
 //! ```text
-//! insert ─► finder_0 (a few pages) ─► finder_1 (a hundred pages) ─► finder_2 (the rest)
+//! insert ─► finder_0 (a few pages) ─► finder_1 (a hundred pages) ─► finder_2 (some thousand pages) ─► finder_3 (the rest)
 //! ```
 //!
 //! A level that is full gives a slice of itself, in order, to the next one, within the transaction of some commit. So one page
 //! that is written carries many entries, and no commit has to wait for more than a slice. What a level holds is only a
-//! fingerprint and the place of a row; whoever reads compares the row itself.
+//! fingerprint and the place of a row; whoever reads compares the row itself. Whether one of the last two levels, which no cache
+//! holds, has a numbered name at all is mostly known without reading them ([`Bloom`]).
 
 use std::{array, collections::HashMap};
 
@@ -22,12 +23,18 @@ use sha2::{Digest, Sha256};
 use store::ClosureKey;
 use uuid::Uuid;
 
-/// The levels that pass entries on, and how many entries each may hold: some 4 and some 130 pages. Under load a transaction
-/// holds some 25 commits, which enter nearly all pages of the first level; the second one is entered by slices of it. Larger
-/// levels write fewer pages of the next one, and more of their own.
-const LEVELS: [Level; 2] = [
+use crate::bloom::Bloom;
+
+/// How many entries each level may hold that passes them on: some 4, some 130 and some 4,000 pages. Under load a transaction holds
+/// some 25 commits, which enter nearly all pages of the first level; the others are entered by slices of the one before.
+///
+/// A slice is some 500 neighbours of `limit` entries, and lands among that share of the next level. So a page of the next level
+/// takes as many of them as a page holds (250), times the limit, by what the next level holds: eight where that is 32 times as
+/// much. Larger levels write fewer pages of the next one, and more of their own.
+const LIMITS: [i64; 3] = [1_024, 32_768, 1_048_576];
+
+const LEVELS: [Level; LIMITS.len()] = [
     Level {
-        limit: 1_024,
         count: "SELECT count(*) FROM finder_0",
         bound: "SELECT fingerprint FROM finder_0 WHERE fingerprint > ? ORDER BY fingerprint LIMIT 1 OFFSET ?",
         pass_on: "INSERT OR IGNORE INTO finder_1
@@ -35,20 +42,28 @@ const LEVELS: [Level; 2] = [
         remove: "DELETE FROM finder_0 WHERE fingerprint >= ? AND fingerprint < ?",
     },
     Level {
-        limit: 32_768,
         count: "SELECT count(*) FROM finder_1",
         bound: "SELECT fingerprint FROM finder_1 WHERE fingerprint > ? ORDER BY fingerprint LIMIT 1 OFFSET ?",
         pass_on: "INSERT OR IGNORE INTO finder_2
                   SELECT fingerprint, place FROM finder_1 WHERE fingerprint >= ? AND fingerprint < ?",
         remove: "DELETE FROM finder_1 WHERE fingerprint >= ? AND fingerprint < ?",
     },
+    Level {
+        count: "SELECT count(*) FROM finder_2",
+        bound: "SELECT fingerprint FROM finder_2 WHERE fingerprint > ? ORDER BY fingerprint LIMIT 1 OFFSET ?",
+        pass_on: "INSERT OR IGNORE INTO finder_3
+                  SELECT fingerprint, place FROM finder_2 WHERE fingerprint >= ? AND fingerprint < ?",
+        remove: "DELETE FROM finder_2 WHERE fingerprint >= ? AND fingerprint < ?",
+    },
 ];
+
+/// The level that passes entries on to those that no cache holds.
+const LAST_IN_CACHE: usize = 1;
 
 /// Entries that one transaction moves on from one level, about half a millisecond of work.
 const SLICE: i64 = 512;
 
 struct Level {
-    limit: i64,
     count: &'static str,
     bound: &'static str,
     pass_on: &'static str,
@@ -111,13 +126,19 @@ impl ToSql for Place {
 }
 
 /// The entries that a transaction adds: gathered, and written together and in order at its end.
-#[derive(Debug, Default)]
-pub(crate) struct Gathered {
+#[derive(Debug)]
+pub(crate) struct Gathered<'a> {
+    bloom: &'a Bloom,
     entries: Vec<(i64, Place)>,
     numbers: HashMap<i64, Vec<i64>>,
 }
 
-impl Gathered {
+impl<'a> Gathered<'a> {
+    /// Begins with nothing; what `bloom` denies is not looked for.
+    pub(crate) fn new(bloom: &'a Bloom) -> Self {
+        Self { bloom, entries: Vec::new(), numbers: HashMap::new() }
+    }
+
     /// Lets the row at `place` be found by its name.
     pub(crate) fn add(&mut self, name: &Name<'_>, place: Place) {
         let fingerprint = name.fingerprint();
@@ -142,7 +163,8 @@ impl Gathered {
     /// The numbers of rows that may have this name. Nearly always there are none, and hardly ever more than one.
     pub(crate) fn numbered(&self, connection: &Connection, name: &Name<'_>) -> rusqlite::Result<Vec<i64>> {
         let fingerprint = name.fingerprint();
-        let mut numbers = numbered(connection, fingerprint)?;
+        let query = if self.bloom.may_hold(fingerprint) { NUMBERED_QUERY } else { NUMBERED_IN_CACHE };
+        let mut numbers = numbers(connection, query, fingerprint)?;
         numbers.extend(self.numbers.get(&fingerprint).into_iter().flatten());
         Ok(numbers)
     }
@@ -178,7 +200,11 @@ const ADD_TOGETHER: &str = "INSERT OR IGNORE INTO finder_0 (fingerprint, place)
 
 /// The numbers of rows whose name has this fingerprint, as far as they are written.
 pub(crate) fn numbered(connection: &Connection, fingerprint: i64) -> rusqlite::Result<Vec<i64>> {
-    connection.prepare_cached(NUMBERED_QUERY)?.query_map([fingerprint], |row| row.get(0))?.collect()
+    numbers(connection, NUMBERED_QUERY, fingerprint)
+}
+
+fn numbers(connection: &Connection, query: &str, fingerprint: i64) -> rusqlite::Result<Vec<i64>> {
+    connection.prepare_cached(query)?.query_map([fingerprint], |row| row.get(0))?.collect()
 }
 
 /// It asks the levels one by one: a statement over the view is prepared anew by SQLite with every new value. A closure whose name
@@ -186,7 +212,13 @@ pub(crate) fn numbered(connection: &Connection, fingerprint: i64) -> rusqlite::R
 pub(crate) const NUMBERED_QUERY: &str =
     "SELECT place FROM finder_0 WHERE fingerprint = ?1 AND typeof(place) = 'integer'
      UNION ALL SELECT place FROM finder_1 WHERE fingerprint = ?1 AND typeof(place) = 'integer'
-     UNION ALL SELECT place FROM finder_2 WHERE fingerprint = ?1 AND typeof(place) = 'integer'";
+     UNION ALL SELECT place FROM finder_2 WHERE fingerprint = ?1 AND typeof(place) = 'integer'
+     UNION ALL SELECT place FROM finder_3 WHERE fingerprint = ?1 AND typeof(place) = 'integer'";
+
+/// The same of the levels that the cache holds.
+pub(crate) const NUMBERED_IN_CACHE: &str =
+    "SELECT place FROM finder_0 WHERE fingerprint = ?1 AND typeof(place) = 'integer'
+     UNION ALL SELECT place FROM finder_1 WHERE fingerprint = ?1 AND typeof(place) = 'integer'";
 
 /// Forgets that the row at `place` has this name.
 pub(crate) fn remove(connection: &Connection, name: &Name<'_>, place: Place) -> rusqlite::Result<()> {
@@ -195,6 +227,7 @@ pub(crate) fn remove(connection: &Connection, name: &Name<'_>, place: Place) -> 
         "DELETE FROM finder_0 WHERE fingerprint = ? AND place = ?",
         "DELETE FROM finder_1 WHERE fingerprint = ? AND place = ?",
         "DELETE FROM finder_2 WHERE fingerprint = ? AND place = ?",
+        "DELETE FROM finder_3 WHERE fingerprint = ? AND place = ?",
     ] {
         connection.prepare_cached(sql)?.execute(params![fingerprint, place])?;
     }
@@ -205,15 +238,19 @@ pub(crate) fn remove(connection: &Connection, name: &Name<'_>, place: Place) -> 
 /// a transaction that is rolled back leaves it as it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fill {
-    entries: [i64; 2],
-    next: [i64; 2],
+    limits: [i64; LEVELS.len()],
+    entries: [i64; LEVELS.len()],
+    next: [i64; LEVELS.len()],
 }
 
 impl Fill {
     /// Counts what is there.
     pub(crate) fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let count = |level: &Level| connection.query_row(level.count, (), |row| row.get(0));
-        Ok(Self { entries: [count(&LEVELS[0])?, count(&LEVELS[1])?], next: [i64::MIN; 2] })
+        let mut entries = [0; LEVELS.len()];
+        for (entries, level) in entries.iter_mut().zip(&LEVELS) {
+            *entries = connection.query_row(level.count, (), |row| row.get(0))?;
+        }
+        Ok(Self { limits: LIMITS, entries, next: [i64::MIN; LEVELS.len()] })
     }
 
     /// Takes note of entries that were added.
@@ -223,10 +260,12 @@ impl Fill {
 
     /// Moves a slice of every level that is over its limit. Several commits may share one transaction, so slices are moved
     /// until no level is over its limit.
-    pub(crate) fn settle(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+    ///
+    /// Where it fails, or its transaction does, `bloom` may know more than the tables, or less: it is to be read anew.
+    pub(crate) fn settle(&mut self, connection: &Connection, bloom: &mut Bloom) -> rusqlite::Result<()> {
         for (number, level) in LEVELS.iter().enumerate() {
-            while self.entries[number] > level.limit {
-                let moved = self.move_slice(connection, number, level)?;
+            while self.entries[number] > self.limits[number] {
+                let moved = self.move_slice(connection, number, level, bloom)?;
                 self.entries[number] -= moved;
                 if let Some(below) = self.entries.get_mut(number + 1) {
                     *below += moved;
@@ -236,7 +275,13 @@ impl Fill {
         Ok(())
     }
 
-    fn move_slice(&mut self, connection: &Connection, number: usize, level: &Level) -> rusqlite::Result<i64> {
+    fn move_slice(
+        &mut self,
+        connection: &Connection,
+        number: usize,
+        level: &Level,
+        bloom: &mut Bloom,
+    ) -> rusqlite::Result<i64> {
         let from = self.next[number];
         let to: Option<i64> = {
             let mut bound = connection.prepare_cached(level.bound)?;
@@ -245,7 +290,12 @@ impl Fill {
         };
         // The highest fingerprint of all stays behind when the slice is the last one; it is moved by nobody, which does no harm.
         let before = to.unwrap_or(i64::MAX);
+        let ranges = match number {
+            LAST_IN_CACHE => bloom.enter(connection, from, before)?,
+            _ => Vec::new(),
+        };
         connection.prepare_cached(level.pass_on)?.execute((from, before))?;
+        bloom.write(connection, &ranges)?;
         let moved = connection.prepare_cached(level.remove)?.execute((from, before))?;
         self.next[number] = to.unwrap_or(i64::MIN);
         if moved == 0 && from == i64::MIN {
@@ -273,57 +323,69 @@ mod tests {
     use super::*;
     use crate::file;
 
+    /// Levels so small that a few thousand entries reach the last one.
+    const SMALL: [i64; LEVELS.len()] = [600, 2_400, 9_600];
+
     #[test]
     fn what_was_added_is_found_on_whatever_level_it_stands() {
-        let connection = file::open_in_memory().unwrap();
-        let mut fill = Fill::read(&connection).unwrap();
-        let names: Vec<String> = (0..80_000).map(|number| format!("order-{number}")).collect();
-        for (start, names) in names.chunks(1_000).enumerate() {
-            let mut gathered = Gathered::default();
-            for (name, number) in names.iter().zip(i64::try_from(start * 1_000).unwrap()..) {
-                gathered.add(&Name::Key { scope: "shop", key: name }, Place::Numbered(number));
+        for (limits, count) in [(SMALL, 40_000), (LIMITS, 80_000)] {
+            let connection = file::open_in_memory().unwrap();
+            let mut bloom = Bloom::read(&connection).unwrap();
+            let mut fill = Fill { limits, ..Fill::read(&connection).unwrap() };
+            let names: Vec<String> = (0..count).map(|number| format!("order-{number}")).collect();
+            for (start, names) in names.chunks(1_000).enumerate() {
+                let mut gathered = Gathered::new(&bloom);
+                for (name, number) in names.iter().zip(i64::try_from(start * 1_000).unwrap()..) {
+                    gathered.add(&Name::Key { scope: "shop", key: name }, Place::Numbered(number));
+                }
+                fill.added(gathered.write(&connection).unwrap());
+                fill.settle(&connection, &mut bloom).unwrap();
+                assert_eq!(fill.entries, Fill::read(&connection).unwrap().entries);
+                assert!(fill.entries.iter().zip(limits).all(|(entries, limit)| *entries <= limit));
             }
-            fill.added(gathered.write(&connection).unwrap());
-            fill.settle(&connection).unwrap();
-            assert_eq!(fill.entries, Fill::read(&connection).unwrap().entries);
-            assert!(fill.entries[0] <= LEVELS[0].limit && fill.entries[1] <= LEVELS[1].limit);
-        }
-        let on_the_last: i64 =
-            connection.query_row("SELECT count(*) FROM finder_2", (), |row| row.get(0)).unwrap();
-        assert_eq!(on_the_last + fill.entries[0] + fill.entries[1], 80_000);
-        assert!(on_the_last > 0);
-        for (number, name) in names.iter().enumerate() {
-            let name = Name::Key { scope: "shop", key: name };
-            assert_eq!(numbered(&connection, name.fingerprint()).unwrap(), [i64::try_from(number).unwrap()]);
+            let on_the_last: i64 =
+                connection.query_row("SELECT count(*) FROM finder_3", (), |row| row.get(0)).unwrap();
+            assert_eq!(on_the_last + fill.entries.iter().sum::<i64>(), count);
+            assert_eq!(on_the_last > 0, limits == SMALL, "{on_the_last}");
+            let durable = Bloom::read(&connection).unwrap();
+            for (number, name) in (0..).zip(&names) {
+                let name = Name::Key { scope: "shop", key: name };
+                assert_eq!(numbered(&connection, name.fingerprint()).unwrap(), [number]);
+                for bloom in [&bloom, &durable] {
+                    assert_eq!(Gathered::new(bloom).numbered(&connection, &name).unwrap(), [number]);
+                }
+            }
         }
     }
 
     #[test]
     fn a_name_that_thousands_of_rows_share_is_moved_on_too() {
         let connection = file::open_in_memory().unwrap();
+        let mut bloom = Bloom::read(&connection).unwrap();
         let mut fill = Fill::read(&connection).unwrap();
-        let mut gathered = Gathered::default();
+        let mut gathered = Gathered::new(&bloom);
         let conversation = Uuid::from_u128(7);
         for number in 0..6_000 {
             gathered.add(&Name::Conversation(&conversation), Place::Closure(Uuid::from_u128(number)));
         }
         fill.added(gathered.write(&connection).unwrap());
-        fill.settle(&connection).unwrap();
+        fill.settle(&connection, &mut bloom).unwrap();
         let all: i64 = connection.query_row("SELECT count(*) FROM finder", (), |row| row.get(0)).unwrap();
         assert_eq!(all, 6_000);
-        assert!(fill.entries[0] <= LEVELS[0].limit);
+        assert!(fill.entries[0] <= LIMITS[0]);
     }
 
     #[test]
     fn what_is_removed_is_found_no_more() {
         let connection = file::open_in_memory().unwrap();
         let name = Name::Event { adapter: "relay", event: "1" };
-        let mut gathered = Gathered::default();
+        let bloom = Bloom::read(&connection).unwrap();
+        let mut gathered = Gathered::new(&bloom);
         gathered.add(&name, Place::Numbered(1));
         gathered.add(&name, Place::Numbered(2));
         gathered.write(&connection).unwrap();
         connection
-            .execute_batch("INSERT INTO finder_2 SELECT * FROM finder_0; DELETE FROM finder_0")
+            .execute_batch("INSERT INTO finder_3 SELECT * FROM finder_0; DELETE FROM finder_0")
             .unwrap();
         remove(&connection, &name, Place::Numbered(1)).unwrap();
         assert_eq!(numbered(&connection, name.fingerprint()).unwrap(), [2]);
@@ -333,7 +395,8 @@ mod tests {
     fn what_is_gathered_is_found_before_it_is_written() {
         let connection = file::open_in_memory().unwrap();
         let name = Name::Event { adapter: "relay", event: "1" };
-        let mut gathered = Gathered::default();
+        let bloom = Bloom::read(&connection).unwrap();
+        let mut gathered = Gathered::new(&bloom);
         gathered.add(&name, Place::Numbered(5));
         assert_eq!(gathered.numbered(&connection, &name).unwrap(), [5]);
         assert_eq!(gathered.write(&connection).unwrap(), 1);

@@ -14,6 +14,7 @@ mod apply;
 mod audit;
 mod backup;
 mod batches;
+mod bloom;
 mod dead_letters;
 mod deliveries;
 mod export;

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Params, params_from_iter};
 use store::{AuditFilter, Filter, Order, Part, conformance::samples};
 
-use crate::{audit, batches, dead_letters, deliveries, file, finder, listing, read};
+use crate::{audit, batches, bloom, dead_letters, deliveries, file, finder, listing, read};
 
 /// What SQLite will do for a statement, one step a line.
 fn plan(connection: &Connection, sql: &str) -> String {
@@ -84,10 +84,27 @@ fn what_is_found_by_an_id_is_looked_up_in_every_level_and_nowhere_else() {
         plan(&connection, finder::NUMBERED_QUERY),
     ];
     for plan in plans {
-        for level in ["finder_0", "finder_1", "finder_2"] {
+        for level in ["finder_0", "finder_1", "finder_2", "finder_3"] {
             assert!(plan.contains(&format!("SEARCH {level} USING PRIMARY KEY (fingerprint=?)")), "{plan}");
         }
         assert!(!plan.contains("SCAN closures") && !plan.contains("SCAN c"), "{plan}");
+    }
+}
+
+#[test]
+fn what_stands_in_no_large_level_is_looked_up_in_the_others_alone_and_a_range_is_walked_by_its_bounds() {
+    let connection = file::open_in_memory().unwrap();
+    let in_cache = plan(&connection, finder::NUMBERED_IN_CACHE);
+    for level in ["finder_0", "finder_1"] {
+        assert!(
+            in_cache.contains(&format!("SEARCH {level} USING PRIMARY KEY (fingerprint=?)")),
+            "{in_cache}"
+        );
+    }
+    assert!(!in_cache.contains("finder_2") && !in_cache.contains("finder_3"), "{in_cache}");
+    for walk in [bloom::MOVED, bloom::HELD[0], bloom::HELD[1]] {
+        let plan = plan(&connection, walk);
+        assert!(plan.contains("USING PRIMARY KEY (fingerprint>? AND fingerprint<?)"), "{plan}");
     }
 }
 

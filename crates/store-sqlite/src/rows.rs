@@ -132,7 +132,7 @@ pub(crate) fn write(
     connection: &Connection,
     row: &Row,
     change: &Change,
-    gathered: &mut Gathered,
+    gathered: &mut Gathered<'_>,
 ) -> rusqlite::Result<()> {
     if change.stored_version > 0 && !change.was_set_aside && change.keeps_fixed_columns && change.keeps_labels
     {

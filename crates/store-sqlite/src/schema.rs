@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_audit.sql"),
     include_str!("migrations/0008_queues.sql"),
     include_str!("migrations/0009_sources_and_reasons.sql"),
+    include_str!("migrations/0010_look_up_less.sql"),
 ];
 
 /// The schema version that this program reads and writes.
@@ -79,7 +80,11 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{finder::Name, listing, read};
+    use crate::{
+        bloom::Bloom,
+        finder::{Fill, Gathered, Name, Place},
+        listing, read,
+    };
 
     #[test]
     fn an_empty_file_is_brought_to_the_version_of_this_program() {
@@ -147,6 +152,44 @@ mod tests {
             finder::numbered(&connection, Name::Event { adapter: "relay", event: "e1" }.fingerprint());
         let digest = read::digest_of_event(&connection, &numbers.unwrap(), "relay", "e1").unwrap();
         assert_eq!(digest, Some([0xdd; 32]));
+    }
+
+    /// Version 9 had three levels; what stood in the last one is denied by nothing.
+    #[test]
+    fn names_on_the_last_level_of_an_older_file_are_found_as_before() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        finder::teach(&connection).unwrap();
+        for migration in &MIGRATIONS[..9] {
+            connection.execute_batch(migration).unwrap();
+        }
+        let names: Vec<_> = (0..500).map(|number| format!("order-{number}")).collect();
+        fn named(name: &str) -> Name<'_> {
+            Name::Key { scope: "shop", key: name }
+        }
+        for (number, name) in (0..).zip(&names) {
+            let entry: (i64, i64) = (named(name).fingerprint(), number);
+            connection.execute("INSERT INTO finder_2 VALUES (?, ?)", entry).unwrap();
+        }
+        migrate(&mut connection, 9).unwrap();
+
+        let mut bloom = Bloom::read(&connection).unwrap();
+        let mut fill = Fill::read(&connection).unwrap();
+        let more: Vec<_> = (500..120_000).map(|number| format!("order-{number}")).collect();
+        for (chunk, from) in more.chunks(2_000).zip((500..).step_by(2_000)) {
+            for (number, name) in (0..).zip(&names) {
+                let found = Gathered::new(&bloom).numbered(&connection, &named(name)).unwrap();
+                assert_eq!(found, [number], "before {from}");
+            }
+            let mut gathered = Gathered::new(&bloom);
+            for (number, name) in (from..).zip(chunk) {
+                gathered.add(&named(name), Place::Numbered(number));
+            }
+            fill.added(gathered.write(&connection).unwrap());
+            fill.settle(&connection, &mut bloom).unwrap();
+        }
+        let new = (0..1_000).map(|number| format!("new-{number}"));
+        let in_vain = new.filter(|name| bloom.may_hold(named(name).fingerprint())).count();
+        assert!(in_vain < 10, "{in_vain} of 1,000 are looked for in vain, though each range was made anew");
     }
 
     #[test]

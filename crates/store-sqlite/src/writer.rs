@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     apply::{self, Known},
+    bloom::Bloom,
     failure::{OpenError, Reach, reach, unavailable},
     finder::Gathered,
     home::Home,
@@ -73,6 +74,7 @@ impl Writer {
         let shared = Arc::new(Shared::default());
         let desk = Desk {
             known: Known::read(&connection)?,
+            bloom: Some(Bloom::read(&connection)?),
             connection: Some(connection),
             home,
             receiver,
@@ -156,6 +158,8 @@ struct Desk {
     receiver: Receiver<Request>,
     shared: Arc<Shared>,
     known: Known,
+    /// `None` where it is to be read anew, as a transaction that has changed it was not made durable.
+    bloom: Option<Bloom>,
     able: bool,
 }
 
@@ -223,11 +227,15 @@ impl Desk {
 
     /// Runs all requests in one transaction and makes it durable.
     fn transact(&mut self, batch: &[Change]) -> Result<Outcomes, Failure> {
-        let (connection, mut known) = self.connected()?;
-        let done = in_transaction(connection, batch, &mut known);
+        let (_, mut known) = self.connected()?;
+        let bloom = self.bloom.take();
+        let connection = self.connection.as_ref().ok_or_else(|| Failure::Store(stopped()))?;
+        let bloom = bloom.map_or_else(|| Bloom::read(connection), Ok);
+        let done = bloom
+            .and_then(|mut bloom| Ok((in_transaction(connection, batch, &mut known, &mut bloom)?, bloom)));
         let failure = match done {
-            Ok(done) => {
-                self.known = known;
+            Ok((done, bloom)) => {
+                (self.known, self.bloom) = (known, Some(bloom));
                 return Ok(done);
             }
             Err(failure) => failure,
@@ -260,6 +268,7 @@ impl Desk {
             let home = self.home.as_ref().ok_or_else(|| Failure::Store(stopped()))?;
             let connection = home.reopen().map_err(|failure| Failure::Store(reopening(&failure)))?;
             self.known = Known::read(&connection).map_err(|failure| Failure::Store(unavailable(&failure)))?;
+            self.bloom = None;
             self.connection = Some(connection);
         }
         let connection = self.connection.as_ref().ok_or_else(|| Failure::Store(stopped()))?;
@@ -327,10 +336,11 @@ fn in_transaction(
     connection: &Connection,
     batch: &[Change],
     known: &mut Known,
+    bloom: &mut Bloom,
 ) -> rusqlite::Result<Outcomes> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
     let mut outcomes = Vec::with_capacity(batch.len());
-    let mut gathered = Gathered::default();
+    let mut gathered = Gathered::new(bloom);
     for change in batch {
         outcomes.push(match change {
             Change::Commit(commit, _) => {
@@ -345,7 +355,7 @@ fn in_transaction(
         });
     }
     known.fill.added(gathered.write(connection)?);
-    known.fill.settle(connection)?;
+    known.fill.settle(connection, bloom)?;
     connection.prepare_cached("COMMIT")?.execute(())?;
     Ok(outcomes)
 }

@@ -45,6 +45,33 @@ pub(super) fn finder_is_exact(path: &std::path::Path) {
         (expected.len(), 0, 0),
         "entries, those that lead to nothing, and those that are missing"
     );
+    nothing_that_is_there_is_denied(&file);
+}
+
+/// Each numbered name of the two large levels has its three bits of 14 in the row of its range, which is the upper 10 bits of its
+/// fingerprint, counted from the lowest one.
+fn nothing_that_is_there_is_denied(file: &rusqlite::Connection) {
+    let mut bits = BTreeMap::new();
+    let mut rows = file.prepare("SELECT range, bits FROM finder_bloom").unwrap();
+    let rows = rows.query_map((), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    for row in rows {
+        let (range, row): (i64, Vec<u8>) = row.unwrap();
+        bits.insert(range, row);
+    }
+    let mut names = file
+        .prepare(
+            "SELECT fingerprint FROM finder_2 WHERE typeof(place) = 'integer'
+             UNION ALL SELECT fingerprint FROM finder_3 WHERE typeof(place) = 'integer'",
+        )
+        .unwrap();
+    for name in names.query_map((), |row| row.get::<_, i64>(0)).unwrap() {
+        let name = name.unwrap();
+        let row = &bits[&((name >> 54) + 512)];
+        for at in [name & 0x3fff, (name >> 14) & 0x3fff, (name >> 28) & 0x3fff] {
+            let at = usize::try_from(at).unwrap();
+            assert!(row[at / 8] & (1 << (at % 8)) != 0, "{name} is denied");
+        }
+    }
 }
 
 pub(super) fn fingerprint(kind: u8, parts: &[&[u8]]) -> i64 {

@@ -13,7 +13,7 @@ mod walks;
 mod world;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     env,
     fmt::Debug,
     future::Future,
