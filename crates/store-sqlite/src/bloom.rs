@@ -2,10 +2,11 @@
 //!
 //! Nearly every event and every idempotency key is new, and each of the finder's two last levels has a page to read before that is
 //! known. So there is a Bloom filter for each of 1,024 ranges of fingerprints: what it denies stands in neither level; what it
-//! does not deny is looked for. It is written in the transaction that moves entries there, and kept in memory: two megabytes, once
-//! entries reach those levels.
+//! does not deny is looked for. It is written in the transaction that moves entries there, and kept in memory: two to four bytes
+//! for a name, and two megabytes at most.
 //!
-//! Entries that are removed leave their bits behind. A range more than half of whose bits are set is made anew from the levels.
+//! Entries that are removed leave their bits behind. A range too many of whose bits are set is made anew from the levels, as large as
+//! what is there asks for.
 
 use rusqlite::{Connection, params};
 
@@ -15,15 +16,18 @@ const RANGES: usize = 1_024;
 /// How far a fingerprint is shifted to tell its range.
 const RANGE_SHIFT: u32 = u64::BITS - RANGES.ilog2();
 
-/// Words of 64 bits in a range: 2 KiB, three rows to a page.
-const WORDS: usize = 256;
+/// The fewest and the most bits of a range: 128 bytes, and 2 KiB, of which three rows stand in a page.
+const FEWEST_BITS: usize = 1 << 10;
+const MOST_BITS: usize = 1 << BIT_SHIFT;
 
-/// Bits of a range, and those of a fingerprint that name one of them.
-const BITS: usize = WORDS * u64::BITS as usize;
-const BIT_SHIFT: u32 = BITS.ilog2();
+/// Bits of a fingerprint that name a bit of a range.
+const BIT_SHIFT: u32 = 14;
 
-/// Bits that each name sets: with eight bits to a name, which is two million names, 3 of 100 new names are looked for in vain.
+/// Bits that each name sets. With two million names there, eight of the most bits to each, 3 of 100 new names are looked for in vain.
 const BITS_OF_A_NAME: u32 = 3;
+
+/// The bits for each name that a range is made with, or up to twice as many.
+const BITS_FOR_A_NAME: usize = 16;
 
 const _: () = assert!(
     BITS_OF_A_NAME * BIT_SHIFT <= RANGE_SHIFT,
@@ -33,12 +37,14 @@ const _: () = assert!(
 /// What the levels hold, as far as it can be said from memory.
 #[derive(Debug)]
 pub(crate) struct Bloom {
-    words: Vec<u64>,
-    counts: Vec<Counts>,
+    ranges: Vec<Range>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Counts {
+/// The names of one range; none, while it has no words.
+#[derive(Debug, Clone, Default)]
+struct Range {
+    /// A power of two of bits.
+    words: Box<[u64]>,
     /// Names that were entered, among them those that it was made of.
     entered: i64,
     /// Names of which it was made when it was last made anew.
@@ -48,28 +54,26 @@ struct Counts {
 impl Bloom {
     /// Reads what was last made durable.
     pub(crate) fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let mut bloom = Self { words: vec![0; RANGES * WORDS], counts: vec![Counts::default(); RANGES] };
+        let mut bloom = Self { ranges: vec![Range::default(); RANGES] };
         let mut query = connection.prepare("SELECT range, entered, made_of, bits FROM finder_bloom")?;
         let mut rows = query.query(())?;
         while let Some(row) = rows.next()? {
-            let range: i64 = row.get(0)?;
-            let bits = row.get_ref(3)?.as_blob()?.as_chunks().0;
-            let known = usize::try_from(range).ok().filter(|range| *range < RANGES && bits.len() == WORDS);
-            let Some(range) = known else {
-                return Err(rusqlite::Error::IntegralValueOutOfRange(0, range));
+            let number: i64 = row.get(0)?;
+            let range = usize::try_from(number).ok().and_then(|number| bloom.ranges.get_mut(number));
+            let (bytes, rest) = row.get_ref(3)?.as_blob()?.as_chunks();
+            let words: Box<[u64]> = bytes.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
+            let whole = rest.is_empty() && is_size(words.len() * 64);
+            let Some(range) = range.filter(|_| whole) else {
+                return Err(rusqlite::Error::IntegralValueOutOfRange(0, number));
             };
-            for (word, bytes) in bloom.words_of(range).iter_mut().zip(bits) {
-                *word = u64::from_le_bytes(*bytes);
-            }
-            bloom.counts[range] = Counts { entered: row.get(1)?, made_of: row.get(2)? };
+            *range = Range { words, entered: row.get(1)?, made_of: row.get(2)? };
         }
         Ok(bloom)
     }
 
     /// Whether one of the large levels may hold a numbered name of this fingerprint. `false` is certain.
     pub(crate) fn may_hold(&self, fingerprint: i64) -> bool {
-        let words = &self.words[range_of(fingerprint) * WORDS..][..WORDS];
-        bits_of(fingerprint).all(|(word, bit)| words[word] & bit != 0)
+        self.ranges[range_of(fingerprint)].may_hold(fingerprint)
     }
 
     /// Enters the numbered names of the second level that are about to be moved on, from one fingerprint up to before another.
@@ -85,8 +89,8 @@ impl Bloom {
         let mut rows = moved.query((from, before))?;
         while let Some(row) = rows.next()? {
             let fingerprint = row.get(0)?;
-            self.set(fingerprint);
             let range = range_of(fingerprint);
+            self.ranges[range].enter(fingerprint);
             if ranges.last() != Some(&range) {
                 ranges.push(range);
             }
@@ -94,57 +98,76 @@ impl Bloom {
         Ok(ranges)
     }
 
-    /// Writes ranges into which names were moved, and makes those anew that deny too little.
+    /// Writes ranges whose names have been moved by now, and makes those anew that deny too little.
     pub(crate) fn write(&mut self, connection: &Connection, ranges: &[usize]) -> rusqlite::Result<()> {
-        for range in ranges {
-            let range = *range;
-            if self.denies_too_little(range) {
-                self.make_anew(connection, range)?;
+        for number in ranges {
+            let range = &mut self.ranges[*number];
+            if range.denies_too_little() {
+                *range = Range::of(&held(connection, *number)?);
             }
-            let bits: Vec<u8> = self.words_of(range).iter().flat_map(|word| word.to_le_bytes()).collect();
-            let Counts { entered, made_of } = self.counts[range];
+            let bits: Vec<u8> = range.words.iter().flat_map(|word| word.to_le_bytes()).collect();
             connection
                 .prepare_cached(
                     "INSERT OR REPLACE INTO finder_bloom (range, entered, made_of, bits) VALUES (?, ?, ?, ?)",
                 )?
-                .execute(params![range as i64, entered, made_of, bits])?;
+                .execute(params![*number as i64, range.entered, range.made_of, bits])?;
         }
         Ok(())
     }
+}
 
-    /// Where there are more names than it is large enough for, it is made anew only once there are twice as many as the last time.
-    fn denies_too_little(&mut self, range: usize) -> bool {
-        let Counts { entered, made_of } = self.counts[range];
-        let set: u32 = self.words_of(range).iter().map(|word| word.count_ones()).sum();
-        set as usize > BITS / 2 && entered >= 2 * made_of
+impl Range {
+    fn of(names: &[i64]) -> Self {
+        let mut range = Self::default();
+        let bits = (names.len() * BITS_FOR_A_NAME).next_power_of_two().clamp(FEWEST_BITS, MOST_BITS);
+        range.words = vec![0; bits / 64].into();
+        names.iter().for_each(|name| range.enter(*name));
+        range.made_of = range.entered;
+        range
     }
 
-    fn make_anew(&mut self, connection: &Connection, range: usize) -> rusqlite::Result<()> {
-        self.words_of(range).fill(0);
-        self.counts[range] = Counts::default();
-        for sql in HELD {
-            let mut held = connection.prepare_cached(sql)?;
-            let mut rows = held.query(bounds_of(range))?;
-            while let Some(row) = rows.next()? {
-                self.set(row.get(0)?);
-            }
+    fn may_hold(&self, fingerprint: i64) -> bool {
+        let bits = self.words.len() * 64;
+        bits > 0 && bits_of(fingerprint, bits).all(|(word, bit)| self.words[word] & bit != 0)
+    }
+
+    fn enter(&mut self, fingerprint: i64) {
+        if self.words.is_empty() {
+            self.words = vec![0; FEWEST_BITS / 64].into();
         }
-        self.counts[range].made_of = self.counts[range].entered;
-        Ok(())
-    }
-
-    fn set(&mut self, fingerprint: i64) {
-        let range = range_of(fingerprint);
-        let words = self.words_of(range);
-        for (word, bit) in bits_of(fingerprint) {
-            words[word] |= bit;
+        for (word, bit) in bits_of(fingerprint, self.words.len() * 64) {
+            self.words[word] |= bit;
         }
-        self.counts[range].entered += 1;
+        self.entered += 1;
     }
 
-    fn words_of(&mut self, range: usize) -> &mut [u64] {
-        &mut self.words[range * WORDS..][..WORDS]
+    /// One that can grow denies too little when a quarter of its bits are set, which looks for 2 of 100 new names in vain. One that
+    /// cannot, and has more names than its bits are enough for, is made anew only once there are twice as many as the last time.
+    fn denies_too_little(&self) -> bool {
+        let set: u32 = self.words.iter().map(|word| word.count_ones()).sum();
+        let bits = self.words.len() * 64;
+        match bits < MOST_BITS {
+            true => set as usize > bits / 4,
+            false => set as usize > bits / 2 && self.entered >= 2 * self.made_of,
+        }
     }
+}
+
+fn is_size(bits: usize) -> bool {
+    bits.is_power_of_two() && (FEWEST_BITS..=MOST_BITS).contains(&bits)
+}
+
+/// The numbered names that the large levels hold in a range.
+fn held(connection: &Connection, range: usize) -> rusqlite::Result<Vec<i64>> {
+    let mut names = Vec::new();
+    for sql in HELD {
+        let mut held = connection.prepare_cached(sql)?;
+        let mut rows = held.query(bounds_of(range))?;
+        while let Some(row) = rows.next()? {
+            names.push(row.get(0)?);
+        }
+    }
+    Ok(names)
 }
 
 /// The numbered names that are about to be moved on from the second level.
@@ -168,10 +191,10 @@ fn bounds_of(range: usize) -> (i64, i64) {
     (lowest.cast_signed(), (lowest | ((1 << RANGE_SHIFT) - 1)).cast_signed())
 }
 
-/// The word and the bit in it for each bit of a name. The fingerprint is a hash, so its bits need no other one.
-fn bits_of(fingerprint: i64) -> impl Iterator<Item = (usize, u64)> {
+/// The word and the bit in it for each bit of a name, of so many. The fingerprint is a hash, so its bits need no other one.
+fn bits_of(fingerprint: i64, bits: usize) -> impl Iterator<Item = (usize, u64)> {
     (0..BITS_OF_A_NAME).map(move |number| {
-        let bit = (fingerprint.cast_unsigned() >> (number * BIT_SHIFT)) % BITS as u64;
+        let bit = (fingerprint.cast_unsigned() >> (number * BIT_SHIFT)) % bits as u64;
         (usize::try_from(bit / 64).expect("a range has few words"), 1 << (bit % 64))
     })
 }
@@ -215,11 +238,12 @@ mod tests {
         put(&connection, "finder_1", (0..100_000).map(mixed));
         let ranges = bloom.enter(&connection, i64::MIN, i64::MAX).unwrap();
         assert_eq!(ranges, (0..RANGES).collect::<Vec<_>>());
+        put(&connection, "finder_2", (0..100_000).map(mixed));
         bloom.write(&connection, &ranges).unwrap();
         for bloom in [bloom, Bloom::read(&connection).unwrap()] {
             assert!((0..100_000).all(|number| bloom.may_hold(mixed(number))));
             let in_vain = (100_000..200_000).filter(|number| bloom.may_hold(mixed(*number))).count();
-            assert!(in_vain < 100, "{in_vain} of 100,000 are looked for in vain");
+            assert!(in_vain < 3_000, "{in_vain} of 100,000 are looked for in vain");
         }
     }
 
@@ -238,9 +262,9 @@ mod tests {
         let mut bloom = Bloom::read(&connection).unwrap();
         let of_one_range = |from: u64| (from..).map(|number| mixed(number) & i64::MAX >> 10);
         let range = range_of(0);
-        // Twice as many as half of its bits, and nearly all of them pruned since.
+        // Many times as many as it is large enough for, and nearly all of them pruned since.
         for fingerprint in of_one_range(0).take(8_000) {
-            bloom.set(fingerprint);
+            bloom.ranges[range].enter(fingerprint);
         }
         let held: Vec<_> = of_one_range(0).take(20).collect();
         put(&connection, "finder_2", held[..10].iter().copied());
@@ -253,7 +277,8 @@ mod tests {
         for bloom in [&bloom, &Bloom::read(&connection).unwrap()] {
             assert!(held.iter().all(|name| bloom.may_hold(*name)));
             assert_eq!(in_vain(bloom), 0);
-            assert_eq!((bloom.counts[range].entered, bloom.counts[range].made_of), (20, 20));
+            let range = &bloom.ranges[range];
+            assert_eq!((range.entered, range.made_of, range.words.len() * 64), (20, 20, FEWEST_BITS));
         }
     }
 
@@ -266,19 +291,26 @@ mod tests {
         let mut made = 0;
         for names in names.chunks(100) {
             put(&connection, "finder_3", names.iter().copied());
-            names.iter().for_each(|name| bloom.set(*name));
-            let before = bloom.counts[range].made_of;
+            names.iter().for_each(|name| bloom.ranges[range].enter(*name));
+            let before = bloom.ranges[range].made_of;
             bloom.write(&connection, &[range]).unwrap();
-            made += usize::from(bloom.counts[range].made_of != before);
+            made += usize::from(bloom.ranges[range].made_of != before);
             assert!(names.iter().all(|name| bloom.may_hold(*name)));
         }
         assert!(names.iter().all(|name| bloom.may_hold(*name)));
-        assert_eq!(made, 4, "at some 4,000, and each time when there are twice as many");
+        assert_eq!(bloom.ranges[range].words.len() * 64, MOST_BITS);
+        assert!((5..=8).contains(&made), "it is made anew {made} times while 40,000 names come");
     }
 
     #[test]
     fn bits_that_cannot_be_read_are_an_error_and_never_a_denial() {
-        for flaw in ["(0, 0, 0, x'00')", "(1024, 0, 0, zeroblob(2048))", "(-1, 0, 0, zeroblob(2048))"] {
+        for flaw in [
+            "(0, 0, 0, x'00')",
+            "(0, 0, 0, x'')",
+            "(0, 0, 0, zeroblob(1536))",
+            "(1024, 0, 0, zeroblob(2048))",
+            "(-1, 0, 0, zeroblob(2048))",
+        ] {
             let connection = file::open_in_memory().unwrap();
             connection.execute(&format!("INSERT INTO finder_bloom VALUES {flaw}"), ()).unwrap();
             Bloom::read(&connection).unwrap_err();
