@@ -27,10 +27,18 @@ pub fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     open().with_context(|| format!("cannot listen on {address}"))
 }
 
+/// Where ports for services are looked for: below those that Linux hands out by itself (from 32,768 on). One of those may go to any of
+/// the connections that a load opens while the service is starting, or dead for a moment.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// How many of them are tried.
+const TRIES: usize = 1_000;
+
 /// Finds a loopback port that is free at this moment.
 ///
 /// Another program may take it before it is used; the one who then fails to listen says so.
 pub fn free_loopback_port() -> anyhow::Result<SocketAddr> {
-    let probe = std::net::TcpListener::bind(("127.0.0.1", 0)).context("no free loopback port")?;
-    probe.local_addr().context("the probe for a free port has no address")
+    let mut tried = std::iter::repeat_with(|| SocketAddr::from(([127, 0, 0, 1], fastrand::u16(PORTS))));
+    let free = tried.by_ref().take(TRIES).find(|address| std::net::TcpListener::bind(address).is_ok());
+    free.with_context(|| format!("none of {TRIES} loopback ports from {} on is free", PORTS.start))
 }
