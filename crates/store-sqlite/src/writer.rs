@@ -435,6 +435,36 @@ mod tests {
         writer.commit(samples::insert(&samples::row(2))).await.unwrap();
     }
 
+    /// A range of it may have been made of what the transaction saw, without names whose removal is undone with it.
+    #[test]
+    fn the_filter_of_a_transaction_that_failed_is_read_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = Lock::take(&folder.path().join("closeout.db")).unwrap();
+        let (home, connection) = Home::settle(folder.path().join("closeout.db"), lock).unwrap();
+        let mut desk = Desk {
+            known: Known::read(&connection).unwrap(),
+            bloom: Some(Bloom::read(&connection).unwrap()),
+            connection: Some(connection),
+            home: Some(Arc::new(home)),
+            receiver: mpsc::channel().1,
+            shared: Arc::default(),
+            able: true,
+        };
+        let spoilt = |connection: &Connection, _| {
+            connection.execute("INSERT INTO marks (name) VALUES (NULL)", ()).map(|_| 0)
+        };
+        assert!(desk.transact(&[Change::Write(Box::new(spoilt), oneshot::channel().0)]).is_err());
+        assert!(desk.bloom.is_none());
+
+        // Durable, and nowhere in memory.
+        let elsewhere = Connection::open(folder.path().join("closeout.db")).unwrap();
+        let all_bits =
+            "INSERT INTO finder_bloom VALUES (512, 1, 1, unhex(replace(hex(zeroblob(128)), '0', 'F')))";
+        elsewhere.execute(all_bits, ()).unwrap();
+        assert!(desk.transact(&[Change::Write(Box::new(|_, _| Ok(0)), oneshot::channel().0)]).is_ok());
+        assert!(desk.bloom.unwrap().may_hold(0));
+    }
+
     #[tokio::test]
     async fn a_panic_costs_a_transaction_and_not_the_store() {
         let folder = tempfile::tempdir().unwrap();
