@@ -27,7 +27,7 @@ pub fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     open().with_context(|| format!("cannot listen on {address}"))
 }
 
-/// Where ports for services are looked for: below those that Linux hands out by itself (from 32,768 on). One of those may go to any of
+/// Where ports for services are looked for: below those that Linux hands out by itself (from 32,768 on, unless somebody has set it otherwise). One of those may go to any of
 /// the connections that a load opens while the service is starting, or dead for a moment.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
@@ -38,7 +38,7 @@ const TRIES: usize = 1_000;
 ///
 /// Another program may take it before it is used; the one who then fails to listen says so.
 pub fn free_loopback_port() -> anyhow::Result<SocketAddr> {
-    let mut tried = std::iter::repeat_with(|| SocketAddr::from(([127, 0, 0, 1], fastrand::u16(PORTS))));
-    let free = tried.by_ref().take(TRIES).find(|address| std::net::TcpListener::bind(address).is_ok());
+    let tried = std::iter::repeat_with(|| SocketAddr::from(([127, 0, 0, 1], fastrand::u16(PORTS))));
+    let free = tried.take(TRIES).find(|address| std::net::TcpListener::bind(address).is_ok());
     free.with_context(|| format!("none of {TRIES} loopback ports from {} on is free", PORTS.start))
 }

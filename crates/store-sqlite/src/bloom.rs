@@ -2,11 +2,12 @@
 //!
 //! Nearly every event and every idempotency key is new, and each of the finder's two last levels has a page to read before that is
 //! known. So there is a Bloom filter for each of 1,024 ranges of fingerprints: what it denies stands in neither level; what it
-//! does not deny is looked for. It is written in the transaction that moves entries there, and kept in memory: two to four bytes
-//! for a name, and two megabytes at most.
+//! does not deny is looked for. It is written in the transaction that moves entries there, and kept in memory: 128 bytes of a range
+//! with few names, one to four bytes for a name where there are more, and two megabytes at most.
 //!
 //! Entries that are removed leave their bits behind. A range too many of whose bits are set is made anew from the levels, as large as
-//! what is there asks for.
+//! what is there asks for, a few of them with each slice. A range of which nothing is stored denies nothing as soon as the levels
+//! hold anything: a row that is lost costs lookups, and never lets a name be taken for new.
 
 use rusqlite::{Connection, params};
 
@@ -28,6 +29,9 @@ const BITS_OF_A_NAME: u32 = 3;
 
 /// The bits for each name that a range is made with, or up to twice as many.
 const BITS_FOR_A_NAME: usize = 16;
+
+/// Names that are read for one slice to make ranges anew, and those of the range with which they become as many: some milliseconds.
+const ENOUGH_NAMES: usize = 2_048;
 
 const _: () = assert!(
     BITS_OF_A_NAME * BIT_SHIFT <= RANGE_SHIFT,
@@ -54,7 +58,9 @@ struct Range {
 impl Bloom {
     /// Reads what was last made durable.
     pub(crate) fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let mut bloom = Self { ranges: vec![Range::default(); RANGES] };
+        let empty = connection.query_row(EMPTY, (), |row| row.get(0))?;
+        let unknown = if empty { Range::default() } else { Range::that_denies_nothing() };
+        let mut bloom = Self { ranges: vec![unknown; RANGES] };
         let mut query = connection.prepare("SELECT range, entered, made_of, bits FROM finder_bloom")?;
         let mut rows = query.query(())?;
         while let Some(row) = rows.next()? {
@@ -98,12 +104,16 @@ impl Bloom {
         Ok(ranges)
     }
 
-    /// Writes ranges whose names have been moved by now, and makes those anew that deny too little.
+    /// Writes ranges whose names have been moved by now. Those that deny too little are made anew, until that was enough work for
+    /// one slice; the others are when they are next written.
     pub(crate) fn write(&mut self, connection: &Connection, ranges: &[usize]) -> rusqlite::Result<()> {
+        let mut names_read = 0;
         for number in ranges {
             let range = &mut self.ranges[*number];
-            if range.denies_too_little() {
-                *range = Range::of(&held(connection, *number)?);
+            if names_read < ENOUGH_NAMES && range.denies_too_little() {
+                let names = held(connection, *number)?;
+                names_read += names.len();
+                *range = Range::of(&names);
             }
             let bits: Vec<u8> = range.words.iter().flat_map(|word| word.to_le_bytes()).collect();
             connection
@@ -128,7 +138,7 @@ impl Range {
 
     /// It is made anew when it is next written.
     fn that_denies_nothing() -> Self {
-        Self { words: vec![u64::MAX; MOST_BITS / 64].into(), entered: 0, made_of: 0 }
+        Self { words: vec![u64::MAX; FEWEST_BITS / 64].into(), entered: 0, made_of: 0 }
     }
 
     fn may_hold(&self, fingerprint: i64) -> bool {
@@ -143,7 +153,7 @@ impl Range {
         for (word, bit) in bits_of(fingerprint, self.words.len() * 64) {
             self.words[word] |= bit;
         }
-        self.entered += 1;
+        self.entered = self.entered.saturating_add(1);
     }
 
     /// One that can grow denies too little when a quarter of its bits are set, which looks for 2 of 100 new names in vain. One that
@@ -153,7 +163,7 @@ impl Range {
         let bits = self.words.len() * 64;
         match bits < MOST_BITS {
             true => set as usize > bits / 4,
-            false => set as usize > bits / 2 && self.entered >= 2 * self.made_of,
+            false => set as usize > bits / 2 && self.entered >= self.made_of.saturating_mul(2),
         }
     }
 }
@@ -174,6 +184,9 @@ fn held(connection: &Connection, range: usize) -> rusqlite::Result<Vec<i64>> {
     }
     Ok(names)
 }
+
+/// Whether the large levels hold nothing.
+const EMPTY: &str = "SELECT NOT EXISTS (SELECT 1 FROM finder_2) AND NOT EXISTS (SELECT 1 FROM finder_3)";
 
 /// The numbered names that are about to be moved on from the second level.
 pub(crate) const MOVED: &str = "SELECT fingerprint FROM finder_1 WHERE fingerprint >= ? AND fingerprint < ? AND typeof(place) = 'integer'";
@@ -305,6 +318,33 @@ mod tests {
         assert!(names.iter().all(|name| bloom.may_hold(*name)));
         assert_eq!(bloom.ranges[range].words.len() * 64, MOST_BITS);
         assert!((5..=8).contains(&made), "it is made anew {made} times while 40,000 names come");
+    }
+
+    #[test]
+    fn a_row_that_is_lost_denies_nothing_once_the_levels_hold_anything() {
+        let connection = file::open_in_memory().unwrap();
+        assert!(!Bloom::read(&connection).unwrap().may_hold(5));
+        connection.execute("INSERT INTO finder_3 VALUES (5, x'01')", ()).unwrap();
+        let mut bloom = Bloom::read(&connection).unwrap();
+        assert!((-1_000..1_000).all(|name| bloom.may_hold(name)));
+        bloom.write(&connection, &[512]).unwrap();
+        assert!(!Bloom::read(&connection).unwrap().may_hold(5), "a closure is no numbered name");
+    }
+
+    #[test]
+    fn many_ranges_are_made_anew_a_few_at_a_time() {
+        let connection = file::open_in_memory().unwrap();
+        put(&connection, "finder_3", (0..200_000).map(mixed));
+        let mut bloom = Bloom::read(&connection).unwrap();
+        let ranges: Vec<_> = (0..RANGES).collect();
+        let made = |bloom: &Bloom| bloom.ranges.iter().filter(|range| range.made_of > 0).count();
+        bloom.write(&connection, &ranges).unwrap();
+        assert!((5..20).contains(&made(&bloom)), "of some 200 names each, {}", made(&bloom));
+        for ranges in ranges.chunks(8) {
+            bloom.write(&connection, ranges).unwrap();
+        }
+        assert_eq!(made(&bloom), RANGES);
+        assert!((0..200_000).all(|number| bloom.may_hold(mixed(number))));
     }
 
     #[test]

@@ -358,6 +358,56 @@ mod tests {
         }
     }
 
+    /// Names come and go, transactions fail, ranges of the filter are made anew, and whatever stands on a large level is not denied.
+    #[test]
+    fn what_is_there_is_found_while_names_come_and_go_and_transactions_fail() {
+        let connection = file::open_in_memory().unwrap();
+        let mut bloom = Bloom::read(&connection).unwrap();
+        let mut fill = Fill { limits: SMALL, ..Fill::read(&connection).unwrap() };
+        let name = |number: i64| format!("order-{number}");
+        let goes = |number: i64| number % 7 < 3;
+        for (time, start) in (0..240_000).step_by(3_000).enumerate() {
+            for fails in [time % 5 == 4, false] {
+                let mut after = fill;
+                connection.execute_batch("BEGIN").unwrap();
+                // Old ones go in the transaction that makes ranges anew.
+                for number in (start - 30_000..start - 27_000).filter(|number| *number >= 0 && goes(*number))
+                {
+                    let name = name(number);
+                    remove(&connection, &Name::Key { scope: "shop", key: &name }, Place::Numbered(number))
+                        .unwrap();
+                }
+                let mut gathered = Gathered::new(&bloom);
+                for number in start..start + 3_000 {
+                    gathered.add(&Name::Key { scope: "shop", key: &name(number) }, Place::Numbered(number));
+                }
+                after.added(gathered.write(&connection).unwrap());
+                after.settle(&connection, &mut bloom).unwrap();
+                if !fails {
+                    connection.execute_batch("COMMIT").unwrap();
+                    fill = after;
+                    break;
+                }
+                connection.execute_batch("ROLLBACK").unwrap();
+                bloom = Bloom::read(&connection).unwrap();
+            }
+        }
+        let made = "SELECT count(*) FROM finder_bloom WHERE made_of > 0";
+        let made: i64 = connection.query_row(made, (), |row| row.get(0)).unwrap();
+        assert!(made > 900, "{made} ranges of 1,024 were made anew");
+        for bloom in [&bloom, &Bloom::read(&connection).unwrap()] {
+            for number in (0..240_000).filter(|number| *number >= 210_000 || !goes(*number)) {
+                let name = name(number);
+                let name = Name::Key { scope: "shop", key: &name };
+                assert_eq!(Gathered::new(bloom).numbered(&connection, &name).unwrap(), [number]);
+            }
+        }
+        let new = (0..10_000).map(|number| format!("new-{number}"));
+        let in_vain = new.filter(|name| bloom.may_hold(Name::Key { scope: "shop", key: name }.fingerprint()));
+        let in_vain = in_vain.count();
+        assert!(in_vain < 500, "{in_vain} of 10,000 are looked for in vain");
+    }
+
     #[test]
     fn a_name_that_thousands_of_rows_share_is_moved_on_too() {
         let connection = file::open_in_memory().unwrap();

@@ -158,7 +158,7 @@ struct Desk {
     receiver: Receiver<Request>,
     shared: Arc<Shared>,
     known: Known,
-    /// `None` where it is to be read anew, as a transaction that has changed it was not made durable.
+    /// `None` where it is to be read anew, as a transaction that has changed it was not made durable, or the connection is another one.
     bloom: Option<Bloom>,
     able: bool,
 }
