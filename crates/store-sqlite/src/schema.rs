@@ -56,7 +56,7 @@ pub(crate) fn migrate(connection: &mut Connection, from: usize) -> Result<(), Op
         tracing::info!(
             from,
             to = VERSION,
-            "the store is brought up to this version; a large one may take minutes"
+            "the store is brought up to this version; a large one takes minutes"
         );
     }
     finder::teach(connection)?;
