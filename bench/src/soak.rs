@@ -1,6 +1,6 @@
 //! Whether one process that closes many closures takes as much memory at the end as at the beginning.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::ensure;
 use bytes::Bytes;
@@ -9,14 +9,13 @@ use http::{Request, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
 use crate::driver::LoadPlan;
 use crate::growth::{close_more, median};
 use crate::http_pool::HttpPool;
 use crate::measure::{Proof, prove};
 use crate::service::{Scene, Setup, Subject};
-use crate::waiting::settled_memory;
+use crate::waiting::{settled_memory, wait_until_alone};
 
 /// By how much the readings may rise from one end to the other, of their median.
 const FLAT: f64 = 0.01;
@@ -26,12 +25,6 @@ const READS: u64 = 32;
 
 /// How long one of them may take.
 const READ_WITHIN: Duration = Duration::from_secs(30);
-
-/// How long connections may take to be gone after a part: the service keeps one to Genesys for four seconds without a call.
-const ALONE_WITHIN: Duration = Duration::from_secs(30);
-
-/// The pause between two looks at the connections.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// How much is closed.
 #[derive(Debug, Clone, Copy)]
@@ -133,20 +126,6 @@ async fn fill_caches(scene: &Scene, load: &LoadPlan) -> anyhow::Result<()> {
     while let Some(read) = reads.join_next().await {
         let (address, status) = read?;
         ensure!(status.as_ref().is_ok_and(StatusCode::is_success), "{address} was answered with {status:?}");
-    }
-    Ok(())
-}
-
-/// Waits until the service has no more sockets than before anybody connected.
-async fn wait_until_alone(scene: &Scene, alone: usize) -> anyhow::Result<()> {
-    scene.stub.close_idle();
-    let begun = Instant::now();
-    while scene.service.sockets()? > alone {
-        ensure!(
-            begun.elapsed() < ALONE_WITHIN,
-            "connections are still open {ALONE_WITHIN:?} after the last closure"
-        );
-        sleep(LOOK).await;
     }
     Ok(())
 }

@@ -16,6 +16,12 @@ pub const PATIENCE: Duration = Duration::from_secs(3_600);
 /// The pause between two readings of memory that should agree.
 const READING_PAUSE: Duration = Duration::from_millis(200);
 
+/// How long connections may take to be gone: the service keeps one to Genesys for four seconds without a call.
+const ALONE_WITHIN: Duration = Duration::from_secs(30);
+
+/// The pause between two looks at the connections.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// For how long a service with nothing to do is watched.
 const IDLE: Duration = Duration::from_secs(20);
 
@@ -35,11 +41,14 @@ pub struct WaitingFigures {
     pub accepted_per_second: f64,
     /// Resident memory of a new process on an empty store, in bytes.
     pub resident_idle: u64,
-    /// Resident memory after the warm-up, in bytes.
+    /// Resident memory after the warm-up, once nobody is connected any more, in bytes.
     pub resident_before: u64,
-    /// Resident memory of the process that accepted them, with all of them waiting, in bytes.
+    /// Resident memory of the process that accepted them, as soon as all of them wait, in bytes: with it the connections of the calls that
+    /// were in flight, and their buffers.
+    pub resident_accepted: u64,
+    /// The same once nobody is connected any more, some five seconds later.
     pub resident_waiting: u64,
-    /// What it grew by, for one closure: with it what the allocator keeps of the calls that were in flight.
+    /// What it grew by, for one closure.
     pub grown_per_closure: f64,
     /// Resident memory of a new process that has read all of them, in bytes.
     pub resident_recovered: u64,
@@ -85,22 +94,27 @@ pub async fn measure_waiting(
         limit: size.limit,
     };
     let resident_idle = settled_memory(&scene.service).await?;
+    let alone = scene.service.sockets()?;
     let warm_up = plan(1, size.warm_up, Completion::WrapperClosed);
     let warmed = measure_load(&mut scene, warm_up.clone()).await?.outcome;
     ensure!(warmed.finished == size.warm_up, "the warm-up did not finish: {warmed:?}");
+    wait_until_alone(&scene, alone).await?;
     let resident_before = settled_memory(&scene.service).await?;
 
     scene.stub.hold_webhooks();
     let held = plan(2, size.waiting, Completion::Accepted);
-    let (service, ledger) = (&mut scene.service, scene.stub.ledger());
-    let load = Load::begin(service.address(), service.token(), scene.stub.ledger(), held.clone());
+    let ledger = scene.stub.ledger();
+    let load = Load::begin(scene.service.address(), scene.service.token(), scene.stub.ledger(), held.clone());
     let accepted = load.outcome().await?;
     ensure!(accepted.accepted == size.waiting, "not every closure was accepted: {accepted:?}");
     let all = size.warm_up + size.waiting;
     let asked = || ledger.participants_asked() == all;
-    wait_until(service, "every participant was asked to leave", size.limit, asked).await?;
-    let resident_waiting = settled_memory(service).await?;
+    wait_until(&mut scene.service, "every participant was asked to leave", size.limit, asked).await?;
+    let resident_accepted = settled_memory(&scene.service).await?;
+    wait_until_alone(&scene, alone).await?;
+    let resident_waiting = settled_memory(&scene.service).await?;
 
+    let service = &mut scene.service;
     service.kill().await?;
     service.restart().await?;
     let resident_recovered = settled_memory(service).await?;
@@ -122,6 +136,7 @@ pub async fn measure_waiting(
         accepted_per_second: accepted.per_second,
         resident_idle,
         resident_before,
+        resident_accepted,
         resident_waiting,
         grown_per_closure: per_closure(resident_waiting, resident_before),
         resident_recovered,
@@ -138,6 +153,20 @@ async fn idle_cpu(service: &Service) -> anyhow::Result<f64> {
     let (begun, before) = (Instant::now(), service.usage()?.cpu_seconds);
     sleep(IDLE).await;
     Ok(100.0 * (service.usage()?.cpu_seconds - before) / begun.elapsed().as_secs_f64())
+}
+
+/// Waits until the service has no more sockets than before anybody connected: what connections take is none of what is measured.
+pub async fn wait_until_alone(scene: &Scene, alone: usize) -> anyhow::Result<()> {
+    scene.stub.close_idle();
+    let begun = Instant::now();
+    while scene.service.sockets()? > alone {
+        ensure!(
+            begun.elapsed() < ALONE_WITHIN,
+            "connections are still open {ALONE_WITHIN:?} after the last closure"
+        );
+        sleep(LOOK).await;
+    }
+    Ok(())
 }
 
 /// Reads the resident memory until it no longer moves.
